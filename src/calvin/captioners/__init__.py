@@ -1,0 +1,1 @@
+"""One interface to everything that can caption a scene."""

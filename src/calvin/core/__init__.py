@@ -1,0 +1,1 @@
+"""Nouns, exact time, prompts, configuration, errors: what every other part speaks in."""

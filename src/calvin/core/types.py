@@ -1,0 +1,101 @@
+"""The nouns of audio description, shared by every part of the package.
+
+A *scene* is the stretch of film that one description is about (what the paper captions). A *shot* lies between two
+cuts. A *cue* is one line of description placed in time, and a *script* is a film's cues in order (W3C terms).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from calvin.core.time import Span
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Author(StrEnum):
+    """Who wrote the text of a cue."""
+
+    MODEL = "model"
+    ADAPTER = "adapter"
+    HUMAN = "human"
+
+
+class Status(StrEnum):
+    DRAFT = "draft"
+    APPROVED = "approved"
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """A person (or named being) of the film."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    pronouns: str = ""
+    look: str = ""
+    known_from_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One still: `jpeg` bytes and the presentation time it was shown at."""
+
+    time_ms: int
+    jpeg: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """What one description is about.
+
+    `image_embeds` [T, D] float32 are the stored frame vectors inside the span (already cut and sampled, T <= 32);
+    `frames` fetches the stills of the span. Either may be absent: MAD has no pixels, a server needs no features.
+    `caption` is the reference where one is known.
+    """
+
+    id: str
+    film_id: str
+    span: Span
+    image_embeds: np.ndarray | None = None
+    frames: Callable[[], Sequence[Frame]] | None = None
+    caption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One line of description.
+
+    `span` is where it is spoken; `visual` is the stretch of film it describes; `event_ms` is when that happens.
+    """
+
+    id: str
+    span: Span
+    text: str
+    visual: Span
+    event_ms: int
+    author: Author = Author.MODEL
+    status: Status = Status.DRAFT
+    extended: bool = False
+
+    def with_text(self, text: str, author: Author) -> Cue:
+        return replace(self, text=text, author=author)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The description of one film, cues in time order."""
+
+    title: str
+    cues: tuple[Cue, ...]
+    language: str = "en"
+    characters: tuple[Character, ...] = ()
+    duration_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        ordered = tuple(sorted(self.cues, key=lambda cue: (cue.span.start_ms, cue.span.end_ms, cue.id)))
+        object.__setattr__(self, "cues", ordered)

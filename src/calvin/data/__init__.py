@@ -1,0 +1,1 @@
+"""Data sets: feature store, readers, cleaning, instructions, mixture, collation."""

@@ -1,0 +1,1 @@
+"""Films in and sound out: probe, one-pass decode, subtitles, gaps, voice."""

@@ -1,0 +1,1 @@
+"""The CALVIN model: configuration, projector, composite, processor, assembly, tuning, generation."""

@@ -1,0 +1,1 @@
+"""From a film to a script: describe, project store, writers."""

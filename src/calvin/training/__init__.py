@@ -1,0 +1,1 @@
+"""Stages, loop, checkpoints and recipes."""
