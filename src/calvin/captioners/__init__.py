@@ -1,1 +1,20 @@
 """One interface to everything that can caption a scene."""
+
+from calvin.captioners.base import (
+    CaptionAnswer,
+    Captioner,
+    CaptionerInfo,
+    CaptionRequest,
+    EncoderIdentity,
+)
+from calvin.captioners.registry import CAPTIONERS, open_captioner
+
+__all__ = [
+    "CAPTIONERS",
+    "CaptionAnswer",
+    "CaptionRequest",
+    "Captioner",
+    "CaptionerInfo",
+    "EncoderIdentity",
+    "open_captioner",
+]

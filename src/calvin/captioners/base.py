@@ -1,0 +1,75 @@
+"""The one interface to everything that can caption a scene."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+from calvin.core.prompts import Prompt
+from calvin.core.types import Scene
+
+Need = Literal["features", "frames"]
+"""What a captioner reads of a scene: its stored frame vectors, or its stills."""
+
+
+class EncoderIdentity(NamedTuple):
+    """Which vision encoder made a set of features: its name, and a fingerprint of weights and preprocessing."""
+
+    id: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionRequest:
+    """One scene to caption, and the words to ask with.
+
+    `prompt.context` holds the previous captions, oldest first; the last of them is not repeated.
+    """
+
+    scene: Scene
+    prompt: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionAnswer:
+    """The caption chosen, its score (mean log-probability a token) and all `candidates`, best first."""
+
+    text: str
+    score: float
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionerInfo:
+    """What goes beside a script about who wrote it: a name, a fingerprint of the weights, the card's own words."""
+
+    name: str
+    fingerprint: str = ""
+    card: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Captioner(Protocol):
+    """Anything that captions scenes.
+
+    `needs` states what each scene must carry; where it holds "features", `encoder` says whose.
+    """
+
+    @property
+    def info(self) -> CaptionerInfo: ...
+
+    @property
+    def needs(self) -> frozenset[Need]: ...
+
+    @property
+    def encoder(self) -> EncoderIdentity | None: ...
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        """One answer a request, in their order.
+
+        Raises:
+            DataError: a scene lacks what the captioner needs.
+        """
+        ...

@@ -1,0 +1,50 @@
+"""The repetition guard: a caption must not loop, nor say again exactly what was said last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_MAX_PHRASE = 12
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def loop_start(text: str) -> int | None:
+    """Index of the first word of a needless repeat, or None.
+
+    A loop is a phrase of up to 12 words said three times in a row, or one of three words or more said twice in a row.
+    """
+    words = _words(text)
+    for start in range(len(words)):
+        for size in range(1, min(_MAX_PHRASE, (len(words) - start) // 2) + 1):
+            times = 2 if size >= 3 else 3
+            phrase = words[start : start + size]
+            if words[start : start + size * times] == phrase * times:
+                return start + size
+    return None
+
+
+def cut_loop(text: str) -> str:
+    """The text up to where it begins to loop."""
+    stop = loop_start(text)
+    if stop is None:
+        return text
+    ends = [match.end() for match in re.finditer(r"\w+", text)]
+    return text[: ends[stop - 1]].rstrip(" ,;:-") + "."
+
+
+def same_words(one: str, other: str) -> bool:
+    return _words(one) == _words(other)
+
+
+def choose(candidates: Sequence[str], previous: str | None) -> int:
+    """Index of the best candidate that has words, does not loop and is not the previous caption.
+
+    Where none passes: the best that does not loop, else the first.
+    """
+    sound = [i for i, text in enumerate(candidates) if _words(text) and loop_start(text) is None]
+    fresh = [i for i in sound if previous is None or not same_words(candidates[i], previous)]
+    return (fresh or sound or [0])[0]
