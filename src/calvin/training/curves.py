@@ -1,0 +1,58 @@
+"""The log of a run: one JSON line every few steps, and the loss curve as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class Curve:
+    """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none stands twice."""
+
+    def __init__(self, folder: Path, resumed_step: int = 0) -> None:
+        self.path = folder / "log.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [row for row in read_log(self.path) if row["step"] < resumed_step]
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def add(self, **row: Any) -> None:
+        with self.path.open("a") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Rows of a `log.jsonl`; a last line cut short by a kill is left out."""
+    if not path.is_file():
+        return []
+    rows = []
+    for line in path.read_text().splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def draw_curve(logs: Sequence[tuple[str, Path]], picture: Path) -> None:
+    """Draw the loss of one or several logs, smoothed over the faint raw line, into a PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(logs), figsize=(5 * len(logs), 3.4), squeeze=False, layout="constrained")
+    for axis, (title, path) in zip(axes[0], logs, strict=True):
+        rows = read_log(path)
+        steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
+        smooth: list[float] = []
+        for loss in losses:
+            smooth.append(loss if not smooth else 0.9 * smooth[-1] + 0.1 * loss)
+        axis.plot(steps, losses, color="#9bb7d4", linewidth=0.8)
+        axis.plot(steps, smooth, color="#1f4e79", linewidth=1.8)
+        axis.set(title=title, xlabel="step (micro-batches)", ylabel="loss")
+        axis.grid(alpha=0.25)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
