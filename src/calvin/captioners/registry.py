@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from operator import attrgetter
 from types import MappingProxyType
 
 from calvin.captioners.base import Captioner
@@ -34,13 +35,11 @@ class Manifest:
         """
         module, _, attribute = self.factory.partition(":")
         try:
-            target = import_module(module)
+            target = attrgetter(attribute)(import_module(module))
         except ImportError as error:
             if self.extra is None:
                 raise
             raise MissingExtraError(f"The captioner {self.kind}", self.extra, str(error)) from error
-        for part in attribute.split("."):
-            target = getattr(target, part)
         captioner: Captioner = target(model)
         return captioner
 
