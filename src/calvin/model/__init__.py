@@ -1,1 +1,1 @@
-"""The CALVIN model: configuration, projector, composite, processor, assembly, tuning, generation."""
+"""The model: vision tower, projector (frame positions, Q-Former, linear), language model, and their processor."""

@@ -1,0 +1,131 @@
+"""Reading checkpoints strictly: whole and of the right shape, or one clear sentence.
+
+transformers by default fills a missing tensor with random numbers and says so in a log; here that is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from transformers import AutoConfig
+from transformers.utils import logging
+
+from calvin.core.errors import CheckpointError
+
+_HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """transformers' load reports and progress bars off: what matters in them is raised as an error."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def check_source(path_or_id: str | Path) -> str:
+    """A local model folder or a hub id, as transformers takes it.
+
+    Raises:
+        CheckpointError: a file, a folder without config.json, or a name that can be neither.
+    """
+    text = str(path_or_id)
+    path = Path(text)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise CheckpointError(f"{text} is not a model folder: it has no config.json.")
+        return text
+    if path.exists():
+        raise CheckpointError(f"{text} is a file; give the model's folder.")
+    if not isinstance(path_or_id, str) or not _HUB_ID.match(text):
+        raise CheckpointError(f"There is no model folder {text}.")
+    return text
+
+
+def load_config(path_or_id: str | Path) -> Any:
+    """The configuration of a model folder or hub id, without running any code that comes with it.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+    source = check_source(path_or_id)
+    try:
+        return AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"The configuration of {source} cannot be read: {_first_line(error)}") from error
+
+
+def load_strict(model_class: Any, path_or_id: str | Path, allow_missing: str = "", **options: Any) -> Any:
+    """`model_class.from_pretrained` from safetensors, in evaluation mode, refusing a checkpoint that is not whole.
+
+    Args:
+        model_class: a PreTrainedModel or Auto class.
+        path_or_id: a model folder or hub id.
+        allow_missing: regular expression of tensors that may be absent.
+        options: passed on, such as `config` and `dtype`.
+
+    Raises:
+        CheckpointError: unreadable weights, a missing tensor or one of another shape; the sentence names the first.
+    """
+    source = check_source(path_or_id)
+    try:
+        with quiet():
+            model, info = model_class.from_pretrained(
+                source,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported below, in a sentence
+                **options,
+            )
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        raise CheckpointError(f"The model {source} cannot be loaded: {_first_line(error)}") from error
+    mismatched = sorted(info["mismatched_keys"], key=str)
+    if mismatched:
+        name, stored, expected = mismatched[0]
+        raise CheckpointError(
+            f"The checkpoint {source} does not fit its configuration: tensor {name} has shape {tuple(stored)}, "
+            f"{tuple(expected)} was expected{_and_more(mismatched)}."
+        )
+    missing = sorted(key for key in info["missing_keys"] if not (allow_missing and re.search(allow_missing, key)))
+    if missing:
+        raise CheckpointError(
+            f"The checkpoint {source} is incomplete: tensor {missing[0]} is missing{_and_more(missing)}; "
+            "copy or download it again."
+        )
+    return model.eval()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a model folder.
+
+    Raises:
+        CheckpointError: absent or not JSON.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {_first_line(error)}") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} does not hold a JSON object.")
+    return value
+
+
+def _and_more(items: list[Any]) -> str:
+    return f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

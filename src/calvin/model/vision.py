@@ -1,0 +1,207 @@
+"""The frozen vision tower: any transformers vision model that gives one vector a frame (CALVIN section 3.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from transformers import (
+    AutoImageProcessor,
+    AutoModel,
+    CLIPImageProcessorPil,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+    PreTrainedConfig,
+)
+
+from calvin.core.errors import CheckpointError, DataError
+from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig, FrameEncoderOutput
+from calvin.model.loading import load_config, load_strict
+
+__all__ = [
+    "CalvinFrameEncoder",
+    "CalvinFrameEncoderConfig",
+    "FrameEncoderOutput",
+    "build_vision_tower",
+    "encode_images",
+    "encoder_identity",
+    "frame_vectors",
+    "load_vision_tower",
+    "tower_hash",
+    "vector_width",
+    "vision_config_of",
+]
+
+
+def build_vision_tower(config: PreTrainedConfig) -> nn.Module:
+    """A tower with random weights. CLIP's comes with its projection, as its `image_embeds` are what MAD stores."""
+    if isinstance(config, CLIPVisionConfig):
+        return CLIPVisionModelWithProjection(config)
+    return AutoModel.from_config(config)
+
+
+def vision_config_of(config: PreTrainedConfig) -> PreTrainedConfig:
+    """The configuration of the tower alone, where a whole CLIP (image and text) is given."""
+    vision = getattr(config, "vision_config", None)
+    if vision is None:
+        return config
+    if isinstance(vision, CLIPVisionConfig):
+        vision.projection_dim = getattr(config, "projection_dim", vision.projection_dim)
+    return vision
+
+
+def vector_width(config: PreTrainedConfig) -> int:
+    """Width D of the frame vector: CLIP's and our projection, the pooled width of others."""
+    if isinstance(config, CLIPVisionConfig | CalvinFrameEncoderConfig):
+        return int(config.projection_dim)
+    return int(config.hidden_size)
+
+
+def frame_vectors(tower: nn.Module, pixel_values: Tensor) -> Tensor:
+    """[N, C, H, W] to [N, D]: `image_embeds` where the tower has them, else its pooled output.
+
+    Raises:
+        CheckpointError: the tower gives no single vector a frame.
+    """
+    outputs = tower(pixel_values=pixel_values)
+    for name in ("image_embeds", "pooler_output"):
+        vectors = getattr(outputs, name, None)
+        if vectors is not None:
+            return vectors.flatten(1)
+    raise CheckpointError(f"{type(tower).__name__} gives no single vector a frame; take a CLIP-like vision model.")
+
+
+def load_vision_tower(path_or_id: str | Path) -> tuple[nn.Module, Any]:
+    """The tower and its image processor, from a folder or id of a CLIP, a frame encoder, or a CALVIN that holds one.
+
+    Raises:
+        CheckpointError: not a model, not whole, or a CALVIN without a tower (it works from stored features).
+    """
+    config = load_config(path_or_id)
+    if config.model_type == "calvin":
+        from calvin.model.pretrained import load_calvin  # here, because the composite is built on this module
+
+        model, processor = load_calvin(path_or_id)
+        if model.vision_tower is None:
+            raise CheckpointError(f"{path_or_id} holds no vision tower: name the tower {model.config.encoder_id}.")
+        return model.vision_tower, processor.image_processor
+    vision = vision_config_of(config)
+    model_class: Any = CLIPVisionModelWithProjection if isinstance(vision, CLIPVisionConfig) else AutoModel
+    options = {"config": vision} if vision is not config else {}
+    tower = load_strict(model_class, path_or_id, **options)
+    try:
+        image_processor = AutoImageProcessor.from_pretrained(str(path_or_id), trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        if isinstance(tower, CalvinFrameEncoder):
+            return tower, tower.image_processor()
+        raise CheckpointError(
+            f"{path_or_id} has no preprocessor_config.json, so its preprocessing is unknown."
+        ) from error
+    return tower, image_processor
+
+
+@torch.inference_mode()
+def encode_images(
+    tower: nn.Module,
+    image_processor: Any,
+    frames: np.ndarray,
+    batch_size: int = 64,
+    device: str | torch.device | None = None,
+    bf16: bool = False,
+) -> np.ndarray:
+    """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D], by the tower's own preprocessing.
+
+    Args:
+        tower: in evaluation mode, as `load_vision_tower` gives it.
+        image_processor: the tower's.
+        frames: RGB, all of one size.
+        batch_size: frames a forward pass.
+        device: where to run; None leaves the tower where it is.
+        bf16: autocast to bfloat16 (vectors then differ in the third digit).
+
+    Raises:
+        DataError: not uint8 [N, H, W, 3], or no frames.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) == 0:
+        raise DataError(f"Frames must be uint8 RGB [N, H, W, 3] with N > 0, not {frames.dtype} {list(frames.shape)}.")
+    if device is not None:
+        tower = tower.to(device)
+    parameter = next(tower.parameters())
+    was_training = tower.training
+    tower.eval()
+    vectors = []
+    autocast = torch.autocast(parameter.device.type, torch.bfloat16) if bf16 else nullcontext()
+    with autocast:
+        for start in range(0, len(frames), batch_size):
+            pixels = prepare_pixels(image_processor, frames[start : start + batch_size])
+            vectors.append(frame_vectors(tower, pixels.to(parameter.device, parameter.dtype)).float().cpu())
+    tower.train(was_training)
+    return torch.cat(vectors).numpy()
+
+
+def prepare_pixels(image_processor: Any, frames: np.ndarray) -> Tensor:
+    """uint8 RGB [N, H, W, 3] to float32 [N, 3, h, w] as the image processor says.
+
+    Where that is a plain resize to a fixed size, the whole batch is scaled in one step, which is several times
+    faster than the processor's own frame by frame and gives the same numbers.
+    """
+    size = image_processor.size
+    plain = (
+        isinstance(image_processor, CLIPImageProcessorPil)
+        and image_processor.do_resize
+        and bool(size.height and size.width)
+        and not image_processor.do_center_crop
+        and image_processor.do_rescale
+        and image_processor.do_normalize
+    )
+    if not plain:
+        return image_processor(list(frames), return_tensors="pt")["pixel_values"]
+    if frames.shape[1:3] != (size.height, size.width):
+        resized = [
+            Image.fromarray(frame).resize((size.width, size.height), image_processor.resample) for frame in frames
+        ]
+        frames = np.stack([np.asarray(image) for image in resized])
+    mean = torch.tensor(image_processor.image_mean).view(3, 1, 1)
+    std = torch.tensor(image_processor.image_std).view(3, 1, 1)
+    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
+    return (pixels * image_processor.rescale_factor - mean) / std
+
+
+def tower_hash(tower: nn.Module) -> str:
+    """SHA-256 over the tower's weights by name, as float32: the same however they are split into files or stored."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tower.state_dict().items()):
+        if not tensor.is_floating_point():
+            continue  # step counters of batch norm do not change what comes out
+        digest.update(json.dumps([name, list(tensor.shape)]).encode())
+        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def encoder_identity(path_or_id: str | Path) -> tuple[str, str]:
+    """(encoder_id, encoder_hash) that features made with this tower carry.
+
+    The id is the one the configuration gives, else the folder's name or the hub id.
+
+    Raises:
+        CheckpointError: as `load_vision_tower`.
+    """
+    config = load_config(path_or_id)
+    if config.model_type == "calvin":
+        return str(config.encoder_id), str(config.encoder_hash)
+    tower, _ = load_vision_tower(path_or_id)
+    return identity_of(tower, path_or_id)
+
+
+def identity_of(tower: nn.Module, path_or_id: str | Path) -> tuple[str, str]:
+    """As `encoder_identity`, for a tower that is loaded already."""
+    named = getattr(tower.config, "encoder_name", None)
+    local = Path(path_or_id)
+    return str(named or (local.resolve().name if local.is_dir() else path_or_id)), tower_hash(tower)
