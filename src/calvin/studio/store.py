@@ -337,4 +337,5 @@ def _cue(row: tuple[Any, ...]) -> Cue:
 def _checked(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise StoreError(f"A cue of {len(text)} characters is too long to speak: keep it under {MAX_TEXT}.")
-    return text
+    # Half a surrogate pair cannot be stored or written as UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from calvin.core.errors import StoreError
+from calvin.core.time import Span
+from calvin.core.types import Author, Cue, Status
+from calvin.studio.schema import MIGRATIONS
+from calvin.studio.store import DATABASE, MAX_TEXT, FilmRow, Line, Plan, ProjectStore
+
+FILM = FilmRow("A Film", "/films/a.mp4", "ab" * 32, 60_000, {"width": 640})
+PLANS = [Plan(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    with ProjectStore(tmp_path / "project") as opened:
+        opened.bind_film(FILM)
+        yield opened
+
+
+def reopened(store: ProjectStore) -> ProjectStore:
+    store.close()
+    return ProjectStore(store.folder)
+
+
+def a_cue(text: str = "She waves.", start_ms: int = 1000) -> Cue:
+    span = Span(start_ms, start_ms + 2000)
+    return Cue("made-up-id", span, text, Span(0, start_ms + 2000), start_ms + 500)
+
+
+def test_everything_is_there_after_reopening(store: ProjectStore) -> None:
+    store.set_shots([Span(0, 5000), Span(5000, 60_000)])
+    store.set_dialogue([Line(Span(100, 900), "Hello.", "Ann"), Line(Span(50, 90), "Hm")])
+    store.set_plan(PLANS)
+    cue = store.add_cue(a_cue())
+    store.put("model", {"name": "micro"})
+    with reopened(store) as again:
+        assert again.film == FILM
+        assert again.shots == [Span(0, 5000), Span(5000, 60_000)]
+        assert [line.text for line in again.dialogue] == ["Hm", "Hello."]
+        assert [(plan.span, plan.visual, plan.event_ms, plan.done) for plan in again.plans] == [
+            (plan.span, plan.visual, plan.event_ms, False) for plan in PLANS
+        ]
+        assert again.cues == [cue]
+        assert again.get("model") == {"name": "micro"}
+        assert again.get("absent", 7) == 7
+        assert again.script().cues == (cue,)
+        assert again.script().duration_ms == 60_000
+
+
+def test_the_store_gives_the_ids(store: ProjectStore) -> None:
+    one, two = store.add_cue(a_cue()), store.add_cue(a_cue())
+    assert one.id != two.id
+    assert "made-up-id" not in (one.id, two.id)
+    store.delete_cue(two.id)
+    assert store.add_cue(a_cue()).id not in (one.id, two.id)
+
+
+@pytest.mark.parametrize("cue_id", ["99", "-1", "", "1; DROP TABLE cue", "../1", "١", "9" * 40])
+def test_an_unknown_cue_is_named(store: ProjectStore, cue_id: str) -> None:
+    store.add_cue(a_cue())
+    with pytest.raises(StoreError, match="There is no cue"):
+        store.cue(cue_id)
+
+
+def test_the_history_keeps_every_text_and_its_author(store: ProjectStore) -> None:
+    cue = store.add_cue(a_cue("She waves."))
+    store.edit_cue(cue.with_text("Mara waves.", Author.HUMAN))
+    approved = store.edit_cue(replace(store.cue(cue.id), status=Status.APPROVED))
+    assert approved.text == "Mara waves."
+    assert approved.status is Status.APPROVED
+    assert [(r.text, r.author) for r in store.history(cue.id)] == [
+        ("She waves.", Author.MODEL),
+        ("Mara waves.", Author.HUMAN),
+    ]
+
+
+def test_a_new_plan_replaces_drafts_and_keeps_what_people_wrote(store: ProjectStore) -> None:
+    store.set_plan(PLANS)
+    plans = store.plans
+    made = [store.finish_plan(plan, f"Text {plan.id}.", plan.span) for plan in plans[:3]]
+    assert made[0] is not None
+    assert made[1] is not None
+    store.edit_cue(made[0].with_text("By hand.", Author.HUMAN))
+    store.edit_cue(replace(made[1], status=Status.APPROVED))
+    store.set_plan(PLANS)
+    assert [cue.text for cue in store.cues] == ["By hand.", f"Text {plans[1].id}."]
+    assert [plan.span for plan in store.plans] == [plan.span for plan in PLANS[2:]]
+    assert not any(plan.done for plan in store.plans)
+
+
+def test_a_finished_plan_is_done_with_its_cue_and_blank_text_makes_none(store: ProjectStore) -> None:
+    store.set_plan(PLANS[:2])
+    first, second = store.plans
+    cue = store.finish_plan(first, "He sits.", Span(0, 1500), ["He sits.", "He rests."])
+    assert cue is not None
+    assert (cue.span, cue.visual, cue.event_ms) == (Span(0, 1500), first.visual, first.event_ms)
+    assert store.candidates(cue.id) == ["He sits.", "He rests."]
+    assert store.finish_plan(second, "  ", second.span) is None
+    assert [plan.done for plan in store.plans] == [True, True]
+    assert store.cues == [cue]
+
+
+def test_changes_together_are_all_or_none(store: ProjectStore) -> None:
+    def fail_half_way() -> None:
+        with store.together():
+            store.add_cue(a_cue())
+            store.put("x", 1)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert store.cues == []
+    assert store.get("x") is None
+
+
+def test_another_film_is_refused_and_a_renamed_one_is_not(store: ProjectStore) -> None:
+    store.bind_film(replace(FILM, path="/elsewhere/b.mp4", duration_ms=60_040))
+    assert store.film is not None
+    assert store.film.path == "/elsewhere/b.mp4"
+    with pytest.raises(StoreError, match="is the project of A Film"):
+        store.bind_film(replace(FILM, sha256="cd" * 32))
+
+
+def test_a_second_process_is_told(store: ProjectStore) -> None:
+    code = f"from calvin.studio.store import ProjectStore; ProjectStore({str(store.folder)!r})"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "is open in another calvin process" in result.stderr
+    store.close()
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_killed_process_loses_nothing_that_was_stored_and_holds_no_lock(tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from calvin.core.time import Span\n"
+        "from calvin.core.types import Cue\n"
+        "from calvin.studio.store import FilmRow, ProjectStore\n"
+        f"store = ProjectStore({str(tmp_path / 'p')!r})\n"
+        "store.bind_film(FilmRow('A', 'a.mp4', 'aa', 9000, {}))\n"
+        "store.add_cue(Cue('', Span(0, 900), 'He sits.', Span(0, 900), 400))\n"
+        "store._db.execute('BEGIN')\n"
+        "store.add_cue(Cue('', Span(0, 900), 'Half done.', Span(0, 900), 400))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    with ProjectStore(tmp_path / "p") as store:
+        assert [cue.text for cue in store.cues] == ["He sits."]
+
+
+def test_what_is_no_project_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).write_bytes(b"my diary, not a database" * 50)
+    with pytest.raises(StoreError, match="is not a calvin project"):
+        ProjectStore(tmp_path)
+    assert (tmp_path / DATABASE).read_bytes().startswith(b"my diary")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="cannot be used"):
+        ProjectStore(tmp_path / "file")
+
+
+def test_a_project_of_a_newer_calvin_is_refused(store: ProjectStore) -> None:
+    store.close()
+    with sqlite3.connect(store.folder / DATABASE) as db:
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    db.close()
+    with pytest.raises(StoreError, match="made by a newer calvin"):
+        ProjectStore(store.folder)
+
+
+def test_too_long_a_text_is_refused_and_odd_text_is_kept(store: ProjectStore) -> None:
+    with pytest.raises(StoreError, match="too long to speak"):
+        store.add_cue(a_cue("x" * (MAX_TEXT + 1)))
+    odd = "'); DROP TABLE cue; -- <b>\u202e é 🎬\n"
+    assert store.add_cue(a_cue(odd)).text == odd
+    assert store.add_cue(a_cue("lone \ud800 half")).text == "lone ? half"
+
+
+def test_the_settings_of_the_database_are_safe(store: ProjectStore) -> None:
+    assert store._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._db.execute("PRAGMA foreign_keys").fetchone() == (1,)
+
+
+def test_a_script_needs_a_film(tmp_path: Path) -> None:
+    with ProjectStore(tmp_path) as store, pytest.raises(StoreError, match="holds no film yet"):
+        store.script()
