@@ -6,6 +6,7 @@ from calvin.captioners.base import (
     CaptionerInfo,
     CaptionRequest,
     EncoderIdentity,
+    FeatureCaptioner,
 )
 from calvin.captioners.registry import CAPTIONERS, open_captioner
 
@@ -16,5 +17,6 @@ __all__ = [
     "Captioner",
     "CaptionerInfo",
     "EncoderIdentity",
+    "FeatureCaptioner",
     "open_captioner",
 ]

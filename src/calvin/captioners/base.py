@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
 from calvin.core.prompts import Prompt
 from calvin.core.types import Scene
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from calvin.captioners.world import Notice
 
 Need = Literal["features", "frames"]
 """What a captioner reads of a scene: its stored frame vectors, or its stills."""
@@ -52,10 +57,7 @@ class CaptionerInfo:
 
 @runtime_checkable
 class Captioner(Protocol):
-    """Anything that captions scenes.
-
-    `needs` states what each scene must carry; where it holds "features", `encoder` says whose.
-    """
+    """Anything that captions scenes; `needs` states what each scene must carry."""
 
     @property
     def info(self) -> CaptionerInfo: ...
@@ -63,13 +65,31 @@ class Captioner(Protocol):
     @property
     def needs(self) -> frozenset[Need]: ...
 
-    @property
-    def encoder(self) -> EncoderIdentity | None: ...
-
     def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
         """One answer a request, in their order.
 
         Raises:
             DataError: a scene lacks what the captioner needs.
         """
+        ...
+
+
+@runtime_checkable
+class FeatureCaptioner(Captioner, Protocol):
+    """A captioner that reads frame vectors, and can make them."""
+
+    @property
+    def encoder(self) -> EncoderIdentity: ...
+
+    @property
+    def max_frames(self) -> int:
+        """Frame vectors a scene at most."""
+        ...
+
+    def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
+        """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D]."""
+        ...
+
+    def notice(self, image_embeds: np.ndarray) -> Notice | None:
+        """A notice where a film's frame vectors [N, D] are unlike what the captioner knows."""
         ...

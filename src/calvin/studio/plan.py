@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from calvin.core.time import Span
-from calvin.studio.store import Plan
+from calvin.studio.rows import Plan
 
 MIN_CUE_MS = 2000
 """A shorter gap "may not be appropriate" for a description (WCAG failure F113)."""

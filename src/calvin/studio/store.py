@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +13,7 @@ from typing import Any, Self
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, Script, Status
+from calvin.studio.rows import FilmRow, Line, Plan, Revision
 from calvin.studio.schema import migrate
 
 DATABASE = "project.sqlite"
@@ -22,45 +22,6 @@ MAX_TEXT = 2000
 """Characters a cue holds at most; a description is a sentence or two."""
 
 _CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
-
-
-@dataclass(frozen=True, slots=True)
-class FilmRow:
-    """The film a project belongs to; `facts` is what probing it found, as plain values."""
-
-    title: str
-    path: str
-    sha256: str
-    duration_ms: int
-    facts: dict[str, Any]
-    language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of dialogue."""
-
-    span: Span
-    text: str
-    speaker: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A place for a cue: `span` is the time free to speak in, `visual` the film to describe, `event_ms` when."""
-
-    span: Span
-    visual: Span
-    event_ms: int
-    id: int = 0
-    done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    text: str
-    author: Author
-    written_at: str
 
 
 class ProjectStore:
@@ -225,6 +186,14 @@ class ProjectStore:
     @property
     def cues(self) -> list[Cue]:
         return [_cue(row) for row in self._db.execute(f"SELECT {_CUE} FROM cue ORDER BY start_ms, end_ms, id")]
+
+    def cues_before(self, time_ms: int, count: int) -> list[Cue]:
+        """The last `count` cues that start before a time, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_CUE} FROM cue WHERE start_ms < ? ORDER BY start_ms DESC, end_ms DESC, id DESC LIMIT ?",
+            (time_ms, count),
+        )
+        return [_cue(row) for row in rows][::-1]
 
     def cue(self, cue_id: str) -> Cue:
         """

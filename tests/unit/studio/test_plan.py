@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from calvin.core.time import Span
 from calvin.studio.plan import LOOK_AHEAD_MS, MAX_CUE_MS, MIN_CUE_MS, is_crowded, plan_cues, spoken_span
-from calvin.studio.store import Plan
+from calvin.studio.rows import Plan
 
 
 def spans(plans: list[Plan]) -> list[tuple[int, int]]:

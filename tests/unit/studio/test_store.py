@@ -11,8 +11,9 @@ import pytest
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, Status
+from calvin.studio.rows import FilmRow, Line, Plan
 from calvin.studio.schema import MIGRATIONS
-from calvin.studio.store import DATABASE, MAX_TEXT, FilmRow, Line, Plan, ProjectStore
+from calvin.studio.store import DATABASE, MAX_TEXT, ProjectStore
 
 FILM = FilmRow("A Film", "/films/a.mp4", "ab" * 32, 60_000, {"width": 640})
 PLANS = [Plan(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
@@ -191,3 +192,11 @@ def test_the_settings_of_the_database_are_safe(store: ProjectStore) -> None:
 def test_a_script_needs_a_film(tmp_path: Path) -> None:
     with ProjectStore(tmp_path) as store, pytest.raises(StoreError, match="holds no film yet"):
         store.script()
+
+
+def test_the_context_of_a_cue_is_what_was_said_before_it(store: ProjectStore) -> None:
+    for start_ms in (9000, 1000, 5000, 13_000):
+        store.add_cue(a_cue(f"At {start_ms}.", start_ms))
+    assert [cue.text for cue in store.cues_before(13_000, 2)] == ["At 5000.", "At 9000."]
+    assert store.cues_before(13_000, 0) == []
+    assert store.cues_before(1000, 3) == []

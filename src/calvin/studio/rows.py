@@ -1,0 +1,48 @@
+"""What a project keeps besides cues: the film, its dialogue, the plan, and former texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from calvin.core.time import Span
+from calvin.core.types import Author
+
+
+@dataclass(frozen=True, slots=True)
+class FilmRow:
+    """The film a project belongs to; `facts` is what probing it found, as plain values."""
+
+    title: str
+    path: str
+    sha256: str
+    duration_ms: int
+    facts: dict[str, Any]
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of dialogue."""
+
+    span: Span
+    text: str
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A place for a cue: `span` is the time free to speak in, `visual` the film to describe, `event_ms` when."""
+
+    span: Span
+    visual: Span
+    event_ms: int
+    id: int = 0
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    text: str
+    author: Author
+    written_at: str
