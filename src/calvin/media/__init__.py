@@ -1,1 +1,39 @@
-"""Films in and sound out: probe, one-pass decode, subtitles, gaps, voice."""
+"""Films in: facts, one-pass decoding, subtitles, and where description fits.
+
+facts = probe("film.mp4")
+film = decode_film("film.mp4", "project/frames")
+plans = plan_cues(film.duration_ms, film.shots, read_subtitles("film.srt").lines)
+"""
+
+from calvin.media.clips import iter_clip_frames, read_image
+from calvin.media.decode import DecodedFilm, DecodeReport, DecodeSettings, FrameBatch, decode_film
+from calvin.media.frames import FrameStore, FrameWriter, encode_jpeg
+from calvin.media.plan import CuePlan, PlanSettings, dialogue_gaps, plan_cues
+from calvin.media.source import AudioStream, FilmFacts, MediaLimits, SubtitleStream, probe
+from calvin.media.subtitles import Subtitle, SubtitleReport, Subtitles, read_subtitles
+
+__all__ = [
+    "AudioStream",
+    "CuePlan",
+    "DecodeReport",
+    "DecodeSettings",
+    "DecodedFilm",
+    "FilmFacts",
+    "FrameBatch",
+    "FrameStore",
+    "FrameWriter",
+    "MediaLimits",
+    "PlanSettings",
+    "Subtitle",
+    "SubtitleReport",
+    "SubtitleStream",
+    "Subtitles",
+    "decode_film",
+    "dialogue_gaps",
+    "encode_jpeg",
+    "iter_clip_frames",
+    "plan_cues",
+    "probe",
+    "read_image",
+    "read_subtitles",
+]

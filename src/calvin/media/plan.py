@@ -1,0 +1,125 @@
+"""Where description can be spoken, and which stretch of film each line of it is about."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pydantic import Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.time import Span
+from calvin.media.subtitles import Subtitle
+
+
+class PlanSettings(FrozenConfig):
+    """`min_gap_ms` is the shortest silence worth using once `guard_ms` is kept free beside dialogue.
+
+    A gap is divided along its shots into cues of `min_cue_ms` to about `max_cue_ms`; a visual span may reach
+    `beyond_ms` past the end of its gap to see a shot through.
+    """
+
+    min_gap_ms: int = Field(default=2000, ge=1)
+    guard_ms: int = Field(default=300, ge=0)
+    min_cue_ms: int = Field(default=1500, ge=1)
+    max_cue_ms: int = Field(default=8000, ge=1)
+    beyond_ms: int = Field(default=1000, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CuePlan:
+    """A cue yet without text: `span` to speak in, `visual` to describe, `event_ms` when most of it is on screen."""
+
+    span: Span
+    visual: Span
+    event_ms: int
+
+
+def dialogue_gaps(
+    dialogue: Iterable[Subtitle | Span], duration_ms: int, min_gap_ms: int = 2000, guard_ms: int = 300
+) -> list[Span]:
+    """The stretches of a film without dialogue, `guard_ms` away from it, of at least `min_gap_ms`.
+
+    A film without dialogue is one gap however short it is. Overlapping and unordered lines are fine.
+    """
+    spoken = sorted(line.span if isinstance(line, Subtitle) else line for line in dialogue)
+    gaps: list[Span] = []
+    free_from = 0
+    for line in spoken:
+        if line.start_ms >= duration_ms:
+            break
+        end = line.start_ms - guard_ms
+        if end - free_from >= min_gap_ms:
+            gaps.append(Span(free_from, end))
+        free_from = max(free_from, line.end_ms + guard_ms)
+    if duration_ms - free_from >= min(min_gap_ms, duration_ms) and free_from < duration_ms:
+        gaps.append(Span(free_from, duration_ms))
+    return gaps
+
+
+def plan_cues(
+    duration_ms: int,
+    shots: Sequence[Span],
+    dialogue: Iterable[Subtitle | Span] = (),
+    settings: PlanSettings | None = None,
+) -> list[CuePlan]:
+    """The cues of a film, in order.
+
+    Cues lie in the gaps between dialogue, at most one a shot (one or more in a shot longer than `max_cue_ms`);
+    without dialogue the whole film is one gap, so the cues are its shots. The visual spans follow one another
+    without holes from the start of the film: each begins where the one before it ended and so takes in the dialogue
+    before its gap, because what happens meanwhile is not to be lost.
+    """
+    settings = settings or PlanSettings()
+    cuts = sorted({shot.start_ms for shot in shots} | {shot.end_ms for shot in shots})
+    plans: list[CuePlan] = []
+    seen_to = 0
+    for gap in dialogue_gaps(dialogue, duration_ms, settings.min_gap_ms, settings.guard_ms):
+        parts = _divide(gap, cuts, settings)
+        for part in parts:
+            end = part.end_ms
+            if part is parts[-1]:
+                end = _see_through(end, cuts, min(end + settings.beyond_ms, duration_ms))
+            plans.append(CuePlan(part, Span(seen_to, end), _event(part, cuts)))
+            seen_to = end
+    return plans
+
+
+def _divide(gap: Span, cuts: Sequence[int], settings: PlanSettings) -> list[Span]:
+    """A gap along its shots: short shots joined to the next, long ones split evenly."""
+    edges = [gap.start_ms]
+    for cut in _inside(gap, cuts):
+        if cut - edges[-1] >= settings.min_cue_ms and gap.end_ms - cut >= settings.min_cue_ms:
+            edges.append(cut)
+    edges.append(gap.end_ms)
+    parts: list[Span] = []
+    for start, end in pairwise(edges):
+        # Never split below the shortest cue.
+        count = max(1, min(-(-(end - start) // settings.max_cue_ms), (end - start) // settings.min_cue_ms))
+        marks = [start + (end - start) * i // count for i in range(count + 1)]
+        parts.extend(Span(a, b) for a, b in pairwise(marks))
+    return parts
+
+
+def _inside(span: Span, cuts: Sequence[int]) -> Sequence[int]:
+    """The cuts strictly inside a span."""
+    first = bisect_right(cuts, span.start_ms)
+    last = bisect_right(cuts, span.end_ms - 1)
+    return cuts[first:last]
+
+
+def _see_through(end_ms: int, cuts: Sequence[int], limit_ms: int) -> int:
+    """The end of the shot that runs at `end_ms` where that is no later than `limit_ms`, else `end_ms`."""
+    later = bisect_right(cuts, end_ms - 1)
+    if later < len(cuts) and cuts[later] <= limit_ms:
+        return cuts[later]
+    return end_ms
+
+
+def _event(part: Span, cuts: Sequence[int]) -> int:
+    """The middle of the longest piece of a shot inside the cue."""
+    edges = [part.start_ms, *_inside(part, cuts), part.end_ms]
+    pieces = [Span(start, end) for start, end in pairwise(edges)]
+    return max(pieces, key=lambda piece: piece.duration_ms).middle_ms

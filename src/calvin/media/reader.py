@@ -1,0 +1,160 @@
+"""One pass over a film's packets, in presentation time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+
+from calvin.core.errors import MediaError
+from calvin.media.source import MediaLimits, check_pixels, open_film, start_us, video_stream
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.video.frame import VideoFrame
+
+_JUMP_US = 10_000_000
+"""A step in a stream's clock above this, beyond the film's stated end, is a break in the clock and not a pause."""
+
+
+@dataclass
+class PresentationClock:
+    """Film time of a stream's frames, in microseconds: never backwards, and whole over breaks in the clock.
+
+    A frame without a time, or at or before the one before it, follows that one by `step_us`. Where the clock jumps
+    far back (joined recordings), the times after the jump continue from there.
+    """
+
+    origin_us: int | None
+    step_us: int
+    stated_end_us: int = 0
+    last_us: int | None = None
+    repaired: int = 0
+    breaks: int = 0
+
+    def film_time(self, pts: int | None, time_base: Fraction | None) -> int:
+        following = 0 if self.last_us is None else self.last_us + self.step_us
+        time = following
+        if pts is not None and time_base is not None:
+            stamp = (2 * pts * time_base.numerator * 1_000_000 + time_base.denominator) // (2 * time_base.denominator)
+            if self.origin_us is None:
+                self.origin_us = stamp
+            time = stamp - self.origin_us
+            if self.last_us is not None and self._is_break(time):
+                self.breaks += 1
+                self.origin_us += time - following
+                time = following
+        elif self.last_us is not None:
+            self.repaired += 1
+        if self.last_us is None:
+            time = max(time, 0)
+        elif time <= self.last_us:
+            self.repaired += 1
+            time = following
+        self.last_us = time
+        return time
+
+    def _is_break(self, time: int) -> bool:
+        assert self.last_us is not None
+        if time < self.last_us - _JUMP_US:
+            return True
+        return time > self.last_us + _JUMP_US and time > self.stated_end_us + _JUMP_US
+
+
+@dataclass
+class FilmReader:
+    """Decodes the picture, and one audio stream where wanted, in one pass.
+
+    Iterating gives (frame, film time in us); after that, `end_us` is the end of the last frame and `notes` says in
+    plain sentences what was wrong with the file.
+    """
+
+    path: Path
+    limits: MediaLimits
+    on_audio: Callable[[AudioFrame, int], None] | None = None
+    audio_index: int | None = None
+    frames: int = 0
+    end_us: int = 0
+    notes: list[str] = field(default_factory=list)
+    damaged: int = 0
+    stated_us: int = 0
+    rate: Fraction = Fraction(25)
+
+    def __iter__(self) -> Iterator[tuple[VideoFrame, int]]:
+        with open_film(self.path, self.limits) as container:
+            stream = video_stream(container, self.path, self.limits)
+            audio = self._audio(container.streams.audio)
+            self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+            step = max(1, round(1_000_000 / self.rate))
+            self.stated_us = container.duration or 0
+            origin = start_us(container, stream)
+            clock = PresentationClock(origin, step, self.stated_us)
+            sound = PresentationClock(origin, 0, self.stated_us)
+            for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
+                if packet is not None and packet.stream is audio:
+                    self._hear(packet, sound)
+                    continue
+                # After a broken end of file the decoder still holds frames.
+                frames = self._decoded(packet.decode if packet is not None else lambda: stream.decode(None))
+                for frame in frames:
+                    yield self._see(frame, clock)
+            self._judge(clock)
+
+    def _audio(self, streams: tuple[AudioStream, ...]) -> AudioStream | None:
+        if self.on_audio is None or self.audio_index is None:
+            return None
+        return next((stream for stream in streams if stream.index == self.audio_index), None)
+
+    def _packets(self, demuxed: Iterator[av.Packet]) -> Iterator[av.Packet | None]:
+        try:
+            yield from demuxed
+        except av.error.FFmpegError as error:
+            self.notes.append(f"The file breaks off or is damaged after {self.end_us / 1e6:.1f} s ({error.strerror}).")
+            yield None
+
+    def _decoded(self, decode: Callable[[], list]) -> list:
+        try:
+            return decode()
+        except av.error.EOFError:
+            return []
+        except av.error.FFmpegError:
+            self.damaged += 1
+            return []
+
+    def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:
+        check_pixels(frame.width, frame.height, self.path, self.limits)
+        pts = frame.pts if frame.pts is not None else frame.dts
+        time = clock.film_time(pts, frame.time_base)
+        if time > self.limits.max_duration_s * 1e6:
+            hours = self.limits.max_duration_s / 3600
+            raise MediaError(f"{self.path} runs for more than the {hours:g} hours allowed: cut it into parts.")
+        length = frame.duration * frame.time_base if frame.duration and frame.time_base else 0
+        self.end_us = time + (round(length * 1_000_000) if 0 < length < 10 else clock.step_us)
+        self.frames += 1
+        self.damaged += bool(frame.is_corrupt)
+        return frame, time
+
+    def _hear(self, packet: av.Packet, clock: PresentationClock) -> None:
+        assert self.on_audio is not None
+        for frame in self._decoded(packet.decode):
+            if frame.samples:
+                clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
+                self.on_audio(frame, clock.film_time(frame.pts, frame.time_base))
+
+    def _judge(self, clock: PresentationClock) -> None:
+        if not self.frames:
+            raise MediaError(
+                f"{self.path} has a video stream but not one frame of it can be decoded: give a whole file."
+            )
+        if self.damaged:
+            self.notes.append(f"{self.damaged} damaged parts of the picture were passed over or repaired.")
+        if clock.breaks:
+            self.notes.append(f"The film's clock breaks {clock.breaks} times; its parts were joined end to end.")
+        if clock.repaired:
+            self.notes.append(f"{clock.repaired} frames had no usable time and were placed after the frame before.")

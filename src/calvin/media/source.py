@@ -1,0 +1,292 @@
+"""Opening films safely, and the facts about them.
+
+Only local files in a handful of containers are opened: FFmpeg would otherwise follow playlists that call themselves
+films to other files and to the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+from av.stream import Disposition
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import MediaError
+from calvin.core.files import file_sha256
+from calvin.core.time import round_half_up
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi"
+"""FFmpeg's demuxers that may open a file (`format_whitelist`)."""
+
+READABLE = "mp4, mov, mkv, webm, avi or ts"
+
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b";FFMETADATA", b"v=0")
+_FIRST_FRAME_PACKETS = 2000
+_DELAY_US = 100_000
+
+
+class MediaLimits(FrozenConfig):
+    """What a film may at most ask of the machine."""
+
+    max_pixels: int = 8192 * 4320
+    max_duration_s: float = 12 * 3600
+    max_streams: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStream:
+    """`index` counts all streams of the file; `language` as the file states it (often ISO 639-2)."""
+
+    index: int
+    codec: str
+    channels: int
+    sample_rate: int
+    language: str | None
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    index: int
+    codec: str
+    language: str | None
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FilmFacts:
+    """What is known of a film before it is decoded.
+
+    `duration_ms` is what the container states (0: not stated). `width` and `height` are as coded; the display size
+    has pixel aspect and rotation (degrees, counter-clockwise) applied. `start_ms` is where the film's own clock
+    begins; everywhere else film time starts at 0. `variable_frame_rate` is a hint from the stated rates.
+    """
+
+    path: Path
+    sha256: str
+    size: int
+    container: str
+    duration_ms: int
+    video_codec: str
+    width: int
+    height: int
+    display_width: int
+    display_height: int
+    rotation: int
+    sample_aspect: float
+    frame_rate: float | None
+    variable_frame_rate: bool
+    start_ms: int
+    audio_streams: tuple[AudioStream, ...] = ()
+    subtitle_streams: tuple[SubtitleStream, ...] = ()
+
+    @property
+    def has_audio(self) -> bool:
+        return bool(self.audio_streams)
+
+    @property
+    def display_aspect(self) -> float:
+        return self.display_width / self.display_height
+
+
+@contextmanager
+def open_film(path: str | Path, limits: MediaLimits | None = None) -> Iterator[InputContainer]:
+    """The opened container of a local film, closed afterwards.
+
+    Raises:
+        MediaError: no such file, not a film, an empty file, a playlist, or beyond the limits.
+    """
+    limits = limits or MediaLimits()
+    film = check_file(path)
+    try:
+        # The absolute path keeps a name such as "concat:x" from being read as a protocol.
+        container = av.open(
+            str(film.resolve()),
+            options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+            metadata_errors="replace",
+        )
+    except av.error.FFmpegError as error:
+        raise MediaError(
+            f"{film} is not a film that can be read, or its beginning or index is missing ({error.strerror}): "
+            f"give a whole {READABLE} file."
+        ) from error
+    with container:
+        if len(container.streams) > limits.max_streams:
+            raise MediaError(
+                f"{film} holds {len(container.streams)} streams, more than the {limits.max_streams} allowed."
+            )
+        seconds = (container.duration or 0) / 1_000_000
+        if seconds > limits.max_duration_s:
+            raise MediaError(
+                f"{film} says it is {seconds / 3600:.1f} hours long, more than the "
+                f"{limits.max_duration_s / 3600:g} hours allowed: cut it into parts."
+            )
+        yield container
+
+
+def check_file(path: str | Path) -> Path:
+    """A local, regular, non-empty file that is no playlist.
+
+    Raises:
+        MediaError: it is something else.
+    """
+    film = Path(path)
+    if "://" in str(path):
+        raise MediaError(f"{path} is an address: only local files are read, so download it first.")
+    if film.is_dir():
+        raise MediaError(f"{film} is a folder: give a film file.")
+    if not film.exists():
+        raise MediaError(f"{film} does not exist: check the name.")
+    if not film.is_file():
+        raise MediaError(f"{film} is not a regular file: give a film file.")
+    try:
+        with open(film, "rb") as stream:
+            head = stream.read(256)
+    except OSError as error:
+        raise MediaError(f"{film} cannot be read ({error.strerror}): check its permissions.") from error
+    if not head:
+        raise MediaError(f"{film} is empty: give a whole {READABLE} file.")
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_PLAYLISTS):
+        raise MediaError(f"{film} is a playlist or text, not a film: give the film itself, a {READABLE} file.")
+    return film
+
+
+def video_stream(container: InputContainer, film: Path, limits: MediaLimits) -> VideoStream:
+    """The first moving picture of the file; cover art does not count. Decodes with threads, within `limits`.
+
+    Raises:
+        MediaError: there is none, or its picture is too large or of no size.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "no streams at all"
+        raise MediaError(f"{film} has no video stream (it holds: {kinds}): give a film with a picture.")
+    stream = streams[0]
+    context = stream.codec_context
+    if context is None:
+        raise MediaError(f"{film} holds video in a coding that cannot be decoded here: convert it to H.264.")
+    check_pixels(context.width, context.height, film, limits)
+    context.options = {"max_pixels": str(limits.max_pixels)}
+    context.thread_type = "AUTO"
+    return stream
+
+
+def check_pixels(width: int, height: int, film: Path, limits: MediaLimits) -> None:
+    if width * height > limits.max_pixels:
+        raise MediaError(f"{film} has a picture of {width} x {height}, more than {limits.max_pixels} pixels: scale it.")
+
+
+def start_us(container: InputContainer, stream: VideoStream) -> int | None:
+    """The file's own time that is film time 0, in microseconds; None where the file does not say.
+
+    It is the earliest start of any stream, as in players, but an audio encoder's delay does not move the picture.
+    """
+    picture = None
+    if stream.start_time is not None and stream.time_base is not None:
+        picture = round_half_up(float(stream.start_time * Fraction(stream.time_base) * 1_000_000))
+    earliest = container.start_time
+    if picture is None or (earliest is not None and picture - earliest > _DELAY_US):
+        return earliest
+    return picture
+
+
+def pixel_aspect(stream: VideoStream) -> float:
+    """Width of a pixel over its height; 1 where the file says nothing sensible."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    return aspect if 0.1 <= aspect <= 10 else 1.0
+
+
+def display_size(frame: VideoFrame, sample_aspect: float, rotation: int) -> tuple[int, int]:
+    """Width and height as shown: pixel aspect stretched into the width, then turned."""
+    width, height = max(1, round_half_up(frame.width * sample_aspect)), frame.height
+    return (height, width) if rotation % 180 else (width, height)
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """The frame's rotation in degrees counter-clockwise, to the nearest quarter turn: 0, 90, 180 or 270."""
+    return round(frame.rotation / 90) * 90 % 360
+
+
+def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool = True) -> FilmFacts:
+    """Read the facts of a film, and one frame of it.
+
+    `fingerprint=False` leaves `sha256` empty, which saves reading the whole file.
+
+    Raises:
+        MediaError: the film cannot be read, has no video stream, or no frame of it can be decoded.
+    """
+    limits = limits or MediaLimits()
+    film = Path(path)
+    with open_film(film, limits) as container:
+        stream = video_stream(container, film, limits)
+        frame = _first_frame(container, stream, film)
+        rotation = quarter_turns(frame)
+        width, height = display_size(frame, pixel_aspect(stream), rotation)
+        average, base = stream.average_rate, stream.base_rate
+        return FilmFacts(
+            path=film,
+            sha256=file_sha256(film) if fingerprint else "",
+            size=film.stat().st_size,
+            container=container.format.name.split(",")[0],
+            duration_ms=round_half_up((container.duration or 0) / 1000),
+            video_codec=stream.codec_context.name,
+            width=frame.width,
+            height=frame.height,
+            display_width=width,
+            display_height=height,
+            rotation=rotation,
+            sample_aspect=pixel_aspect(stream),
+            frame_rate=float(average) if average else None,
+            variable_frame_rate=average is not None and bool(base) and abs(average / Fraction(base or 1) - 1) > 0.02,
+            start_ms=round_half_up((start_us(container, stream) or 0) / 1000),
+            audio_streams=_audio_streams(container),
+            subtitle_streams=tuple(
+                SubtitleStream(s.index, s.codec_context.name, s.language, bool(s.disposition & Disposition.default))
+                for s in container.streams.subtitles
+                if s.codec_context is not None
+            ),
+        )
+
+
+def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
+    return tuple(
+        AudioStream(
+            stream.index,
+            stream.codec_context.name,
+            stream.codec_context.channels,
+            stream.codec_context.sample_rate,
+            stream.language,
+            bool(stream.disposition & Disposition.default),
+        )
+        for stream in container.streams.audio
+        if stream.codec_context is not None
+    )
+
+
+def _first_frame(container: InputContainer, stream: VideoStream, film: Path) -> VideoFrame:
+    packets = 0
+    try:
+        for packet in container.demux(stream):
+            packets += 1
+            try:
+                for frame in packet.decode():
+                    return frame
+            except av.error.FFmpegError:
+                pass
+            if packets > _FIRST_FRAME_PACKETS:
+                break
+    except av.error.FFmpegError:
+        pass
+    raise MediaError(f"{film} has a video stream but not one frame of it can be decoded: give a whole file.")
