@@ -1,1 +1,69 @@
 """Data sets: feature store, readers, cleaning, instructions, mixture, collation."""
+
+from calvin.data.cleaning import (
+    CreditTagger,
+    KeywordCredits,
+    is_coordinate_turn,
+    remove_credits,
+    scrub_captions,
+    scrub_numbers,
+)
+from calvin.data.collate import CachedFeatures, EncodingCache, collate, pad_frames
+from calvin.data.context import TRAINING_CONTEXT, in_order, with_context
+from calvin.data.feature_writer import FeatureWriter
+from calvin.data.features import Encoder, Features, FeatureStore, MemoryFeatures
+from calvin.data.instructions import Example, Instructions
+from calvin.data.mixture import BATCH_SIZES, Mixture, Source
+from calvin.data.readers.cc import read_cc3m, read_cc12m
+from calvin.data.readers.llava import read_llava
+from calvin.data.readers.mad import read_mad_csv, read_mad_v1
+from calvin.data.readers.registry import READERS, ReaderManifest, read
+from calvin.data.readers.tvc import read_tvc, read_tvr
+from calvin.data.readers.webvid import read_webvid
+from calvin.data.sources import SourceConfig, load_source, read_samples
+from calvin.data.types import DropReport, Kind, ReadResult, Sample, media_id_of
+
+__all__ = [
+    "BATCH_SIZES",
+    "READERS",
+    "TRAINING_CONTEXT",
+    "CachedFeatures",
+    "CreditTagger",
+    "DropReport",
+    "Encoder",
+    "EncodingCache",
+    "Example",
+    "FeatureStore",
+    "FeatureWriter",
+    "Features",
+    "Instructions",
+    "KeywordCredits",
+    "Kind",
+    "MemoryFeatures",
+    "Mixture",
+    "ReadResult",
+    "ReaderManifest",
+    "Sample",
+    "Source",
+    "SourceConfig",
+    "collate",
+    "in_order",
+    "is_coordinate_turn",
+    "load_source",
+    "media_id_of",
+    "pad_frames",
+    "read",
+    "read_cc3m",
+    "read_cc12m",
+    "read_llava",
+    "read_mad_csv",
+    "read_mad_v1",
+    "read_samples",
+    "read_tvc",
+    "read_tvr",
+    "read_webvid",
+    "remove_credits",
+    "scrub_captions",
+    "scrub_numbers",
+    "with_context",
+]

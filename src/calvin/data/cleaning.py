@@ -1,0 +1,134 @@
+"""Cleaning that the paper found to matter (Appendix A): numbers in WebVid, coordinates in LLaVA, credits in MAD."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from calvin.core.prompts import clean_line
+from calvin.data.types import DropReport, ReadResult, Sample
+
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_NUMBER = r"\w*\d\w*(?:[.,:/x×'-]\w*\d\w*)*"
+_LEAD = r"(?:\b(?:circa|ca\.|since|from|on|in)\s+)?"
+_UNIT = r"(?:\s*(?:fps|frames?\s+per\s+second|u?hd|mp|megapixels?|pixels|am|pm|a\.m\.|p\.m\.|bce?|ad)\b)?"
+_NUMERIC = re.compile(
+    rf"{_LEAD}\b{_MONTH}\s+{_NUMBER}(?:\s*,?\s+\d{{4}}\b)?"  # May 12th, 2016; May 2016
+    rf"|{_LEAD}(?:\b(?:the\s+)?{_NUMBER}\s+(?:of\s+)?{_MONTH}\b(?:,?\s+\d{{4}}\b)?)"  # 12 May 2016
+    rf"|{_LEAD}[#$€£~+-]?{_NUMBER}[%+°]?{_UNIT}",  # 2016-05-12, 1920x1080, 4K, 25 fps, 3
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(r"\d")
+_TIDY: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\(\s*[,;:./-]*\s*\)|\[\s*[,;:./-]*\s*\]"), " "),  # brackets left empty
+    (re.compile(r"\s+([,;:.!?])"), r"\1"),  # a space before a mark
+    (re.compile(r"([,;:])(?:\s*[,;:.-])+"), r"\1"),  # marks in a row
+    (re.compile(r"\.(?:\s*[,;:])+"), "."),
+)
+_ENDS = " \t\n,;:-–—/|&+"
+
+
+def scrub_numbers(text: str) -> str:
+    """A caption without numbers, dates and resolutions, and without the gaps they leave.
+
+    'Waves at sunset, 4k 1920x1080 25 fps' -> 'Waves at sunset'. Text without digits comes back as it is; numbers
+    written in words stay. The result has no digit, and may be empty.
+    """
+    if not _DIGIT.search(text):
+        return text
+    text = _NUMERIC.sub(" ", text)
+    for pattern, replacement in _TIDY:
+        text = pattern.sub(replacement, text)
+    text = clean_line(text).strip(_ENDS)
+    return text.lstrip(".") if re.search(r"\w", text) else ""
+
+
+def scrub_captions(result: ReadResult) -> ReadResult:
+    """`scrub_numbers` over all captions; a sample with nothing left is dropped and counted."""
+    report = DropReport()
+    report.merge(result.report)
+    kept: list[Sample] = []
+    for sample in result.samples:
+        caption = scrub_numbers(sample.caption)
+        if not caption:
+            report.drop("nothing but numbers in the caption", sample.caption)
+            continue
+        if caption != sample.caption:
+            report.repair("numbers scrubbed", sample.caption)
+            references = tuple(filter(None, map(scrub_numbers, sample.references)))
+            sample = replace(sample, caption=caption, references=references)
+        kept.append(sample)
+    return ReadResult(kept, report)
+
+
+_BOX = re.compile(r"\[\s*\d*\.?\d+(?:\s*,\s*\d*\.?\d+){3}\s*\]")
+_BOX_QUESTIONS = ("please provide the bounding box coordinate", "please provide a short description for this region")
+
+
+def is_coordinate_turn(question: str, answer: str) -> bool:
+    """Whether a LLaVA-1.5 turn asks for or answers with box coordinates."""
+    asked = clean_line(question).lower()
+    return any(words in asked for words in _BOX_QUESTIONS) or any(_BOX.search(text) for text in (question, answer))
+
+
+class CreditTagger(Protocol):
+    """Tells which samples describe credits. The paper asked LLaMA-70B with a few examples; any judge may stand in."""
+
+    def tag(self, samples: Sequence[Sample]) -> list[bool]: ...
+
+
+_CREDITS = re.compile(
+    r"\b(?:(?:opening|closing|end|final|rolling)\s+(?:credits?|titles?)|credits?\s+(?:roll|appear|begin|end|scroll|read)s?"
+    r"|the\s+credits|(?:directed|produced|written|edited)\s+by|starring|executive\s+producers?|screenplay\s+by"
+    r"|a\s+film\s+by|title\s+(?:card|sequence)|pictures\s+presents?|(?:names?|words?|titles?)\s+appears?\s+on\s+"
+    r"(?:the\s+)?screen)\b",
+    re.IGNORECASE,
+)
+_CREDITS_AT_EDGES = re.compile(
+    r"\b(?:logos?|titles?|appears?\s+on\s+(?:the\s+)?screen|presents|credits?(?!\s+cards?))\b", re.IGNORECASE
+)
+
+
+class KeywordCredits:
+    """Credits by their words, without a language model.
+
+    Plain words of credits count anywhere. Words that also name things in the story (a logo, a title) count only
+    within `edge_ms` of the first or last described moment of the movie, where credits stand.
+    """
+
+    def __init__(self, edge_ms: int = 180_000) -> None:
+        self.edge_ms = edge_ms
+
+    def tag(self, samples: Sequence[Sample]) -> list[bool]:
+        edges: dict[str, tuple[int, int]] = {}
+        for sample in samples:
+            if sample.movie is not None and sample.span is not None:
+                first, last = edges.get(sample.movie, (sample.span.start_ms, sample.span.end_ms))
+                edges[sample.movie] = min(first, sample.span.start_ms), max(last, sample.span.end_ms)
+        return [self._is_credit(sample, edges) for sample in samples]
+
+    def _is_credit(self, sample: Sample, edges: dict[str, tuple[int, int]]) -> bool:
+        if _CREDITS.search(sample.caption):
+            return True
+        if sample.movie not in edges or sample.span is None or not _CREDITS_AT_EDGES.search(sample.caption):
+            return False
+        first, last = edges[sample.movie]
+        return min(sample.span.start_ms - first, last - sample.span.end_ms) <= self.edge_ms
+
+
+def remove_credits(result: ReadResult, tagger: CreditTagger) -> ReadResult:
+    """Without the samples that the tagger calls credits, counted."""
+    report = DropReport()
+    report.merge(result.report)
+    kept: list[Sample] = []
+    for sample, credit in zip(result.samples, tagger.tag(result.samples), strict=True):
+        if credit:
+            report.drop("credits", sample.caption)
+        else:
+            kept.append(sample)
+    return ReadResult(kept, report)

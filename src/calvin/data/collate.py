@@ -1,0 +1,118 @@
+"""From encoded samples and frame vectors to tensors, and the two caches that keep this cheap."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calvin.core.errors import DataError
+from calvin.core.prompts import Prompt
+from calvin.core.time import Span
+from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
+from calvin.data.features import Features
+
+
+def collate(
+    encoded: Sequence[Encoded], embeds: Sequence[np.ndarray] | None = None, pad_token_id: int = 0
+) -> dict[str, Tensor]:
+    """One batch, padded on the right to its longest sample.
+
+    Args:
+        encoded: ids and labels of B samples.
+        embeds: their frame vectors, each [k, D]; None for a text batch.
+
+    Returns:
+        input_ids, attention_mask, labels: int64 [B, L]; with `embeds` also image_embeds float32 [B, F, D] and
+        frame_mask int64 [B, F], 1 for a real frame.
+
+    Raises:
+        DataError: no samples, as many embeds as samples not given, or vectors of different widths.
+    """
+    if not encoded:
+        raise DataError("A batch needs at least one sample.")
+    length = max(len(sample.input_ids) for sample in encoded)
+    input_ids = np.full((len(encoded), length), pad_token_id, dtype=np.int64)
+    labels = np.full((len(encoded), length), IGNORE_INDEX, dtype=np.int64)
+    attention_mask = np.zeros((len(encoded), length), dtype=np.int64)
+    for row, sample in enumerate(encoded):
+        count = len(sample.input_ids)
+        input_ids[row, :count] = sample.input_ids
+        labels[row, :count] = sample.labels
+        attention_mask[row, :count] = 1
+    arrays = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+    if embeds is not None:
+        if len(embeds) != len(encoded):
+            raise DataError(f"{len(encoded)} samples came with {len(embeds)} feature arrays.")
+        arrays["image_embeds"], arrays["frame_mask"] = pad_frames(embeds)
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+
+
+def pad_frames(embeds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Frame vectors [k, D] of B samples to float32 [B, F, D] and their mask int64 [B, F].
+
+    Raises:
+        DataError: vectors of different widths, or a sample without frames.
+    """
+    widths = {array.shape[-1] for array in embeds}
+    if len(widths) != 1 or any(array.ndim != 2 or not len(array) for array in embeds):
+        raise DataError(f"Frame vectors of one batch must be [frames, D] of one width, not of {sorted(widths)}.")
+    frames = max(len(array) for array in embeds)
+    padded = np.zeros((len(embeds), frames, widths.pop()), dtype=np.float32)
+    mask = np.zeros((len(embeds), frames), dtype=np.int64)
+    for row, array in enumerate(embeds):
+        padded[row, : len(array)] = array
+        mask[row, : len(array)] = 1
+    return padded, mask
+
+
+class EncodingCache:
+    """`TokenLayout.encode`, remembering the last `capacity` samples."""
+
+    def __init__(self, layout: TokenLayout, capacity: int = 100_000) -> None:
+        self.layout = layout
+        self.capacity = capacity
+        self._kept: OrderedDict[tuple[Prompt, str, bool], Encoded] = OrderedDict()
+
+    def __call__(self, prompt: Prompt, caption: str, visual: bool = True) -> Encoded:
+        key = (prompt, caption, visual)
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = self.layout.encode(prompt, caption, visual)
+            if len(self._kept) > self.capacity:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(key)
+        return found
+
+
+class CachedFeatures:
+    """Keeps sampled scenes of any feature source in memory, as float16 where nothing is lost, up to `max_bytes`."""
+
+    def __init__(self, features: Features, max_bytes: int = 512 * 2**20) -> None:
+        self.features = features
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+        self._kept: OrderedDict[tuple[str, Span | None, int], np.ndarray] = OrderedDict()
+
+    def __contains__(self, media_id: object) -> bool:
+        return media_id in self.features
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        key = (media_id, span, max_frames)
+        kept = self._kept.get(key)
+        if kept is None:
+            exact = self.features.scene(media_id, span, max_frames)
+            with np.errstate(over="ignore"):
+                halved = exact.astype(np.float16)
+            kept = halved if np.array_equal(halved, exact) else exact
+            self._kept[key] = kept
+            self.held_bytes += kept.nbytes
+            while self.held_bytes > self.max_bytes:
+                self.held_bytes -= self._kept.popitem(last=False)[1].nbytes
+        else:
+            self._kept.move_to_end(key)
+        return kept.astype(np.float32)

@@ -1,0 +1,231 @@
+"""Weighted mixture of sources into batches that are all-image, all-video or all-text.
+
+The batch of a step is a pure function of (seed, step): nothing is remembered, so a run that was killed and resumed,
+and each of many processes, sees exactly the batches it should. Each source is shuffled anew every epoch and gone
+through without replacement.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from calvin.core.errors import ConfigError, DataError
+from calvin.core.tokens import Encoded, TokenLayout
+from calvin.data.collate import EncodingCache, collate
+from calvin.data.features import Features
+from calvin.data.instructions import Example, Instructions
+from calvin.data.types import DropReport, Kind, Sample
+
+BATCH_SIZES: Mapping[Kind, int] = {"image": 12, "video": 6, "text": 16}
+"""Per GPU in stage 2 (section 4); the size of text batches is ours."""
+
+_BLOCK = 200  # steps in which each source has exactly its share of batches
+_TRIES = 20  # stand-ins tried for a sample that turns out bad
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set of the mixture.
+
+    `weight` is the share of batches, relative to the other sources. A text source may give `texts` instead of
+    samples: the examples of its n-th batch, a pure function of n. `report` accounts for what was left out so far.
+    """
+
+    name: str
+    kind: Kind
+    samples: Sequence[Sample] = ()
+    features: Features | None = None
+    weight: float = 1.0
+    texts: Callable[[int], Sequence[Example | Encoded]] | None = None
+    report: DropReport = field(default_factory=DropReport)
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            raise ConfigError(f"The weight of {self.name} is {self.weight}; it must not be negative.")
+        if self.kind != "text" and self.features is None:
+            raise ConfigError(f"The source {self.name} of kind {self.kind} needs features.")
+        wrong = next((sample for sample in self.samples if sample.kind != self.kind), None)
+        if wrong is not None:
+            raise ConfigError(f"The source {self.name} is all-{self.kind}, but its sample {wrong.id} is {wrong.kind}.")
+
+
+class Mixture:
+    """Batches from several sources, by step.
+
+    Args:
+        layout: how the model's sequences are laid out.
+        instructions: how samples become prompts.
+        batch_sizes: samples a batch by kind; kinds left out have the paper's.
+        max_frames: frame vectors a sample at most.
+        max_bad_share: share of a source's samples that may lack features or be unusable before training stops.
+
+    Raises:
+        ConfigError: no source has samples and weight.
+        DataError: too many samples of a source are bad.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        layout: TokenLayout,
+        *,
+        instructions: Instructions | None = None,
+        batch_sizes: Mapping[Kind, int] = BATCH_SIZES,
+        seed: int = 0,
+        max_frames: int = 32,
+        max_bad_share: float = 0.01,
+        pad_token_id: int = 0,
+    ) -> None:
+        self.instructions = instructions or Instructions(seed=seed)
+        self.batch_sizes = {**BATCH_SIZES, **batch_sizes}
+        self.seed, self.max_frames, self.max_bad_share = seed, max_frames, max_bad_share
+        self.pad_token_id = pad_token_id
+        self.report = DropReport()
+        self._encode = EncodingCache(layout)
+        self._bad: dict[str, set[str]] = {}
+        self._totals = {source.name: len(source.samples) for source in sources}
+        if len(self._totals) != len(sources):
+            raise ConfigError("Sources of a mixture need different names.")
+        present = [self._with_features(source) for source in sources if source.weight > 0]
+        self.sources = [source for source in present if source.samples or source.texts]
+        if not self.sources:
+            raise ConfigError("The mixture has no source with samples and a weight above zero.")
+        self._quota = _apportion([source.weight for source in self.sources], _BLOCK)
+        self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._orders: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a run to be resumed, for JSON."""
+        return {
+            "seed": self.seed,
+            "max_frames": self.max_frames,
+            "batch_sizes": {str(kind): size for kind, size in self.batch_sizes.items()},
+            "instructions": repr(self.instructions),
+            "sources": [
+                {"name": source.name, "kind": source.kind, "weight": source.weight, "samples": _digest(source.samples)}
+                for source in self.sources
+            ],
+        }
+
+    def source_at(self, step: int) -> tuple[Source, int]:
+        """The source of a step's batch, and how many batches it gave before."""
+        block, offset = divmod(step, _BLOCK)
+        order = self._cached(self._blocks, block, lambda: self._rng("block", block).permutation(self._slots()))
+        which = int(order[offset])
+        return self.sources[which], block * self._quota[which] + int((order[:offset] == which).sum())
+
+    def batch_at(self, step: int) -> dict[str, Tensor]:
+        """The batch of a step: see `collate`.
+
+        Raises:
+            DataError: more than `max_bad_share` of a source's samples are bad.
+        """
+        source, number = self.source_at(step)
+        if source.texts is not None:
+            examples = source.texts(number)
+            return collate([self._encoded(example) for example in examples], None, self.pad_token_id)
+        size = self.batch_sizes[source.kind]
+        pairs = [self._usable(source, position) for position in range(number * size, (number + 1) * size)]
+        embeds = [array for _, array in pairs if array is not None]
+        return collate([encoded for encoded, _ in pairs], embeds or None, self.pad_token_id)
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        step = 0
+        while True:
+            yield self.batch_at(step)
+            step += 1
+
+    def _encoded(self, example: Example | Encoded) -> Encoded:
+        if isinstance(example, Encoded):
+            return example
+        return self._encode(example.prompt, example.caption, example.visual)
+
+    def _usable(self, source: Source, position: int) -> tuple[Encoded, np.ndarray | None]:
+        """The sample at a position of the source's endless order, or a stand-in where it turns out bad."""
+        epoch, place = divmod(position, len(source.samples))
+        for attempt in range(_TRIES):
+            if attempt:
+                place = int(self._rng("stand-in", source.name, position, attempt).integers(len(source.samples)))
+            sample = source.samples[self._order(source, epoch)[place]]
+            try:
+                encoded = self._encoded(self.instructions(sample, epoch))
+                if source.kind == "text" or source.features is None:
+                    return encoded, None
+                return encoded, source.features.scene(sample.media_id, sample.span, self.max_frames)
+            except DataError as error:
+                self._count_bad(source.name, sample.id, str(error))
+        raise DataError(f"{_TRIES} samples of {source.name} in a row cannot be used.\n{self.report.summary()}")
+
+    def _with_features(self, source: Source) -> Source:
+        """The source without the samples whose features are missing."""
+        if source.features is None or not source.samples:
+            return source
+        kept = [sample for sample in source.samples if sample.media_id in source.features]
+        if len(kept) < len(source.samples):
+            for sample in source.samples:
+                if sample.media_id not in source.features:
+                    self._note_bad(source.name, sample.id, f"no features, source {source.name}", sample.media_id)
+            self._check_share(source.name)
+        return replace(source, samples=kept)
+
+    def _count_bad(self, source: str, sample_id: str, problem: str) -> None:
+        if sample_id not in self._bad.get(source, ()):
+            self._note_bad(source, sample_id, f"unusable, source {source}", problem)
+            self._check_share(source)
+
+    def _note_bad(self, source: str, sample_id: str, reason: str, example: str) -> None:
+        self._bad.setdefault(source, set()).add(sample_id)
+        self.report.drop(reason, example)
+
+    def _check_share(self, source: str) -> None:
+        bad, total = len(self._bad.get(source, ())), self._totals[source]
+        if bad > self.max_bad_share * total:
+            raise DataError(
+                f"{bad} of {total} samples of {source} cannot be used, more than the {self.max_bad_share:.1%} allowed: "
+                f"make the missing features, or allow more.\n{self.report.summary()}"
+            )
+
+    def _order(self, source: Source, epoch: int) -> np.ndarray:
+        return self._cached(
+            self._orders, (source.name, epoch), lambda: self._rng(source.name, epoch).permutation(len(source.samples))
+        )
+
+    def _slots(self) -> np.ndarray:
+        return np.repeat(np.arange(len(self.sources)), self._quota)
+
+    def _cached(self, kept: OrderedDict[Any, np.ndarray], key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
+        if key not in kept:
+            kept[key] = make()
+            if len(kept) > 2 * len(self.sources) + 2:
+                kept.popitem(last=False)
+        return kept[key]
+
+    def _rng(self, *parts: object) -> np.random.Generator:
+        key = "/".join(map(str, (self.seed, *parts))).encode()
+        return np.random.default_rng(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()))
+
+
+def _apportion(weights: Sequence[float], total: int) -> list[int]:
+    """Whole shares of `total`, by largest remainder, at least one each."""
+    exact = [weight / sum(weights) * total for weight in weights]
+    shares = [max(1, int(value)) for value in exact]
+    while sum(shares) != total:
+        step = 1 if sum(shares) < total else -1
+        movable = [i for i in range(len(shares)) if step > 0 or shares[i] > 1]
+        shares[max(movable, key=lambda i: step * (exact[i] - shares[i]))] += step
+    return shares
+
+
+def _digest(samples: Sequence[Sample]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for sample in samples:
+        digest.update(f"{sample.id}\0{sample.media_id}\0{sample.span}\0{sample.context}\0{sample.caption}\n".encode())
+    return digest.hexdigest()

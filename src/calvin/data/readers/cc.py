@@ -1,0 +1,71 @@
+"""Conceptual Captions: CC3M and CC12M, tab-separated without a header, their two columns in opposite orders."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import urlsplit
+
+from calvin.data.readers.text import Delimited, clean_text
+from calvin.data.types import DropReport, ReadResult, Sample, media_id_of
+
+Ids = Literal["row", "url"]
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://\S+$", re.IGNORECASE)
+_HEADER = {"caption", "url"}
+
+
+def read_cc3m(path: str | Path, ids: Ids = "row") -> ReadResult:
+    """`caption<TAB>url`.
+
+    Args:
+        ids: how features are named. "row" is the number of the row in nine digits, from 0, as img2dataset names its
+            downloads by default; "url" is the file name in the URL without its suffix.
+    """
+    return _read(path, "cc3m", caption_first=True, ids=ids)
+
+
+def read_cc12m(path: str | Path, ids: Ids = "row") -> ReadResult:
+    """`url<TAB>caption`; `ids` as for CC3M."""
+    return _read(path, "cc12m", caption_first=False, ids=ids)
+
+
+def _read(path: str | Path, source: str, caption_first: bool, ids: Ids) -> ReadResult:
+    report = DropReport()
+    samples: list[Sample] = []
+    row_number = -1
+    seen: set[str] = set()
+    for row in Delimited(path, "\t", report, columns=2).rows():
+        if row_number < 0 and {field.strip().lower() for field in row} == _HEADER:
+            continue
+        row_number += 1
+        report.read += 1
+        if len(row) != 2:
+            report.drop("row does not have 2 columns", "\t".join(row))
+            continue
+        caption, url = _which(row, caption_first)
+        caption = clean_text(caption, report)
+        if not _URL.match(url):
+            report.drop("no URL", "\t".join(row))
+        elif not caption:
+            report.drop("no caption", url)
+        else:
+            media_id = f"{row_number:09d}" if ids == "row" else _name_in(url)
+            if media_id in seen:
+                report.drop("another row has the same file name", url)
+                continue
+            seen.add(media_id)
+            samples.append(Sample(media_id, source, media_id, "image", caption, references=(caption,)))
+    return ReadResult(samples, report)
+
+
+def _which(row: list[str], caption_first: bool) -> tuple[str, str]:
+    """Caption and URL; where only one field is a URL, that is the URL, whatever the order ought to be."""
+    caption, url = (row[0], row[1].strip()) if caption_first else (row[1], row[0].strip())
+    if not _URL.match(url) and _URL.match(caption.strip()):
+        return url, caption.strip()
+    return caption, url
+
+
+def _name_in(url: str) -> str:
+    return media_id_of(PurePosixPath(urlsplit(url).path).name) or url

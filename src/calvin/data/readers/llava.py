@@ -1,0 +1,87 @@
+"""LLaVA conversations: the 558k of its pre-training and the mix665k of LLaVA-1.5 (Liu et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from calvin.core.errors import DataError
+from calvin.core.prompts import clean_line
+from calvin.data.cleaning import is_coordinate_turn
+from calvin.data.readers.text import clean_text, read_json
+from calvin.data.types import DropReport, ReadResult, Sample, media_id_of
+
+TEXT_ONLY = "text only, no image"
+COORDINATES = "coordinate turn"
+_IMAGE_MARK = "<image>"
+
+
+def read_llava(path: str | Path) -> ReadResult:
+    """One sample a turn (question and answer), with the turns before it as context.
+
+    Conversations without an image are dropped whole, turns about box coordinates one by one; both are counted.
+    `report.read` counts conversations.
+
+    Raises:
+        DataError: not a JSON list.
+    """
+    report = DropReport()
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise DataError(f"{path} is not LLaVA JSON: a list of conversations is expected.")
+    samples: list[Sample] = []
+    for number, row in enumerate(rows):
+        report.read += 1
+        turns = row.get("conversations") if isinstance(row, dict) else None
+        if not isinstance(turns, list) or not turns:
+            report.drop("no conversation", str(row))
+            continue
+        if not isinstance(row.get("image"), str) or not row["image"].strip():
+            report.drop(TEXT_ONLY, str(row.get("id", number)))
+            continue
+        samples.extend(_samples(f"{number}-{row.get('id', '')}", row["image"].strip(), turns, report))
+    return ReadResult(samples, report)
+
+
+def _samples(conversation: str, image: str, turns: list[Any], report: DropReport) -> Iterator[Sample]:
+    media_id = media_id_of(image)
+    context: list[str] = []
+    for number, (question, answer) in enumerate(_turns(turns, conversation, report)):
+        if is_coordinate_turn(question, answer):
+            report.drop(COORDINATES, f"{question} {answer}")
+            continue
+        yield Sample(
+            id=f"{conversation}/{number}",
+            source="llava",
+            media_id=media_id,
+            kind="image",
+            caption=answer,
+            question=question,
+            context=tuple(context),
+            references=(answer,),
+        )
+        context.append(f"{question} {answer}")
+
+
+def _turns(turns: list[Any], conversation: str, report: DropReport) -> Iterator[tuple[str, str]]:
+    """Pairs of question and answer; what does not pair up is dropped and counted."""
+    question: str | None = None
+    for turn in turns:
+        speaker, value = (turn.get("from"), turn.get("value")) if isinstance(turn, dict) else (None, None)
+        text = clean_text(value, report) if isinstance(value, str) else ""
+        if speaker in ("human", "user"):
+            if question is not None:
+                report.drop("question without an answer", f"{conversation}: {question}")
+            # The mark stands first or last; the layout puts the visual before everything.
+            question = clean_line(text.replace(_IMAGE_MARK, " "))
+        elif speaker in ("gpt", "assistant"):
+            if question and text:
+                yield question, text
+            else:
+                report.drop("answer without a question" if text else "empty answer", f"{conversation}: {text}")
+            question = None
+        elif speaker != "system":
+            report.drop("turn of an unknown speaker", f"{conversation}: {turn}")
+    if question is not None:
+        report.drop("question without an answer", f"{conversation}: {question}")

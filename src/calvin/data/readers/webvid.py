@@ -1,0 +1,29 @@
+"""WebVid (Bain et al. 2021): a CSV in either known order of its columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calvin.data.readers.tables import read_table
+from calvin.data.readers.text import clean_text
+from calvin.data.types import DropReport, ReadResult, Sample
+
+
+def read_webvid(path: str | Path) -> ReadResult:
+    """Columns `videoid`, `page_dir` and `name` (the caption); the clip is `{page_dir}/{videoid}.mp4`.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    report = DropReport()
+    samples: list[Sample] = []
+    for row in read_table(path, (("videoid",), ("page_dir",), ("name",)), report):
+        caption = clean_text(row["name"], report)
+        clip = f"{row['page_dir'].strip()}/{row['videoid'].strip()}"
+        if not row["videoid"].strip() or not row["page_dir"].strip():
+            report.drop("no videoid or page_dir", caption)
+        elif not caption:
+            report.drop("no caption", clip)
+        else:
+            samples.append(Sample(clip, "webvid", clip, "video", caption, references=(caption,)))
+    return ReadResult(samples, report)

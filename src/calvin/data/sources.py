@@ -1,0 +1,83 @@
+"""A source of a mixture from its files: read, clean, attach the context, open the features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from calvin.core.config import FrozenConfig
+from calvin.data.cleaning import CreditTagger, KeywordCredits, remove_credits, scrub_captions
+from calvin.data.collate import CachedFeatures
+from calvin.data.context import TRAINING_CONTEXT, with_context
+from calvin.data.features import Encoder, FeatureStore
+from calvin.data.mixture import Source
+from calvin.data.readers.registry import READERS, manifest_of
+from calvin.data.types import ReadResult
+
+
+class SourceConfig(FrozenConfig):
+    """One data set of a recipe."""
+
+    name: str
+    format: str = Field(description="name of a reader")
+    annotations: Path
+    features: Path
+    weight: float = Field(default=1.0, ge=0, description="share of batches, relative to the other sources")
+    context: int = Field(default=TRAINING_CONTEXT, ge=0, description="previous captions, where scenes are consecutive")
+    clean: bool = Field(default=True, description="scrub numbers and remove credits where the format needs it")
+    limit: int | None = Field(default=None, gt=0, description="only the first so many samples")
+    fps: float | None = Field(default=None, gt=0, description="for feature files that hold no frame rate")
+    stated_encoder: tuple[str, str] | None = Field(default=None, description="for feature files that name no encoder")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the reader")
+    cache_mb: int = Field(default=256, ge=0, description="memory for sampled scenes")
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in READERS:
+            raise ValueError(f"unknown format {value!r}; known are {', '.join(READERS)}")
+        return value
+
+
+def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> ReadResult:
+    """Read and clean a source's annotations and attach the context.
+
+    Credits are removed before the context is attached, so that they are never context either.
+    """
+    manifest = manifest_of(config.format)
+    result = manifest.reader(config.annotations, **config.options)
+    if config.clean and manifest.scrub:
+        result = scrub_captions(result)
+    if config.clean and manifest.credits:
+        result = remove_credits(result, tagger or KeywordCredits())
+    samples = with_context(result.samples, config.context) if manifest.contextual else result.samples
+    return ReadResult(samples[: config.limit], result.report)
+
+
+def load_source(
+    config: SourceConfig,
+    *,
+    expect_encoder: Encoder | None = None,
+    expect_dim: int | None = None,
+    tagger: CreditTagger | None = None,
+) -> Source:
+    """A source ready for the mixture; its `report` tells what was left out, and what its features do not say.
+
+    Raises:
+        DataError, FeatureError: the files cannot be used, or the features are another encoder's.
+    """
+    result = read_samples(config, tagger)
+    store = FeatureStore.open(
+        config.features,
+        expect_encoder=expect_encoder,
+        expect_dim=expect_dim,
+        fps=config.fps,
+        stated_encoder=config.stated_encoder,
+    )
+    for note in store.notes:
+        result.report.repair("features without a frame rate", note)
+    features = CachedFeatures(store, config.cache_mb * 2**20) if config.cache_mb else store
+    kind = manifest_of(config.format).kind
+    return Source(config.name, kind, result.samples, features, config.weight, report=result.report)

@@ -1,0 +1,102 @@
+"""What every reader returns: samples, and an account of what was left out or repaired."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Literal
+
+from calvin.core.time import Span
+
+Kind = Literal["image", "video", "text"]
+
+_MEDIA_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+_MEDIA_SUFFIXES |= {".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi", ".ts", ".mpg", ".mpeg"}
+_EXAMPLES_KEPT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image or stretch of film and what is said of it.
+
+    `media_id` names its features; `span` is None where the whole file is meant. `question` is the data set's own
+    (None: one is drawn). `context` holds earlier captions or turns, oldest first. `references` are all wordings to
+    score against. `entities` are names present, where some other source knows them.
+    """
+
+    id: str
+    source: str
+    media_id: str
+    kind: Kind
+    caption: str
+    span: Span | None = None
+    question: str | None = None
+    context: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    movie: str | None = None
+    entities: tuple[str, ...] = ()
+
+
+@dataclass
+class DropReport:
+    """Counts by reason, with the first few examples of each; `read` counts rows (or turns, where a row has several)."""
+
+    read: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def drop(self, reason: str, example: str = "") -> None:
+        self.dropped[reason] += 1
+        self._keep(reason, example)
+
+    def repair(self, reason: str, example: str = "", count: int = 1) -> None:
+        self.repaired[reason] += count
+        self._keep(reason, example)
+
+    def _keep(self, reason: str, example: str) -> None:
+        kept = self.examples.setdefault(reason, [])
+        if example and len(kept) < _EXAMPLES_KEPT:
+            kept.append(example if len(example) <= 120 else f"{example[:117]}...")
+
+    @property
+    def total_dropped(self) -> int:
+        return self.dropped.total()
+
+    def merge(self, other: DropReport) -> None:
+        """Add another report's counts and examples to this one."""
+        self.read += other.read
+        self.dropped.update(other.dropped)
+        self.repaired.update(other.repaired)
+        for reason, examples in other.examples.items():
+            for example in examples or [""]:
+                self._keep(reason, example)
+
+    def summary(self) -> str:
+        """One line a reason, most frequent first."""
+        lines = [f"{self.read} read, {self.total_dropped} dropped"]
+        for word, counts in (("dropped", self.dropped), ("repaired", self.repaired)):
+            for reason, count in counts.most_common():
+                shown = self.examples.get(reason)
+                lines.append(f"{word} {count}: {reason}" + (f" (such as {shown[0]!r})" if shown else ""))
+        return "\n".join(lines)
+
+
+@dataclass
+class ReadResult:
+    """What a reader took from a file, in the file's order unless it says otherwise."""
+
+    samples: list[Sample]
+    report: DropReport
+
+
+def media_id_of(path: str) -> str:
+    """The features' name of a media file: its path below the data set's folder, without the media suffix.
+
+    'coco/train2017/1.jpg' -> 'coco/train2017/1'.
+    """
+    clean = PurePosixPath(path.replace("\\", "/"))
+    if clean.suffix.lower() in _MEDIA_SUFFIXES:
+        clean = clean.with_suffix("")
+    return str(clean).lstrip("/")
