@@ -74,18 +74,19 @@ def decode_film(
     settings: DecodeSettings | None = None,
     on_batch: Callable[[FrameBatch], None] | None = None,
     listener: Listener = silent,
+    facts: FilmFacts | None = None,
 ) -> DecodedFilm:
     """Decode a film once into `folder`: stills (see `FrameStore`), cuts and sound.
 
     `on_batch` gets the pictures while decoding, in order, before they are compressed: the vision tower encodes them
-    in the same pass. Memory does not grow with the film. A film that breaks off is decoded as far as it goes, and
+    in the same pass. `facts` saves probing again. Memory does not grow with the film. A film that breaks off is decoded as far as it goes, and
     the report says so.
 
     Raises:
         MediaError: the film cannot be read at all, or the folder cannot be written.
     """
     settings = settings or DecodeSettings()
-    facts = probe(path, settings.limits)
+    facts = facts or probe(path, settings.limits)
     track = choose_audio(facts.audio_streams, settings.language) if settings.sound else None
     try:
         with ExitStack() as stack:
@@ -96,16 +97,17 @@ def decode_film(
             )
             cuts_us = _run(reader, facts, settings, writer, on_batch, listener)
     except OSError as error:
+        if error.errno is None:
+            raise
         raise MediaError(f"The frames of {path} cannot be written to {folder} ({error.strerror}).") from error
     duration_ms = max(1, round_half_up(reader.end_us / 1000))
-    notes = [*reader.notes, *_shortfall(facts, reader, sound)]
     return DecodedFilm(
         facts=facts,
         duration_ms=duration_ms,
         frames=FrameStore.open(folder),
         cuts_ms=tuple(round_half_up(cut / 1000) for cut in cuts_us),
         sound=Path(folder) / SOUND if sound else None,
-        report=DecodeReport(reader.frames, reader.damaged, tuple(notes)),
+        report=DecodeReport(reader.frames, reader.damaged, tuple(reader.notes)),
     )
 
 
@@ -166,12 +168,3 @@ def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) 
             if stream.language and stream.language.lower()[:2] == language.lower()[:2]:
                 return stream
     return next((stream for stream in streams if stream.default), streams[0] if streams else None)
-
-
-def _shortfall(facts: FilmFacts, reader: FilmReader, sound: SoundWriter | None) -> list[str]:
-    heard_s = sound.samples / 16_000 if sound else 0.0
-    reached_s = max(reader.end_us / 1_000_000, heard_s)
-    stated_s = facts.duration_ms / 1000
-    if facts.duration_ms and stated_s - reached_s > max(1.0, 0.02 * stated_s):
-        return [f"The film says it is {stated_s:.1f} s long, but only {reached_s:.1f} s could be decoded."]
-    return []

@@ -12,7 +12,7 @@ import av
 import av.error
 
 from calvin.core.errors import MediaError
-from calvin.media.source import MediaLimits, check_pixels, open_film, start_us, video_stream
+from calvin.media.source import NO_FRAME, MediaLimits, check_pixels, open_film, start_us, stated_us, video_stream
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 _JUMP_US = 10_000_000
 """A step in a stream's clock above this, beyond the film's stated end, is a break in the clock and not a pause."""
 
+_SHORTFALL_US = 300_000
+
 
 @dataclass
 class PresentationClock:
     """Film time of a stream's frames, in microseconds: never backwards, and whole over breaks in the clock.
 
     A frame without a time, or at or before the one before it, follows that one by `step_us`. Where the clock jumps
-    far back (joined recordings), the times after the jump continue from there.
+    far back, or forth beyond the stated end (joined recordings), the times after the jump continue from there.
     """
 
     origin_us: int | None
@@ -40,18 +42,18 @@ class PresentationClock:
 
     def film_time(self, pts: int | None, time_base: Fraction | None) -> int:
         following = 0 if self.last_us is None else self.last_us + self.step_us
-        time = following
-        if pts is not None and time_base is not None:
-            stamp = (2 * pts * time_base.numerator * 1_000_000 + time_base.denominator) // (2 * time_base.denominator)
-            if self.origin_us is None:
-                self.origin_us = stamp
-            time = stamp - self.origin_us
-            if self.last_us is not None and self._is_break(time):
-                self.breaks += 1
-                self.origin_us += time - following
-                time = following
-        elif self.last_us is not None:
-            self.repaired += 1
+        if pts is None or not time_base:
+            self.repaired += self.last_us is not None
+            self.last_us = following
+            return following
+        stamp = (2 * pts * time_base.numerator * 1_000_000 + time_base.denominator) // (2 * time_base.denominator)
+        if self.origin_us is None:
+            self.origin_us = stamp
+        time = stamp - self.origin_us
+        if self._is_break(time):
+            self.breaks += 1
+            self.origin_us += time - following
+            time = following
         if self.last_us is None:
             time = max(time, 0)
         elif time <= self.last_us:
@@ -61,10 +63,8 @@ class PresentationClock:
         return time
 
     def _is_break(self, time: int) -> bool:
-        assert self.last_us is not None
-        if time < self.last_us - _JUMP_US:
-            return True
-        return time > self.last_us + _JUMP_US and time > self.stated_end_us + _JUMP_US
+        last = self.last_us or 0
+        return time < last - _JUMP_US or time > max(last, self.stated_end_us) + _JUMP_US
 
 
 @dataclass
@@ -92,7 +92,7 @@ class FilmReader:
             audio = self._audio(container.streams.audio)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             step = max(1, round(1_000_000 / self.rate))
-            self.stated_us = container.duration or 0
+            self.stated_us = stated_us(container, stream)
             origin = start_us(container, stream)
             clock = PresentationClock(origin, step, self.stated_us)
             sound = PresentationClock(origin, 0, self.stated_us)
@@ -104,7 +104,7 @@ class FilmReader:
                 frames = self._decoded(packet.decode if packet is not None else lambda: stream.decode(None))
                 for frame in frames:
                     yield self._see(frame, clock)
-            self._judge(clock)
+            self._judge(clock, sound, bool(stream.duration))
 
     def _audio(self, streams: tuple[AudioStream, ...]) -> AudioStream | None:
         if self.on_audio is None or self.audio_index is None:
@@ -147,14 +147,18 @@ class FilmReader:
                 clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
                 self.on_audio(frame, clock.film_time(frame.pts, frame.time_base))
 
-    def _judge(self, clock: PresentationClock) -> None:
+    def _judge(self, clock: PresentationClock, sound: PresentationClock, picture_stated: bool) -> None:
         if not self.frames:
-            raise MediaError(
-                f"{self.path} has a video stream but not one frame of it can be decoded: give a whole file."
+            raise MediaError(NO_FRAME.format(self.path))
+        reached_us = self.end_us if picture_stated else max(self.end_us, (sound.last_us or 0) + sound.step_us)
+        if self.stated_us - reached_us > _SHORTFALL_US + self.stated_us // 1000:
+            self.notes.append(
+                f"The film says it is {self.stated_us / 1e6:.1f} s long, "
+                f"but only {reached_us / 1e6:.1f} s of it could be decoded."
             )
         if self.damaged:
-            self.notes.append(f"{self.damaged} damaged parts of the picture were passed over or repaired.")
+            self.notes.append(f"Damaged parts of the picture or sound were passed over or repaired: {self.damaged}.")
         if clock.breaks:
-            self.notes.append(f"The film's clock breaks {clock.breaks} times; its parts were joined end to end.")
+            self.notes.append(f"The film's clock jumps, and its parts were joined end to end: {clock.breaks}.")
         if clock.repaired:
-            self.notes.append(f"{clock.repaired} frames had no usable time and were placed after the frame before.")
+            self.notes.append(f"Frames without a usable time were placed after the frame before: {clock.repaired}.")

@@ -20,12 +20,11 @@ _SLACK = SOUND_RATE // 10
 
 
 class SoundWriter:
-    """Writes the sound as 16-bit WAV in film time: silence fills gaps, sound before time 0 is dropped."""
+    """Writes the sound as 16-bit WAV in film time: silence fills gaps, sound that comes twice is dropped."""
 
     def __init__(self, path: str | Path) -> None:
-        self._resampler = AudioResampler(format="s16", layout="mono", rate=SOUND_RATE)
+        self._resampler = _resampler()
         self._path = Path(path)
-        self._drop = 0
         self.samples = 0
 
     def __enter__(self) -> Self:
@@ -41,9 +40,15 @@ class SoundWriter:
         ahead = time_us * SOUND_RATE // 1_000_000 - self.samples
         if ahead > _SLACK:
             self._silence(ahead)
+        elif ahead < -_SLACK:
+            return
         frame.pts = None
-        for resampled in self._resampler.resample(frame):
-            self._append(bytes(resampled.planes[0])[: 2 * resampled.samples])
+        try:
+            self._append(self._resampler.resample(frame))
+        except ValueError:  # the sound changed its rate or channels midway
+            self._append(self._resampler.resample(None))
+            self._resampler = _resampler()
+            self._append(self._resampler.resample(frame))
 
     def _silence(self, samples: int) -> None:
         self.samples += samples
@@ -52,15 +57,19 @@ class SoundWriter:
             self._wave.writeframesraw(bytes(2 * block))
             samples -= block
 
-    def _append(self, data: bytes) -> None:
-        self._wave.writeframesraw(data)
-        self.samples += len(data) // 2
+    def _append(self, frames: list[AudioFrame]) -> None:
+        for frame in frames:
+            self._wave.writeframesraw(bytes(frame.planes[0])[: 2 * frame.samples])
+            self.samples += frame.samples
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            for resampled in self._resampler.resample(None):
-                self._append(bytes(resampled.planes[0])[: 2 * resampled.samples])
+            self._append(self._resampler.resample(None))
         self._wave.close()
         self._atomic.__exit__(kind, error, trace)
+
+
+def _resampler() -> AudioResampler:
+    return AudioResampler(format="s16", layout="mono", rate=SOUND_RATE)

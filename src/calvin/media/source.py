@@ -7,7 +7,7 @@ films to other files and to the network.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,9 +18,9 @@ import av.error
 from av.stream import Disposition
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import MediaError
+from calvin.core.errors import DataError, MediaError
 from calvin.core.files import file_sha256
-from calvin.core.time import round_half_up
+from calvin.core.time import parse_timecode, round_half_up
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -31,6 +31,8 @@ FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,avi"
 """FFmpeg's demuxers that may open a file (`format_whitelist`)."""
 
 READABLE = "mp4, mov, mkv, webm, avi or ts"
+
+NO_FRAME = "{} has a video stream but not one frame of it can be decoded: give a whole file."
 
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b";FFMETADATA", b"v=0")
 _FIRST_FRAME_PACKETS = 2000
@@ -202,6 +204,26 @@ def start_us(container: InputContainer, stream: VideoStream) -> int | None:
     return picture
 
 
+def stated_us(container: InputContainer, stream: VideoStream | None = None) -> int:
+    """How long the file says it is, or its picture, in microseconds; 0 where it does not say.
+
+    Matroska states where the film ends rather than how long it is, and FFmpeg takes a cut AVI at its size, so for
+    AVI the header's count of frames speaks.
+    """
+    length = container.duration or 0
+    matroska = container.format.name.startswith("matroska")
+    if stream is not None:
+        tag = next((value for key, value in stream.metadata.items() if key.upper().startswith("DURATION")), None)
+        if container.format.name == "avi" and stream.frames and stream.average_rate:
+            length = round(stream.frames / Fraction(stream.average_rate) * 1_000_000)
+        elif stream.duration and stream.time_base:
+            length = round(stream.duration * Fraction(stream.time_base) * 1_000_000)
+        elif matroska and tag:
+            with suppress(DataError):
+                length = parse_timecode(tag) * 1000
+    return max(0, length - max(0, container.start_time or 0)) if matroska else length
+
+
 def pixel_aspect(stream: VideoStream) -> float:
     """Width of a pixel over its height; 1 where the file says nothing sensible."""
     aspect = float(stream.sample_aspect_ratio or 1)
@@ -240,7 +262,7 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             sha256=file_sha256(film) if fingerprint else "",
             size=film.stat().st_size,
             container=container.format.name.split(",")[0],
-            duration_ms=round_half_up((container.duration or 0) / 1000),
+            duration_ms=round_half_up(stated_us(container) / 1000),
             video_codec=stream.codec_context.name,
             width=frame.width,
             height=frame.height,
@@ -276,17 +298,14 @@ def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, film: Path) -> VideoFrame:
-    packets = 0
-    try:
-        for packet in container.demux(stream):
-            packets += 1
-            try:
+    with suppress(av.error.FFmpegError):
+        for count, packet in enumerate(container.demux(stream)):
+            with suppress(av.error.FFmpegError):
                 for frame in packet.decode():
                     return frame
-            except av.error.FFmpegError:
-                pass
-            if packets > _FIRST_FRAME_PACKETS:
+            if count > _FIRST_FRAME_PACKETS:
                 break
-    except av.error.FFmpegError:
-        pass
-    raise MediaError(f"{film} has a video stream but not one frame of it can be decoded: give a whole file.")
+    with suppress(av.error.FFmpegError):  # after a broken end the decoder still holds frames
+        for frame in stream.decode(None):
+            return frame
+    raise MediaError(NO_FRAME.format(film))
