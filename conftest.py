@@ -1,0 +1,52 @@
+"""What holds for every test, whoever runs it.
+
+With CALVIN_STRICT_SKIPS=1 (as in .ci/run) a test that skips itself makes the whole run fail, unless it is marked `gpu`
+or `hub`: a suite that quietly tests nothing would otherwise pass.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+MAY_SKIP = frozenset({"gpu", "hub"})
+
+
+class StrictSkips:
+    """Collects skips that have no right to be, and fails the session for them."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        expected_failure = hasattr(report, "wasxfail")
+        if report.skipped and not expected_failure and not MAY_SKIP & set(getattr(report, "keywords", ())):
+            self.skipped.append(f"{report.nodeid}: {_reason(report)}")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._note(report)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.skipped:
+            terminalreporter.section("skips that are not allowed", sep="=", red=True)
+            for line in self.skipped:
+                terminalreporter.line(line)
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    longrepr = report.longrepr
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers of pytest-xdist send their reports to the main process, which judges them all.
+    if os.environ.get("CALVIN_STRICT_SKIPS") == "1" and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(StrictSkips(), "calvin-strict-skips")
