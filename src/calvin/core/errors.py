@@ -30,6 +30,11 @@ class MissingExtraError(UsageError):
         why = f" ({cause})" if cause else ""
         super().__init__(f"{feature} needs optional packages{why}: run `pip install 'calvin-ad[{extra}]'`.")
         self.extra = extra
+        self._parts = (feature, extra, cause)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        # The message alone would not rebuild it: errors also travel between processes.
+        return type(self), self._parts
 
 
 class MediaError(CalvinError):

@@ -63,7 +63,7 @@ def join_names(names: Sequence[str]) -> str:
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """The inverse of `join_names`."""
+    """The inverse of `join_names`, for names that hold neither ", " nor " and "."""
     return tuple(name for part in text.split(", ") for name in re.split(r" and ", part) if name)
 
 
@@ -140,5 +140,5 @@ def parse_fewshot(answer: str) -> FewshotAnswer:
         return FewshotAnswer(answer, (), parsed=False)
     thought = match["thought"].strip()
     if thought.startswith(_ENTITIES):
-        return FewshotAnswer(match["caption"], split_names(thought[len(_ENTITIES) :].rstrip(".")), parsed=True)
+        return FewshotAnswer(match["caption"], split_names(thought[len(_ENTITIES) :].removesuffix(".")), parsed=True)
     return FewshotAnswer(match["caption"], (), parsed=thought == _UNKNOWN)

@@ -60,14 +60,21 @@ class Span:
 
 
 def to_ms(seconds: float) -> int:
-    """Seconds to the nearest millisecond."""
-    if not math.isfinite(seconds):
+    """Seconds to the nearest millisecond.
+
+    Raises:
+        DataError: not a finite number.
+    """
+    milliseconds = seconds * 1000
+    if not math.isfinite(milliseconds):
         raise DataError(f"{seconds!r} is not a time.")
-    return round_half_up(seconds * 1000)
+    return round_half_up(milliseconds)
 
 
 def round_half_up(value: float) -> int:
-    return math.floor(value + 0.5)
+    # Not floor(value + 0.5): that sum is itself rounded, which lifts the largest float below one half to 1.
+    whole = math.floor(value)
+    return whole + (value - whole >= 0.5)
 
 
 def sample_indices(first: int, last: int, count: int) -> list[int]:

@@ -65,7 +65,8 @@ class TokenLayout:
         head = [self.bos_token_id] + [self.visual_token_id] * (self.num_query_tokens if visual else 0)
         dropped = 0
         while True:
-            prompt_ids, caption_ids = self._ids(prompt.text), []
+            prompt_ids = self._ids(prompt.text)
+            caption_ids: list[int] = []
             if caption is not None:
                 prompt_ids, caption_ids = self._split(prompt.text, clean_line(caption))
                 caption_ids.append(self.eos_token_id)
