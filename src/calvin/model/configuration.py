@@ -1,0 +1,53 @@
+"""Configuration of CALVIN as a transformers composite: tower, Q-Former and language model keep their own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from transformers import AutoConfig, Blip2QFormerConfig, PreTrainedConfig
+from transformers.configuration_utils import SubConfigSpec
+
+
+class CalvinConfig(PreTrainedConfig):
+    """Everything that fixes the shape of a CALVIN.
+
+    Args:
+        vision_config: the vision tower's; None for a model that works from stored features only.
+        qformer_config: the Q-Former's; 4 layers with cross-attention in each unless told (section 3.1).
+        text_config: the causal language model's.
+        num_query_tokens: visual embeddings a sample, 32 in the paper.
+        max_frames: frames a sample at most, 32 in the paper; the number of learned frame positions.
+        image_embed_dim: width D of the frame vectors.
+        visual_token_id: id of the placeholder in `input_ids`. It may lie outside the language model's vocabulary,
+            because its embedding is never looked up.
+        encoder_id: which vision tower the frame vectors come from.
+        encoder_hash: `calvin.model.vision.tower_hash` of it; "" where it is not known.
+    """
+
+    model_type = "calvin"
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
+        "vision_config": SubConfigSpec(config_class=AutoConfig, model_type="clip_vision_model", optional=True),
+        "qformer_config": SubConfigSpec(config_class=Blip2QFormerConfig),
+        "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
+    }
+
+    vision_config: dict[str, Any] | PreTrainedConfig | None = None
+    qformer_config: dict[str, Any] | PreTrainedConfig | None = None
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    num_query_tokens: int = 32
+    max_frames: int = 32
+    image_embed_dim: int = 1024
+    visual_token_id: int = 32000
+    encoder_id: str = ""
+    encoder_hash: str = ""
+    initializer_range: float = 0.02
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        if self.qformer_config is None or isinstance(self.qformer_config, dict):
+            defaults = {"num_hidden_layers": 4, "cross_attention_frequency": 1}
+            self.qformer_config = {**defaults, **(self.qformer_config or {})}
+        super().__post_init__(**kwargs)
+        self.qformer_config.encoder_hidden_size = self.image_embed_dim  # type: ignore[union-attr]
+
+
+AutoConfig.register(CalvinConfig.model_type, CalvinConfig)

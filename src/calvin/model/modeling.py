@@ -1,0 +1,325 @@
+"""CALVIN as a transformers model: vision tower, projector and any causal language model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    Cache,
+    GenerationConfig,
+    GenerationMixin,
+    PreTrainedModel,
+)
+from transformers.utils import ModelOutput
+
+from calvin.core.errors import DataError, FeatureError, UsageError
+from calvin.core.tokens import IGNORE_INDEX
+from calvin.model.configuration import CalvinConfig
+from calvin.model.generation import Candidate, Generated, decode, options_from
+from calvin.model.projector import CalvinProjector
+from calvin.model.vision import build_vision_tower, frame_vectors
+
+
+@dataclass
+class CalvinOutput(ModelOutput):
+    """What `forward` gives.
+
+    `logits` are [B, L, V] without labels. With labels they are [B, K, V]: only the positions that predict a labelled
+    token in at least one row, `label_positions` [K] (so `logits[:, k]` predicts `labels[:, label_positions[k] + 1]`).
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    label_positions: Tensor | None = None
+    cache: Cache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """The composite of CALVIN's Figure 2.
+
+    The vision tower (which may be absent) is frozen. The projector stays in float32 where the language model is
+    loaded in half precision. `language_model` may be wrapped by peft (`calvin.model.tuning`); `decoder` is always the
+    transformers model inside.
+    """
+
+    config_class = CalvinConfig
+    config: CalvinConfig
+    base_model_prefix = ""
+    main_input_name = "input_ids"
+    input_modalities = ("image", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+    _keep_in_fp32_modules_strict = {"projector"}  # noqa: RUF012 - transformers' own class attribute
+
+    def __init__(self, config: CalvinConfig) -> None:
+        super().__init__(config)
+        self.vision_tower = build_vision_tower(config.vision_config) if config.vision_config is not None else None
+        self.projector = CalvinProjector(config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.freeze_tower()
+        self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """As transformers', with the vision tower frozen."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.freeze_tower()
+        return loaded
+
+    def freeze_tower(self) -> None:
+        if self.vision_tower is not None:
+            self.vision_tower.requires_grad_(False)
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, CalvinProjector):
+            module.init_weights()
+
+    @property
+    def decoder(self) -> PreTrainedModel:
+        """The language model as transformers knows it, without peft's wrapper."""
+        unwrap = getattr(self.language_model, "get_base_model", None)
+        return unwrap() if unwrap else self.language_model
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.decoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.decoder.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.decoder.get_output_embeddings()
+
+    def train(self, mode: bool = True) -> CalvinForConditionalGeneration:
+        """As usual, but a frozen tower stays in evaluation mode, or batch norm would drift."""
+        super().train(mode)
+        tower = self.vision_tower
+        if tower is not None and not any(parameter.requires_grad for parameter in tower.parameters()):
+            tower.eval()
+        return self
+
+    def encode_frames(self, pixel_values: Tensor, frame_mask: Tensor | None = None) -> Tensor:
+        """Frames [B, F, C, H, W] to frame vectors [B, F, D]; masked frames are not run and come out as zeros.
+
+        Raises:
+            UsageError: the model was saved without its tower.
+        """
+        if self.vision_tower is None:
+            encoder = self.config.encoder_id or "its encoder"
+            raise UsageError(f"This model has no vision tower: give image_embeds made with {encoder}.")
+        if pixel_values.ndim != 5:
+            raise DataError(
+                f"pixel_values must be [batch, frames, channels, height, width], not {pixel_values.ndim}-d."
+            )
+        real = torch.ones(pixel_values.shape[:2], dtype=torch.bool, device=pixel_values.device)
+        if frame_mask is not None:
+            real = frame_mask.bool()
+        dtype = next(self.vision_tower.parameters()).dtype
+        vectors = frame_vectors(self.vision_tower, pixel_values[real].to(dtype))
+        embeds = vectors.new_zeros(*pixel_values.shape[:2], vectors.shape[-1])
+        embeds[real] = vectors
+        return embeds
+
+    def embed_inputs(
+        self,
+        input_ids: Tensor,
+        image_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+    ) -> Tensor:
+        """Word embeddings [B, L, H] with the visual placeholders replaced by the projected frames.
+
+        Rows without placeholders are text alone and what is given for them in `image_embeds` is not looked at.
+
+        Raises:
+            DataError: a row with another number of placeholders, or placeholders without a visual.
+            FeatureError: frame vectors of another width or number than the model takes.
+        """
+        is_visual = input_ids == self.config.visual_token_id
+        embeds = self.get_input_embeddings()(input_ids.masked_fill(is_visual, 0))
+        counts = is_visual.sum(dim=1)
+        rows = counts > 0
+        if not rows.any():
+            return embeds
+        wrong = counts[rows & (counts != self.config.num_query_tokens)]
+        if len(wrong):
+            raise DataError(
+                f"A row holds {int(wrong[0])} visual placeholders, the model fills {self.config.num_query_tokens}: "
+                "lay samples out with the processor of this model."
+            )
+        if image_embeds is None and pixel_values is None:
+            raise DataError(
+                f"{int(rows.sum())} rows hold visual placeholders but no visual was given: pass image_embeds."
+            )
+        visual = image_embeds if image_embeds is not None else pixel_values
+        assert visual is not None
+        if len(visual) != len(input_ids):
+            raise FeatureError(
+                f"{len(visual)} visuals for {len(input_ids)} rows: give one a row, padded where it has none."
+            )
+        mask = frame_mask[rows] if frame_mask is not None else None
+        chosen = visual[rows] if image_embeds is not None else self.encode_frames(visual[rows], mask)
+        projected = self.projector(chosen, mask)
+        return embeds.masked_scatter(is_visual[..., None], projected.to(embeds.dtype))
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        image_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs: Any,
+    ) -> CalvinOutput:
+        """Next-token logits, and with labels the mean loss over labelled tokens, in float32.
+
+        Args:
+            input_ids: [B, L]; each row holds `num_query_tokens` placeholders `visual_token_id`, or none.
+            attention_mask: [B, L], 0 on padding, on either side.
+            image_embeds: [B, F, D] frame vectors, or instead
+            pixel_values: [B, F, C, H, W].
+            frame_mask: [B, F], 1 for a real frame.
+            labels: [B, L], IGNORE_INDEX where nothing is to be learnt; shifted inside.
+            position_ids: [B, L]; by default counted over the attention mask.
+            inputs_embeds: [B, L, H] instead of `input_ids` and the visual.
+            num_items_in_batch: divide the summed loss by this instead of the batch's own labelled tokens.
+            kwargs: for the language model.
+
+        Raises:
+            DataError: as `embed_inputs`.
+            FeatureError: as `embed_inputs`.
+        """
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise DataError("Give input_ids or inputs_embeds.")
+            inputs_embeds = self.embed_inputs(input_ids, image_embeds, pixel_values, frame_mask)
+        batch, length = inputs_embeds.shape[:2]
+        if attention_mask is None:
+            attention_mask = torch.ones(batch, length, dtype=torch.long, device=inputs_embeds.device)
+        prefix = self.prefix_cache(batch)
+        if prefix is not None:
+            kwargs["cache"] = prefix
+            seen = attention_mask.new_ones(batch, prefix.get_seq_length())
+            attention_mask = torch.cat([seen, attention_mask], dim=1)
+        if position_ids is None:
+            position_ids = (attention_mask.cumsum(-1) - 1).clamp(min=0)[:, -length:]
+        kwargs.setdefault("use_cache", prefix is not None)
+        positions = label_positions(labels) if labels is not None else None
+        if positions is not None:
+            kwargs["logits_to_keep"] = positions
+        outputs = self.decoder(
+            inputs_embeds=inputs_embeds, attention_mask=attention_mask, position_ids=position_ids, **kwargs
+        )
+        loss = None
+        if labels is not None and positions is not None:
+            loss = token_loss(outputs.logits, labels[:, positions + 1], num_items_in_batch)
+        return CalvinOutput(
+            loss, outputs.logits, positions, outputs.get("cache"), outputs.hidden_states, outputs.attentions
+        )
+
+    def prefix_cache(self, batch: int) -> Cache | None:
+        """The keys and values of a learned prefix (prefix tuning) for `batch` rows, or None."""
+        config = getattr(self.language_model, "peft_config", None)
+        if not config or not self.language_model.active_peft_config.is_prompt_learning:
+            return None
+        return self.language_model.get_prompt(batch)
+
+    def _decode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None,
+        visual: dict[str, Tensor | None],
+        generation_config: GenerationConfig | None,
+        options: dict[str, Any],
+    ) -> Generated:
+        settings = options_from(generation_config or self.generation_config, self.config, options)
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        embeds = self.embed_inputs(input_ids, **visual)
+        return decode(self.decoder, embeds, attention_mask, settings, self.prefix_cache(len(input_ids)))
+
+    @torch.no_grad()
+    def generate(  # type: ignore[override]
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        image_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Captions as token ids, greedy, by beams or by sampling.
+
+        Args:
+            input_ids: [B, L], left-padded, as the processor lays them out.
+            attention_mask: [B, L].
+            image_embeds: [B, F, D], or `pixel_values` [B, F, C, H, W]; with `frame_mask` [B, F].
+            generation_config: instead of the model's own.
+            options: any field of `calvin.model.generation.Options`, such as `max_new_tokens`, `num_beams`,
+                `do_sample`, `temperature`, `num_return_sequences`, `no_repeat_ngram_size`.
+
+        Returns:
+            New tokens only, [B * num_return_sequences, L'], padded after the end.
+
+        Raises:
+            UsageError: an option that is unknown or out of range.
+        """
+        visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
+        return self._decode(input_ids, attention_mask, visual, generation_config, options).sequences
+
+    @torch.no_grad()
+    def generate_candidates(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        image_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        **options: Any,
+    ) -> list[list[Candidate]]:
+        """As `generate`, but for each prompt all `num_return_sequences` candidates with their scores, best first.
+
+        Without `num_return_sequences` every beam is returned.
+        """
+        config = generation_config or self.generation_config
+        beams = options.get("num_beams", getattr(config, "num_beams", None)) or 1
+        options.setdefault("num_return_sequences", beams)
+        visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
+        return self._decode(input_ids, attention_mask, visual, generation_config, options).candidates()
+
+
+def label_positions(labels: Tensor) -> Tensor:
+    """Positions [K] whose next token is labelled in at least one row of [B, L]; position 0 where there are none."""
+    positions = (labels[:, 1:] != IGNORE_INDEX).any(dim=0).nonzero().squeeze(1)
+    return positions if len(positions) else positions.new_zeros(1)
+
+
+def token_loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None = None) -> Tensor:
+    """Cross-entropy in float32 of [B, K, V] against [B, K], over the labelled targets or `num_items`."""
+    total = functional.cross_entropy(
+        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
+    )
+    count = num_items if num_items is not None else (targets != IGNORE_INDEX).sum().clamp(min=1)
+    return total / count
+
+
+AutoModel.register(CalvinConfig, CalvinForConditionalGeneration)
+AutoModelForImageTextToText.register(CalvinConfig, CalvinForConditionalGeneration)
