@@ -1,0 +1,380 @@
+"""How each action looks at each moment: poses of the people, where the prop is, what furniture is used.
+
+The stage is 112 units wide, x to the right, y up from the ground. A pose is written as if the person faced right
+("forward" is +x); `face` = -1 mirrors it. Points are complex numbers: x + 1j * y.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+STAGE_WIDTH = 112.0
+STAGE_HEIGHT = 64.0
+TORSO, NECK = 14.0, 9.0
+HIP = 15.0
+DOWN, DOWN_FAR = complex(8, -14), complex(-8, -14)
+
+
+@dataclass(slots=True)
+class Pose:
+    """One person at one moment. Angles in degrees.
+
+    `yaw` 0 shows the front, 90 the profile, 180 the back; `rot` tips the whole figure backwards about the feet;
+    `bend` leans the torso forward. Hands count from between the shoulders, feet and hip from the spot stood on.
+    """
+
+    x: float
+    face: int = 1
+    yaw: float = 25.0
+    rot: float = 0.0
+    lift: float = 0.0
+    bend: float = 0.0
+    hip: float = HIP
+    near: complex = DOWN
+    far: complex = DOWN_FAR
+    foot_near: complex = complex(4, 0)
+    foot_far: complex = complex(-4, 0)
+    head_yaw: float = 0.0
+    head_pitch: float = 0.0
+    asleep: bool = False
+    mouth: float = 0.0
+
+    @property
+    def up(self) -> complex:
+        """Along the spine, in the forward frame."""
+        return 1j * cmath.rect(1, -math.radians(self.bend))
+
+    @property
+    def shoulder(self) -> complex:
+        return 1j * self.hip + self.up * TORSO
+
+    @property
+    def head(self) -> complex:
+        return self.shoulder + self.up * NECK
+
+    def world(self, local: complex, scale: float) -> complex:
+        """A point of the forward frame on the stage."""
+        turned = local * cmath.rect(1, math.radians(self.rot)) + 1j * self.lift
+        return self.x + scale * complex(turned.real * self.face, turned.imag)
+
+    def hand(self, scale: float, near: bool = True) -> complex:
+        return self.world(self.shoulder + (self.near if near else self.far), scale)
+
+
+@dataclass(slots=True)
+class Instant:
+    """Everything that moves in a scene at one moment, in the order it is drawn. `stool` and `chest` are x positions."""
+
+    people: list[Pose]
+    prop: complex | None = None
+    prop_behind: bool = False
+    stool: float | None = None
+    chest: float | None = None
+    lid: float = 0.0
+    agent_first: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where the action takes place: the agent's spot and direction, the patient's spot, figure scale, tempo."""
+
+    x: float
+    face: int
+    other: float
+    scale: float
+    tempo: float = 1.0
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+Mover = Callable[[float, float, Stage], Instant]
+
+
+def ramp(u: float, start: float = 0.2, end: float = 0.75) -> float:
+    """0 before `start`, 1 after `end`, smooth between."""
+    v = min(max((u - start) / (end - start), 0.0), 1.0)
+    return v * v * (3 - 2 * v)
+
+
+def mix(a: float, b: float, v: float) -> float:
+    return a + (b - a) * v
+
+
+def mixc(a: complex, b: complex, v: float) -> complex:
+    return a + (b - a) * v
+
+
+def walking(pose: Pose, phase: float, stride: float = 6.0) -> Pose:
+    """The same pose in mid-walk."""
+    swing = math.sin(phase)
+    pose.foot_near, pose.foot_far = (
+        complex(stride * swing, max(0, math.cos(phase)) * 2),
+        complex(-stride * swing, max(0, -math.cos(phase)) * 2),
+    )
+    pose.near, pose.far = complex(-7 * swing, -14), complex(7 * swing, -14)
+    pose.yaw, pose.lift = 75, abs(math.cos(phase))
+    return pose
+
+
+def _patient(s: Stage, **changes: object) -> Pose:
+    pose = Pose(s.other, face=1 if s.other < s.x else -1, yaw=60, near=complex(4, -14), far=complex(-5, -14))
+    return replace(pose, **changes)  # type: ignore[arg-type]
+
+
+def _toward(s: Stage, **changes: object) -> Pose:
+    pose = Pose(s.x, face=1 if s.other > s.x else -1, yaw=60, near=complex(4, -14), far=complex(-5, -14))
+    return replace(pose, **changes)  # type: ignore[arg-type]
+
+
+def sleep(u: float, t: float, s: Stage) -> Instant:
+    breath = 0.6 * math.sin(2.5 * t)
+    pose = Pose(s.x + s.face * 22 * s.scale, s.face, yaw=0, rot=90, lift=6.5, asleep=True, near=complex(9, -9 + breath))
+    return Instant([pose])
+
+
+def kneel(u: float, t: float, s: Stage) -> Instant:
+    return Instant([Pose(s.x, s.face, yaw=50, hip=6.5, foot_near=complex(-11, 1), foot_far=complex(-8, 1),
+                         near=complex(7, -13), far=complex(-4, -13), head_pitch=math.sin(t))])  # fmt: skip
+
+
+def raise_arms(u: float, t: float, s: Stage) -> Instant:
+    sway = math.sin(2 * t)
+    return Instant([Pose(s.x, s.face, yaw=10, near=complex(13 + sway, 12), far=complex(-13 + sway, 12))])
+
+
+def cover_eyes(u: float, t: float, s: Stage) -> Instant:
+    sway = 0.5 * math.sin(3 * t)
+    return Instant([Pose(s.x, s.face, yaw=0, near=complex(3, 9 + sway), far=complex(-3, 9 + sway))])
+
+
+def handstand(u: float, t: float, s: Stage) -> Instant:
+    kick = 2 * math.sin(3 * t)
+    return Instant([Pose(s.x, s.face, yaw=0, rot=180, lift=46, near=complex(8, 17), far=complex(-8, 17),
+                         foot_near=complex(8 + kick, 2), foot_far=complex(-8 + kick, 2))])  # fmt: skip
+
+
+def hips(u: float, t: float, s: Stage) -> Instant:
+    return Instant([Pose(s.x, s.face, yaw=5, near=complex(6, -9), far=complex(-6, -9), foot_near=complex(7, 0),
+                         foot_far=complex(-7, 0), bend=1.5 * math.sin(2 * t))])  # fmt: skip
+
+
+def overhead(u: float, t: float, s: Stage) -> Instant:
+    pose = Pose(s.x, s.face, yaw=10, near=complex(7, 16), far=complex(-7, 16), bend=1.5 * math.sin(2 * t))
+    return Instant([pose], prop=pose.world(pose.shoulder + pose.up * 24, s.scale))
+
+
+def cradle(u: float, t: float, s: Stage) -> Instant:
+    pose = Pose(s.x, s.face, yaw=15, near=complex(5, -10), far=complex(-3, -5), bend=3 * math.sin(2 * t))
+    return Instant([pose], prop=pose.world(pose.shoulder - pose.up * 6 + 1, s.scale))
+
+
+def balance(u: float, t: float, s: Stage) -> Instant:
+    pose = Pose(s.x, s.face, yaw=10, near=complex(13, -8), far=complex(-13, -8), bend=2 * math.sin(2.5 * t))
+    return Instant([pose], prop=pose.world(pose.head + pose.up * 15, s.scale))
+
+
+def point(u: float, t: float, s: Stage) -> Instant:
+    return Instant([_toward(s, near=complex(16, 1 + 0.5 * math.sin(3 * t))), _patient(s)])
+
+
+def hug(u: float, t: float, s: Stage) -> Instant:
+    way = 1 if s.other > s.x else -1
+    middle = (s.x + s.other) / 2
+    agent = _toward(s, near=complex(12, -5), far=complex(12, -1), bend=6 + math.sin(2 * t), yaw=80)
+    patient = _patient(s, near=complex(-1, -15), far=complex(-3, -15), yaw=80)
+    agent.x, patient.x = middle - way * 6.5 * s.scale, middle + way * 6.5 * s.scale
+    return Instant([agent, patient])
+
+
+def carry(u: float, t: float, s: Stage) -> Instant:
+    way = 1 if s.other > s.x else -1
+    x = (s.x + s.other) / 2 + way * mix(-8, 8, u)
+    bob = abs(math.sin(5 * t))
+    agent = walking(Pose(x, way), 5 * t, 4)
+    agent.bend, agent.near, agent.far, agent.lift = 28, complex(-5, -11), complex(-3, -10), bob
+    patient = Pose(x - way * 7 * s.scale, way, yaw=75, lift=13 + bob, hip=8, bend=15, near=complex(10, -4),
+                   far=complex(9, -2), foot_near=complex(12, 2), foot_far=complex(11, 4))  # fmt: skip
+    return Instant([agent, patient])
+
+
+def wave(u: float, t: float, s: Stage) -> Instant:
+    return Instant([_toward(s, yaw=35, near=complex(9 + 5 * math.sin(6 * s.tempo * t), 13)), _patient(s)])
+
+
+def bow(u: float, t: float, s: Stage) -> Instant:
+    agent = _toward(s, bend=72 + 4 * math.sin(2 * t), near=complex(2, -13), far=complex(-8, -6), yaw=80)
+    return Instant([agent, _patient(s)])
+
+
+def enter(u: float, t: float, s: Stage) -> Instant:
+    v = ramp(u, -0.1, 0.85)
+    start = -12.0 if s.face > 0 else STAGE_WIDTH + 12
+    pose = Pose(mix(start, s.x, v), s.face, yaw=50)
+    return Instant([walking(pose, 8 * t) if v < 0.98 else pose])
+
+
+def leave(u: float, t: float, s: Stage) -> Instant:
+    v = ramp(u, 0.12, 1.05)
+    end = STAGE_WIDTH + 12 if s.face > 0 else -12.0
+    pose = Pose(mix(s.x, end, v), s.face, yaw=50)
+    return Instant([walking(pose, 8 * t) if v > 0.02 else pose])
+
+
+def _seated(v: float, s: Stage) -> Instant:
+    lean = math.sin(math.pi * v)
+    pose = Pose(s.x, s.face, yaw=mix(20, 45, v), hip=mix(HIP, 6.5, v), bend=32 * lean, near=complex(8, -11),
+                far=complex(-6, -11), foot_near=complex(mix(4, 13, v), 0), foot_far=complex(mix(-4, 9, v), 0))  # fmt: skip
+    return Instant([pose], stool=s.x - s.face * 1.5)
+
+
+def sit(u: float, t: float, s: Stage) -> Instant:
+    return _seated(ramp(u), s)
+
+
+def stand(u: float, t: float, s: Stage) -> Instant:
+    return _seated(1 - ramp(u), s)
+
+
+def nod(u: float, t: float, s: Stage) -> Instant:
+    return Instant([Pose(s.x, s.face, yaw=0, head_pitch=4.5 * math.sin(6.5 * s.tempo * t))])
+
+
+def shake(u: float, t: float, s: Stage) -> Instant:
+    return Instant([Pose(s.x, s.face, yaw=0, head_yaw=70 * math.sin(6.5 * s.tempo * t))])
+
+
+def jump(u: float, t: float, s: Stage) -> Instant:
+    height = max(0.0, math.sin(5 * s.tempo * t))
+    crouch = max(0.0, -math.sin(5 * s.tempo * t))
+    return Instant([Pose(s.x, s.face, yaw=15, lift=13 * height, hip=HIP - 7 * crouch,
+                         near=complex(12, mix(-11, 11, height)), far=complex(-12, mix(-11, 11, height)))])  # fmt: skip
+
+
+def turn(u: float, t: float, s: Stage) -> Instant:
+    yaw = 3.4 * s.tempo * t * 180 / math.pi
+    open_arm = 13 * math.cos(math.radians(yaw))
+    step = math.sin(7 * t)
+    return Instant([Pose(s.x, s.face, yaw=yaw % 360, near=complex(open_arm, -5), far=complex(-open_arm, -5),
+                         foot_near=complex(4, max(0, step) * 2), foot_far=complex(-4, max(0, -step) * 2))])  # fmt: skip
+
+
+def _chest(v: float, s: Stage) -> Instant:
+    chest = s.x + s.face * 25 * s.scale
+    pose = Pose(s.x, s.face, yaw=65, bend=mix(55, 8, v), near=mixc(complex(8, -15), complex(14, 5), v),
+                far=complex(-2, -13))  # fmt: skip
+    return Instant([pose], chest=chest, lid=105 * v)
+
+
+def open_(u: float, t: float, s: Stage) -> Instant:
+    return _chest(ramp(u), s)
+
+
+def close(u: float, t: float, s: Stage) -> Instant:
+    return _chest(1 - ramp(u), s)
+
+
+def _lifted(v: float, s: Stage) -> Instant:
+    """0: upright beside the prop on the ground; 0.5: bent down with a hand on it; 1: upright with it in hand."""
+    down = math.sin(math.pi * v)
+    ground = s.x + s.face * 15 * s.scale + 1j * 6.5 * s.scale
+    pose = Pose(s.x, s.face, yaw=60, bend=70 * down, hip=HIP - 5 * down,
+                near=mixc(complex(6, -14) if v < 0.5 else complex(11, -4), complex(7, -13), down),
+                far=mixc(DOWN_FAR, complex(-2, -12), down))  # fmt: skip
+    return Instant([pose], prop=ground if v < 0.5 else mixc(pose.hand(s.scale), ground, max(0.0, down * 4 - 3)))
+
+
+def pick(u: float, t: float, s: Stage) -> Instant:
+    return _lifted(ramp(u, 0.15, 0.85), s)
+
+
+def put(u: float, t: float, s: Stage) -> Instant:
+    return _lifted(1 - ramp(u, 0.15, 0.85), s)
+
+
+def _between(s: Stage) -> int:
+    return 1 if s.other > s.x else -1
+
+
+def give(u: float, t: float, s: Stage) -> Instant:
+    """The agent, prop in hand, walks up and holds it out; the patient stands and takes it in."""
+    v, handed = ramp(u, 0.0, 0.55), ramp(u, 0.6, 0.85)
+    agent = _toward(s, near=mixc(complex(9, -6), complex(13, -3), v) if handed < 0.5 else complex(9, -10))
+    if 0.02 < v < 0.98:
+        hand = agent.near
+        agent = walking(agent, 7 * t)
+        agent.near = hand
+    agent.x = mix(s.x - _between(s) * 16, s.other - _between(s) * 26 * s.scale, v)
+    patient = _patient(s, near=mixc(complex(5, -12), complex(12, -4), ramp(u, 0.4, 0.6)))
+    if handed > 0.5:
+        patient.near = mixc(complex(12, -4), complex(6, -6), ramp(u, 0.72, 0.95))
+    return Instant([agent, patient], prop=mixc(agent.hand(s.scale), patient.hand(s.scale), handed))
+
+
+def take(u: float, t: float, s: Stage) -> Instant:
+    """The agent, hands empty, walks up, grabs the prop and steps back with it; the patient stays with arms out."""
+    v, taken = ramp(u, 0.0, 0.4), ramp(u, 0.45, 0.55)
+    back = ramp(u, 0.55, 0.95)
+    agent = _toward(s, near=mixc(mixc(complex(5, -12), complex(14, -3), v), complex(7, -6), back))
+    if 0.02 < v < 0.98 or 0.02 < back < 0.98:
+        hand = agent.near
+        agent = walking(agent, 7 * t)
+        agent.near = hand
+    close_by = s.other - _between(s) * 26 * s.scale
+    agent.x = mix(mix(s.x - _between(s) * 16, close_by, v), s.x - _between(s) * 14, back)
+    patient = _patient(s, near=mixc(complex(8, -6), complex(13, -5), taken))
+    return Instant([agent, patient], prop=mixc(patient.hand(s.scale), agent.hand(s.scale), taken))
+
+
+def throw(u: float, t: float, s: Stage) -> Instant:
+    swing, flight = ramp(u, 0.1, 0.35), min(max((u - 0.35) / 0.35, 0.0), 1.0)
+    agent = _toward(s, near=mixc(complex(-6, 8), complex(13, 6), swing), bend=mix(-10, 14, swing))
+    patient = _patient(s, near=complex(10, 5), far=complex(8, 9)) if u > 0.3 else _patient(s)
+    patient.bend = -8 * ramp(u, 0.6, 0.75)
+    prop = mixc(agent.hand(s.scale), patient.hand(s.scale), flight) + 1j * 14 * math.sin(math.pi * flight)
+    return Instant([agent, patient], prop=prop)
+
+
+def push(u: float, t: float, s: Stage) -> Instant:
+    v, fall = ramp(u, 0.05, 0.4), ramp(u, 0.38, 0.7)
+    agent = _toward(s, near=mixc(complex(4, -12), complex(15, -2), v), far=mixc(complex(-4, -12), complex(14, -5), v),
+                    bend=14 * v)  # fmt: skip
+    agent.x = mix(s.x - _between(s) * 10, s.other - _between(s) * 21 * s.scale, v)
+    arms = complex(9, mix(-10, 10, fall)) if fall > 0 else complex(4, -14)
+    patient = _patient(s, rot=82 * fall, lift=5 * fall, near=arms, foot_near=complex(3, 0))
+    return Instant([agent, patient])
+
+
+def help_(u: float, t: float, s: Stage) -> Instant:
+    v = ramp(u, 0.25, 0.8)
+    patient = _patient(s, rot=82 * (1 - v), lift=5 * (1 - v), near=mixc(complex(12, 8), complex(12, -5), v))
+    agent = _toward(s, bend=mix(48, 0, v), near=mixc(complex(14, -10), complex(12, -5), v),
+                    far=complex(-6, mix(-8, -14, v)))  # fmt: skip
+    agent.x = s.other - _between(s) * mix(24, 27, v) * s.scale
+    return Instant([agent, patient])
+
+
+def chase(u: float, t: float, s: Stage) -> Instant:
+    way = _between(s)
+    x = STAGE_WIDTH / 2 + way * mix(-34, 46, u)
+    agent = walking(Pose(x - way * 17, way), 11 * t, 9)
+    agent.bend, agent.near, agent.far = 22, complex(14, 2 + math.sin(9 * t)), complex(13, -3)
+    patient = walking(Pose(x + way * 17, way), 11 * t + 1.5, 9)
+    patient.bend, patient.near, patient.far = 12, complex(6, 12 + 2 * math.sin(9 * t)), complex(-6, 12)
+    return Instant([agent, patient])
+
+
+def talk(u: float, t: float, s: Stage) -> Instant:
+    """Two people in conversation: the agent speaks. Not one of the described actions."""
+    agent = _toward(s, yaw=45, mouth=abs(math.sin(9 * t)), near=complex(8, -9 + 1.5 * math.sin(4 * t)))
+    return Instant([agent, _patient(s, yaw=45)])
+
+
+MOVERS: dict[str, Mover] = {
+    "sleep": sleep, "kneel": kneel, "raise_arms": raise_arms, "cover_eyes": cover_eyes, "handstand": handstand,
+    "hips": hips, "overhead": overhead, "cradle": cradle, "balance": balance, "point": point, "hug": hug,
+    "carry": carry, "wave": wave, "bow": bow, "enter": enter, "leave": leave, "sit": sit, "stand": stand, "nod": nod,
+    "shake": shake, "jump": jump, "turn": turn, "open": open_, "close": close, "pick": pick, "put": put, "give": give,
+    "take": take, "throw": throw, "push": push, "help": help_, "chase": chase, "talk": talk,
+}  # fmt: skip

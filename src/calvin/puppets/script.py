@@ -1,0 +1,148 @@
+"""Films before they are drawn: a cast, and scenes that follow one another, all from a seed.
+
+Name and look are paired anew in each film. Actions are drawn independently of place, prop and cast. Whether a pairing
+of name and coat belongs to training or to held-out films is decided by a hash, so the two never share one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from calvin.core.errors import UsageError
+from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, NAMES, PLACES, PROPS, Action
+from calvin.puppets.truth import Look, SceneTruth
+
+Split = Literal["train", "heldout"]
+SPLITS: tuple[Split, ...] = ("train", "heldout")
+HELDOUT_SHARE = 5
+"""One pairing in this many is kept for held-out films."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    name: str
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One shot: its truth, and `seed`, from which everything that is not truth (camera, light, clutter) is drawn."""
+
+    seed: int
+    truth: SceneTruth
+
+    @property
+    def duration_ms(self) -> int:
+        return self.truth.end_ms - self.truth.start_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A cast and its scenes in order, the first starting at `scenes[0].truth.start_ms`."""
+
+    id: str
+    seed: int
+    split: Split
+    cast: tuple[Person, ...]
+    scenes: tuple[Scene, ...]
+    duration_ms: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(person.name for person in self.cast)
+
+
+def pairing_split(name: str, coat: str) -> Split:
+    """Which split a pairing of name and coat colour belongs to, whatever the seed."""
+    return "heldout" if zlib.crc32(f"{name}|{coat}".encode()) % HELDOUT_SHARE == 0 else "train"
+
+
+def rng_for(*parts: int | str) -> np.random.Generator:
+    """An independent generator for each tuple of parts."""
+    return np.random.default_rng([part if isinstance(part, int) else zlib.crc32(part.encode()) for part in parts])
+
+
+def draw_look(rng: np.random.Generator, coat: str | None = None) -> Look:
+    colours = list(COLOURS)
+    coat = coat or str(rng.choice(colours))
+    woman = bool(rng.random() < 0.5)
+    garment = str(rng.choice(GARMENTS if woman else GARMENTS[:2]))
+    hat = str(rng.choice([colour for colour in colours if colour != coat])) if rng.random() < 0.5 else None
+    return Look(coat, garment, hat, woman, int(rng.integers(4)), int(rng.integers(5)))
+
+
+def draw_cast(rng: np.random.Generator, size: int, split: Split | None) -> tuple[Person, ...]:
+    """`size` people whose names and coat colours all differ; every pairing belongs to `split` (None: either)."""
+    if not 1 <= size <= 6:
+        raise UsageError(f"A puppet film has a cast of 1 to 6, not {size}.")
+    cast: list[Person] = []
+    for coat in rng.permutation(list(COLOURS))[:size]:
+        taken = {person.name for person in cast}
+        names = [name for name in NAMES if name not in taken and split in (None, pairing_split(name, str(coat)))]
+        cast.append(Person(str(rng.choice(names)), draw_look(rng, str(coat))))
+    return tuple(cast)
+
+
+def draw_scene(
+    rng: np.random.Generator, film: str, number: int, start_ms: int, cast: tuple[Person, ...], seconds: float,
+    action: Action | None = None,
+) -> Scene:  # fmt: skip
+    """One scene of `cast`: the action (drawn where not given), then who, what and where, each on its own."""
+    action = action or ACTIONS[int(rng.integers(len(ACTIONS)))]
+    people = [cast[i] for i in rng.permutation(len(cast))[: action.people]]
+    place = PLACES[int(rng.integers(len(PLACES)))].key
+    prop = PROPS[int(rng.integers(len(PROPS)))]
+    length = int(seconds * 1000)
+    names = tuple(person.name for person in people)
+    truth = SceneTruth(
+        film=film,
+        scene=number,
+        start_ms=start_ms,
+        end_ms=start_ms + length,
+        event_ms=start_ms + length // 2,
+        action=action.key,
+        agent=names[0],
+        patient=names[1] if action.people == 2 else None,
+        prop=prop if action.prop else None,
+        place=place,
+        present=names,
+        looks={person.name: person.look for person in people},
+    )
+    return Scene(int(rng.integers(2**31)), truth)
+
+
+def make_film(
+    seed: int, scenes: int = 20, cast: int = 4, split: Split = "train", start_ms: int = 2000, tail_ms: int = 2000,
+    seconds: tuple[float, float] = (2.0, 6.0), focus: int = 3,
+) -> Film:  # fmt: skip
+    """A film of `scenes` scenes of 2-6 s (in steps of 0.2 s), after `start_ms` of opening credits.
+
+    The story stays with `focus` of the cast for about six scenes, then with others, so that the context of a scene
+    usually says who is who.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
+    rng = rng_for(seed, split)
+    film_id = f"{split}_{seed:05d}"
+    people = draw_cast(rng, cast, split)
+    now, made, group = start_ms, [], people
+    for number in range(scenes):
+        if number == 0 or rng.random() < 1 / 6:
+            size = min(cast, max(2, focus))
+            group = tuple(people[i] for i in rng.permutation(cast)[:size])
+        length = round(float(rng.uniform(*seconds)) * 5) / 5
+        scene = draw_scene(rng, film_id, number, now, group, length)
+        made.append(scene)
+        now = scene.truth.end_ms
+    return Film(film_id, seed, split, people, tuple(made), now + tail_ms)
+
+
+def random_scene(seed: int, split: Split | None = "train", seconds: float | None = None) -> Scene:
+    """A scene on its own, for stills and clips: `split` None takes any pairing of name and look."""
+    rng = rng_for(seed, "scene", split or "any")
+    length = seconds or round(float(rng.uniform(2.0, 6.0)) * 5) / 5
+    return draw_scene(rng, f"scene_{seed:06d}", 0, 0, draw_cast(rng, 2, split), length)
