@@ -110,7 +110,8 @@ def look_caption(truth: SceneTruth, rng: np.random.Generator) -> str:
     for name in truth.present:
         look = truth.looks[name]
         people[name] = f"a {look.noun} {say_look(look, bool(rng.random() < 0.3))}"
-    sentence = f"{people[truth.agent]} {say_action(ACTION_BY_KEY[truth.action], rng, truth, people.get(truth.patient or '', ''))}"
+    deed = say_action(ACTION_BY_KEY[truth.action], rng, truth, people.get(truth.patient or "", ""))
+    sentence = f"{people[truth.agent]} {deed}"
     if truth.place not in sentence and rng.random() < 0.9:
         sentence = f"{sentence} {PLACE_BY_KEY[truth.place].at}"
     return finish(sentence)

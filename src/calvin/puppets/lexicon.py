@@ -113,21 +113,20 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 
 GARMENTS: tuple[str, ...] = ("coat", "jacket", "dress")
 
-NAMES: tuple[str, ...] = tuple(
-    """
-    Ada Adil Agnes Aiko Alba Aldo Alma Amara Amir Anders Anka Anton Anya Arlo Asha Astrid Axel Aziz Bela Berta
-    Bianca Bodil Boris Bram Brigid Bruno Calla Camille Carlos Cassian Cedric Chidi Clara Clovis Conrad Cosima Cyrus
-    Dagmar Damon Daria Darius Delia Demir Desta Dimitri Dina Dora Duncan Ebba Edgar Efua Eino Elena Elias Elif Elio
-    Elsa Emeka Emil Enzo Erik Esme Esther Ezra Fadi Farah Felix Fergus Fidel Fiona Flavia Floyd Freya Frida Gemma
-    Gideon Gilda Gita Goran Greta Guido Gustav Gwen Hadi Hamza Hanna Haruto Hector Heidi Helga Henrik Hugo Ianthe
-    Idris Ignaz Ilse Imani Inga Ingrid Irma Isolde Ivan Ivo Jabari Jelena Jonas Jorge Juno Kaito Karim Katya Keira
-    Kenji Kofi Lars Laszlo Leila Lena Leon Lidia Linus Lotte Lucia Ludwig Luna Magnus Malik Manon Mara Marek Marta
-    Matteo Mehmet Milo Mina Mirela Moses Nadia Naomi Nestor Nico Nils Nina Noor Odette Olaf Olga Omar Orla Oscar
-    Otto Pablo Paloma Pavel Petra Pia Pilar Priya Quentin Rafael Ravi Rhea Rocco Roman Rosa Rufus Ruth Sabine Samira
-    Sanjay Selma Silas Simone Sofia Soren Stella Sven Tamar Tariq Tessa Thea Tomas Tova Ulla Umar Ursula Vasco Vera
-    Viktor Vito Wanda Willem Wilma Xenia Yara Yasmin Yusuf Zelda Zita Zora
-    """.split()
-)
+_NAMES = """
+Ada Adil Agnes Aiko Alba Aldo Alma Amara Amir Anders Anka Anton Anya Arlo Asha Astrid Axel Aziz Bela Berta
+Bianca Bodil Boris Bram Brigid Bruno Calla Camille Carlos Cassian Cedric Chidi Clara Clovis Conrad Cosima
+Cyrus Dagmar Damon Daria Darius Delia Demir Desta Dimitri Dina Dora Duncan Ebba Edgar Efua Eino Elena Elias
+Elif Elio Elsa Emeka Emil Enzo Erik Esme Esther Ezra Fadi Farah Felix Fergus Fidel Fiona Flavia Floyd Freya
+Frida Gemma Gideon Gilda Gita Goran Greta Guido Gustav Gwen Hadi Hamza Hanna Haruto Hector Heidi Helga Henrik
+Hugo Ianthe Idris Ignaz Ilse Imani Inga Ingrid Irma Isolde Ivan Ivo Jabari Jelena Jonas Jorge Juno Kaito Karim
+Katya Keira Kenji Kofi Lars Laszlo Leila Lena Leon Lidia Linus Lotte Lucia Ludwig Luna Magnus Malik Manon Mara
+Marek Marta Matteo Mehmet Milo Mina Mirela Moses Nadia Naomi Nestor Nico Nils Nina Noor Odette Olaf Olga Omar
+Orla Oscar Otto Pablo Paloma Pavel Petra Pia Pilar Priya Quentin Rafael Ravi Rhea Rocco Roman Rosa Rufus Ruth
+Sabine Samira Sanjay Selma Silas Simone Sofia Soren Stella Sven Tamar Tariq Tessa Thea Tomas Tova Ulla Umar
+Ursula Vasco Vera Viktor Vito Wanda Willem Wilma Xenia Yara Yasmin Yusuf Zelda Zita Zora
+"""
+NAMES: tuple[str, ...] = tuple(_NAMES.split())
 
 ACTION_BY_KEY: dict[str, Action] = {action.key: action for action in ACTIONS}
 PLACE_BY_KEY: dict[str, Place] = {place.key: place for place in PLACES}

@@ -130,7 +130,9 @@ def _toward(s: Stage, **changes: object) -> Pose:
 
 def sleep(u: float, t: float, s: Stage) -> Instant:
     breath = 0.6 * math.sin(2.5 * t)
-    pose = Pose(s.x + s.face * 22 * s.scale, s.face, yaw=0, rot=90, lift=6.5, asleep=True, near=complex(9, -9 + breath))
+    pose = Pose(
+        s.x + s.face * 22 * s.scale, s.face, yaw=0, rot=90, lift=6.5, asleep=True, near=complex(6, -12 + breath)
+    )
     return Instant([pose])
 
 
@@ -166,7 +168,7 @@ def overhead(u: float, t: float, s: Stage) -> Instant:
 
 
 def cradle(u: float, t: float, s: Stage) -> Instant:
-    pose = Pose(s.x, s.face, yaw=15, near=complex(5, -10), far=complex(-3, -5), bend=3 * math.sin(2 * t))
+    pose = Pose(s.x, s.face, yaw=15, near=complex(6, -11), far=complex(-6, -10), bend=3 * math.sin(2 * t))
     return Instant([pose], prop=pose.world(pose.shoulder - pose.up * 6 + 1, s.scale))
 
 
@@ -224,8 +226,9 @@ def leave(u: float, t: float, s: Stage) -> Instant:
 
 def _seated(v: float, s: Stage) -> Instant:
     lean = math.sin(math.pi * v)
+    feet = complex(mix(4, 13, v), 0), complex(mix(-4, 9, v), 0)
     pose = Pose(s.x, s.face, yaw=mix(20, 45, v), hip=mix(HIP, 6.5, v), bend=32 * lean, near=complex(8, -11),
-                far=complex(-6, -11), foot_near=complex(mix(4, 13, v), 0), foot_far=complex(mix(-4, 9, v), 0))  # fmt: skip
+                far=complex(-6, -11), foot_near=feet[0], foot_far=feet[1])  # fmt: skip
     return Instant([pose], stool=s.x - s.face * 1.5)
 
 
@@ -340,7 +343,7 @@ def push(u: float, t: float, s: Stage) -> Instant:
     v, fall = ramp(u, 0.05, 0.4), ramp(u, 0.38, 0.7)
     agent = _toward(s, near=mixc(complex(4, -12), complex(15, -2), v), far=mixc(complex(-4, -12), complex(14, -5), v),
                     bend=14 * v)  # fmt: skip
-    agent.x = mix(s.x - _between(s) * 10, s.other - _between(s) * 21 * s.scale, v)
+    agent.x = mix(s.x, s.other - _between(s) * 21 * s.scale, v)
     arms = complex(9, mix(-10, 10, fall)) if fall > 0 else complex(4, -14)
     patient = _patient(s, rot=82 * fall, lift=5 * fall, near=arms, foot_near=complex(3, 0))
     return Instant([agent, patient])

@@ -71,10 +71,11 @@ def draw_setup(scene: Scene) -> Setup:
     start = complex(56 + float(rng.uniform(-4, 4)), 32 + float(rng.uniform(-1, 0.5)))
     end = start if still else complex(56 + float(rng.uniform(-4, 4)), 32 + float(rng.uniform(-1, 0.5)))
     zoom = float(rng.uniform(0.96, 1.06))
+    zoom_to = zoom if still else float(rng.uniform(0.96, 1.06))
     tint = rng.uniform(0.94, 1.06, 3) * rng.uniform(0.75, 1.12)
     light = np.clip(np.arange(256)[:, None] * tint[None], 0, 255).astype(np.uint8)[None]
-    return Setup(stage, float(rng.uniform(56.5, 59.5)), start, end, zoom, zoom if still else float(rng.uniform(0.96, 1.06)),
-                 light, tuple(clutter), tuple(foreground))  # fmt: skip
+    return Setup(stage, float(rng.uniform(56.5, 59.5)), start, end, zoom, zoom_to, light, tuple(clutter),
+                 tuple(foreground))  # fmt: skip
 
 
 class SceneRenderer:
@@ -147,7 +148,7 @@ class SceneRenderer:
             figure.arms()
         figures[0].body()
         if now.prop is not None and truth.prop is not None:
-            draw_prop(canvas, truth.prop, now.prop, k)
+            draw_prop(canvas, truth.prop, now.prop, 1.15 * k)
         figures[0].arms()
 
 

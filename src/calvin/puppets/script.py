@@ -7,8 +7,10 @@ of name and coat belongs to training or to held-out films is decided by a hash, 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -18,6 +20,8 @@ from calvin.puppets.truth import Look, SceneTruth
 
 Split = Literal["train", "heldout"]
 SPLITS: tuple[Split, ...] = ("train", "heldout")
+T = TypeVar("T")
+_COLOURS = tuple(COLOURS)
 HELDOUT_SHARE = 5
 """One pairing in this many is kept for held-out films."""
 
@@ -66,12 +70,21 @@ def rng_for(*parts: int | str) -> np.random.Generator:
     return np.random.default_rng([part if isinstance(part, int) else zlib.crc32(part.encode()) for part in parts])
 
 
+@cache
+def names_for(coat: str, split: Split | None) -> tuple[str, ...]:
+    """The names that may wear `coat` in films of `split` (None: all)."""
+    return tuple(name for name in NAMES if split in (None, pairing_split(name, coat)))
+
+
+def pick(rng: np.random.Generator, things: Sequence[T]) -> T:
+    return things[int(rng.integers(len(things)))]
+
+
 def draw_look(rng: np.random.Generator, coat: str | None = None) -> Look:
-    colours = list(COLOURS)
-    coat = coat or str(rng.choice(colours))
+    coat = coat or pick(rng, _COLOURS)
     woman = bool(rng.random() < 0.5)
-    garment = str(rng.choice(GARMENTS if woman else GARMENTS[:2]))
-    hat = str(rng.choice([colour for colour in colours if colour != coat])) if rng.random() < 0.5 else None
+    garment = pick(rng, GARMENTS if woman else GARMENTS[:2])
+    hat = pick(rng, [colour for colour in _COLOURS if colour != coat]) if rng.random() < 0.5 else None
     return Look(coat, garment, hat, woman, int(rng.integers(4)), int(rng.integers(5)))
 
 
@@ -80,10 +93,13 @@ def draw_cast(rng: np.random.Generator, size: int, split: Split | None) -> tuple
     if not 1 <= size <= 6:
         raise UsageError(f"A puppet film has a cast of 1 to 6, not {size}.")
     cast: list[Person] = []
-    for coat in rng.permutation(list(COLOURS))[:size]:
-        taken = {person.name for person in cast}
-        names = [name for name in NAMES if name not in taken and split in (None, pairing_split(name, str(coat)))]
-        cast.append(Person(str(rng.choice(names)), draw_look(rng, str(coat))))
+    for i in rng.permutation(len(_COLOURS))[:size]:
+        coat, taken = _COLOURS[i], {person.name for person in cast}
+        names = names_for(coat, split)
+        name = pick(rng, names)
+        while name in taken:
+            name = pick(rng, names)
+        cast.append(Person(name, draw_look(rng, coat)))
     return tuple(cast)
 
 
@@ -92,10 +108,10 @@ def draw_scene(
     action: Action | None = None,
 ) -> Scene:  # fmt: skip
     """One scene of `cast`: the action (drawn where not given), then who, what and where, each on its own."""
-    action = action or ACTIONS[int(rng.integers(len(ACTIONS)))]
+    action = action or pick(rng, ACTIONS)
     people = [cast[i] for i in rng.permutation(len(cast))[: action.people]]
-    place = PLACES[int(rng.integers(len(PLACES)))].key
-    prop = PROPS[int(rng.integers(len(PROPS)))]
+    place = pick(rng, PLACES).key
+    prop = pick(rng, PROPS)
     length = int(seconds * 1000)
     names = tuple(person.name for person in people)
     truth = SceneTruth(

@@ -1,0 +1,169 @@
+"""Text for pre-training the language model: puppet captions without pictures, and the curriculum that teaches it to
+tell who is who from looks.
+
+Telling a person's name from "in a red coat" is recall within the context; small transformers learn it suddenly or not
+at all, so it starts with bare pairs of colour and name and works up to the prompts of training. Each phase is to be
+left when its look-ups are right, not after a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from calvin.core.prompts import TRAINING_QUESTIONS, Prompt
+from calvin.puppets.captions import STYLES, Style, finish, look_caption, say_action, say_look, write_caption
+from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, COLOURS, GARMENTS, NAMES, PLACE_BY_KEY, PLACES, PROPS
+from calvin.puppets.script import Person, Split, draw_cast, draw_scene, pick
+from calvin.puppets.truth import SceneTruth
+
+FILLERS = "then and so while still near far slowly again soon here there now also".split()  # noqa: SIM905
+_ALWAYS = Style("always", look=1.0, look_first=1.0, place=0.8, place_first=0.0, hat=0.15)
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """A text, and the character spans of the names in it that can be told from what stands before them."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.text[start:end] for start, end in self.spans)
+
+
+class _Builder:
+    """Joins pieces with spaces and keeps where the looked-up names came to stand."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.length = 0
+        self.spans: list[tuple[int, int]] = []
+        self.seen: set[str] = set()
+
+    def add(self, piece: str, *lookups: str) -> None:
+        if self.parts:
+            self.length += 1
+        for name in lookups:
+            start = self.length + piece.index(name)
+            self.spans.append((start, start + len(name)))
+        self.parts.append(piece)
+        self.length += len(piece)
+
+    def once_seen(self, name: str) -> tuple[str, ...]:
+        """The name as a look-up where its look stood before; from now on it did."""
+        known = (name,) if name in self.seen else ()
+        self.seen.add(name)
+        return known
+
+    def drill(self) -> Drill:
+        return Drill(" ".join(self.parts), tuple(self.spans))
+
+
+def _pairs(rng: np.random.Generator, cast: tuple[Person, ...], count: int, fill: int) -> Drill:
+    made = _Builder()
+    for _ in range(count):
+        person = pick(rng, cast)
+        made.add(f"{person.look.coat} {person.name}", *made.once_seen(person.name))
+        for _ in range(int(rng.integers(fill + 1)) if fill else 0):
+            made.add(pick(rng, FILLERS))
+    return made.drill()
+
+
+def _truth(rng: np.random.Generator, cast: tuple[Person, ...]) -> SceneTruth:
+    return draw_scene(rng, "text", 0, 0, cast, 4.0).truth
+
+
+def _short(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> Drill:
+    """Captions cut down to 'red Mara sits down in the cave.' or 'in a red coat, Mara sits down in the cave.'"""
+    made = _Builder()
+    for _ in range(8):
+        truth = _truth(rng, cast)
+        look = truth.looks[truth.agent]
+        who = form.format(colour=look.coat, look=say_look(look), name=truth.agent)
+        deed = say_action(ACTION_BY_KEY[truth.action], rng, truth, truth.patient or "")
+        at = "" if truth.place in deed else f" {PLACE_BY_KEY[truth.place].at}"
+        made.add(finish(f"{who} {deed}{at}"), *made.once_seen(truth.agent))
+    return made.drill()
+
+
+def _captions(rng: np.random.Generator, cast: tuple[Person, ...], style: Style | None = None) -> Drill:
+    """Eight captions of a film in a describer's own style; a name is a look-up where its look stands before it."""
+    made, style = _Builder(), style or pick(rng, STYLES)
+    for _ in range(8):
+        truth = _truth(rng, cast)
+        caption = write_caption(truth, rng, style, made.seen)
+        look_first = caption.startswith("In a")
+        known = truth.agent in made.seen
+        made.add(caption, *((truth.agent,) if look_first and known else ()))
+        made.seen |= set(truth.present)
+    return made.drill()
+
+
+def _prompt(rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True) -> Drill:
+    """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
+    where the visual will, so that who acts can be told from the looks in the context."""
+    style, introduced, context = pick(rng, STYLES), set[str](), []
+    for _ in range(3):
+        truth = _truth(rng, cast)
+        # The introductions of a film lie further back than three captions as a rule.
+        context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
+        introduced |= set(truth.present)
+    truth = _truth(rng, cast)
+    prompt = Prompt(pick(rng, TRAINING_QUESTIONS), tuple(context)).text
+    made = _Builder()
+    if seen:
+        made.add(look_caption(truth, rng))
+    made.add(prompt.strip())
+    told = [name for name in truth.present if _is_told(name, truth.looks[name].coat, context)]
+    made.add(write_caption(truth, rng, style), *(told if seen else ()))
+    return made.drill()
+
+
+def _is_told(name: str, coat: str, context: list[str]) -> bool:
+    """Whether a caption of the context ties the name to its coat, on either side of it."""
+    for caption in context:
+        if f"{name}, in a {coat} " in caption or f"{name}, in an {coat} " in caption:
+            return True
+        if caption.startswith((f"In a {coat} ", f"In an {coat} ")) and f", {name} " in caption:
+            return True
+    return False
+
+
+PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]], Drill]]] = {
+    "pairs_2": (2, lambda rng, cast: _pairs(rng, cast, 16, 0)),
+    "pairs_4": (4, lambda rng, cast: _pairs(rng, cast, 16, 0)),
+    "fillers": (4, lambda rng, cast: _pairs(rng, cast, 14, 6)),
+    "short": (4, lambda rng, cast: _short(rng, cast, "{colour} {name}")),
+    "look_first": (4, lambda rng, cast: _short(rng, cast, "{look}, {name}")),
+    "full_look_first": (4, lambda rng, cast: _captions(rng, cast, _ALWAYS)),
+    "captions": (4, _captions),
+    "seen_prompt": (4, _prompt),
+    "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
+}
+"""The curriculum in order: phase name to size of cast and maker. The last has no look-ups: it is the plain language of
+stage 2."""
+
+
+def make_drill(phase: str, rng: np.random.Generator, split: Split | None = "train") -> Drill:
+    """A text of one phase; the cast, names and looks are paired anew in each.
+
+    `rng` decides everything: two generators of one seed give one text.
+    """
+    size, maker = PHASES[phase]
+    return maker(rng, draw_cast(rng, size, split))
+
+
+def lexicon_text() -> list[str]:
+    """Every name, phrase, place, prop and colour at least once: for training a tokenizer that splits none badly."""
+    phrases = [
+        phrase.format(p="Mara", o="the lamp", l="the cave", his=his)
+        for action in ACTIONS
+        for phrase in action.phrases
+        for his in ("his", "her")
+    ]
+    looks = [f"in a {colour} {garment}" for colour in COLOURS for garment in (*GARMENTS, "hat")]
+    return [*NAMES, *phrases, *looks, *(place.at for place in PLACES), *(f"the {prop}" for prop in PROPS)]
