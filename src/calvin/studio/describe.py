@@ -1,0 +1,210 @@
+"""From films to scripts.
+
+A film is decoded once; the vision tower encodes its frames in the same pass; cues are planned in the gaps between the
+subtitles, or on whole shots; each is captioned in time order with the captions before it as context; the script is
+written from the project store. Killed at any moment, the same call goes on where it was.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from calvin import __version__
+from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import CalvinError, StoreError
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.prompts import EVALUATION_QUESTION, Prompt
+from calvin.core.types import Script
+from calvin.studio.film import FilmInHand, open_film_project, project_folder
+from calvin.studio.rows import Plan
+from calvin.studio.timing import spoken_ms
+from calvin.studio.writers import Provenance, find_writers
+
+TOGETHER = 8
+"""Films captioned side by side, and scenes a batch where the context allows."""
+
+
+TROUBLE = (CalvinError, OSError, sqlite3.Error)
+"""What may go wrong with one film without stopping the others."""
+
+
+class DescribeSettings(FrozenConfig):
+    """How to describe: how many previous captions each caption sees, which files to write, what to ask."""
+
+    context: int = Field(default=3, ge=0, le=50)
+    formats: tuple[str, ...] = ("vtt", "srt", "json")
+    question: str = EVALUATION_QUESTION
+
+
+@dataclass(frozen=True, slots=True)
+class FilmJob:
+    """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder."""
+
+    film: Path
+    subtitles: Path | None = None
+    out_dir: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A described film: its script, the project folder, the files written, and `notes` for the describer."""
+
+    script: Script
+    project: Path
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one film: its description, or the error that prevented it."""
+
+    job: FilmJob
+    description: Description | None = None
+    error: CalvinError | None = None
+
+
+def describe(
+    film: str | Path,
+    subtitles: str | Path | None = None,
+    model: str | Captioner | None = None,
+    context: int = 3,
+    out_dir: str | Path | None = None,
+    formats: Iterable[str] = ("vtt", "srt", "json"),
+    progress: Listener = silent,
+) -> Description:
+    """Describe one film.
+
+    Args:
+        subtitles: where there are any, cues lie in the gaps between them; else each shot has one.
+        model: a model folder, hub id or bundled name, or a captioner; None: the bundled model.
+        context: how many previous captions each caption sees.
+        out_dir: the project folder.
+
+    Raises:
+        CalvinError: the film, the subtitles, the model or the folder cannot be used.
+    """
+    captioner = model if isinstance(model, Captioner) else None
+    settings = DescribeSettings.load({"context": context, "formats": tuple(formats)}, "describe")
+    find_writers(settings.formats)
+    job = FilmJob(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
+    captioner = captioner or open_captioner(model if isinstance(model, str) else None)
+    [outcome] = describe_many([job], captioner, settings, progress)
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.description is not None
+    return outcome.description
+
+
+def describe_many(
+    jobs: Sequence[FilmJob], captioner: Captioner, settings: DescribeSettings | None = None, progress: Listener = silent
+) -> list[Outcome]:
+    """Describe films, several side by side; one that cannot be described does not stop the others.
+
+    Returns one outcome a job, in their order.
+    """
+    settings = settings or DescribeSettings()
+    find_writers(settings.formats)
+    outcomes: list[Outcome] = []
+    for start in range(0, len(jobs), TOGETHER):
+        outcomes += _describe_group(jobs[start : start + TOGETHER], captioner, settings, progress, len(jobs) > 1)
+    return outcomes
+
+
+def _describe_group(
+    jobs: Sequence[FilmJob], captioner: Captioner, settings: DescribeSettings, progress: Listener, several: bool
+) -> list[Outcome]:
+    request = {"model": captioner.info.fingerprint or captioner.info.name, **settings.model_dump(exclude={"formats"})}
+    hands: dict[FilmJob, FilmInHand] = {}
+    outcomes: dict[FilmJob, Outcome] = {}
+    taken: set[Path] = set()
+    with ExitStack() as stack:
+        for job in jobs:
+            try:
+                folder = project_folder(job.film, job.out_dir, several)
+                if folder.resolve() in taken:
+                    raise StoreError(f"Two films of this call would share the folder {folder}: describe them apart.")
+                taken.add(folder.resolve())
+                project = open_film_project(job.film, job.subtitles, folder, captioner, request, progress)
+                hands[job] = stack.enter_context(project)
+            except TROUBLE as error:
+                outcomes[job] = Outcome(job, error=_told(error))
+        failed = caption_films(list(hands.values()), captioner, settings, progress)
+        for job, hand in hands.items():
+            try:
+                if hand in failed:
+                    raise failed[hand]
+                outcomes[job] = Outcome(job, _finish(hand, captioner, find_writers(settings.formats)))
+            except TROUBLE as error:
+                outcomes[job] = Outcome(job, error=_told(error))
+    return [outcomes[job] for job in jobs]
+
+
+def _told(error: Exception) -> CalvinError:
+    """Trouble of the disk in the words of the project."""
+    return error if isinstance(error, CalvinError) else StoreError(f"The project cannot be written: {error}.")
+
+
+def caption_films(
+    hands: Sequence[FilmInHand], captioner: Captioner, settings: DescribeSettings, progress: Listener
+) -> dict[FilmInHand, Exception]:
+    """Caption every open cue. With context, a film's captions follow one another and films run side by side.
+
+    Returns the films that had to be given up, each with its error.
+    """
+    failed: dict[FilmInHand, Exception] = {}
+    waiting = {hand: hand.open_plans for hand in hands}
+    stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
+    done = 0
+    while any(waiting.values()):
+        batch: list[tuple[FilmInHand, Plan, CaptionRequest]] = []
+        for hand, plans in waiting.items():
+            count = 1 if settings.context else TOGETHER
+            try:
+                batch += [(hand, plan, _ask(hand, plan, settings)) for plan in plans[:count]]
+                del plans[:count]
+            except TROUBLE as error:
+                failed[hand] = error
+                plans.clear()
+        answers = captioner.caption([request for _, _, request in batch]) if batch else []
+        for (hand, plan, _), answer in zip(batch, answers, strict=True):
+            hand.keep(plan, answer)
+        done += len(batch)
+        stage.update(done, detail=_shortened(answers))
+    return failed
+
+
+def _ask(hand: FilmInHand, plan: Plan, settings: DescribeSettings) -> CaptionRequest:
+    return CaptionRequest(hand.scene(plan), Prompt(settings.question, hand.context(plan, settings.context)))
+
+
+def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Any]) -> Description:
+    """Write the script in each format beside the store."""
+    script = hand.store.script()
+    notes = list(hand.notes)
+    if not script.cues:
+        notes.append("No description was written: the dialogue leaves no gap of two seconds.")
+    # A span is clipped to its gap, so it is shorter than its words only where they do not fit.
+    crowded = sum(spoken_ms(cue.text) > cue.span.duration_ms for cue in script.cues)
+    if crowded:
+        notes.append(f"{crowded} cues take longer to say than their gap lasts: shorten them, or pause the film.")
+    info = captioner.info
+    film = {"name": Path(hand.film.path).name, "sha256": hand.film.sha256, **hand.film.facts}
+    model = {"name": info.name, "fingerprint": info.fingerprint, **info.details, "card": info.card}
+    provenance = Provenance(film, {**model, "calvin": __version__}, tuple(notes))
+    stem = Path(hand.film.path).stem
+    files = tuple(w.write(script, hand.store.folder / f"{stem}{w.suffix}", provenance) for w in writers)
+    return Description(script, hand.store.folder, files, tuple(notes))
+
+
+def _shortened(answers: Sequence[CaptionAnswer]) -> str:
+    text = answers[-1].text if answers else ""
+    return text if len(text) <= 60 else f"{text[:57]}..."

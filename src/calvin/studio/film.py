@@ -1,0 +1,212 @@
+"""A film made ready to be described: decoded once, its frames encoded in the same pass, its cues planned."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
+from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
+from calvin.core.files import file_sha256
+from calvin.core.progress import Listener
+from calvin.core.types import Scene
+from calvin.data import FeatureStore, FeatureWriter
+from calvin.media import DecodeSettings, FilmFacts, FrameStore, Subtitles, decode_film, plan_cues, probe, read_subtitles
+from calvin.studio.rows import FilmRow, Line, Plan
+from calvin.studio.store import ProjectStore
+from calvin.studio.timing import spoken_span
+
+FPS = 5.0
+"""Frames a second that are kept and encoded, as in MAD."""
+FRAME_SIZE = 224
+"""Shorter side of the stills; the vision tower's own preprocessing takes it from there."""
+NOTICE_FRAMES = 500
+
+
+@dataclass(eq=False)
+class FilmInHand:
+    """One film while it is being described; `notes` are sentences for its describer."""
+
+    store: ProjectStore
+    film: FilmRow
+    frames: FrameStore
+    features: FeatureStore | None
+    max_frames: int
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def open_plans(self) -> list[Plan]:
+        return [plan for plan in self.store.plans if not plan.done]
+
+    def scene(self, plan: Plan) -> Scene:
+        """What a plan's cue is about: frame vectors where there are any, and a way to the stills."""
+        embeds = self.features.scene(self.film.sha256, plan.visual, self.max_frames) if self.features else None
+        return Scene(
+            id=str(plan.id),
+            film_id=self.film.sha256,
+            span=plan.visual,
+            image_embeds=embeds,
+            frames=lambda: self.frames.frames_between(plan.visual, self.max_frames),
+        )
+
+    def context(self, plan: Plan, count: int) -> tuple[str, ...]:
+        """The last `count` cues before a plan's, oldest first, whoever wrote them."""
+        return tuple(cue.text for cue in self.store.cues_before(plan.span.start_ms, count))
+
+    def keep(self, plan: Plan, answer: CaptionAnswer) -> None:
+        """Store an answer as the cue of its plan: from here on it is not lost."""
+        self.store.finish_plan(plan, answer.text, spoken_span(plan.span, answer.text), answer.candidates)
+
+
+@contextmanager
+def open_film_project(
+    path: Path, subtitles: Path | None, folder: Path, captioner: Captioner, request: dict[str, Any], listener: Listener
+) -> Iterator[FilmInHand]:
+    """The project of a film, ready for captions.
+
+    What an earlier run left is used again: the frames and features of the film, and the cues, if `request` (the model
+    and all that shapes its words) is the same. A folder that was made for a film that then cannot be used is removed.
+
+    Raises:
+        MediaError: the film or the subtitles cannot be used.
+        StoreError: the folder holds another film or cannot be used.
+    """
+    facts = probe(path)
+    lines = read_subtitles(subtitles) if subtitles else None
+    ours = not folder.exists()
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(ProjectStore(folder))
+            film = FilmRow(
+                _plain(path.stem), _plain(str(path.resolve())), facts.sha256, facts.duration_ms, _facts(facts)
+            )
+            store.bind_film(film)
+            hand = _decoded(path, store, film, captioner, listener)
+            if hand.features is not None:
+                stack.enter_context(hand.features)
+            _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else None})
+            _notice(hand, captioner)
+        except (CalvinError, OSError):
+            stack.close()
+            if ours:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        yield hand
+
+
+def _decoded(path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener) -> FilmInHand:
+    """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
+    encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
+    max_frames = encodes.max_frames if encodes else 32
+    hand = _kept(store, film, encodes, max_frames)
+    if hand is not None:
+        return hand
+    vectors: list[np.ndarray] = []
+    decoded = decode_film(
+        path,
+        store.folder / "frames",
+        DecodeSettings(fps=FPS, frame_size=FRAME_SIZE),
+        on_batch=(lambda batch: vectors.append(encodes.encode_frames(batch.rgb).astype(np.float16)))
+        if encodes
+        else None,
+        listener=listener,
+    )
+    features = None
+    if encodes:
+        target = _features_path(store, encodes)
+        array = np.concatenate(vectors)
+        with FeatureWriter(target, *encodes.encoder, fps=FPS, dim=array.shape[1]) as writer:
+            writer.add(film.sha256, array)
+        features = FeatureStore.open(target, expect_encoder=encodes.encoder)
+    with store.together():
+        store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
+        store.set_shots(decoded.shots)
+        store.put("decoded", {"duration_ms": decoded.duration_ms, "notes": list(decoded.report.notes)})
+    film = store.film or film
+    return FilmInHand(store, film, decoded.frames, features, max_frames, list(decoded.report.notes))
+
+
+def _kept(store: ProjectStore, film: FilmRow, encodes: FeatureCaptioner | None, max_frames: int) -> FilmInHand | None:
+    """What an earlier run decoded, where it is whole and by the same encoder."""
+    decoded = store.get("decoded")
+    if decoded is None:
+        return None
+    features = None
+    try:
+        frames = FrameStore.open(store.folder / "frames")
+        if encodes:
+            features = FeatureStore.open(_features_path(store, encodes), expect_encoder=encodes.encoder)
+            if features.frames(film.sha256) != len(frames):
+                raise FeatureError("The features are of another decode.")
+    except (MediaError, FeatureError):
+        if features is not None:
+            features.close()
+        return None
+    store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded["duration_ms"], film.facts))
+    return FilmInHand(store, store.film or film, frames, features, max_frames, list(decoded["notes"]))
+
+
+def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
+    return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
+
+
+def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]) -> None:
+    """Plan the cues anew, unless the same request was planned before: then go on with what is open."""
+    store = hand.store
+    if subtitles is not None:
+        hand.notes += subtitles.report.notes
+        late = sum(line.span.start_ms >= hand.film.duration_ms for line in subtitles.lines)
+        if late:
+            hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
+    if store.get("request") == request:
+        return
+    spoken = subtitles.lines if subtitles else ()
+    with store.together():
+        store.set_dialogue(Line(line.span, line.text, line.speaker or "") for line in spoken)
+        store.set_plan(
+            [Plan(p.span, p.visual, p.event_ms) for p in plan_cues(hand.film.duration_ms, store.shots, spoken)]
+        )
+        store.put("request", request)
+
+
+def _notice(hand: FilmInHand, captioner: Captioner) -> None:
+    if hand.features is None or not isinstance(captioner, FeatureCaptioner):
+        return
+    notice = captioner.notice(hand.features.scene(hand.film.sha256, None, NOTICE_FRAMES))
+    if notice is not None:
+        hand.notes.insert(0, notice.message)
+
+
+def _facts(facts: FilmFacts) -> dict[str, Any]:
+    return {
+        "container": facts.container,
+        "video_codec": facts.video_codec,
+        "width": facts.display_width,
+        "height": facts.display_height,
+        "frame_rate": facts.frame_rate,
+        "audio_streams": len(facts.audio_streams),
+        "bytes": facts.size,
+    }
+
+
+def _plain(text: str) -> str:
+    """A file name as text that can be stored, whatever bytes it is made of."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def project_folder(path: Path, out_dir: Path | None, several: bool) -> Path:
+    """Where a film's project lies: `<film stem>.calvin` in the current folder, or `out_dir` (in it, for several films).
+
+    Raises:
+        StoreError: the place is a file.
+    """
+    folder = Path(f"{path.stem}.calvin") if out_dir is None else out_dir / f"{path.stem}.calvin" if several else out_dir
+    if folder.is_file():
+        raise StoreError(f"{folder} is a file, so it cannot hold a project: name another folder with -o.")
+    return folder
