@@ -65,7 +65,7 @@ def read_span(times: list[Any], report: DropReport, shown: str, negative: Negati
     try:
         start, end = (float(value) for value in times)
         Span.from_seconds(max(start, 0.0), max(start, end, 0.0))
-    except (TypeError, ValueError, DataError):
+    except (TypeError, ValueError, OverflowError, DataError):
         report.drop(BAD_TIME, shown)
         return None
     if end < start:

@@ -47,7 +47,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_bytes().decode("utf-8-sig", errors="surrogateescape"))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not whole JSON: {error}.") from error
 
 
@@ -64,7 +64,7 @@ def read_jsonl(path: str | Path, report: DropReport) -> Iterator[dict[str, Any]]
         report.read += 1
         try:
             value = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             value, first_error = None, first_error or str(error)
         if isinstance(value, dict):
             good += 1
@@ -79,8 +79,8 @@ class Delimited:
     """Rows of a CSV or TSV file.
 
     A quote opens a field only at its start and closes it only before a delimiter or the line's end, so that quotes
-    inside captions do no harm. A field may run over several lines; but where the lines that it would swallow are
-    whole records themselves, the quote was stray and is taken literally.
+    inside captions do no harm. A field may run over several lines; but where the line is a whole record with the
+    quote taken literally, and so is a line that the field would swallow, the quote was stray.
     """
 
     def __init__(self, path: str | Path, delimiter: str, report: DropReport, columns: int | None = None) -> None:
@@ -109,7 +109,7 @@ class Delimited:
 
     def _continued(self, line: str, alone: list[str], waiting: list[str], lines: Iterator[str]) -> list[str]:
         """Fields of a record whose quote is still open at the end of `line`; takes up the lines it needs."""
-        joined, used = line, 0
+        joined, used, whole = line, 0, len(alone) == self.columns
         while used < _JOIN_LIMIT:
             if used == len(waiting):
                 further = next(lines, None)
@@ -118,8 +118,8 @@ class Delimited:
                 waiting.append(further)
             further = waiting[used]
             used += 1
-            if self.columns and len(self._split(further)[0]) == self.columns and self._split(further)[0][0] != further:
-                break  # a whole record: it must not be swallowed
+            if whole and len(self._split(further)[0]) == self.columns:
+                break  # a record of its own: it must not be swallowed
             joined = f"{joined}\n{further}"
             fields, is_open = self._split(joined)
             if not is_open and (self.columns is None or len(fields) == self.columns):
