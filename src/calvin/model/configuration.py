@@ -31,9 +31,10 @@ class CalvinConfig(PreTrainedConfig):
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
 
-    vision_config: dict[str, Any] | PreTrainedConfig | None = None
-    qformer_config: dict[str, Any] | PreTrainedConfig | None = None
-    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    # each a mapping, a configuration or None as it comes in, a configuration afterwards (only the tower's may be None)
+    vision_config: Any = None
+    qformer_config: Any = None
+    text_config: Any = None
     num_query_tokens: int = 32
     max_frames: int = 32
     image_embed_dim: int = 1024
@@ -47,7 +48,7 @@ class CalvinConfig(PreTrainedConfig):
             defaults = {"num_hidden_layers": 4, "cross_attention_frequency": 1}
             self.qformer_config = {**defaults, **(self.qformer_config or {})}
         super().__post_init__(**kwargs)
-        self.qformer_config.encoder_hidden_size = self.image_embed_dim  # type: ignore[union-attr]
+        self.qformer_config.encoder_hidden_size = self.image_embed_dim
 
 
 AutoConfig.register(CalvinConfig.model_type, CalvinConfig)

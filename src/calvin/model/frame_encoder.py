@@ -39,7 +39,7 @@ class CalvinFrameEncoderConfig(PreTrainedConfig):
         )
     }
 
-    backbone_config: dict[str, Any] | PreTrainedConfig | None = None
+    backbone_config: Any = None
     image_size: list[int] | tuple[int, ...] = (64, 112)
     pooling: Literal["flatten", "mean"] = "flatten"
     projection_dim: int = 256

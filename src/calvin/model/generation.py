@@ -109,7 +109,7 @@ def options_from(base: GenerationConfig | None, config: PreTrainedConfig, change
     values["pad_token_id"] = pad if pad is not None else (ends[0] if ends else 0)
     visual = getattr(config, "visual_token_id", None)
     if visual is not None and visual < text.vocab_size:
-        values["suppress_tokens"] = (*values.get("suppress_tokens", ()), visual)
+        values["suppress_tokens"] = (*(values.get("suppress_tokens") or ()), visual)
     options = Options.load(values, source="generate")
     beams, wanted = options.num_beams, options.num_return_sequences
     if wanted > beams and not options.do_sample:

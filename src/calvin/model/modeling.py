@@ -23,6 +23,7 @@ from calvin.core.errors import DataError, FeatureError, UsageError
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.configuration import CalvinConfig
 from calvin.model.generation import Candidate, Generated, decode, options_from
+from calvin.model.loading import quiet
 from calvin.model.projector import CalvinProjector
 from calvin.model.vision import build_vision_tower, frame_vectors
 
@@ -235,10 +236,21 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def prefix_cache(self, batch: int) -> Cache | None:
         """The keys and values of a learned prefix (prefix tuning) for `batch` rows, or None."""
-        config = getattr(self.language_model, "peft_config", None)
-        if not config or not self.language_model.active_peft_config.is_prompt_learning:
-            return None
-        return self.language_model.get_prompt(batch)
+        return self.language_model.get_prompt(batch) if adapter_of(self) == "prefix" else None
+
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
+        """As transformers', to safetensors; a LoRA is written worked into the weights and stays separate here.
+
+        Raises:
+            UsageError: a prefix cannot be worked into the weights.
+        """
+        kind = adapter_of(self)
+        if kind == "prefix":
+            raise UsageError("A prefix cannot be merged into the weights: save it as an adapter instead.")
+        if kind == "lora" and kwargs.get("state_dict") is None:
+            kwargs["state_dict"] = merged_state_dict(self)
+        with quiet():
+            super().save_pretrained(save_directory, *args, **kwargs)
 
     def _decode(
         self,
@@ -255,7 +267,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return decode(self.decoder, embeds, attention_mask, settings, self.prefix_cache(len(input_ids)))
 
     @torch.no_grad()
-    def generate(  # type: ignore[override]
+    def generate(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
@@ -304,6 +316,28 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         options.setdefault("num_return_sequences", beams)
         visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
         return self._decode(input_ids, attention_mask, visual, generation_config, options).candidates()
+
+
+def adapter_of(model: CalvinForConditionalGeneration) -> str | None:
+    """ "lora" or "prefix" where the language model carries one of peft's adapters."""
+    if not getattr(model.language_model, "peft_config", None):
+        return None
+    return "prefix" if model.language_model.active_peft_config.is_prompt_learning else "lora"
+
+
+def merged_state_dict(model: CalvinForConditionalGeneration) -> dict[str, Tensor]:
+    """The weights as they would be with the LoRA merged, under the names they have without one."""
+    state = {}
+    for name, tensor in model.state_dict().items():
+        if "lora_" in name:
+            continue
+        if name.endswith(".base_layer.weight"):
+            layer = model.get_submodule(name.removesuffix(".base_layer.weight"))
+            for adapter in layer.active_adapters:
+                tensor = tensor + layer.get_delta_weight(adapter)
+        plain = name.replace("language_model.base_model.model.", "language_model.").replace(".base_layer.", ".")
+        state[plain] = tensor
+    return state
 
 
 def label_positions(labels: Tensor) -> Tensor:

@@ -74,7 +74,7 @@ class CalvinProcessor(ProcessorMixin):
             max_length=max_length,
         )
 
-    def __call__(  # type: ignore[override]
+    def __call__(
         self,
         prompts: Prompt | Sequence[Prompt],
         images: Sequence[Any] | None = None,

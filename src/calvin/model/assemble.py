@@ -1,0 +1,207 @@
+"""Making a CALVIN from pretrained parts: a CLIP, a BERT and a Llama (CALVIN section 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, Blip2QFormerModel, GenerationConfig
+
+from calvin.core.errors import CheckpointError, ConfigError
+from calvin.model.configuration import CalvinConfig
+from calvin.model.loading import load_strict, quiet
+from calvin.model.modeling import CalvinForConditionalGeneration
+from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
+from calvin.model.projector import CalvinProjector
+from calvin.model.vision import identity_of, load_vision_tower, vector_width
+
+Source = str | Path
+
+_SHARED_WITH_BERT = (
+    "hidden_size",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "layer_norm_eps",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+)
+_BERT_PARTS = {
+    "attention.attention.query": "attention.self.query",
+    "attention.attention.key": "attention.self.key",
+    "attention.attention.value": "attention.self.value",
+    "attention.output.dense": "attention.output.dense",
+    "attention.output.LayerNorm": "attention.output.LayerNorm",
+    "intermediate_query.dense": "intermediate.dense",
+    "output_query.dense": "output.dense",
+    "output_query.LayerNorm": "output.LayerNorm",
+}
+"""Q-Former layer to BERT layer. Queries pass through the `_query` feed-forward alone: without it, that stays random."""
+
+
+def assemble(
+    *,
+    language: Source,
+    vision: Source | None = None,
+    bert: Source | None = None,
+    qformer: Mapping[str, Any] | None = None,
+    encoder: tuple[str, str] | None = None,
+    image_embed_dim: int | None = None,
+    include_tower: bool = True,
+    num_query_tokens: int = 32,
+    max_frames: int = 32,
+    visual_token: str = VISUAL_TOKEN,
+    seed: int = 0,
+) -> tuple[CalvinForConditionalGeneration, CalvinProcessor]:
+    """A model whose parts are pretrained and whose connections (cross-attention, queries, projection) are new.
+
+    Args:
+        language: folder or id of a causal language model, or a GGUF file.
+        vision: folder or id of the vision tower; None for a model that works from stored features, which then needs
+            `encoder` and `image_embed_dim`.
+        bert: folder or id of the BERT whose first layers the Q-Former takes over; None for a random Q-Former.
+        qformer: fields of the Q-Former's configuration (4 layers unless told); its sizes are BERT's where one is given.
+        encoder: (id, hash) of the tower that the features come from, where it is not given itself.
+        image_embed_dim: width of those features.
+        include_tower: keep the tower inside the model; without it the model takes `image_embeds` only.
+        num_query_tokens: visual embeddings a sample.
+        max_frames: frames a sample at most.
+        visual_token: text of the placeholder that is added to the tokenizer.
+        seed: of what is drawn at random.
+
+    Returns:
+        The model in evaluation mode and float32, and its processor.
+
+    Raises:
+        ConfigError: what was given contradicts itself.
+        CheckpointError: a part cannot be read.
+    """
+    tower, image_processor = (None, None) if vision is None else load_vision_tower(vision)
+    if tower is not None:
+        encoder, image_embed_dim = identity_of(tower, str(vision)), vector_width(tower.config)
+    if encoder is None or image_embed_dim is None:
+        raise ConfigError("Without a vision tower, name the encoder (id, hash) and the width of its vectors.")
+    language_model, tokenizer = load_language_model(language)
+    bert_model = load_strict(BertModel, bert, allow_missing=r"^pooler\.") if bert is not None else None
+    fields = dict(qformer or {})
+    if bert_model is not None:
+        fields |= {name: getattr(bert_model.config, name) for name in _SHARED_WITH_BERT}
+    kept = tower if include_tower else None
+    processor = CalvinProcessor(
+        image_processor if kept is not None else None, tokenizer, visual_token, num_query_tokens, max_frames
+    )
+    config = CalvinConfig(
+        vision_config=kept.config if kept is not None else None,
+        qformer_config=fields,
+        text_config=language_model.config,
+        num_query_tokens=num_query_tokens,
+        max_frames=max_frames,
+        image_embed_dim=image_embed_dim,
+        visual_token_id=processor.visual_token_id,
+        encoder_id=encoder[0],
+        encoder_hash=encoder[1],
+    )
+    model = _join(config, kept, language_model, seed)
+    if bert_model is not None:
+        copy_bert(bert_model, model.projector.qformer)
+    return model.eval(), processor
+
+
+def _join(
+    config: CalvinConfig, tower: nn.Module | None, language_model: Any, seed: int
+) -> CalvinForConditionalGeneration:
+    """The composite around parts that are loaded already, which are neither copied nor drawn at random first."""
+    with torch.device("meta"):
+        model = CalvinForConditionalGeneration(config)
+    words = language_model.get_input_embeddings()
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(seed)
+        model.projector = CalvinProjector(config)
+        model.projector.init_weights()
+        model.projector.scale_projection(float(words.weight.float().std()))
+    model.vision_tower, model.language_model = tower, language_model
+    model.freeze_tower()
+    text = config.text_config
+    model.generation_config = GenerationConfig(
+        num_beams=5,
+        max_new_tokens=64,
+        bos_token_id=text.bos_token_id,
+        eos_token_id=text.eos_token_id,
+        pad_token_id=text.pad_token_id if text.pad_token_id is not None else text.eos_token_id,
+    )
+    return model
+
+
+def load_language_model(source: Source) -> tuple[Any, Any]:
+    """A causal language model in float32 and its tokenizer, from a folder, an id or a GGUF file.
+
+    Raises:
+        CheckpointError: not readable, not whole, or (GGUF) the `gguf` package is missing.
+    """
+    path = Path(source)
+    if path.suffix != ".gguf":
+        model = load_strict(AutoModelForCausalLM, source, dtype=torch.float32)
+        return model, _load(AutoTokenizer, str(source))
+    if not path.is_file():
+        raise CheckpointError(f"There is no file {path}.")
+    model = _load(AutoModelForCausalLM, str(path.parent), gguf_file=path.name, dtype=torch.float32)
+    return model.eval(), _load(AutoTokenizer, str(path.parent), gguf_file=path.name)
+
+
+def _load(auto_class: Any, source: str, **options: Any) -> Any:
+    try:
+        with quiet():
+            return auto_class.from_pretrained(source, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        what = "tokenizer" if auto_class is AutoTokenizer else "language model"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(f"No {what} can be read from {options.get('gguf_file', source)}: {reason}") from error
+
+
+def copy_bert(bert: BertModel, qformer: Blip2QFormerModel) -> None:
+    """Copy BERT's first layers, and the norm of its embeddings, into a Q-Former of the same width, in place.
+
+    Raises:
+        ConfigError: BERT has fewer layers.
+    """
+    layers, at_hand = qformer.encoder.layer, bert.encoder.layer
+    if len(layers) > len(at_hand):
+        raise ConfigError(f"A Q-Former of {len(layers)} layers cannot start from a BERT of {len(at_hand)}.")
+    qformer.layernorm.load_state_dict(bert.embeddings.LayerNorm.state_dict())
+    for ours, theirs in zip(layers, at_hand, strict=False):
+        for name, bert_name in _BERT_PARTS.items():
+            ours.get_submodule(name).load_state_dict(theirs.get_submodule(bert_name).state_dict())
+
+
+def drop_tower(model: CalvinForConditionalGeneration, processor: CalvinProcessor) -> None:
+    """Leave the vision tower out, in place: what is saved then works from stored features."""
+    model.vision_tower, model.config.vision_config, processor.image_processor = None, None, None
+
+
+def full_size_config() -> CalvinConfig:
+    """The paper's size (section 4): MetaCLIP ViT-H/14, 1024 wide; BERT-base's first 4 layers; Llama-2-7B."""
+    vision = {
+        "model_type": "clip_vision_model",
+        "hidden_size": 1280,
+        "intermediate_size": 5120,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "patch_size": 14,
+        "image_size": 224,
+        "projection_dim": 1024,
+        "hidden_act": "gelu",
+    }
+    language = {
+        "model_type": "llama",
+        "vocab_size": 32000,
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+    }
+    return CalvinConfig(vision_config=vision, text_config=language, image_embed_dim=1024, visual_token_id=32000)

@@ -1,0 +1,265 @@
+"""Parameter-efficient tuning through peft: LoRA (CALVIN section 3.2) and prefix tuning; what is trained and saved.
+
+An adapter folder holds peft's own files for the language model, so that peft can read them beside any copy of the
+base, and the projector, which every stage trains: a few per cent of the whole, and the base model is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from peft import (
+    LoraConfig,
+    PeftConfig,
+    PrefixTuningConfig,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from calvin.core.errors import CheckpointError, ConfigError, UsageError
+from calvin.core.files import atomic_folder, write_json
+from calvin.model.loading import read_json
+from calvin.model.modeling import CalvinForConditionalGeneration, adapter_of
+
+ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
+"""The projections of Llama's attention that LoRA sits on."""
+
+_PARTS: dict[str, tuple[str, ...]] = {
+    "vision_tower": ("vision_tower.",),
+    "projector": ("projector.",),
+    "qformer": ("projector.qformer.", "projector.query_tokens", "projector.frame_position_embedding."),
+    "language_projection": ("projector.language_projection.",),
+    "language_model": ("language_model.",),
+    "lora": ("language_model.",),
+    "prefix": ("language_model.",),
+}
+_ADAPTERS = {"lora": "lora_", "prefix": "prompt_encoder."}
+_STAGES = {
+    "vision tower": "frozen",
+    "frame positions": "stage 1, stage 2, adaptation",
+    "Q-Former": "stage 1, stage 2, adaptation",
+    "language projection": "stage 1, stage 2, adaptation",
+    "language model": "frozen; stage 2 trains its LoRA",
+    "LoRA": "stage 2, adaptation",
+    "prefix": "stage 2, adaptation",
+}
+_FACTS = "calvin_adapter.json"
+_PROJECTOR = "projector.safetensors"
+
+
+def add_lora(
+    model: CalvinForConditionalGeneration,
+    rank: int = 32,
+    alpha: int = 64,
+    dropout: float = 0.05,
+    targets: Sequence[str] = ATTENTION,
+) -> None:
+    """Put a fresh LoRA on the language model, in place; the model answers as before until it is trained.
+
+    Args:
+        model: without an adapter.
+        rank: 32 in the paper.
+        alpha: of peft; 64 (the paper does not say).
+        dropout: on the LoRA's input.
+        targets: names of the linear layers.
+
+    Raises:
+        UsageError: the model has an adapter already.
+        ConfigError: the language model has no such layers, or the rank is not positive.
+    """
+    _refuse_second(model)
+    names = {name.rsplit(".", 1)[-1] for name, _ in model.language_model.named_modules()}
+    missing = [target for target in targets if target not in names]
+    if missing:
+        raise ConfigError(f"The language model has no layers named {', '.join(missing)}: name its own in `targets`.")
+    if rank < 1:
+        raise ConfigError(f"A LoRA of rank {rank} does not exist: take 1 or more.")
+    config = LoraConfig(
+        task_type="CAUSAL_LM", r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets)
+    )
+    model.language_model = get_peft_model(model.language_model, config)
+
+
+def add_prefix(model: CalvinForConditionalGeneration, tokens: int = 16) -> None:
+    """Put a learned prefix of `tokens` keys and values before everything the language model reads, in place.
+
+    Raises:
+        UsageError: the model has an adapter already.
+    """
+    _refuse_second(model)
+    config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=tokens)
+    model.language_model = get_peft_model(model.language_model, config)
+
+
+def _refuse_second(model: CalvinForConditionalGeneration) -> None:
+    if adapter_of(model) is not None:
+        raise UsageError(f"The model has a {adapter_of(model)} adapter already: merge or remove it first.")
+
+
+def set_trainable(model: CalvinForConditionalGeneration, parts: Collection[str]) -> int:
+    """Let only these parts learn; everything else is frozen. Returns the number of parameters that learn.
+
+    Args:
+        model: any.
+        parts: of "projector" (all of it), "qformer" (with its queries and frame positions), "language_projection",
+            "language_model" (without adapters), "lora", "prefix", "vision_tower".
+
+    Raises:
+        UsageError: an unknown part, or one that this model does not have.
+    """
+    unknown = sorted(set(parts) - set(_PARTS))
+    if unknown:
+        raise UsageError(f"There is no part {', '.join(unknown)}: choose from {', '.join(_PARTS)}.")
+    learning = dict.fromkeys(parts, 0)
+    for name, parameter in model.named_parameters():
+        owners = [part for part in parts if _belongs(name, part)]
+        parameter.requires_grad_(bool(owners))
+        for part in owners:
+            learning[part] += parameter.numel()
+    absent = [part for part, count in learning.items() if count == 0]
+    if absent:
+        raise UsageError(f"The model has no {absent[0]} to train: add it first or leave it out.")
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def _belongs(name: str, part: str) -> bool:
+    adapter = next((kind for kind, mark in _ADAPTERS.items() if mark in name), None)
+    if name.startswith("language_model.") and adapter != (part if part in _ADAPTERS else None):
+        return False
+    return name.startswith(_PARTS[part])
+
+
+@dataclass(frozen=True, slots=True)
+class PartRow:
+    """One line of `calvin model info`."""
+
+    part: str
+    parameters: int
+    trained_in: str
+
+
+def describe_model(model: CalvinForConditionalGeneration) -> list[PartRow]:
+    """The parts of a model, how many parameters each has, and when it is trained. Tied weights count once."""
+    counts = dict.fromkeys(_STAGES, 0)
+    for name, parameter in model.named_parameters():
+        counts[_part_of(name)] += parameter.numel()
+    return [PartRow(part, count, _STAGES[part]) for part, count in counts.items() if count]
+
+
+def _part_of(name: str) -> str:
+    if name.startswith("vision_tower."):
+        return "vision tower"
+    if name.startswith("projector."):
+        inside = name.removeprefix("projector.").split(".")[0]
+        return {
+            "frame_position_embedding": "frame positions",
+            "language_projection": "language projection",
+        }.get(inside, "Q-Former")
+    return "LoRA" if "lora_" in name else "prefix" if "prompt_encoder." in name else "language model"
+
+
+def merge(model: CalvinForConditionalGeneration) -> None:
+    """Work a LoRA into the language model's weights, in place; nothing to do where there is none.
+
+    Raises:
+        UsageError: a prefix is not a change of weights and cannot be merged.
+    """
+    kind = adapter_of(model)
+    if kind == "prefix":
+        raise UsageError("A prefix cannot be merged into the weights: save it as an adapter instead.")
+    if kind == "lora":
+        model.language_model = model.language_model.merge_and_unload()
+
+
+def remove_adapter(model: CalvinForConditionalGeneration) -> None:
+    """Take the adapter off again, in place; the base model is as it was."""
+    kind = adapter_of(model)
+    if kind == "lora":
+        model.language_model = model.language_model.unload()
+    elif kind == "prefix":
+        model.language_model = model.language_model.get_base_model()
+
+
+def save_adapter(model: CalvinForConditionalGeneration, folder: str | Path) -> None:
+    """Write the adapter and the projector to a folder of their own, whole or not at all.
+
+    Raises:
+        UsageError: the model has no adapter, or the folder holds something else.
+    """
+    kind = adapter_of(model)
+    if kind is None:
+        raise UsageError("The model has no adapter to save: add a LoRA or a prefix, or save the model itself.")
+    if Path(folder).exists() and not (Path(folder) / _FACTS).is_file():
+        raise UsageError(f"{folder} exists and is no adapter folder: name another for the adapter.")
+    with atomic_folder(folder) as temporary:
+        model.language_model.save_pretrained(str(temporary), safe_serialization=True)
+        (temporary / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this model
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.projector.state_dict().items()}
+        save_file(weights, temporary / _PROJECTOR, metadata={"format": "pt"})
+        facts = {"kind": kind, "encoder_id": model.config.encoder_id, "encoder_hash": model.config.encoder_hash}
+        write_json(temporary / _FACTS, facts)
+
+
+def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trainable: bool = False) -> None:
+    """Put a saved adapter and its projector on the model it was trained from, in place.
+
+    Raises:
+        CheckpointError: not an adapter folder, made for another encoder, incomplete or of another shape; the model is
+            then as it was.
+        UsageError: the model has an adapter already.
+    """
+    _refuse_second(model)
+    folder = Path(folder)
+    facts = read_json(folder / _FACTS)
+    if facts.get("encoder_hash") != model.config.encoder_hash:
+        raise CheckpointError(
+            f"The adapter {folder} was trained on vectors of {facts.get('encoder_id') or 'another encoder'}, the model "
+            f"takes those of {model.config.encoder_id or 'another encoder'}: load it on the model it was trained from."
+        )
+    projector = _read_tensors(folder / _PROJECTOR)
+    _check_tensors(projector, model.projector.state_dict(), folder / _PROJECTOR)
+    tensors = _read_tensors(folder / "adapter_model.safetensors")
+    try:
+        config: Any = PeftConfig.from_pretrained(str(folder))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{folder} has no usable adapter_config.json.") from error
+    config.inference_mode = not trainable
+    model.language_model = get_peft_model(model.language_model, config)
+    try:
+        _check_tensors(tensors, get_peft_model_state_dict(model.language_model), folder)
+    except CheckpointError:
+        remove_adapter(model)
+        raise
+    set_peft_model_state_dict(model.language_model, tensors)
+    model.projector.load_state_dict(projector)
+    model.eval()
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read: copy the adapter folder again.") from error
+
+
+def _check_tensors(found: dict[str, Tensor], expected: dict[str, Tensor], where: Path) -> None:
+    for name, tensor in expected.items():
+        if name not in found:
+            raise CheckpointError(f"{where} is incomplete: tensor {name} is missing.")
+        if found[name].shape != tensor.shape:
+            raise CheckpointError(
+                f"{where} does not fit this model: tensor {name} has shape {tuple(found[name].shape)}, "
+                f"{tuple(tensor.shape)} was expected."
+            )
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Parameters, tied ones once."""
+    return sum(parameter.numel() for parameter in module.parameters())
