@@ -79,8 +79,8 @@ def decode_film(
     """Decode a film once into `folder`: stills (see `FrameStore`), cuts and sound.
 
     `on_batch` gets the pictures while decoding, in order, before they are compressed: the vision tower encodes them
-    in the same pass. `facts` saves probing again. Memory does not grow with the film. A film that breaks off is decoded as far as it goes, and
-    the report says so.
+    in the same pass. `facts` saves probing again. Memory does not grow with the film. A film that breaks off is
+    decoded as far as it goes, and the report says so.
 
     Raises:
         MediaError: the film cannot be read at all, or the folder cannot be written.

@@ -1,0 +1,151 @@
+"""Cost of decoding a film with cuts and stills, as ratios to a bare decode of the same film in the same run.
+
+    python benchmarks/decode.py [--seconds 600] [--film FILE]
+
+Prints CPU time against a bare decode, the agreement of the cuts with PySceneDetect on every full-size frame, the
+largest difference of the kept pictures from a plain decode, and the peak memory for a film and one four times as
+long. The exit code is 1 where a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from scenedetect import FrameTimecode
+from scenedetect.common import Timecode
+from scenedetect.detectors import AdaptiveDetector
+from synthetic_film import film, hard_cuts_ms
+
+from calvin.media import DecodeSettings, decode_film
+from calvin.media.cuts import MIN_SHOT_S
+
+TOLERANCE_MS = 60
+MAX_RATIO, MIN_F1, MAX_LEVELS, MAX_MEMORY = 1.5, 0.95, 1, 1.1
+
+MEASURE_MEMORY = """
+import resource, sys
+from calvin.media import DecodeSettings, decode_film
+decode_film(sys.argv[1], sys.argv[2], on_batch=lambda batch: None)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def cpu_s(work: Callable[[], object]) -> float:
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+
+def bare(path: Path) -> None:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for _ in container.decode(stream):
+            pass
+
+
+def full_size_cuts_ms(path: Path) -> list[int]:
+    """PySceneDetect's detector on every frame as it is."""
+    detector = AdaptiveDetector(min_scene_len=MIN_SHOT_S)
+    cuts: list[FrameTimecode] = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
+            now = FrameTimecode(Timecode(frame.pts, Fraction(frame.time_base)), Fraction(stream.average_rate))
+            cuts += detector.process_frame(now, frame.to_ndarray(format="bgr24"))
+    return [round(cut.seconds * 1000) for cut in cuts]
+
+
+def agreement(found: Sequence[int], expected: Sequence[int]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of cut times, each matched once within the tolerance."""
+    left = list(expected)
+    hits = 0
+    for cut in found:
+        near = min(left, key=lambda other: abs(other - cut), default=None)
+        if near is not None and abs(near - cut) <= TOLERANCE_MS:
+            left.remove(near)
+            hits += 1
+    precision, recall = hits / max(1, len(found)), hits / max(1, len(expected))
+    return precision, recall, 2 * precision * recall / max(1e-9, precision + recall)
+
+
+def largest_difference(path: Path, kept: np.ndarray, fps: int = 5) -> int:
+    """Levels between the kept pictures and frames decoded and scaled on their own."""
+    height, width = kept.shape[1:3]
+    worst = 0
+    with av.open(str(path)) as container:
+        frames = container.decode(container.streams.video[0])
+        shown = next(frames)
+        coming = next(frames, None)
+        for index, picture in enumerate(kept):
+            while coming is not None and coming.pts * coming.time_base <= Fraction(index, fps):
+                shown, coming = coming, next(frames, None)
+            plain = shown.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
+            worst = max(worst, int(np.abs(plain.astype(int) - picture.astype(int)).max()))
+    return worst
+
+
+def peak_mb(path: Path) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        run = [sys.executable, "-c", MEASURE_MEMORY, str(path), folder]
+        return int(subprocess.run(run, check=True, capture_output=True, text=True).stdout) / 1024
+
+
+def verdict(name: str, value: float, bound: float, ok: bool) -> bool:
+    print(f"{name:<58}{value:8.3f}   bound {bound:g}   {'ok' if ok else 'MISSED'}")
+    return ok
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=600, help="length of the made-up film")
+    parser.add_argument("--film", type=Path, help="a film of your own instead")
+    parser.add_argument("--repeat", type=int, default=2)
+    arguments = parser.parse_args()
+    path, shots = (arguments.film, None) if arguments.film else film(arguments.seconds)
+    silent = DecodeSettings(sound=False)
+    pictures: list[np.ndarray] = []
+    with tempfile.TemporaryDirectory() as folder:
+        rounds = [
+            (
+                cpu_s(lambda: bare(path)),
+                cpu_s(lambda: decode_film(path, folder, silent)),
+                cpu_s(lambda: decode_film(path, folder)),
+            )
+            for _ in range(arguments.repeat)
+        ]
+        base, ours, with_sound = (min(column) for column in zip(*rounds, strict=True))
+        decoded = decode_film(path, folder, silent, on_batch=lambda batch: pictures.append(batch.rgb))
+    reference: list[int] = []
+    full = cpu_s(lambda: reference.extend(full_size_cuts_ms(path)))
+    print(f"{path.name}: {decoded.duration_ms / 1000:.0f} s, bare decode {base:.1f} CPU-s = 1.0")
+    print(f"{'decode and full-size PySceneDetect alone':<58}{full / base:8.3f}")
+    print(f"{'decode + cuts + stills + sound':<58}{with_sound / base:8.3f}")
+    passed = verdict("decode + cuts + stills", ours / base, MAX_RATIO, ours / base <= MAX_RATIO)
+    precision, recall, score = agreement(decoded.cuts_ms, reference)
+    print(f"cuts: {len(decoded.cuts_ms)} found, {len(reference)} full-size, P {precision:.3f}, R {recall:.3f}")
+    passed &= verdict("cut F1 against full-size PySceneDetect", score, MIN_F1, score >= MIN_F1)
+    if shots:
+        made = agreement(decoded.cuts_ms, hard_cuts_ms(shots))[1]
+        print(f"{'cut recall of the film as made (hard cuts)':<58}{made:8.3f}")
+    worst = largest_difference(path, np.concatenate(pictures))
+    passed &= verdict("largest difference from a plain decode (levels)", worst, MAX_LEVELS, worst <= MAX_LEVELS)
+    if shots:
+        short, long = (peak_mb(film(seconds, 640, 360, seed=1)[0]) for seconds in (60, 240))
+        print(f"{'peak memory, 60 s film (MB)':<58}{short:8.1f}")
+        passed &= verdict("peak memory, film four times as long", long / short, MAX_MEMORY, long / short <= MAX_MEMORY)
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
