@@ -14,9 +14,9 @@ _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
 )
-_NUMBER = r"\w*\d\w*(?:[.,:/x×'-]\w*\d\w*)*"
-_LEAD = r"(?:\b(?:circa|ca\.|since|from|on|in)\s+)?"
-_UNIT = r"(?:\s*(?:fps|frames?\s+per\s+second|u?hd|mp|megapixels?|pixels|am|pm|a\.m\.|p\.m\.|bce?|ad)\b)?"
+_NUMBER = r"\w*\d\w*(?:(?:[.,:/'-]|\s*[x×]\s*)\w*\d\w*)*"
+_LEAD = r"(?:\b(?:circa|ca\.|since|from|on|in|at)\s+)?"
+_UNIT = r"(?:\s*(?:fps|frames?\s+per\s+second|u?hd|mp|megapixels?|pixels|px|am|pm|a\.m\.|p\.m\.|bce?|ad)\b)?"
 _NUMERIC = re.compile(
     rf"{_LEAD}\b{_MONTH}\s+{_NUMBER}(?:\s*,?\s+\d{{4}}\b)?"  # May 12th, 2016; May 2016
     rf"|{_LEAD}(?:\b(?:the\s+)?{_NUMBER}\s+(?:of\s+)?{_MONTH}\b(?:,?\s+\d{{4}}\b)?)"  # 12 May 2016
@@ -25,10 +25,12 @@ _NUMERIC = re.compile(
 )
 _DIGIT = re.compile(r"\d")
 _TIDY: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\(\s*[,;:./-]*\s*\)|\[\s*[,;:./-]*\s*\]"), " "),  # brackets left empty
-    (re.compile(r"\s+([,;:.!?])"), r"\1"),  # a space before a mark
+    (re.compile(r"([(\[])[\s,;:./-]+"), r"\1"),  # what is left at the edges of brackets
+    (re.compile(r"[\s,;:/-]+([)\]])"), r"\1"),
+    (re.compile(r"\(\)|\[\]"), " "),
+    (re.compile(r"[\s-]+([,;:.!?])"), r"\1"),  # a space or dash before a mark
     (re.compile(r"([,;:])(?:\s*[,;:.-])+"), r"\1"),  # marks in a row
-    (re.compile(r"\.(?:\s*[,;:])+"), "."),
+    (re.compile(r"\.(?:\s*[,;:.])+"), "."),
 )
 _ENDS = " \t\n,;:-–—/|&+"
 

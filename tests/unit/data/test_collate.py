@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calvin.core.errors import DataError
+from calvin.core.prompts import Prompt
+from calvin.core.time import Span
+from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
+from calvin.data import CachedFeatures, EncodingCache, MemoryFeatures, collate, pad_frames
+
+
+def test_batches_are_padded_on_the_right(layout: TokenLayout) -> None:
+    short = layout.encode(Prompt(question=None), "w1 w2")
+    long = layout.encode(Prompt("What is this video about?"), "w3 w4 w5")
+    embeds = [np.full((2, 3), 7.0, dtype=np.float16), np.full((5, 3), 9.0, dtype=np.float32)]
+    batch = collate([short, long], embeds, pad_token_id=0)
+    assert list(batch) == ["input_ids", "attention_mask", "labels", "image_embeds", "frame_mask"]
+    assert batch["input_ids"].shape == batch["labels"].shape == (2, len(long.input_ids))
+    count = len(short.input_ids)
+    assert batch["input_ids"][0, :count].tolist() == short.input_ids
+    assert batch["input_ids"][0, count:].tolist() == [0] * (len(long.input_ids) - count)
+    assert batch["attention_mask"].sum(1).tolist() == [count, len(long.input_ids)]
+    assert (batch["labels"][0, count:] == IGNORE_INDEX).all()
+    assert (batch["labels"][0] != IGNORE_INDEX).sum() == 3  # two words and EOS, nothing of the visual
+    assert (batch["input_ids"] == layout.visual_token_id).sum(1).tolist() == [4, 4]
+    assert batch["image_embeds"].shape == (2, 5, 3)
+    assert batch["image_embeds"].dtype == torch.float32
+    assert batch["frame_mask"].tolist() == [[1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]
+    assert (batch["image_embeds"][0, 2:] == 0).all()
+    assert (batch["image_embeds"][0, :2] == 7).all()
+
+
+def test_text_batches_have_no_visual_part(layout: TokenLayout) -> None:
+    batch = collate([layout.encode(Prompt("What is this video about?"), "w1", visual=False)])
+    assert list(batch) == ["input_ids", "attention_mask", "labels"]
+    assert layout.visual_token_id not in batch["input_ids"]
+
+
+@pytest.mark.parametrize(
+    ("embeds", "message"),
+    [
+        ([np.ones((2, 3))], "2 samples came with 1"),
+        ([np.ones((2, 3)), np.ones((2, 4))], r"not of \[3, 4\]"),
+        ([np.ones((2, 3)), np.ones((0, 3))], "must be"),
+        ([np.ones(3), np.ones(3)], "must be"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(embeds: list[np.ndarray], message: str) -> None:
+    encoded = [Encoded([1, 2], [-100, 2])] * 2
+    with pytest.raises(DataError, match=message):
+        collate(encoded, embeds)
+
+
+def test_an_empty_batch_is_refused() -> None:
+    with pytest.raises(DataError, match="at least one"):
+        collate([])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(1, 32), min_size=1, max_size=8))
+def test_padded_frames_come_back_by_the_mask(counts: list[int]) -> None:
+    arrays = [np.random.default_rng(count).normal(size=(count, 5)).astype(np.float32) for count in counts]
+    padded, mask = pad_frames(arrays)
+    for row, array in enumerate(arrays):
+        np.testing.assert_array_equal(padded[row][mask[row] == 1], array)
+        assert not padded[row][mask[row] == 0].any()
+
+
+def test_the_encoding_cache_gives_what_the_layout_gives_and_forgets_the_oldest(layout: TokenLayout) -> None:
+    cache = EncodingCache(layout, capacity=2)
+    prompts = [Prompt("What is this video about?", (f"w{number}",)) for number in range(3)]
+    for prompt in (*prompts, prompts[0], prompts[2]):
+        assert cache(prompt, "w9") == layout.encode(prompt, "w9")
+        assert cache(prompt, "w9", False) == layout.encode(prompt, "w9", visual=False)
+    assert len(cache._kept) == 2
+    assert cache(prompts[2], "w9") is cache(prompts[2], "w9")
+
+
+class Counting(MemoryFeatures):
+    reads = 0
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        self.reads += 1
+        return super().scene(media_id, span, max_frames)
+
+
+def test_cached_features_are_the_same_and_read_once() -> None:
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=(40, 8)).astype(np.float32)
+    features = Counting({"exact": exact, "half": exact.astype(np.float16)})
+    cached = CachedFeatures(features)
+    assert "exact" in cached
+    assert "absent" not in cached
+    for media_id in ("exact", "half"):
+        expected = MemoryFeatures(features.arrays).scene(media_id, Span(0, 3000), 8)
+        for _ in range(3):
+            scene = cached.scene(media_id, Span(0, 3000), 8)
+            assert scene.dtype == np.float32
+            np.testing.assert_array_equal(scene, expected)
+            scene[:] = 0  # the caller may write into what it got
+    assert features.reads == 2
+    assert cached.held_bytes == 8 * 8 * 4 + 8 * 8 * 2
+
+
+def test_cached_features_stay_within_their_memory() -> None:
+    features = Counting({str(number): np.ones((10, 8), dtype=np.float32) for number in range(20)})
+    cached = CachedFeatures(features, max_bytes=500)
+    for number in range(20):
+        cached.scene(str(number), None)
+        assert cached.held_bytes <= 500
+    cached.scene("19", None)
+    assert features.reads == 20
+    cached.scene("0", None)
+    assert features.reads == 21

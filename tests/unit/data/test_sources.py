@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from calvin.core.errors import ConfigError, FeatureError
+from calvin.core.tokens import TokenLayout
+from calvin.data import FeatureStore, FeatureWriter, Mixture, SourceConfig, load_source
+
+ENCODER = ("tower", "a" * 64)
+MAD = (
+    "text,start,end,movie\n"
+    "A studio logo glows.,0,2,film\n"
+    "Ann waits.,10,12,film\n"
+    "He opens the gate.,20,22,film\n"
+    "They leave.,15,17,film\n"
+    "Elsewhere it rains.,1,2,other\n"
+)
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Path:
+    with FeatureWriter(tmp_path / "features.h5", *ENCODER, fps=5, dim=4) as writer:
+        for name in ("film", "other", "p/1", "p/2"):
+            writer.add(name, np.ones((200, 4)))
+    return tmp_path / "features.h5"
+
+
+def config(tmp_path: Path, features: Path, format: str, text: str, **changes: object) -> SourceConfig:
+    path = tmp_path / "annotations"
+    path.write_text(text)
+    return SourceConfig.load(
+        {"name": "mine", "format": format, "annotations": path, "features": features, **changes}, "recipe"
+    )
+
+
+def test_mad_loses_its_credits_before_they_become_context(tmp_path: Path, features: Path) -> None:
+    source = load_source(config(tmp_path, features, "mad_csv", MAD), expect_encoder=ENCODER, expect_dim=4)
+    assert [(sample.caption, sample.context) for sample in source.samples] == [
+        ("Ann waits.", ()),
+        ("They leave.", ("Ann waits.",)),
+        ("He opens the gate.", ("Ann waits.", "They leave.")),
+        ("Elsewhere it rains.", ()),
+    ]
+    assert source.kind == "video"
+    assert source.report.dropped == {"credits": 1}
+    assert source.report.read == 5
+
+
+def test_cleaning_and_context_can_be_left_out(tmp_path: Path, features: Path) -> None:
+    source = load_source(config(tmp_path, features, "mad_csv", MAD, clean=False, context=0, limit=2))
+    assert [sample.caption for sample in source.samples] == ["A studio logo glows.", "Ann waits."]
+    assert not any(sample.context for sample in source.samples)
+
+
+def test_webvid_is_scrubbed_and_goes_into_a_mixture(tmp_path: Path, features: Path, layout: TokenLayout) -> None:
+    text = 'videoid,page_dir,name\n1,p,"Waves, 4k"\n2,p,1920x1080\n2,p,A cat\n'
+    source = load_source(config(tmp_path, features, "webvid", text, weight=2.5, cache_mb=0))
+    assert [sample.caption for sample in source.samples] == ["Waves", "A cat"]
+    assert isinstance(source.features, FeatureStore)
+    batch = Mixture([source], layout, batch_sizes={"video": 2}).batch_at(0)
+    assert batch["image_embeds"].shape == (2, 32, 4)
+
+
+def test_reader_options_reach_the_reader(tmp_path: Path, features: Path) -> None:
+    text = "text,start,end,movie\nA door.,-1,2,film\n"
+    assert len(load_source(config(tmp_path, features, "mad_csv", text)).samples) == 1
+    dropping = config(tmp_path, features, "mad_csv", text, options={"negative": "drop"})
+    assert not load_source(dropping).samples
+
+
+def test_another_encoder_is_refused(tmp_path: Path, features: Path) -> None:
+    with pytest.raises(FeatureError, match="other"):
+        load_source(config(tmp_path, features, "mad_csv", MAD), expect_encoder=("other", "b" * 64))
+
+
+def test_mad_features_are_taken_at_the_recipe_s_word(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "mad.h5", "w") as file:
+        file["film"], file["other"] = np.ones((200, 4)), np.ones((9, 4))
+    stated = config(tmp_path, tmp_path / "mad.h5", "mad_csv", MAD, stated_encoder=ENCODER)
+    source = load_source(stated, expect_encoder=ENCODER)
+    assert "5 frames a second" in source.report.examples["features without a frame rate"][0]
+
+
+def test_recipes_with_mistakes_are_refused(tmp_path: Path, features: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown format 'mad'; known are"):
+        config(tmp_path, features, "mad", MAD)
+    with pytest.raises(ConfigError, match="weight"):
+        config(tmp_path, features, "mad_csv", MAD, weight=-1)
