@@ -1,0 +1,172 @@
+"""What every metric takes and gives: captions matched to references by id, and a number with its setting.
+
+Nothing is joined silently. A prediction without references, references without a prediction, an id that occurs
+twice and an empty text are counted and refused, because each of them moves a score without a trace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calvin.core.errors import DataError
+
+SHOWN = 3  # ids named in a message; the count says how many more there are
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Candidates beside their references, in one order.
+
+    `candidates[i]` is judged against every text of `references[i]`.
+    """
+
+    ids: tuple[str, ...]
+    candidates: tuple[str, ...]
+    references: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def reference_counts(self) -> NDArray[np.int64]:
+        return np.array([len(texts) for texts in self.references], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """One metric over one set of pairs.
+
+    `corpus` is in the metric's own scale (fractions of 1; CIDEr in the scale of coco-caption, where 10 is the most),
+    `points` is `corpus` times 100, as papers print it. `per_item` [N] follows `ids`. `setting` says how the number
+    came about and belongs beside it wherever it is shown; `comparable` is false where no paper's number was made so.
+    """
+
+    name: str
+    corpus: float
+    per_item: NDArray[np.float64]
+    ids: tuple[str, ...]
+    setting: str
+    comparable: bool = True
+
+    @property
+    def points(self) -> float:
+        return 100.0 * self.corpus
+
+    def group_means(self, groups: Mapping[str, str]) -> dict[str, float]:
+        """The mean of the items of each group (a film, say), `groups` being id -> group."""
+        missing = [identity for identity in self.ids if identity not in groups]
+        if missing:
+            raise DataError(f"{_counted(missing, 'item')} of {len(self.ids)} belong to no group: add them to it.")
+        members: dict[str, list[float]] = {}
+        for identity, value in zip(self.ids, self.per_item, strict=True):
+            members.setdefault(groups[identity], []).append(float(value))
+        return {group: float(np.mean(values)) for group, values in members.items()}
+
+
+class Metric(Protocol):
+    """A way to score captions. `name` and `setting` are printed beside every number."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def setting(self) -> str: ...
+
+    def score_pairs(self, pairs: Pairs) -> MetricResult: ...
+
+
+class PairMetric:
+    """The part that all metrics share: matching by id before scoring."""
+
+    def score(
+        self, candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], *, allow_empty: bool = False
+    ) -> MetricResult:
+        """Score `candidates` (id -> text) against `references` (id -> texts); raises DataError as `align` does."""
+        return self.score_pairs(align(candidates, references, allow_empty=allow_empty))
+
+    def score_pairs(self, pairs: Pairs) -> MetricResult:
+        raise TypeError(f"{type(self).__name__} defines no score_pairs")
+
+
+def align(
+    candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], *, allow_empty: bool = False
+) -> Pairs:
+    """Match candidates and references by id, in the order of the references.
+
+    Raises DataError with counts where ids are missing on either side, where an item has no reference, or where a text
+    is empty. `allow_empty` lets empty candidates pass (a model may say nothing; every metric gives 0 for it), never
+    empty references.
+    """
+    problems = []
+    missing = [identity for identity in references if identity not in candidates]
+    unknown = [identity for identity in candidates if identity not in references]
+    if missing:
+        problems.append(f"{_counted(missing, 'reference')} without a prediction")
+    if unknown:
+        problems.append(f"{_counted(unknown, 'prediction')} without references")
+    wrong = [identity for identity, texts in references.items() if isinstance(texts, str)]
+    if wrong:
+        problems.append(f"{_counted(wrong, 'reference')} given as one text and not as a list of texts")
+    else:
+        problems.extend(_empty_texts(candidates, references, allow_empty))
+    if problems:
+        raise DataError(
+            "Predictions and references do not match: " + "; ".join(problems) + ". Nothing was scored: mend the files."
+        )
+    if not references:
+        raise DataError("There is nothing to score: both predictions and references are empty.")
+    ids = tuple(references)
+    return Pairs(
+        ids, tuple(candidates[identity] for identity in ids), tuple(tuple(references[identity]) for identity in ids)
+    )
+
+
+def collect_candidates(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Rows of (id, caption) as a mapping; an id that occurs twice raises DataError."""
+    kept = list(rows)
+    repeated = [identity for identity, count in Counter(identity for identity, _ in kept).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"{_counted(repeated, 'prediction')} occur more than once: keep one row for each id. Nothing was scored."
+        )
+    return dict(kept)
+
+
+def collect_references(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Rows of (id, text) as id -> texts; an id may have several texts, but not the same row twice (DataError)."""
+    kept = list(rows)
+    repeated = [f"{identity}" for (identity, _), count in Counter(kept).items() if count > 1]
+    if repeated:
+        raise DataError(f"{_counted(repeated, 'reference row')} occur twice: remove the copies. Nothing was scored.")
+    references: dict[str, list[str]] = {}
+    for identity, text in kept:
+        references.setdefault(identity, []).append(text)
+    return references
+
+
+def _empty_texts(
+    candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], allow_empty: bool
+) -> list[str]:
+    problems = []
+    bare = [identity for identity, texts in references.items() if not texts]
+    blank = [identity for identity, texts in references.items() if any(not text.strip() for text in texts)]
+    silent = [identity for identity, text in candidates.items() if not text.strip()]
+    if bare:
+        problems.append(f"{_counted(bare, 'item')} with no reference at all")
+    if blank:
+        problems.append(f"{_counted(blank, 'item')} with an empty reference")
+    if silent and not allow_empty:
+        problems.append(f"{_counted(silent, 'empty prediction')}")
+    return problems
+
+
+def _counted(ids: Sequence[str], noun: str) -> str:
+    shown = ", ".join(repr(identity) for identity in ids[:SHOWN])
+    more = ", ..." if len(ids) > SHOWN else ""
+    return f"{len(ids)} {noun}{'s' if len(ids) != 1 else ''} ({shown}{more})"
