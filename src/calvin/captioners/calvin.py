@@ -1,0 +1,222 @@
+"""CALVIN as a captioner: frames or frame vectors in, captions out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, EncoderIdentity, Need
+from calvin.captioners.guard import choose, cut_loop
+from calvin.captioners.world import Notice, World
+from calvin.core.errors import CheckpointError, DataError
+from calvin.core.files import file_sha256
+from calvin.core.prompts import clean_line
+from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode_images, load_calvin, load_vision_tower
+from calvin.model.loading import check_source
+from calvin.model.vision import identity_of
+
+DEFAULT_MODEL = "calvin-micro"
+NUM_BEAMS = 5
+MAX_NEW_TOKENS = 64
+NO_REPEAT_NGRAM = 4
+"""No four tokens are said twice in one caption: "in the park" may be, a clause may not."""
+
+
+class Calvin:
+    """A CALVIN model with its processor, its card, and what it knows of the world of films.
+
+    Args:
+        model: in evaluation mode.
+        processor: the model's.
+        name: how to call it.
+        fingerprint: of its files; two models that differ have different ones.
+        card: the model card's text.
+        world: statistics of the footage it knows, where they came with it.
+    """
+
+    def __init__(
+        self,
+        model: CalvinForConditionalGeneration,
+        processor: CalvinProcessor,
+        name: str = "calvin",
+        fingerprint: str = "",
+        card: str = "",
+        world: World | None = None,
+    ) -> None:
+        self.model = model
+        self.processor = processor
+        self.name = name
+        self.fingerprint = fingerprint
+        self.card = card
+        self.world = world
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path | None = None, device: str | None = None) -> Self:
+        """A model by folder, hub id or the name of a bundled one; None: the bundled model.
+
+        Args:
+            device: where to run; by default the GPU where there is one.
+
+        Raises:
+            CheckpointError: there is no such model, a tensor is missing or has another shape.
+        """
+        folder = find_model(model)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        loaded, processor = load_calvin(folder, device=device)
+        return cls(
+            loaded,
+            processor,
+            name=model.name if isinstance(model, Path) else model or DEFAULT_MODEL,
+            fingerprint=fingerprint_of(folder),
+            card=_card(folder),
+            world=World.load(folder),
+        )
+
+    @property
+    def info(self) -> CaptionerInfo:
+        details = {"encoder": self.encoder.id, "encoder_hash": self.encoder.hash}
+        return CaptionerInfo(self.name, self.fingerprint, self.card, details)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"features"})
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        return EncoderIdentity(self.model.config.encoder_id, self.model.config.encoder_hash)
+
+    @property
+    def max_frames(self) -> int:
+        return int(self.model.config.max_frames)
+
+    @torch.inference_mode()
+    def caption(
+        self,
+        requests: Sequence[CaptionRequest],
+        num_beams: int = NUM_BEAMS,
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        batch: int = 8,
+    ) -> list[CaptionAnswer]:
+        """One answer a request; of its beams the best that neither loops nor repeats the previous caption.
+
+        Raises:
+            DataError: a scene without frame vectors.
+        """
+        missing = next((request.scene.id for request in requests if request.scene.image_embeds is None), None)
+        if missing is not None:
+            raise DataError(f"Scene {missing} carries no frame vectors: make them with encode_frames.")
+        answers: list[CaptionAnswer] = []
+        for start in range(0, len(requests), batch):
+            part = requests[start : start + batch]
+            inputs = self.processor(
+                prompts=[request.prompt for request in part],
+                image_embeds=[request.scene.image_embeds for request in part],
+            ).to(self.model.device)
+            rows = self.model.generate_candidates(
+                **inputs, num_beams=num_beams, max_new_tokens=max_new_tokens, no_repeat_ngram_size=NO_REPEAT_NGRAM
+            )
+            for request, row in zip(part, rows, strict=True):
+                texts = self.processor.captions([list(candidate.token_ids) for candidate in row])
+                previous = request.prompt.context[-1] if request.prompt.context else None
+                chosen = choose(texts, previous)
+                answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))
+        return answers
+
+    def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
+        """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D], by the model's vision tower.
+
+        Raises:
+            CheckpointError: the model came without a tower and the one it names is another.
+        """
+        tower, image_processor = self._tower
+        return encode_images(tower, image_processor, rgb)
+
+    @cached_property
+    def _tower(self) -> tuple[Any, Any]:
+        if self.model.vision_tower is not None:
+            return self.model.vision_tower, self.processor.image_processor
+        tower, image_processor = load_vision_tower(self.encoder.id)
+        _, found = identity_of(tower, self.encoder.id)
+        if self.encoder.hash and found != self.encoder.hash:
+            raise CheckpointError(
+                f"{self.name} was trained on features of another {self.encoder.id} ({self.encoder.hash[:12]}) than "
+                f"the one found here ({found[:12]})."
+            )
+        return tower.to(self.model.device), image_processor
+
+    def notice(self, image_embeds: np.ndarray) -> Notice | None:
+        """A notice where a film's frame vectors [N, D] are unlike what the model knows."""
+        return self.world.check(image_embeds) if self.world is not None else None
+
+
+def open_model(model: str | None) -> Calvin:
+    return Calvin.from_pretrained(model)
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that came with the package, by name."""
+    folder = files("calvin") / "assets" / "model"
+    if not folder.is_dir():
+        return {}
+    with as_file(folder) as path:
+        return {entry.name: entry for entry in sorted(path.iterdir()) if (entry / "config.json").is_file()}
+
+
+def find_model(model: str | Path | None) -> Path:
+    """The folder of a model: the one named, a bundled one, or one fetched from the hub.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    known = bundled_models()
+    if model is None or (str(model) in known and not Path(model).exists()):
+        name = str(model or DEFAULT_MODEL)
+        if name not in known:
+            raise CheckpointError(f"The bundled model {name} is not installed: name one with --model, or train one.")
+        return known[name]
+    if Path(model).exists():
+        return Path(check_source(model))
+    return _fetch(check_source(str(model)))
+
+
+def _fetch(model_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+        return Path(snapshot_download(model_id, allow_patterns=wanted))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        names = ", ".join(bundled_models()) or "none"
+        raise CheckpointError(
+            f"There is no model {model_id}: no such folder here, no bundled model of that name (there is {names}), "
+            "and none that can be fetched from the hub."
+        ) from error
+
+
+def fingerprint_of(folder: Path) -> str:
+    """SHA-256 over what decides a model's words: configuration, tokenizer and weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".safetensors", ".json", ".model", ".txt") and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def _card(folder: Path) -> str:
+    """The first paragraph of the model card's body."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return ""
+    text = card.read_text(encoding="utf-8", errors="replace")
+    if text.startswith("---"):
+        text = text.partition("\n---")[2].partition("\n")[2]
+    paragraphs = (clean_line(part) for part in text.split("\n\n"))
+    return next((part for part in paragraphs if part and not part.startswith("#")), "")
