@@ -13,29 +13,7 @@ import pytest
 # Set before torch and tokenizers are imported: tests may run in several processes side by side.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-WORDS = [
-    "a",
-    "man",
-    "woman",
-    "in",
-    "red",
-    "blue",
-    "coat",
-    "waves",
-    "bows",
-    "walks",
-    "sits",
-    "hands",
-    "the",
-    "lamp",
-    "to",
-    "near",
-    "by",
-    "house",
-    "garden",
-    "and",
-    "then",
-]
+WORDS = "a man woman in red blue coat waves bows walks sits hands the lamp near house and then"
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +35,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "<unk>",
         *(chr(code) for code in range(33, 127)),
         "▁",
-        *("▁" + w for w in WORDS),
+        *("▁" + w for w in WORDS.split()),
     ]
     words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(vocabulary)}, unk_token="<unk>"))
     words.pre_tokenizer = pre_tokenizers.Metaspace()
