@@ -8,7 +8,7 @@ from calvin.data.cleaning import (
     scrub_captions,
     scrub_numbers,
 )
-from calvin.data.collate import CachedFeatures, EncodingCache, collate, pad_frames
+from calvin.data.collate import CachedFeatures, collate, pad_frames
 from calvin.data.context import TRAINING_CONTEXT, in_order, with_context
 from calvin.data.feature_writer import FeatureWriter
 from calvin.data.features import Encoder, Features, FeatureStore, MemoryFeatures
@@ -31,7 +31,6 @@ __all__ = [
     "CreditTagger",
     "DropReport",
     "Encoder",
-    "EncodingCache",
     "Example",
     "FeatureStore",
     "FeatureWriter",

@@ -1,4 +1,4 @@
-"""From encoded samples and frame vectors to tensors, and the two caches that keep this cheap."""
+"""From encoded samples and frame vectors to tensors, and the cache that keeps this cheap."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from calvin.core.errors import DataError
-from calvin.core.prompts import Prompt
 from calvin.core.time import Span
-from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
+from calvin.core.tokens import IGNORE_INDEX, Encoded
 from calvin.data.features import Features
 
 
@@ -67,26 +66,6 @@ def pad_frames(embeds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         padded[row, : len(array)] = array
         mask[row, : len(array)] = 1
     return padded, mask
-
-
-class EncodingCache:
-    """`TokenLayout.encode`, remembering the last `capacity` samples."""
-
-    def __init__(self, layout: TokenLayout, capacity: int = 100_000) -> None:
-        self.layout = layout
-        self.capacity = capacity
-        self._kept: OrderedDict[tuple[Prompt, str, bool], Encoded] = OrderedDict()
-
-    def __call__(self, prompt: Prompt, caption: str, visual: bool = True) -> Encoded:
-        key = (prompt, caption, visual)
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = self.layout.encode(prompt, caption, visual)
-            if len(self._kept) > self.capacity:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(key)
-        return found
 
 
 class CachedFeatures:

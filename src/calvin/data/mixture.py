@@ -8,9 +8,9 @@ through without replacement.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from calvin.core.errors import ConfigError, DataError
 from calvin.core.tokens import Encoded, TokenLayout
-from calvin.data.collate import EncodingCache, collate
+from calvin.data.collate import collate
 from calvin.data.features import Features
 from calvin.data.instructions import Example, Instructions
 from calvin.data.types import DropReport, Kind, Sample
@@ -27,6 +27,7 @@ BATCH_SIZES: Mapping[Kind, int] = {"image": 12, "video": 6, "text": 16}
 """Per GPU in stage 2 (section 4); the size of text batches is ours."""
 
 _BLOCK = 200  # steps in which each source has exactly its share of batches
+_ENCODINGS_KEPT = 20_000
 _TRIES = 20  # stand-ins tried for a sample that turns out bad
 
 
@@ -88,7 +89,8 @@ class Mixture:
         self.seed, self.max_frames, self.max_bad_share = seed, max_frames, max_bad_share
         self.pad_token_id = pad_token_id
         self.report = DropReport()
-        self._encode = EncodingCache(layout)
+        self._encode = lru_cache(_ENCODINGS_KEPT)(layout.encode)
+        self._shuffled = lru_cache(2 * len(sources) + 2)(self._permutation)
         self._bad: dict[str, set[str]] = {}
         self._totals = {source.name: len(source.samples) for source in sources}
         if len(self._totals) != len(sources):
@@ -98,8 +100,7 @@ class Mixture:
         if not self.sources:
             raise ConfigError("The mixture has no source with samples and a weight above zero.")
         self._quota = _apportion([source.weight for source in self.sources], _BLOCK)
-        self._blocks: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._orders: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._slots = np.repeat(np.arange(len(self.sources)), self._quota)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class Mixture:
     def source_at(self, step: int) -> tuple[Source, int]:
         """The source of a step's batch, and how many batches it gave before."""
         block, offset = divmod(step, _BLOCK)
-        order = self._cached(self._blocks, block, lambda: self._rng("block", block).permutation(self._slots()))
+        order = self._slots[self._shuffled("block of steps", block, _BLOCK)]
         which = int(order[offset])
         return self.sources[which], block * self._quota[which] + int((order[:offset] == which).sum())
 
@@ -154,7 +155,7 @@ class Mixture:
         for attempt in range(_TRIES):
             if attempt:
                 place = int(self._rng("stand-in", source.name, position, attempt).integers(len(source.samples)))
-            sample = source.samples[self._order(source, epoch)[place]]
+            sample = source.samples[self._shuffled(source.name, epoch, len(source.samples))[place]]
             try:
                 encoded = self._encoded(self.instructions(sample, epoch))
                 if source.kind == "text" or source.features is None:
@@ -193,20 +194,8 @@ class Mixture:
                 f"make the missing features, or allow more.\n{self.report.summary()}"
             )
 
-    def _order(self, source: Source, epoch: int) -> np.ndarray:
-        return self._cached(
-            self._orders, (source.name, epoch), lambda: self._rng(source.name, epoch).permutation(len(source.samples))
-        )
-
-    def _slots(self) -> np.ndarray:
-        return np.repeat(np.arange(len(self.sources)), self._quota)
-
-    def _cached(self, kept: OrderedDict[Any, np.ndarray], key: Any, make: Callable[[], np.ndarray]) -> np.ndarray:
-        if key not in kept:
-            kept[key] = make()
-            if len(kept) > 2 * len(self.sources) + 2:
-                kept.popitem(last=False)
-        return kept[key]
+    def _permutation(self, name: str, epoch: int, count: int) -> np.ndarray:
+        return self._rng(name, epoch).permutation(count)
 
     def _rng(self, *parts: object) -> np.random.Generator:
         key = "/".join(map(str, (self.seed, *parts))).encode()

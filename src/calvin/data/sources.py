@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from calvin.core.config import FrozenConfig
+from calvin.core.errors import DataError
+from calvin.core.time import Span
 from calvin.data.cleaning import CreditTagger, KeywordCredits, remove_credits, scrub_captions
 from calvin.data.collate import CachedFeatures
 from calvin.data.context import TRAINING_CONTEXT, with_context
 from calvin.data.features import Encoder, FeatureStore
 from calvin.data.mixture import Source
 from calvin.data.readers.registry import READERS, manifest_of
-from calvin.data.types import ReadResult
+from calvin.data.readers.text import read_jsonl
+from calvin.data.types import DropReport, ReadResult
 
 
 class SourceConfig(FrozenConfig):
@@ -24,6 +28,7 @@ class SourceConfig(FrozenConfig):
     format: str = Field(description="name of a reader")
     annotations: Path
     features: Path
+    entities: Path | None = Field(default=None, description="who is in each scene, for entity prompts: `read_entities`")
     weight: float = Field(default=1.0, ge=0, description="share of batches, relative to the other sources")
     context: int = Field(default=TRAINING_CONTEXT, ge=0, description="previous captions, where scenes are consecutive")
     clean: bool = Field(default=True, description="scrub numbers and remove credits where the format needs it")
@@ -53,7 +58,26 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
     if config.clean and manifest.credits:
         result = remove_credits(result, tagger or KeywordCredits())
     samples = with_context(result.samples, config.context) if manifest.contextual else result.samples
+    if config.entities is not None:
+        names = read_entities(config.entities)
+        samples = [replace(sample, entities=names.get((sample.movie, sample.span), ())) for sample in samples]
     return ReadResult(samples[: config.limit], result.report)
+
+
+def read_entities(path: Path) -> dict[tuple[str | None, Span | None], tuple[str, ...]]:
+    """Names of those present by movie and span, from lines such as
+    `{"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": ["Ann", "Bob"]}` (seconds, as in the annotations).
+
+    Raises:
+        DataError: a line lacks one of these.
+    """
+    found: dict[tuple[str | None, Span | None], tuple[str, ...]] = {}
+    for row in read_jsonl(path, DropReport()):
+        try:
+            found[row["movie"], Span.from_seconds(row["start"], row["end"])] = tuple(map(str, row["names"]))
+        except (KeyError, TypeError, OverflowError) as error:
+            raise DataError(f"{path} needs movie, start, end and names on each line; this is not so: {row}.") from error
+    return found
 
 
 def load_source(

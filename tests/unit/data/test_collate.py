@@ -10,7 +10,7 @@ from calvin.core.errors import DataError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
-from calvin.data import CachedFeatures, EncodingCache, MemoryFeatures, collate, pad_frames
+from calvin.data import CachedFeatures, MemoryFeatures, collate, pad_frames
 
 
 def test_batches_are_padded_on_the_right(layout: TokenLayout) -> None:
@@ -68,16 +68,6 @@ def test_padded_frames_come_back_by_the_mask(counts: list[int]) -> None:
     for row, array in enumerate(arrays):
         np.testing.assert_array_equal(padded[row][mask[row] == 1], array)
         assert not padded[row][mask[row] == 0].any()
-
-
-def test_the_encoding_cache_gives_what_the_layout_gives_and_forgets_the_oldest(layout: TokenLayout) -> None:
-    cache = EncodingCache(layout, capacity=2)
-    prompts = [Prompt("What is this video about?", (f"w{number}",)) for number in range(3)]
-    for prompt in (*prompts, prompts[0], prompts[2]):
-        assert cache(prompt, "w9") == layout.encode(prompt, "w9")
-        assert cache(prompt, "w9", False) == layout.encode(prompt, "w9", visual=False)
-    assert len(cache._kept) == 2
-    assert cache(prompts[2], "w9") is cache(prompts[2], "w9")
 
 
 class Counting(MemoryFeatures):

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from calvin.core.errors import ConfigError, FeatureError
+from calvin.core.errors import ConfigError, DataError, FeatureError
 from calvin.core.tokens import TokenLayout
 from calvin.data import FeatureStore, FeatureWriter, Mixture, SourceConfig, load_source
 
@@ -90,3 +90,15 @@ def test_recipes_with_mistakes_are_refused(tmp_path: Path, features: Path) -> No
         config(tmp_path, features, "mad", MAD)
     with pytest.raises(ConfigError, match="weight"):
         config(tmp_path, features, "mad_csv", MAD, weight=-1)
+
+
+def test_names_present_are_attached_by_movie_and_span(tmp_path: Path, features: Path) -> None:
+    (tmp_path / "names.jsonl").write_text(
+        '{"movie": "film", "start": 10, "end": 12.0, "names": ["Ann", "Bob"]}\n'
+        '{"movie": "other", "start": 10, "end": 12, "names": ["Cy"]}\n'
+    )
+    named = config(tmp_path, features, "mad_csv", MAD, entities=tmp_path / "names.jsonl")
+    assert [sample.entities for sample in load_source(named).samples] == [("Ann", "Bob"), (), (), ()]
+    (tmp_path / "names.jsonl").write_text('{"movie": "film", "start": 10}\n')
+    with pytest.raises(DataError, match="needs movie, start, end and names"):
+        load_source(named)

@@ -9,8 +9,7 @@ from typing import Any, Literal
 from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.data.context import in_order
-from calvin.data.readers.tables import read_table
-from calvin.data.readers.text import clean_text, read_json
+from calvin.data.readers.text import clean_text, read_json, read_table
 from calvin.data.types import DropReport, ReadResult, Sample
 
 Negative = Literal["clamp", "drop"]

@@ -1,10 +1,13 @@
-"""Reading text as real files hold it: byte order marks, CRLF, bytes that are not UTF-8, stray quotes."""
+"""Reading text as real files hold it: byte order marks, CRLF, bytes that are not UTF-8, stray quotes.
+
+Tables come as rows by column name, JSON lines as dicts; what cannot be used is dropped and counted.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,28 @@ def read_jsonl(path: str | Path, report: DropReport) -> Iterator[dict[str, Any]]
             report.drop("line is not a JSON object", line)
     if not good and report.dropped:
         raise DataError(f"{path} holds no JSON object on any line: {first_error or 'other values'}.")
+
+
+def read_table(path: str | Path, needed: Collection[Collection[str]], report: DropReport) -> Iterator[dict[str, str]]:
+    """Rows of a CSV file by column name, the names lower-cased.
+
+    Args:
+        needed: for each thing needed, the names its column may have.
+
+    Raises:
+        DataError: the file is empty, or a column is missing.
+    """
+    rows = Delimited(path, ",", report).rows()
+    header = [name.strip().lower() for name in next(rows, [])]
+    missing = ["/".join(names) for names in needed if not set(names) & set(header)]
+    if missing:
+        raise DataError(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(header) or 'none'}.")
+    for row in rows:
+        report.read += 1
+        if len(row) != len(header):
+            report.drop(f"row does not have the header's {len(header)} columns", ",".join(row))
+            continue
+        yield dict(zip(header, row, strict=True))
 
 
 class Delimited:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calvin.data.readers.tables import read_table
-from calvin.data.readers.text import clean_text
+from calvin.data.readers.text import clean_text, read_table
 from calvin.data.types import DropReport, ReadResult, Sample
 
 
