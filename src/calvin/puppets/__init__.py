@@ -1,7 +1,6 @@
 """The puppet film world: script, render, truth, and files in the formats of the real data sets."""
 
 from calvin.puppets.captions import STYLES, caption_rng, film_captions, film_style, look_caption, write_caption
-from calvin.puppets.labels import FRAME_SLOTS, frame_labels
 from calvin.puppets.lexicon import ACTIONS, COLOURS, NAMES, PLACES, PROPS
 from calvin.puppets.render import TRAINING_SIZE, frame_times, iter_frames, render_at, render_scene
 from calvin.puppets.scoring import action_of, names_in, place_of, score_caption
@@ -9,8 +8,8 @@ from calvin.puppets.script import Film, Person, Scene, Split, make_film, random_
 from calvin.puppets.truth import Look, SceneTruth
 
 __all__ = [
-    "ACTIONS", "COLOURS", "FRAME_SLOTS", "NAMES", "PLACES", "PROPS", "STYLES", "TRAINING_SIZE", "Film", "Look",
+    "ACTIONS", "COLOURS", "NAMES", "PLACES", "PROPS", "STYLES", "TRAINING_SIZE", "Film", "Look",
     "Person", "Scene", "SceneTruth", "Split", "action_of", "caption_rng", "film_captions", "film_style",
-    "frame_labels", "frame_times", "iter_frames", "look_caption", "make_film", "names_in", "place_of", "random_scene",
+    "frame_times", "iter_frames", "look_caption", "make_film", "names_in", "place_of", "random_scene",
     "render_at", "render_scene", "score_caption", "write_caption",
 ]  # fmt: skip

@@ -76,6 +76,9 @@ ACTIONS: tuple[Action, ...] = (
     _move("chase", "chases {p}", "runs after {p}", "pursues {p}", people=2),
 )
 
+TALK = Action("talk", (), people=2)
+"""A conversation. Films have such shots between the described scenes; no caption tells of them."""
+
 PLACES: tuple[Place, ...] = (
     Place("kitchen", "in the kitchen"),
     Place("bedroom", "in the bedroom"),
@@ -127,6 +130,30 @@ Sabine Samira Sanjay Selma Silas Simone Sofia Soren Stella Sven Tamar Tariq Tess
 Ursula Vasco Vera Viktor Vito Wanda Willem Wilma Xenia Yara Yasmin Yusuf Zelda Zita Zora
 """
 NAMES: tuple[str, ...] = tuple(_NAMES.split())
+
+LINES: tuple[str, ...] = (
+    "Have you been waiting long?",
+    "I did not expect to see you here.",
+    "We should go before it gets dark.",
+    "Did you hear that?",
+    "It was only the wind.",
+    "Nobody must know about this.",
+    "I had the strangest dream last night.",
+    "You said you would be careful.",
+    "Tell me again how it began.",
+    "Not now, I am thinking.",
+    "Do you trust me?",
+    "I have never been so hungry.",
+    "That is not what I meant.",
+    "Wait, come back!",
+    "Shall we try once more?",
+    "You always say that.",
+    "There is something I have to tell you.",
+    "I knew it all along.",
+    "Quick, before they notice.",
+    "What a day it has been.",
+)
+"""What is said in puppet films. None of it tells what is to be seen."""
 
 ACTION_BY_KEY: dict[str, Action] = {action.key: action for action in ACTIONS}
 PLACE_BY_KEY: dict[str, Place] = {place.key: place for place in PLACES}

@@ -83,7 +83,7 @@ class SceneRenderer:
 
     def __init__(self, scene: Scene, width: int, height: int) -> None:
         self.scene, self.size = scene, (width, height)
-        self.reduced = width < 320
+        self.reduced = width < 200
         factor = 2 if self.reduced else 1
         self.image = np.empty((height * factor, width * factor, 3), np.uint8)
         self.setup = draw_setup(scene)
@@ -105,6 +105,16 @@ class SceneRenderer:
     def instant(self, seconds: float) -> Instant:
         """Who and what is where at `seconds` after the start of the scene."""
         return self.mover(self._progress(seconds), seconds, self.setup.stage)
+
+    def box(self, person: int, seconds: float) -> list[float]:
+        """Where one of the people stands in the frame: [left, top, right, bottom] as shares of its size."""
+        pose, k, height, width = self.instant(seconds).people[person], self.setup.stage.scale, *self.image.shape[:2]
+        self.frame(seconds)
+        marks = [pose.head + 8.5 * way for way in (1, -1, 1j, -1j)]
+        marks += [pose.shoulder + pose.near, pose.shoulder + pose.far, pose.foot_near, pose.foot_far]
+        pixels = [self.canvas.pixel(pose.world(mark, k)) for mark in marks]
+        across, down = [x / 16 / width for x, _ in pixels], [y / 16 / height for _, y in pixels]
+        return [round(min(max(value, 0.0), 1.0), 2) for value in (min(across), min(down), max(across), max(down))]
 
     def _progress(self, seconds: float) -> float:
         return min(seconds * 1000 / max(self.scene.duration_ms, 1), 1.0)

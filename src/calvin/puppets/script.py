@@ -15,7 +15,8 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from calvin.core.errors import UsageError
-from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, NAMES, PLACES, PROPS, Action
+from calvin.core.prompts import join_names
+from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, PROPS, TALK, Action
 from calvin.puppets.truth import Look, SceneTruth
 
 Split = Literal["train", "heldout"]
@@ -45,19 +46,53 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A line of dialogue: `speaker` is heard from start_ms to end_ms, and subtitled."""
+
+    start_ms: int
+    end_ms: int
+    speaker: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card of opening or closing credits."""
+
+    start_ms: int
+    end_ms: int
+    kind: Literal["opening", "closing"]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Film:
-    """A cast and its scenes in order, the first starting at `scenes[0].truth.start_ms`."""
+    """A cast, the shots in order without holes between the cards of the opening and closing credits, the dialogue."""
 
     id: str
     seed: int
     split: Split
     cast: tuple[Person, ...]
-    scenes: tuple[Scene, ...]
-    duration_ms: int
+    shots: tuple[Scene, ...]
+    cards: tuple[Card, ...]
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """The shots in which one of the described actions takes place."""
+        return tuple(shot for shot in self.shots if shot.truth.action != TALK.key)
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(person.name for person in self.cast)
+
+    @property
+    def title(self) -> str:
+        return self.cards[0].lines[0]
+
+    @property
+    def duration_ms(self) -> int:
+        return self.cards[-1].end_ms
 
 
 def pairing_split(name: str, coat: str) -> Split:
@@ -132,29 +167,50 @@ def draw_scene(
 
 
 def make_film(
-    seed: int, scenes: int = 20, cast: int = 4, split: Split = "train", start_ms: int = 2000, tail_ms: int = 2000,
-    seconds: tuple[float, float] = (2.0, 6.0), focus: int = 3,
+    seed: int, scenes: int = 20, cast: int = 4, split: Split = "train", card_ms: int = 2000,
+    seconds: tuple[float, float] = (2.0, 6.0), focus: int = 3, talk: float = 0.0,
 ) -> Film:  # fmt: skip
-    """A film of `scenes` scenes of 2-6 s (in steps of 0.2 s), after `start_ms` of opening credits.
+    """A film of `scenes` scenes of 2-6 s (in steps of 0.2 s) between cards of credits of `card_ms` each.
 
     The story stays with `focus` of the cast for about six scenes, then with others, so that the context of a scene
-    usually says who is who.
+    usually says who is who. Before a scene, with probability `talk`, two people talk.
     """
     if split not in SPLITS:
         raise UsageError(f"A split is one of {', '.join(SPLITS)}, not {split!r}.")
     rng = rng_for(seed, split)
     film_id = f"{split}_{seed:05d}"
     people = draw_cast(rng, cast, split)
-    now, made, group = start_ms, [], people
-    for number in range(scenes):
+    title = f"The {pick(rng, _COLOURS).title()} {pick(rng, PROPS).title()}"
+    now, number, shots, lines, group = card_ms, 0, list[Scene](), list[Line](), people
+    while number < scenes:
         if number == 0 or rng.random() < 1 / 6:
-            size = min(cast, max(2, focus))
-            group = tuple(people[i] for i in rng.permutation(cast)[:size])
+            group = tuple(people[i] for i in rng.permutation(cast)[: min(cast, max(2, focus))])
+        if rng.random() < talk and len(group) > 1:
+            words = pick(rng, LINES)
+            shot = draw_scene(rng, film_id, number, now, group, 0.8 + speaking_ms(words) / 1000, TALK)
+            start = now + 400
+            lines.append(Line(start, start + speaking_ms(words), shot.truth.agent, words))
+            shots.append(shot)
+            now = shot.truth.end_ms
         length = round(float(rng.uniform(*seconds)) * 5) / 5
-        scene = draw_scene(rng, film_id, number, now, group, length)
-        made.append(scene)
-        now = scene.truth.end_ms
-    return Film(film_id, seed, split, people, tuple(made), now + tail_ms)
+        shots.append(draw_scene(rng, film_id, number, now, group, length))
+        if length > 4.6 and rng.random() < talk / 2:
+            # Heard while the action comes to its end: the gap before it is long enough for description.
+            words = pick(rng, [line for line in LINES if speaking_ms(line) < 2000])
+            lines.append(Line(now + 2700, now + 2700 + speaking_ms(words), pick(rng, group).name, words))
+        now = shots[-1].truth.end_ms
+        number += 1
+    names = tuple(person.name for person in people)
+    cards = (
+        Card(0, card_ms, "opening", (title, "A puppet film")),
+        Card(now, now + card_ms, "closing", ("The End", f"With {join_names(names)}")),
+    )
+    return Film(film_id, seed, split, people, tuple(shots), cards, tuple(lines))
+
+
+def speaking_ms(text: str) -> int:
+    """About how long a line takes to say, in steps of 200 ms."""
+    return -(-(500 + 62 * len(text)) // 200) * 200
 
 
 def random_scene(seed: int, split: Split | None = "train", seconds: float | None = None) -> Scene:

@@ -1,0 +1,9 @@
+"""Text to speech: Piper, eSpeak NG, or tones where neither is installed.
+
+with open_voice() as voice:
+    samples, rate = voice.synthesize("Mara opens the door.")
+"""
+
+from calvin.media.voice.voices import EspeakVoice, PiperVoice, ToneVoice, Voice, open_voice
+
+__all__ = ["EspeakVoice", "PiperVoice", "ToneVoice", "Voice", "open_voice"]

@@ -1,0 +1,340 @@
+"""A whole puppet world on disk: one counterpart of each training source, in the real data sets' own file formats.
+
+    OUT/mad/     mad.csv, characters.json, videos/MOVIE.mp4 (+ .srt)      consecutive scenes, names
+    OUT/webvid/  webvid.csv, videos/PAGE_DIR/VIDEOID.mp4                  looks, captions with stray dates and sizes
+    OUT/cc3m/    cc3m.tsv, images/000000000.jpg                           looks, one still each
+    OUT/llava/   llava.json, images/00000/000000000.jpg                   turns, some about boxes, some without image
+    OUT/tvc/     tvc.jsonl, frames/CLIP/00001.jpg at 3 fps                several descriptions a moment
+Each folder has a truth.jsonl beside, a line a scene: the scene's truth, its `media` and its caption.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+from pydantic import Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import UsageError
+from calvin.core.files import atomic_path, write_json, write_text
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.time import format_timecode
+from calvin.puppets.captions import caption_rng, film_captions, look_caption
+from calvin.puppets.render import SceneRenderer, frame_times, iter_frames
+from calvin.puppets.script import Film, Line, Scene, Split, make_film, pick, random_scene, rng_for
+from calvin.puppets.video import film_frames, write_video
+
+CLIP_SIZE = (224, 128)
+"""Twice what the small vision tower sees: video keeps colour at half the picture's size."""
+FPS, TVC_FPS = 5.0, 3.0
+_JPEG = [int(cv2.IMWRITE_JPEG_QUALITY), 92]
+Job = Callable[[], None]
+
+
+class WorldSizes(FrozenConfig):
+    """How much of each source is written."""
+
+    films: int = Field(default=20, ge=0, description="MAD-like films")
+    scenes: int = Field(default=20, ge=5, description="scenes a film")
+    clips: int = Field(default=100, ge=0, description="WebVid-like clips")
+    images: int = Field(default=200, ge=0, description="CC-like images")
+    conversations: int = Field(default=100, ge=0, description="LLaVA-like conversations")
+    tv_clips: int = Field(default=20, ge=0, description="TVC-like clips of 3 moments")
+    talk: float = Field(default=0.15, ge=0, le=1, description="share of scenes of films before which people talk")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A described scene: what the truth file holds of it."""
+
+    media: str
+    caption: str
+    scene: Scene
+
+    def line(self) -> str:
+        return json.dumps({"media": self.media, "caption": self.caption, **self.scene.truth.to_json()}) + "\n"
+
+
+def write_world(
+    out_dir: str | Path, seed: int = 0, sizes: WorldSizes | None = None, split: Split = "train", workers: int = 2,
+    listener: Listener = silent,
+) -> Path:  # fmt: skip
+    """Write the five sources under `out_dir` (see the module) and return it. The same arguments give the same files.
+
+    Each file is whole or absent, and what is there already is not made again, so a stopped run goes on where it was.
+
+    Raises:
+        UsageError: `out_dir` holds a world of other arguments.
+    """
+    out, sizes = Path(out_dir), sizes or WorldSizes()
+    _claim(out / "world.json", {"seed": seed, "split": split, "version": 1, **sizes.model_dump()})
+    jobs: list[tuple[Path, Job]] = []
+    for write in (_write_mad, _write_webvid, _write_cc3m, _write_llava, _write_tvc):
+        jobs += write(out, seed, sizes, split)
+    waiting = [job for target, job in jobs if not target.exists()]
+    stage = Stage("draw puppets", listener, len(jobs), "files")
+    done = len(jobs) - len(waiting)
+    stage.update(done)
+    for _ in _run(waiting, workers):
+        done += 1
+        stage.update(done)
+    return out
+
+
+def _claim(path: Path, arguments: dict[str, Any]) -> None:
+    """Keep the arguments beside the world, and refuse to mix two worlds in one folder."""
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != arguments:
+            raise UsageError(f"{path.parent} holds a puppet world of another seed or size: choose another folder.")
+        return
+    write_json(path, arguments)
+
+
+def _run(jobs: list[Job], workers: int) -> Iterable[None]:
+    if workers < 2 or len(jobs) < 2:
+        for job in jobs:
+            yield job()
+        return
+    # Threads of OpenCV in each of several processes only get in each other's way; fork is unsafe beside torch.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(min(workers, len(jobs)), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield from pool.imap_unordered(_call, jobs, chunksize=max(1, min(16, len(jobs) // (8 * workers))))
+
+
+def _call(job: Job) -> None:
+    job()
+
+
+def write_srt(path: Path, lines: Iterable[Line]) -> None:
+    """Dialogue as SubRip, the speaker's name in capitals before each line."""
+    blocks = [
+        f"{i}\n{format_timecode(line.start_ms, ',')} --> {format_timecode(line.end_ms, ',')}\n"
+        f"{line.speaker.upper()}: {line.text}\n"
+        for i, line in enumerate(lines, 1)
+    ]
+    write_text(path, "\n".join(blocks))
+
+
+def _csv_text(header: list[str], rows: Iterable[list[Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _save_truth(folder: Path, told: Iterable[Told]) -> None:
+    write_text(folder / "truth.jsonl", "".join(item.line() for item in told))
+
+
+def save_jpeg(path: Path, rgb: Any) -> None:
+    with atomic_path(path) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _JPEG)
+
+
+# MAD: films ---------------------------------------------------------------------------------------------------------
+
+
+def _write_mad(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
+    """Training films in the columns of MAD-v2, held-out ones in those of MAD-eval."""
+    folder, told, rows, bank, jobs = out / "mad", list[Told](), list[list[Any]](), {}, list[tuple[Path, Job]]()
+    for number in range(sizes.films):
+        film = make_film(seed * 100_000 + number, sizes.scenes, split=split, talk=sizes.talk)
+        captions = film_captions(film)
+        told += [Told(film.id, text, scene) for text, scene in zip(captions, film.scenes, strict=True)]
+        rows += _mad_rows(film, captions, split)
+        bank[film.id] = [
+            {"id": f"pm{number:05d}{i}", "name": f"Puppet {number}-{i}", "role": person.name}
+            for i, person in enumerate(film.cast)
+        ]
+        write_srt(folder / "videos" / f"{film.id}.srt", film.lines)
+        target = folder / "videos" / f"{film.id}.mp4"
+        jobs.append((target, partial(_draw_film, target, film)))
+    short = ["text", "start", "end", "movie"]
+    header = short if split == "train" else list(_EVAL_COLUMNS)
+    write_text(folder / "mad.csv", _csv_text(header, rows))
+    write_json(folder / "characters.json", bank)
+    _save_truth(folder, told)
+    return jobs
+
+
+_EVAL_COLUMNS = (
+    "movie", "sentence", "movie_duration", "start", "end", "imdb", "lsmdc_filename", "start_hms", "end_hms",
+)  # fmt: skip
+
+
+def _mad_rows(film: Film, captions: list[str], split: Split) -> list[list[Any]]:
+    spans = [
+        (scene.truth.start_ms, scene.truth.end_ms, text) for scene, text in zip(film.scenes, captions, strict=True)
+    ]
+    if split == "train" and film.seed % 3 == 0:
+        # What cleaning is to find: the credits of a real film are described too.
+        first, last = film.cards
+        spans.insert(0, (first.start_ms, first.end_ms, f"The title appears on screen: {first.lines[0]}."))
+        spans.append((last.start_ms, last.end_ms, f"The closing credits roll: {last.lines[0]}."))
+    if split == "train":
+        return [[text, start / 1000, end / 1000, film.id] for start, end, text in spans]
+    return [
+        [film.id, text, film.duration_ms / 1000, start / 1000, end / 1000, f"tt9{film.seed:07d}",
+         f"{film.id}_{_dotted(start)}-{_dotted(end)}", format_timecode(start), format_timecode(end)]
+        for start, end, text in spans
+    ]  # fmt: skip
+
+
+def _dotted(ms: int) -> str:
+    return format_timecode(ms).replace(":", ".")
+
+
+def _draw_film(target: Path, film: Film) -> None:
+    write_video(target, film_frames(film, *CLIP_SIZE, FPS), *CLIP_SIZE, FPS)
+
+
+# WebVid: clips ------------------------------------------------------------------------------------------------------
+
+_STRAY = (
+    ", 4k 1920x1080 25 fps", " - 12 March 2019", ", full hd 1080p", " 23.04.2021", ", 3840x2160 60fps", " (2018-07-15)",
+    ", June 2020",
+)  # fmt: skip
+
+
+def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
+    folder, told, rows, jobs = out / "webvid", list[Told](), list[list[Any]](), list[tuple[Path, Job]]()
+    for number in range(sizes.clips):
+        scene = _lone_scene(seed, "webvid", number, split)
+        rng = caption_rng(scene)
+        caption = look_caption(scene.truth, rng)
+        name = caption.rstrip(".") + pick(rng, _STRAY) if rng.random() < 0.5 else caption
+        page = number // 50 * 50
+        page_dir, video = f"{page + 1:06d}_{page + 50:06d}", f"{1_000_000 + number}"
+        url = f"https://puppets.example/{video}.mp4"
+        rows.append([video, url, f"PT00H00M{round(scene.duration_ms / 1000):02d}S", page_dir, name])
+        told.append(Told(f"{page_dir}/{video}", caption, scene))
+        target = folder / "videos" / page_dir / f"{video}.mp4"
+        jobs.append((target, partial(_draw_clip, target, scene)))
+    header = ["videoid", "contentUrl", "duration", "page_dir", "name"]
+    write_text(folder / "webvid.csv", _csv_text(header, rows))
+    _save_truth(folder, told)
+    return jobs
+
+
+def _lone_scene(seed: int, source: str, number: int, split: Split) -> Scene:
+    return random_scene(int(rng_for(seed, source, number).integers(2**31)), split)
+
+
+def _draw_clip(target: Path, scene: Scene) -> None:
+    write_video(target, iter_frames(scene, frame_times(scene, FPS), *CLIP_SIZE), *CLIP_SIZE, FPS)
+
+
+# CC3M and LLaVA: stills ---------------------------------------------------------------------------------------------
+
+
+def _still(target: Path, scene: Scene) -> None:
+    save_jpeg(target, SceneRenderer(scene, *CLIP_SIZE).frame(_event_s(scene)))
+
+
+def _event_s(scene: Scene) -> float:
+    return (scene.truth.event_ms - scene.truth.start_ms) / 1000
+
+
+def _write_cc3m(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
+    folder, told, lines, jobs = out / "cc3m", list[Told](), list[str](), list[tuple[Path, Job]]()
+    for number in range(sizes.images):
+        scene = _lone_scene(seed, "cc3m", number, split)
+        caption = look_caption(scene.truth, caption_rng(scene)).rstrip(".").lower()
+        media = f"{number:09d}"
+        lines.append(f"{caption}\thttps://puppets.example/{media}.jpg\n")
+        told.append(Told(media, caption, scene))
+        target = folder / "images" / f"{media}.jpg"
+        jobs.append((target, partial(_still, target, scene)))
+    write_text(folder / "cc3m.tsv", "".join(lines))
+    _save_truth(folder, told)
+    return jobs
+
+
+def _write_llava(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
+    folder, told, rows, jobs = out / "llava", list[Told](), list[dict[str, Any]](), list[tuple[Path, Job]]()
+    for number in range(sizes.conversations):
+        scene = _lone_scene(seed, "llava", number, split)
+        rng = caption_rng(scene)
+        media = f"{number // 1000:05d}/{number:09d}"
+        if rng.random() < 0.05:
+            turns = [("Which of these is a colour: red or drum?", "Red.")]
+            rows.append({"id": f"{number:09d}", "conversations": _conversation(turns)})
+            continue
+        caption = look_caption(scene.truth, rng)
+        turns = _turns(scene, caption)
+        turns[0] = (f"<image>\n{turns[0][0]}" if rng.random() < 0.5 else f"{turns[0][0]}\n<image>", turns[0][1])
+        rows.append({"id": f"{number:09d}", "image": f"{media}.jpg", "conversations": _conversation(turns)})
+        told.append(Told(media, caption, scene))
+        target = folder / "images" / f"{media}.jpg"
+        jobs.append((target, partial(_still, target, scene)))
+    write_json(folder / "llava.json", rows)
+    _save_truth(folder, told)
+    return jobs
+
+
+def _turns(scene: Scene, caption: str) -> list[tuple[str, str]]:
+    truth = scene.truth
+    look = truth.looks[truth.agent]
+    region = f"a {look.noun} in a {look.coat} {look.garment}"
+    box = str(SceneRenderer(scene, *CLIP_SIZE).box(0, _event_s(scene)))
+    return [
+        ("What is going on in this picture?", caption),
+        ("What is this place?", f"The {truth.place}."),
+        (f"Please provide the bounding box coordinate of the region this sentence describes: {region}.", box),
+        ("How many people act in it?", "Two." if truth.patient else "One."),
+        (f"Please provide a short description for this region: {box}.", f"{region[0].upper()}{region[1:]}."),
+    ]
+
+
+def _conversation(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [
+        {"from": speaker, "value": value}
+        for turn in turns
+        for speaker, value in zip(("human", "gpt"), turn, strict=True)
+    ]
+
+
+# TVC: clips of several moments, as folders of frames ----------------------------------------------------------------
+
+
+def _write_tvc(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
+    folder, told, lines, jobs = out / "tvc", list[Told](), list[str](), list[tuple[Path, Job]]()
+    for number in range(sizes.tv_clips):
+        film = make_film(seed * 100_000 + 50_000 + number, scenes=3, split=split, card_ms=600)
+        name = f"puppets_s{number // 100 + 1:02d}e{number // 4 % 25 + 1:02d}_seg02_clip_{number:05d}"
+        for i, scene in enumerate(film.scenes):
+            texts = [look_caption(scene.truth, caption_rng(scene, variant)) for variant in range(3)]
+            moment = len(told)
+            descs = [
+                {"desc": text, "type": "v", "from_retrieval": variant == 0, "desc_id": moment * 3 + variant}
+                for variant, text in enumerate(texts)
+            ]
+            ts = [scene.truth.start_ms / 1000, scene.truth.end_ms / 1000]
+            row = {"vid_name": name, "duration": film.duration_ms / 1000, "ts": ts, "clip_id": number * 3 + i}
+            lines.append(json.dumps({**row, "descs": descs}) + "\n")
+            told.append(Told(name, texts[0], scene))
+        target = folder / "frames" / name
+        jobs.append((target / "done", partial(_draw_frames, target, film)))
+    write_text(folder / "tvc.jsonl", "".join(lines))
+    _save_truth(folder, told)
+    return jobs
+
+
+def _draw_frames(folder: Path, film: Film) -> None:
+    for number, rgb in enumerate(film_frames(film, *CLIP_SIZE, TVC_FPS), 1):
+        save_jpeg(folder / f"{number:05d}.jpg", rgb)
+    write_text(folder / "done", "")
