@@ -100,7 +100,7 @@ class FeatureStore:
             store = cls(path, facts, names)
             store._handle, store._owner = opened, os.getpid()
             if facts.dim is None and names:
-                shape = store._shape(names[0])
+                shape = _array(opened, names[0])[1]
                 store._facts = replace(facts, dim=shape[1] if len(shape) == 2 else -1)
             _check_encoder(path, facts.encoder, expect_encoder)
             if names and expect_dim is not None and store.dim != expect_dim:
@@ -145,14 +145,7 @@ class FeatureStore:
 
     def frames(self, media_id: str) -> int:
         """Number of stored frames of an id."""
-        self._check_known(media_id)
-        shape = self._shape(media_id)
-        if len(shape) != 2 or shape[1] != self.dim or shape[0] < 1:
-            raise FeatureError(
-                f"Features of {media_id!r} in {self.path} have the shape {tuple(shape)}, not [frames, {self.dim}]: "
-                "make them again."
-            )
-        return shape[0]
+        return self._stored(media_id)[1]
 
     def get(self, media_id: str) -> np.ndarray:
         """All frame vectors of an id, float32 [T, D].
@@ -160,8 +153,8 @@ class FeatureStore:
         Raises:
             FeatureError: no such id, wrong shape, or values that are not numbers.
         """
-        count = self.frames(media_id)
-        return self._read(media_id, 0, count)
+        stored, count = self._stored(media_id)
+        return self._read(media_id, stored, list(range(count)))
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """At most `max_frames` vectors spread evenly over a span (None: the whole array), float32 [k, D].
@@ -169,8 +162,8 @@ class FeatureStore:
         Raises:
             FeatureError: as for `get`.
         """
-        indices = take_frames(self.frames(media_id), span, self.fps, max_frames)
-        return self._read(media_id, indices[0], indices[-1] + 1, [index - indices[0] for index in indices])
+        stored, count = self._stored(media_id)
+        return self._read(media_id, stored, take_frames(count, span, self.fps, max_frames))
 
     def close(self) -> None:
         if self._handle is not None and self._owner == os.getpid():
@@ -198,20 +191,27 @@ class FeatureStore:
         hint = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
         raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self.ids)} ids{hint}.")
 
-    def _shape(self, media_id: str) -> tuple[int, ...]:
+    def _stored(self, media_id: str) -> tuple[Any, int]:
+        """The array of an id, not yet read, and its number of frames."""
+        self._check_known(media_id)
         handle = self._file()
-        if isinstance(handle, h5py.File):
-            return tuple(handle[media_id].shape)
-        return tuple(handle.get_slice(media_id).get_shape())
+        stored, shape = _array(handle, media_id)
+        if len(shape) != 2 or shape[1] != self.dim or shape[0] < 1:
+            raise FeatureError(
+                f"Features of {media_id!r} in {self.path} have the shape {shape}, not [frames, {self.dim}]: "
+                "make them again."
+            )
+        return stored, shape[0]
 
-    def _read(self, media_id: str, first: int, last: int, keep: list[int] | None = None) -> np.ndarray:
-        handle = self._file()
-        stored = handle[media_id] if isinstance(handle, h5py.File) else handle.get_slice(media_id)
+    def _read(self, media_id: str, stored: Any, indices: list[int]) -> np.ndarray:
+        first, last = indices[0], indices[-1] + 1
         try:
             block = stored[first:last]
         except (OSError, SafetensorError) as error:
             raise FeatureError(f"Features of {media_id!r} in {self.path} cannot be read: {error}.") from error
-        vectors = np.asarray(block if keep is None else block[keep], dtype=np.float32)
+        if len(indices) < last - first:
+            block = block[[index - first for index in indices]]
+        vectors = np.asarray(block, dtype=np.float32)
         if not np.isfinite(vectors).all():
             bad = int((~np.isfinite(vectors)).any(axis=1).sum())
             raise FeatureError(
@@ -247,6 +247,15 @@ def _open(path: Path) -> Any:
         return h5py.File(path, "r")
     except (OSError, SafetensorError) as error:
         raise FeatureError(f"{path} is not a feature file (.h5 or .safetensors), or it is cut short.") from error
+
+
+def _array(handle: Any, media_id: str) -> tuple[Any, tuple[int, ...]]:
+    """An array of an open file, not yet read, and its shape."""
+    if isinstance(handle, h5py.File):
+        stored = handle[media_id]
+        return stored, tuple(stored.shape)
+    stored = handle.get_slice(media_id)
+    return stored, tuple(stored.get_shape())
 
 
 def _close(handle: Any) -> None:
