@@ -1,0 +1,88 @@
+"""What the command line shows: words on stdout, progress and problems on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+
+from calvin.core.progress import Progress
+
+_PLAIN_EVERY_S = 10.0
+
+
+def say(text: str = "") -> None:
+    """One line of a command's answer."""
+    sys.stdout.write(text + "\n")
+
+
+def warn(text: str) -> None:
+    """One line beside the answer."""
+    sys.stderr.write(text + "\n")
+
+
+class ProgressView:
+    """A listener that draws progress: a bar on a terminal, else a line for each stage and now and then.
+
+    Use as a context manager, so that the bar is taken off the screen at the end.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True)
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._stage = ""
+        self._said_at = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+            self._bars = Bars(*columns, console=self._console, transient=True)
+            self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, event: Progress) -> None:
+        if self._bars is None:
+            self._write_plain(event)
+            return
+        if event.stage not in self._tasks:
+            self._tasks[event.stage] = self._bars.add_task(event.stage, total=event.total, left="")
+        self._bars.update(self._tasks[event.stage], completed=event.done, total=event.total, left=describe(event))
+
+    def _write_plain(self, event: Progress) -> None:
+        now = time.monotonic()
+        if event.stage == self._stage and now - self._said_at < _PLAIN_EVERY_S:
+            return
+        self._stage, self._said_at = event.stage, now
+        share = f" {event.done / event.total:.0%}" if event.total and event.done else ""
+        tail = describe(event)
+        warn(f"{event.stage}:{share}{', ' if share and tail else ' ' if tail else ''}{tail}".rstrip(" :"))
+
+
+def describe(event: Progress) -> str:
+    """'12 of 40 scenes, 1:20 left, loss 2.1', as far as known."""
+    parts = []
+    if event.unit:
+        total = f" of {event.total:g}" if event.total else ""
+        parts.append(f"{event.done:g}{total} {event.unit}")
+    if event.remaining_s is not None and event.done < (event.total or 0):
+        parts.append(f"{duration(event.remaining_s)} left")
+    if event.detail:
+        parts.append(event.detail)
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """'0:07', '12:30', '1:02:03'."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,53 @@
+"""`calvin demo`: the bundled film, described."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say
+from calvin.cli.describe import show
+from calvin.core.errors import UsageError
+from calvin.core.time import format_timecode
+
+FILM_FOLDER = ("assets", "film")
+
+
+def bundled_film() -> tuple[Path, Path]:
+    """The film that comes with the package, and its subtitles.
+
+    Raises:
+        UsageError: the package was installed without it.
+    """
+    with as_file(files("calvin").joinpath(*FILM_FOLDER)) as folder:
+        film = next(iter(sorted(folder.glob("*.mp4"))), None)
+    if film is None or not film.with_suffix(".srt").is_file():
+        raise UsageError("The bundled film is not installed: install calvin-ad anew.")
+    return film, film.with_suffix(".srt")
+
+
+def demo(
+    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Project folder.")] = Path("demo-output"),
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
+    ] = None,
+) -> None:
+    """Describe the short film that comes with calvin, and print the script.
+
+    Example:
+
+        calvin demo
+    """
+    from calvin.studio.describe import describe
+
+    film, subtitles = bundled_film()
+    with ProgressView() as progress:
+        description = describe(film, subtitles, model, out_dir=out_dir, progress=progress)
+    for cue in description.script.cues:
+        start, end = format_timecode(cue.span.start_ms), format_timecode(cue.span.end_ms)
+        say(f"{start} - {end}  {cue.text}")
+    say()
+    show(film, description)

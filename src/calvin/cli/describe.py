@@ -1,0 +1,80 @@
+"""`calvin describe`: films to scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say, warn
+from calvin.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from calvin.studio.describe import Description, Outcome
+
+
+def describe(
+    films: Annotated[list[Path], typer.Argument(help="Films: mp4, mkv, mov, webm, avi or ts.", show_default=False)],
+    subtitles: Annotated[
+        list[Path] | None,
+        typer.Option("--subtitles", "-s", help="Subtitles; for several films once for each, in their order."),
+    ] = None,
+    context: Annotated[int, typer.Option("--context", "-c", help="Previous captions that each caption sees.")] = 3,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
+    ] = None,
+    formats: Annotated[str, typer.Option("--format", "-f", help="What to write: vtt, srt, json.")] = "vtt,srt,json",
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")
+    ] = None,
+) -> None:
+    """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.
+
+    Each film gets a project folder with the script in the formats asked for. A run that was stopped goes on where it
+    was when given again. With several films, one that cannot be described does not stop the others; the exit code is
+    then 1.
+
+    Examples:
+
+        calvin describe film.mp4 --subtitles film.srt
+
+        calvin describe film.mkv --format vtt --context 5 -o film-project
+
+        calvin describe a.mp4 b.mp4 --model my-model
+    """
+    from calvin.captioners import open_captioner
+    from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
+    from calvin.studio.writers import find_writers
+
+    if subtitles and len(subtitles) != len(films):
+        raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
+    names = tuple(writer.name for writer in find_writers(formats.split(",")))
+    settings = DescribeSettings.load({"context": context, "formats": names}, "describe")
+    lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
+    jobs = [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
+    captioner = open_captioner(model)
+    with ProgressView() as progress:
+        outcomes = describe_many(jobs, captioner, settings, progress)
+    raise typer.Exit(report(outcomes))
+
+
+def report(outcomes: list[Outcome]) -> int:
+    """Say what became of each film; the exit code."""
+    for outcome in outcomes:
+        if outcome.error is not None:
+            warn(f"Error: {outcome.error}")
+        elif outcome.description is not None:
+            show(outcome.job.film, outcome.description)
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    if failed and len(outcomes) > 1:
+        warn(f"{failed} of {len(outcomes)} films could not be described.")
+    return 1 if failed else 0
+
+
+def show(film: Path, description: Description) -> None:
+    say(f"{film}: {len(description.script.cues)} cues")
+    for path in description.files:
+        say(f"  {path}")
+    for note in description.notes:
+        warn(f"Note on {film.name}: {note}")

@@ -1,0 +1,81 @@
+"""The command `calvin`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import calvin
+from calvin.cli import data, demo, describe, model, puppets
+from calvin.cli.console import warn
+from calvin.core.errors import CalvinError
+
+
+class Commands(TyperGroup):
+    """Turns what goes wrong into one sentence and an exit code; `--debug` shows where it went wrong instead."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            warn("Stopped. What was finished is kept: the same command goes on from there.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader of our output has gone, as in `calvin ... | head`.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (CalvinError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            warn(f"Error: {sentence(error)}")
+            raise typer.Exit(getattr(error, "exit_code", 1)) from None
+
+
+def sentence(error: BaseException) -> str:
+    """What to tell a person about an error."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return " ".join(str(error).split())
+
+
+app = typer.Typer(
+    name="calvin",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Audio description for films: describe a film, train a model, prepare data.",
+    epilog="Start with `calvin demo`, then `calvin describe FILM`.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"calvin {calvin.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Audio description for films: describe a film, train a model, prepare data."""
+
+
+app.command("describe")(describe.describe)
+app.command("demo")(demo.demo)
+app.add_typer(puppets.app, name="puppets")
+app.add_typer(data.app, name="data")
+app.add_typer(model.app, name="model")
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,58 @@
+"""`calvin puppets`: films, clips, images and annotations of the puppet world."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say
+
+app = typer.Typer(help="Make puppet films, with the truth of every scene.", no_args_is_help=True)
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    HELDOUT = "heldout"
+
+
+@app.callback()
+def group() -> None:
+    """Make puppet films, with the truth of every scene."""
+
+
+@app.command("render")
+def render(
+    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the world to.")],
+    seed: Annotated[int, typer.Option(help="The same seed and sizes give the same files.", min=0)] = 0,
+    split: Annotated[Split, typer.Option(help="Held-out films share no pairing of name and look.")] = Split.TRAIN,
+    films: Annotated[int, typer.Option(help="MAD-like films.", min=0)] = 20,
+    scenes: Annotated[int, typer.Option(help="Scenes a film.", min=5)] = 20,
+    clips: Annotated[int, typer.Option(help="WebVid-like clips.", min=0)] = 100,
+    images: Annotated[int, typer.Option(help="CC-like images.", min=0)] = 200,
+    conversations: Annotated[int, typer.Option(help="LLaVA-like conversations.", min=0)] = 100,
+    tv_clips: Annotated[int, typer.Option(help="TVC-like clips.", min=0)] = 20,
+    workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 2,
+) -> None:
+    """Write a puppet world: one counterpart of each training set, in that set's own file formats.
+
+    What is there already is not drawn again, so a stopped run goes on.
+
+    Examples:
+
+        calvin puppets render --out world
+
+        calvin puppets render --out heldout --split heldout --films 8 --clips 0 --images 0 --conversations 0
+    """
+    from calvin.puppets.world import WorldSizes, write_world
+
+    sizes = WorldSizes(
+        films=films, scenes=scenes, clips=clips, images=images, conversations=conversations, tv_clips=tv_clips
+    )
+    with ProgressView() as progress:
+        out = write_world(out_dir, seed, sizes, split.value, workers, progress)
+    for path in sorted(out.glob("*/*")):
+        if path.is_file():
+            say(str(path))
