@@ -1,0 +1,143 @@
+"""Files are whole or absent, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from calvin.core.files import atomic_folder, atomic_path, file_sha256, write_json, write_text
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write_half(target: Path, error: BaseException) -> None:
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+def make_half(target: Path, error: BaseException) -> None:
+    with atomic_folder(target) as temporary:
+        (temporary / "weights").write_text("half")
+        raise error
+
+
+def test_a_block_that_ends_well_leaves_the_file_alone(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "film.mp4"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".mp4"
+        assert not target.exists()
+        temporary.write_bytes(b"film")
+    assert target.read_bytes() == b"film"
+    assert listing(target.parent) == ["film.mp4"]
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "script.vtt"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        write_half(target, KeyboardInterrupt())
+    assert target.read_text() == "old"
+    assert listing(tmp_path) == ["script.vtt"]
+
+
+def test_a_failed_first_write_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="oh"):
+        write_half(tmp_path / "script.vtt", ValueError("oh"))
+    assert listing(tmp_path) == []
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_process_killed_while_writing_leaves_what_was_there(tmp_path: Path, old: str | None) -> None:
+    target = tmp_path / "script.vtt"
+    if old is not None:
+        target.write_text(old)
+    program = f"""
+import os, signal
+from calvin.core.files import atomic_path
+with atomic_path({str(target)!r}) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert (target.read_text() if target.exists() else None) == old
+    write_text(target, "new")
+    assert target.read_text() == "new"
+
+
+def test_permissions_are_those_of_an_ordinary_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "script.vtt", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "script.vtt").stat().st_mode) == 0o640
+
+
+def test_long_and_foreign_names_are_written_too(tmp_path: Path) -> None:
+    for name in ("x" * 250 + ".vtt", "фильм" * 24 + ".vtt", ".hidden", "no suffix"):
+        write_text(tmp_path / name, name)
+        assert (tmp_path / name).read_text(encoding="utf-8") == name
+
+
+def test_text_is_utf_8_with_its_line_ends_as_they_are(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.srt", "é\r\nb\n")
+    assert (tmp_path / "a.srt").read_bytes() == b"\xc3\xa9\r\nb\n"
+
+
+def test_json_reads_back_and_stays_readable(tmp_path: Path) -> None:
+    value = {"title": "Amélie", "cues": [1, None, 2.5]}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value
+    assert "Amélie" in text
+    assert text.endswith("}\n")
+
+
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"set": {1}})
+    assert json.loads((tmp_path / "a.json").read_text()) == 1
+    assert listing(tmp_path) == ["a.json"]
+
+
+def test_fingerprint(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 5000
+    (tmp_path / "a").write_bytes(data)
+    assert file_sha256(tmp_path / "a") == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_a_folder_is_replaced_whole(tmp_path: Path, old: bool) -> None:
+    target = tmp_path / "model"
+    if old:
+        target.mkdir()
+        (target / "stale").write_text("old")
+    with atomic_folder(target) as temporary:
+        (temporary / "weights").write_text("new")
+        assert listing(target) == ["stale"] if old else not target.exists()
+    assert listing(tmp_path) == ["model"]
+    assert listing(target) == ["weights"]
+
+
+def test_a_folder_whose_making_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "weights").write_text("old")
+    with pytest.raises(ValueError, match="oh"):
+        make_half(target, ValueError("oh"))
+    assert listing(tmp_path) == ["model"]
+    assert (target / "weights").read_text() == "old"

@@ -1,0 +1,56 @@
+"""Scripts keep their cues in time order; nouns do not change."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calvin.core.time import Span
+from calvin.core.types import Author, Cue, Frame, Scene, Script, Status
+
+
+def cue(name: str, start: int, end: int) -> Cue:
+    return Cue(name, Span(start, end), "Ann waves.", Span(0, end), event_ms=start)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=12), st.randoms())
+def test_cues_stand_in_time_order_however_they_came(pairs: list[tuple[int, int]], random: object) -> None:
+    cues = [cue(f"c{number}", min(pair), max(pair)) for number, pair in enumerate(pairs)]
+    script = Script("Film", tuple(cues))
+    starts = [one.span.start_ms for one in script.cues]
+    assert starts == sorted(starts)
+    random.shuffle(cues)  # type: ignore[attr-defined]
+    assert Script("Film", tuple(cues)) == script
+    assert replace(script, title="Other").cues == script.cues
+
+
+def test_a_cue_starts_as_a_draft_by_the_model() -> None:
+    one = cue("a", 0, 10)
+    assert (one.author, one.status, one.extended) == (Author.MODEL, Status.DRAFT, False)
+
+
+def test_a_correction_changes_text_and_author_only() -> None:
+    one = cue("a", 0, 10)
+    corrected = one.with_text("Bob waves.", Author.HUMAN)
+    assert corrected == replace(one, text="Bob waves.", author=Author.HUMAN)
+    assert one.text == "Ann waves."
+
+
+def test_nouns_do_not_change() -> None:
+    with pytest.raises(FrozenInstanceError):
+        cue("a", 0, 10).text = "other"  # type: ignore[misc]
+
+
+def test_a_still_does_not_print_its_bytes() -> None:
+    assert repr(Frame(5, b"\xff" * 99)) == "Frame(time_ms=5)"
+
+
+def test_a_scene_needs_neither_features_nor_frames() -> None:
+    scene = Scene("s1", "film", Span(0, 1000))
+    assert scene.image_embeds is None
+    assert scene.frames is None
+    assert len({scene, Scene("s1", "film", Span(0, 1000))}) == 2
