@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -78,4 +79,8 @@ app.add_typer(model.app, name="model")
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A film's name may hold what the terminal cannot show.
+            stream.reconfigure(errors="backslashreplace")
     app()

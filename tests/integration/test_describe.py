@@ -1,0 +1,282 @@
+"""`describe` from film to files, with a tiny random model: what it writes, reuses, survives and refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pysubs2
+import pytest
+from safetensors import safe_open
+
+from calvin import describe
+from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.captioners.calvin import Calvin
+from calvin.captioners.world import World
+from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
+from calvin.core.progress import Progress
+from calvin.core.types import Author
+from calvin.data import FeatureStore
+from calvin.media import decode_film
+from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
+from calvin.studio.store import ProjectStore
+
+SRT = """1
+00:00:03,500 --> 00:00:05,000
+ANN: Is anybody there?
+
+2
+00:00:08,000 --> 00:00:09,500
+BOB: Only me.
+"""
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, make_film: Callable[..., Path]) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "Night Train.mp4", (4.0, 4.0, 4.0))
+
+
+@pytest.fixture(scope="module")
+def calvin(tiny_model: Path) -> Calvin:
+    return Calvin.from_pretrained(tiny_model)
+
+
+@pytest.fixture
+def subtitles(tmp_path: Path) -> Path:
+    path = tmp_path / "night.srt"
+    path.write_text(SRT)
+    return path
+
+
+class Teller:
+    """A captioner that looks at stills only, says what it was asked, and keeps the requests."""
+
+    def __init__(self, name: str = "teller") -> None:
+        self.info = CaptionerInfo(name)
+        self.needs = frozenset({"frames"})
+        self.asked: list[CaptionRequest] = []
+        self.batches: list[int] = []
+
+    def caption(self, requests: list[CaptionRequest]) -> list[CaptionAnswer]:
+        self.batches.append(len(requests))
+        self.asked += requests
+        count = len(self.asked) - len(requests)
+        return [CaptionAnswer(f"Scene {count + i} begins.", 0.0) for i in range(len(requests))]
+
+
+def test_without_subtitles_each_shot_is_described(film: Path, calvin: Calvin, tmp_path: Path) -> None:
+    result = describe(film, model=calvin, out_dir=tmp_path / "p")
+    assert [cue.span.start_ms for cue in result.script.cues] == [0, 4000, 8000]
+    assert result.script.title == "Night Train"
+    assert result.script.duration_ms == 12_000
+    assert [path.name for path in result.files] == ["Night Train.vtt", "Night Train.srt", "Night Train.json"]
+    assert all(cue.author is Author.MODEL and cue.text for cue in result.script.cues)
+    read = pysubs2.load(str(result.files[0]))
+    assert [event.start for event in read] == [0, 4000, 8000]
+    document = json.loads(result.files[2].read_text())
+    assert document["model"]["encoder"] == "tiny-tower"
+    assert document["model"]["card"] == "Random weights, for tests."
+    assert document["film"]["width"] == 96
+    assert len(document["cues"]) == 3
+
+
+def test_with_subtitles_cues_keep_out_of_the_dialogue(film: Path, subtitles: Path, tmp_path: Path) -> None:
+    result = describe(film, subtitles, Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert result.script.cues
+    for cue in result.script.cues:
+        assert (
+            cue.span.end_ms <= 3200 or 5300 <= cue.span.start_ms < cue.span.end_ms <= 7700 or cue.span.start_ms >= 9800
+        )
+    visuals = [cue.visual for cue in result.script.cues]
+    assert visuals[0].start_ms == 0
+    assert all(later.start_ms <= earlier.end_ms for earlier, later in pairwise(visuals))
+    with ProjectStore(result.project) as store:
+        assert [(line.text, line.speaker) for line in store.dialogue] == [
+            ("Is anybody there?", "ANN"),
+            ("Only me.", "BOB"),
+        ]
+
+
+def test_each_caption_sees_the_captions_before_it(film: Path, tmp_path: Path) -> None:
+    teller = Teller()
+    describe(film, model=teller, context=2, out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert [request.prompt.context for request in teller.asked] == [
+        (),
+        ("Scene 0 begins.",),
+        ("Scene 0 begins.", "Scene 1 begins."),
+    ]
+    frames = teller.asked[1].scene.frames
+    assert frames is not None
+    assert all(4000 <= frame.time_ms < 8000 and frame.jpeg.startswith(b"\xff\xd8") for frame in frames())
+
+
+def test_without_context_scenes_are_batched_and_with_it_films_are(
+    film: Path, tmp_path: Path, make_film: Callable[..., Path]
+) -> None:
+    teller = Teller()
+    describe(film, model=teller, context=0, out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert teller.batches == [3]
+    other = make_film(tmp_path / "other.mp4", (3.0, 3.0))
+    teller = Teller()
+    jobs = [FilmJob(film, out_dir=tmp_path / "q"), FilmJob(other, out_dir=tmp_path / "q")]
+    outcomes = describe_many(jobs, teller, DescribeSettings(context=3))
+    assert teller.batches == [2, 2, 1]
+    assert [len(outcome.description.script.cues) for outcome in outcomes if outcome.description] == [3, 2]
+
+
+def test_features_are_those_of_the_films_frames_and_are_reused(
+    film: Path, calvin: Calvin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = describe(film, model=calvin, out_dir=tmp_path / "p")
+    [path] = (tmp_path / "p").glob("features-*.safetensors")
+    vectors: list[np.ndarray] = []
+    decode_film(film, tmp_path / "again", on_batch=lambda batch: vectors.append(calvin.encode_frames(batch.rgb)))
+    with FeatureStore.open(path, expect_encoder=calvin.encoder) as store, safe_open(path, "numpy") as raw:
+        assert store.fps == 5
+        [name] = raw.keys()
+        np.testing.assert_allclose(store.get(name), np.concatenate(vectors), atol=2e-3)
+    monkeypatch.setattr("calvin.studio.film.decode_film", lambda *_, **__: pytest.fail("decoded twice"))
+    monkeypatch.setattr(calvin, "caption", lambda *_: pytest.fail("captioned twice"))
+    again = describe(film, model=calvin, out_dir=tmp_path / "p")
+    assert again.script == first.script
+
+
+def test_another_request_writes_anew_but_keeps_what_a_person_wrote(film: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    describe(film, model=Teller("one"), out_dir=folder)  # type: ignore[arg-type]
+    with ProjectStore(folder) as store:
+        store.edit_cue(store.cues[1].with_text("By hand.", Author.HUMAN))
+    teller = Teller("two")
+    result = describe(film, model=teller, out_dir=folder)  # type: ignore[arg-type]
+    assert [cue.text for cue in result.script.cues] == ["Scene 0 begins.", "By hand.", "Scene 1 begins."]
+    assert teller.asked[1].prompt.context == ("Scene 0 begins.", "By hand.")
+
+
+def test_killed_while_captioning_it_goes_on_where_it_was(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    whole = describe(film, model=str(tiny_model), out_dir=tmp_path / "whole")
+    code = (
+        "import os, signal\n"
+        "from calvin import describe\n"
+        "def stop(event):\n"
+        "    if event.stage == 'describe' and event.done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"describe({str(film)!r}, model={str(tiny_model)!r}, out_dir={str(tmp_path / 'p')!r}, progress=stop)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert not list((tmp_path / "p").glob("*.vtt"))
+    events: list[Progress] = []
+    resumed = describe(film, model=str(tiny_model), out_dir=tmp_path / "p", progress=events.append)
+    assert {event.stage for event in events} == {"describe"}, "the film was decoded again"
+    assert events[-1].total == 1
+    assert [(cue.text, cue.span) for cue in resumed.script.cues] == [(cue.text, cue.span) for cue in whole.script.cues]
+
+
+def test_killed_while_decoding_it_starts_that_again(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, signal\n"
+        "from calvin import describe\n"
+        "from calvin.captioners.calvin import Calvin\n"
+        "Calvin.encode_frames = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"describe({str(film)!r}, model={str(tiny_model)!r}, out_dir={str(tmp_path / 'p')!r})\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    result = describe(film, model=str(tiny_model), out_dir=tmp_path / "p")
+    assert len(result.script.cues) == 3
+
+
+def test_damaged_leftovers_are_made_again(film: Path, calvin: Calvin, tmp_path: Path) -> None:
+    first = describe(film, model=calvin, out_dir=tmp_path / "p")
+    [path] = (tmp_path / "p").glob("features-*.safetensors")
+    path.write_bytes(path.read_bytes()[:100])
+    again = describe(film, model=calvin, out_dir=tmp_path / "p")
+    assert again.script == first.script
+    FeatureStore.open(path, expect_encoder=calvin.encoder).close()
+
+
+def test_footage_unlike_the_models_world_gets_a_notice(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    World.fit(np.random.default_rng(0).normal(size=(100, 24)) * 0.01, "quiet films").save(model)
+    result = describe(film, model=str(model), out_dir=tmp_path / "p")
+    assert "unlike what this model was trained on (quiet films)" in result.notes[0]
+    assert "--model" in result.notes[0]
+    assert result.notes[0] in json.loads((tmp_path / "p/Night Train.json").read_text())["notes"]
+    assert result.script.cues
+
+
+def test_a_broken_end_is_described_as_far_as_it_goes(
+    film: Path, tmp_path: Path, make_film: Callable[..., Path]
+) -> None:
+    whole = make_film(tmp_path / "whole.mkv", (4.0, 4.0, 4.0), audio=False)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    result = describe(cut, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert 0 < len(result.script.cues) < 3 or (result.script.duration_ms or 0) < 11_000
+    assert any("could be decoded" in note or "breaks off" in note or "damaged" in note for note in result.notes)
+
+
+def test_dialogue_from_end_to_end_leaves_an_empty_script_and_says_so(film: Path, tmp_path: Path) -> None:
+    srt = tmp_path / "full.srt"
+    srt.write_text("1\n00:00:00,000 --> 00:00:12,000\nWords without end.\n")
+    result = describe(film, srt, Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert result.script.cues == ()
+    assert any("no gap" in note for note in result.notes)
+    assert result.files[0].read_text().startswith("WEBVTT")
+
+
+def test_one_bad_film_does_not_stop_the_others(film: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.mp4"
+    bad.write_text("not a film")
+    jobs = [FilmJob(path, out_dir=tmp_path / "out") for path in (bad, film, tmp_path / "absent.mp4")]
+    outcomes = describe_many(jobs, Teller())
+    assert [type(outcome.error) for outcome in outcomes] == [MediaError, type(None), MediaError]
+    assert outcomes[1].description is not None
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["Night Train.calvin"]
+
+
+def test_two_films_never_share_a_folder(film: Path, tmp_path: Path) -> None:
+    twin = shutil.copy(film, tmp_path / film.name)
+    outcomes = describe_many(
+        [FilmJob(film, out_dir=tmp_path / "o"), FilmJob(Path(twin), out_dir=tmp_path / "o")], Teller()
+    )
+    assert outcomes[0].error is None
+    assert "would share the folder" in str(outcomes[1].error)
+
+
+def test_a_project_of_another_film_is_left_alone(film: Path, tmp_path: Path, make_film: Callable[..., Path]) -> None:
+    describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    before = (tmp_path / "p/Night Train.json").read_text()
+    other = make_film(tmp_path / "other.mp4", (3.0,))
+    with pytest.raises(StoreError, match="is the project of Night Train"):
+        describe(other, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert (tmp_path / "p/Night Train.json").read_text() == before
+
+
+def test_features_of_one_film_that_cannot_be_read_stop_only_that_film(
+    film: Path, calvin: Calvin, tmp_path: Path, make_film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_film(tmp_path / "other.mp4", (3.0,))
+    inner = FeatureStore.scene
+
+    def fail_for_other(store: FeatureStore, name: str, span: object, max_frames: int = 32) -> np.ndarray:
+        if span is not None and "other.calvin" in str(store.path):
+            raise CalvinError("The disk forgot.")
+        return inner(store, name, span, max_frames)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FeatureStore, "scene", fail_for_other)
+    outcomes = describe_many([FilmJob(p, out_dir=tmp_path / "o") for p in (other, film)], calvin)
+    assert str(outcomes[0].error) == "The disk forgot."
+    assert outcomes[1].error is None
+
+
+def test_bad_settings_are_refused_before_anything_is_read(film: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="There is no format 'pdf'"):
+        describe(film, formats=("pdf",), out_dir=tmp_path / "p")
+    with pytest.raises(UsageError, match="context"):
+        describe(film, context=-1, out_dir=tmp_path / "p")
+    assert not (tmp_path / "p").exists()

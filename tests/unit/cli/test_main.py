@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import calvin
+from calvin.cli.main import app, sentence
+from calvin.core.errors import ConfigError, DataError
+
+COMMANDS = ["describe", "demo", "puppets render", "data features", "model info"]
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    return CliRunner()
+
+
+def command(error: BaseException):
+    """The app with `calvin demo` replaced by something that raises."""
+    from calvin.cli.main import Commands, options
+
+    broken = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+    broken.callback()(options)
+
+    @broken.command("demo")
+    def demo() -> None:
+        raise error
+
+    return broken
+
+
+def test_help_is_quick_and_does_not_load_torch() -> None:
+    code = (
+        "import sys\nfrom calvin.cli.main import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'cv2', 'av', 'numpy', 'pydantic'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    best = 10.0
+    for _ in range(3):
+        started = time.perf_counter()
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        best = min(best, time.perf_counter() - started)
+        assert result.returncode == 0, result.stderr
+        assert "describe" in result.stdout
+    # Half a second on an idle machine; tests may share theirs.
+    assert best < 1.5
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_has_help_with_an_example(words: str, runner: CliRunner) -> None:
+    result = runner.invoke(app, [*words.split(), "--help"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert f"calvin {words}" in result.stdout.split("Example", 1)[1]
+
+
+def test_the_version(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"calvin {calvin.__version__}\n")
+
+
+def test_an_unknown_command_is_refused(runner: CliRunner) -> None:
+    assert runner.invoke(app, ["describe-all"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (DataError("The list is empty:\n  fill it."), 1, "Error: The list is empty: fill it.\n"),
+        (ConfigError("No such recipe."), 2, "Error: No such recipe.\n"),
+        (OSError(28, "No space left on device", "/big/file"), 1, "Error: /big/file: No space left on device.\n"),
+        (KeyboardInterrupt(), 130, "Stopped. What was finished is kept: the same command goes on from there.\n"),
+    ],
+)
+def test_trouble_is_one_sentence_and_a_code(error: BaseException, code: int, said: str, runner: CliRunner) -> None:
+    result = runner.invoke(command(error), ["demo"])
+    assert (result.exit_code, result.stderr) == (code, said)
+
+
+def test_debug_shows_where_it_went_wrong(runner: CliRunner) -> None:
+    result = runner.invoke(command(DataError("x")), ["--debug", "demo"])
+    assert isinstance(result.exception, DataError)
+
+
+def test_a_reader_that_has_gone_is_no_trouble() -> None:
+    shell = f"{sys.executable} -m calvin --help | head -c 0; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert "Traceback" not in result.stderr
+
+
+def test_an_error_without_a_file_is_told_in_its_own_words() -> None:
+    assert sentence(OSError("odd")) == "odd"
+    assert sentence(DataError("two\n lines")) == "two lines"
+
+
+def test_model_info_names_parts_parameters_and_training(runner: CliRunner, tiny_model: Path) -> None:
+    result = runner.invoke(app, ["model", "info", str(tiny_model)])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    counts = [int(line.split()[index].replace(",", "")) for line, index in zip(lines[1:4], (2, 1, 2), strict=True)]
+    total = int(lines[0].split(": ")[1].split()[0].replace(",", ""))
+    assert sum(counts) == total
+    assert "CalvinFrameEncoder" in lines[1]
+    assert "stage 1" in lines[2]
+    assert "LoRA" in lines[3]
+    assert "tiny-tower" in result.stdout
+    assert "Random weights, for tests." in result.stdout
+
+
+def test_data_features_from_the_command_line(runner: CliRunner, tiny_tower: Path, tmp_path: Path) -> None:
+    import numpy as np
+    from PIL import Image
+
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        Image.fromarray(np.full((20, 30, 3), i * 40, np.uint8)).save(tmp_path / f"in/{i}.png")
+    (tmp_path / "in/x.png").write_text("no")
+    words = ["data", "features", tmp_path / "in", "--kind", "images", "--model", tiny_tower, "-o", tmp_path / "f.h5"]
+    result = runner.invoke(app, [str(word) for word in words])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{tmp_path / 'f.h5'}: 3 ids, 3 frames encoded\n"
+    assert "dropped 1: unreadable" in result.stderr
+    missing = runner.invoke(app, ["data", "features", str(tmp_path / "in"), "-o", "f.h5", "-m", str(tmp_path)])
+    assert missing.exit_code == 1
+    assert missing.stderr.startswith("Error: ")
