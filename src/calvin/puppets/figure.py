@@ -96,7 +96,7 @@ class Figure:
             canvas.disc(centre, 8.2 * k, hair, 0.9 * k)
         else:
             canvas.disc(centre, 8.2 * k, skin, 0.9 * k)
-            cap = [self.at(head + up * (2.2 - pose.head_pitch * 0.5) - right * 2.5 * turn
+            cap = [self.at(head + up * (2.2 - pose.head_pitch * 0.5) - right * 1.2 * turn
                            + (right * z.real * 8.2 + up * z.imag * 6.2)) for z in _HALF_CIRCLE]  # fmt: skip
             canvas.shape(cap, hair)
             if turn > 0.5 or turn < -0.5:
@@ -110,7 +110,8 @@ class Figure:
         pose, k, canvas = self.pose, self.scale, self.canvas
         up, right = pose.up, -1j * pose.up
         middle = head + right * 5.6 * turn - up * pose.head_pitch
-        for side in (-1, 1):
+        # In profile one eye is seen; two would run together.
+        for side in (-1, 1) if abs(turn) < 0.8 else (0,):
             eye = middle + right * 3.1 * side * max(facing, 0.15) + up * 0.6
             if pose.asleep:
                 canvas.line((self.at(eye - right * 1.2), self.at(eye + right * 1.2)), 0.8 * k, INK)

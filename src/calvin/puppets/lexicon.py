@@ -76,6 +76,7 @@ ACTIONS: tuple[Action, ...] = (
     _move("chase", "chases {p}", "runs after {p}", "pursues {p}", people=2),
 )
 
+POSES: tuple[Action, ...] = tuple(action for action in ACTIONS if not action.motion)
 TALK = Action("talk", (), people=2)
 """A conversation. Films have such shots between the described scenes; no caption tells of them."""
 

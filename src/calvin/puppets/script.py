@@ -16,7 +16,7 @@ import numpy as np
 
 from calvin.core.errors import UsageError
 from calvin.core.prompts import join_names
-from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, PROPS, TALK, Action
+from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, POSES, PROPS, TALK, Action
 from calvin.puppets.truth import Look, SceneTruth
 
 Split = Literal["train", "heldout"]
@@ -25,6 +25,7 @@ T = TypeVar("T")
 _COLOURS = tuple(COLOURS)
 HELDOUT_SHARE = 5
 """One pairing in this many is kept for held-out films."""
+_SPOKEN_CARD_MS = 2800
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +189,7 @@ def make_film(
         if rng.random() < talk and len(group) > 1:
             words = pick(rng, LINES)
             shot = draw_scene(rng, film_id, number, now, group, 0.8 + speaking_ms(words) / 1000, TALK)
-            start = now + 400
-            lines.append(Line(start, start + speaking_ms(words), shot.truth.agent, words))
+            lines.append(_line(now + 400, shot.truth.agent, words))
             shots.append(shot)
             now = shot.truth.end_ms
         length = round(float(rng.uniform(*seconds)) * 5) / 5
@@ -197,10 +197,15 @@ def make_film(
         if length > 4.6 and rng.random() < talk / 2:
             # Heard while the action comes to its end: the gap before it is long enough for description.
             words = pick(rng, [line for line in LINES if speaking_ms(line) < 2000])
-            lines.append(Line(now + 2700, now + 2700 + speaking_ms(words), pick(rng, group).name, words))
+            lines.append(_line(now + 2700, pick(rng, group).name, words))
         now = shots[-1].truth.end_ms
         number += 1
     names = tuple(person.name for person in people)
+    if talk and card_ms >= _SPOKEN_CARD_MS:
+        # As in many a film, somebody is heard over the credits, which leaves no room to describe them.
+        over = [line for line in LINES if 1600 <= speaking_ms(line) <= card_ms - 600]
+        lines.insert(0, _line(300, pick(rng, people).name, pick(rng, over)))
+        lines.append(_line(now + 300, pick(rng, people).name, pick(rng, over)))
     cards = (
         Card(0, card_ms, "opening", (title, "A puppet film")),
         Card(now, now + card_ms, "closing", ("The End", f"With {join_names(names)}")),
@@ -208,13 +213,21 @@ def make_film(
     return Film(film_id, seed, split, people, tuple(shots), cards, tuple(lines))
 
 
+def _line(start_ms: int, speaker: str, words: str) -> Line:
+    return Line(start_ms, start_ms + speaking_ms(words), speaker, words)
+
+
 def speaking_ms(text: str) -> int:
     """About how long a line takes to say, in steps of 200 ms."""
-    return -(-(500 + 62 * len(text)) // 200) * 200
+    return -(-(500 + 50 * len(text)) // 200) * 200
 
 
-def random_scene(seed: int, split: Split | None = "train", seconds: float | None = None) -> Scene:
-    """A scene on its own, for stills and clips: `split` None takes any pairing of name and look."""
+def random_scene(seed: int, split: Split | None = "train", seconds: float | None = None, still: bool = False) -> Scene:
+    """A scene on its own, for stills and clips: `split` None takes any pairing of name and look.
+
+    `still` keeps to actions that one frame tells.
+    """
     rng = rng_for(seed, "scene", split or "any")
     length = seconds or round(float(rng.uniform(2.0, 6.0)) * 5) / 5
-    return draw_scene(rng, f"scene_{seed:06d}", 0, 0, draw_cast(rng, 2, split), length)
+    action = pick(rng, POSES) if still else None
+    return draw_scene(rng, f"scene_{seed:06d}", 0, 0, draw_cast(rng, 2, split), length, action)

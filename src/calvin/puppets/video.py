@@ -33,7 +33,10 @@ def draw_card(card: Card, width: int, height: int) -> np.ndarray:
 
 
 def film_frames(film: Film, width: int, height: int, fps: float) -> Iterator[np.ndarray]:
-    """Every frame of a film in order, RGB uint8 [H, W, 3]; frame i shows the time i / fps. One shot is held at a time."""
+    """Every frame of a film in order, RGB uint8 [H, W, 3]; frame i shows the time i / fps.
+
+    One shot is held in memory at a time.
+    """
     parts: list[Card | Scene] = [film.cards[0], *film.shots, film.cards[-1]]
     starts = [part.start_ms if isinstance(part, Card) else part.truth.start_ms for part in parts]
     at, image, renderer = -1, np.empty(0), None

@@ -1,0 +1,121 @@
+"""A puppet film to watch: picture and spoken dialogue in one file, with its subtitles and its truth beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from calvin.core.files import atomic_path, write_json
+from calvin.core.progress import Listener, Stage, silent
+from calvin.media.voice import Voice, open_voice
+from calvin.puppets.captions import film_captions
+from calvin.puppets.script import Film, Line, Split, make_film, rng_for
+from calvin.puppets.video import VideoWriter, film_frames
+from calvin.puppets.world import write_srt
+
+SOUND_RATE = 44_100
+_ROOM = 0.0012
+"""Loudness of the noise of the room, so that silence is not digital silence."""
+_FASTEST_WPM = 320.0
+
+
+def render_film(
+    seed: int, path: str | Path, width: int = 640, height: int = 360, fps: float = 25.0, scenes: int = 18,
+    cast: int = 4, split: Split = "heldout", voice: Voice | None = None, listener: Listener = silent,
+) -> Film:  # fmt: skip
+    """Draw, voice and encode one film as MP4 (H.264, AAC), with PATH.srt and PATH.truth.json beside it.
+
+    Frames and sound are made as they are written, so memory does not grow with the film. The picture is the same for
+    the same seed; the sound depends on the voice (by default the best that is installed).
+    """
+    film = make_film(seed, scenes, cast, split, card_ms=3000, seconds=(3.0, 5.6), talk=0.3)
+    target = Path(path)
+    speaker = voice or open_voice()
+    try:
+        with atomic_path(target) as temporary:
+            _encode(film, temporary, width, height, fps, speaker, Stage("render film", listener, None, "frames"))
+    finally:
+        if voice is None:
+            speaker.close()
+    write_srt(target.with_suffix(".srt"), film.lines)
+    write_json(target.with_suffix(".truth.json"), film_truth(film))
+    return film
+
+
+def film_truth(film: Film) -> dict[str, Any]:
+    """Everything that is true of a film: cast, credits, dialogue, and each described scene with a reference caption."""
+    return {
+        "film": film.id,
+        "title": film.title,
+        "seed": film.seed,
+        "duration_ms": film.duration_ms,
+        "cast": [asdict(person) for person in film.cast],
+        "credits": [asdict(card) for card in film.cards],
+        "dialogue": [asdict(line) for line in film.lines],
+        "scenes": [
+            {**scene.truth.to_json(), "caption": caption}
+            for scene, caption in zip(film.scenes, film_captions(film), strict=True)
+        ],
+    }
+
+
+def _encode(film: Film, path: Path, width: int, height: int, fps: float, voice: Voice, stage: Stage) -> None:
+    stage.total = round(film.duration_ms / 1000 * fps)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        picture = VideoWriter(container, width, height, fps, crf=23, preset="veryfast")
+        sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono", options={"b": "96k"})
+        blocks = sound_blocks(film, voice, fps)
+        written = 0
+        for number, rgb in enumerate(film_frames(film, width, height, fps), 1):
+            picture.write(rgb)
+            block = next(blocks)
+            frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, written, Fraction(1, SOUND_RATE)
+            written += len(block)
+            container.mux(sound.encode(frame))
+            stage.update(number)
+        picture.finish()
+        container.mux(sound.encode(None))
+
+
+def sound_blocks(film: Film, voice: Voice, fps: float) -> Iterator[np.ndarray]:
+    """The sound of each frame in turn, float32; a line is spoken when its time comes and forgotten when it is over."""
+    rng = rng_for(film.seed, "room")
+    waiting = sorted(film.lines, key=lambda line: line.start_ms)
+    speaking: list[tuple[int, np.ndarray]] = []
+    number, at = 0, 0
+    while True:
+        number += 1
+        end = round(number / fps * SOUND_RATE)
+        block = (_ROOM * rng.standard_normal(end - at)).astype(np.float32)
+        while waiting and waiting[0].start_ms * SOUND_RATE // 1000 < end:
+            line = waiting.pop(0)
+            speaking.append((line.start_ms * SOUND_RATE // 1000, say(line, voice)))
+        for start, samples in speaking:
+            first, last = max(start, at), min(start + len(samples), end)
+            if last > first:
+                block[first - at : last - at] += samples[first - start : last - start]
+        speaking = [(start, samples) for start, samples in speaking if start + len(samples) > end]
+        yield np.clip(block, -1, 1)
+        at = end
+
+
+def say(line: Line, voice: Voice) -> np.ndarray:
+    """A line at SOUND_RATE, spoken faster where its time would not do."""
+    samples, rate = voice.synthesize(line.text)
+    limit_s = (line.end_ms - line.start_ms) / 1000
+    if len(samples) / rate > limit_s:
+        samples, rate = voice.synthesize(
+            line.text, min(voice.natural_wpm * len(samples) / rate / limit_s, _FASTEST_WPM)
+        )
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
+    frame.sample_rate = rate
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
+    frames = [*resampler.resample(frame), *resampler.resample(None)]
+    return 0.7 * np.concatenate([piece.to_ndarray()[0] for piece in frames])
