@@ -65,7 +65,9 @@ class Camera:
         shift = np.clip(MARGIN + self.pan * index, 0, 2 * MARGIN - 1).astype(int)
         picture = self.scene[shift[1] : shift[1] + self.height, shift[0] : shift[0] + self.width].copy()
         for place, speed, radius, colour in self.things:
-            at = (place * (self.width, self.height) + speed * index) % (self.width, self.height)
+            # They bounce off the edges: a thing that jumps across the picture would be a cut to any detector.
+            size = np.array([self.width, self.height])
+            at = size - np.abs((place * size + speed * index) % (2 * size) - size)
             cv2.circle(picture, (int(at[0]), int(at[1])), radius, colour, -1)
         return picture
 
@@ -95,7 +97,7 @@ def frames(shots: list[Shot], width: int, height: int):
 def film(seconds: int, width: int = 1280, height: int = 720, seed: int = 0) -> tuple[Path, list[Shot]]:
     """The film's file, made once and kept in the temporary folder, and its plan."""
     shots = plan(seconds, seed)
-    path = Path(tempfile.gettempdir()) / "calvin-benchmarks" / f"film-{seconds}s-{width}x{height}-{seed}-v1.mp4"
+    path = Path(tempfile.gettempdir()) / "calvin-benchmarks" / f"film-{seconds}s-{width}x{height}-{seed}-v2.mp4"
     if path.exists():
         return path, shots
     path.parent.mkdir(exist_ok=True)
