@@ -6,6 +6,7 @@ base, and the projector, which every stage trains: a few per cent of the whole, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def add_lora(
     config = LoraConfig(
         task_type="CAUSAL_LM", r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets)
     )
-    model.language_model = get_peft_model(model.language_model, config)
+    _wrap(model, config)
 
 
 def add_prefix(model: CalvinForConditionalGeneration, tokens: int = 16) -> None:
@@ -95,7 +96,15 @@ def add_prefix(model: CalvinForConditionalGeneration, tokens: int = 16) -> None:
     """
     _refuse_second(model)
     config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=tokens)
-    model.language_model = get_peft_model(model.language_model, config)
+    _wrap(model, config)
+
+
+def _wrap(model: CalvinForConditionalGeneration, config: PeftConfig) -> None:
+    with warnings.catch_warnings():
+        # peft 0.21 asks transformers for a property by its old name
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        model.language_model = get_peft_model(model.language_model, config)
+    model.train(model.training)  # the adapter's own dropout comes switched on
 
 
 def _refuse_second(model: CalvinForConditionalGeneration) -> None:
@@ -231,7 +240,7 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{folder} has no usable adapter_config.json.") from error
     config.inference_mode = not trainable
-    model.language_model = get_peft_model(model.language_model, config)
+    _wrap(model, config)
     try:
         _check_tensors(tensors, get_peft_model_state_dict(model.language_model), folder)
     except CheckpointError:
