@@ -15,13 +15,17 @@ from calvin.evaluation.metrics.base import (
     collect_candidates,
     collect_references,
 )
+from calvin.evaluation.metrics.bertscore import BertScore
 from calvin.evaluation.metrics.bleu import Bleu
 from calvin.evaluation.metrics.cider import Cider, CiderD
 from calvin.evaluation.metrics.ptb import ptb_tokenize
 from calvin.evaluation.metrics.rouge import RougeL, lcs_length
+from calvin.evaluation.metrics.spice import Spice
+from calvin.evaluation.metrics.spice_jars import install_spice
 from calvin.evaluation.metrics.tokens import tokenize
 
 __all__ = [
+    "BertScore",
     "Bleu",
     "Cider",
     "CiderD",
@@ -29,9 +33,11 @@ __all__ = [
     "MetricResult",
     "Pairs",
     "RougeL",
+    "Spice",
     "align",
     "collect_candidates",
     "collect_references",
+    "install_spice",
     "lcs_length",
     "ptb_tokenize",
     "tokenize",
