@@ -12,7 +12,7 @@ import av
 import av.error
 
 from calvin.core.errors import MediaError
-from calvin.media.source import NO_FRAME, MediaLimits, check_pixels, open_film, start_us, stated_us, video_stream
+from calvin.media.source import NO_FRAME, MediaLimits, open_film, start_us, stated_us, video_stream
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -94,9 +94,12 @@ class FilmReader:
             step = max(1, round(1_000_000 / self.rate))
             self.stated_us = stated_us(container, stream)
             origin = start_us(container, stream)
-            clock = PresentationClock(origin, step, self.stated_us)
-            sound = PresentationClock(origin, 0, self.stated_us)
+            # A transport stream's length is a guess from its first and last times, which a jump makes worthless.
+            trusted_us = 0 if container.format.name == "mpegts" else self.stated_us
+            clock = PresentationClock(origin, step, trusted_us)
+            sound = PresentationClock(origin, 0, trusted_us)
             for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
+                self.damaged += packet is not None and packet.is_corrupt
                 if packet is not None and packet.stream is audio:
                     self._hear(packet, sound)
                     continue
@@ -128,7 +131,6 @@ class FilmReader:
             return []
 
     def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:
-        check_pixels(frame.width, frame.height, self.path, self.limits)
         pts = frame.pts if frame.pts is not None else frame.dts
         time = clock.film_time(pts, frame.time_base)
         if time > self.limits.max_duration_s * 1e6:

@@ -6,6 +6,7 @@ films to other files and to the network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,9 @@ READABLE = "mp4, mov, mkv, webm, avi or ts"
 NO_FRAME = "{} has a video stream but not one frame of it can be decoded: give a whole file."
 
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b";FFMETADATA", b"v=0")
+_CLOCK_RUNS_US = 12 * 3600 * 1_000_000
+"""A transport stream's clock starts anew after 26.5 hours: a length of that order means that it jumps backwards."""
+
 _FIRST_FRAME_PACKETS = 2000
 _DELAY_US = 100_000
 
@@ -129,7 +133,7 @@ def open_film(path: str | Path, limits: MediaLimits | None = None) -> Iterator[I
             raise MediaError(
                 f"{film} holds {len(container.streams)} streams, more than the {limits.max_streams} allowed."
             )
-        seconds = (container.duration or 0) / 1_000_000
+        seconds = stated_us(container) / 1_000_000
         if seconds > limits.max_duration_s:
             raise MediaError(
                 f"{film} says it is {seconds / 3600:.1f} hours long, more than the "
@@ -145,11 +149,11 @@ def check_file(path: str | Path) -> Path:
         MediaError: it is something else.
     """
     film = Path(path)
-    if "://" in str(path):
-        raise MediaError(f"{path} is an address: only local files are read, so download it first.")
     if film.is_dir():
         raise MediaError(f"{film} is a folder: give a film file.")
     if not film.exists():
+        if re.match(r"[a-zA-Z][\w+.-]+:/", str(path)):
+            raise MediaError(f"{path} is an address: only local files are read, so download it first.")
         raise MediaError(f"{film} does not exist: check the name.")
     if not film.is_file():
         raise MediaError(f"{film} is not a regular file: give a film file.")
@@ -211,6 +215,8 @@ def stated_us(container: InputContainer, stream: VideoStream | None = None) -> i
     AVI the header's count of frames speaks.
     """
     length = container.duration or 0
+    if container.format.name == "mpegts" and length > _CLOCK_RUNS_US:
+        return 0
     matroska = container.format.name.startswith("matroska")
     if stream is not None:
         tag = next((value for key, value in stream.metadata.items() if key.upper().startswith("DURATION")), None)

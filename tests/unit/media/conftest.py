@@ -34,10 +34,11 @@ def write_film(
     audio: dict[str, float] | None = None,
     options: dict[str, str] | None = None,
     time_base: Fraction = Fraction(1, 90_000),
+    fast_start: bool = False,
 ) -> Path:
     """Encode pictures, at `times` in seconds (default: at `rate`); `audio` is {language: start in seconds}."""
     times = times if times is not None else [index / rate for index in range(len(pictures))]
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"movflags": "faststart"} if fast_start else {}) as container:
         stream = container.add_stream(CODECS[path.suffix], rate=rate)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
