@@ -202,7 +202,7 @@ def carry(u: float, t: float, s: Stage) -> Instant:
 
 
 def wave(u: float, t: float, s: Stage) -> Instant:
-    return Instant([_toward(s, yaw=35, near=complex(9 + 5 * math.sin(6 * s.tempo * t), 13)), _patient(s)])
+    return Instant([_toward(s, yaw=35, near=complex(12 + 4 * math.sin(6 * s.tempo * t), 11)), _patient(s)])
 
 
 def bow(u: float, t: float, s: Stage) -> Instant:
