@@ -27,7 +27,7 @@ def warn(text: str) -> None:
 
 
 class ProgressView:
-    """A listener that draws progress: a bar on a terminal, else a line for each stage and now and then.
+    """A listener that draws progress: a bar on a terminal, else a line when a stage begins, now and then, and when it is done.
 
     Use as a context manager, so that the bar is taken off the screen at the end.
     """
@@ -38,6 +38,7 @@ class ProgressView:
         self._tasks: dict[str, TaskID] = {}
         self._stage = ""
         self._said_at = 0.0
+        self._finished = False
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -60,9 +61,11 @@ class ProgressView:
 
     def _write_plain(self, event: Progress) -> None:
         now = time.monotonic()
-        if event.stage == self._stage and now - self._said_at < _PLAIN_EVERY_S:
+        finished = bool(event.total) and event.done >= (event.total or 0)
+        known = event.stage == self._stage and (now - self._said_at < _PLAIN_EVERY_S or self._finished)
+        if known and not (finished and not self._finished):
             return
-        self._stage, self._said_at = event.stage, now
+        self._stage, self._said_at, self._finished = event.stage, now, finished
         share = f" {event.done / event.total:.0%}" if event.total and event.done else ""
         tail = describe(event)
         warn(f"{event.stage}:{share}{', ' if share and tail else ' ' if tail else ''}{tail}".rstrip(" :"))

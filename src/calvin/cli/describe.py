@@ -73,7 +73,8 @@ def report(outcomes: list[Outcome]) -> int:
 
 
 def show(film: Path, description: Description) -> None:
-    say(f"{film}: {len(description.script.cues)} cues")
+    count = len(description.script.cues)
+    say(f"{film}: {count} cue{'' if count == 1 else 's'}")
     for path in description.files:
         say(f"  {path}")
     for note in description.notes:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from calvin.cli.console import ProgressView, say
+from calvin.core.errors import UsageError
 
 app = typer.Typer(help="Make puppet films, with the truth of every scene.", no_args_is_help=True)
 
@@ -56,3 +57,29 @@ def render(
     for path in sorted(out.glob("*/*")):
         if path.is_file():
             say(str(path))
+
+
+@app.command("film")
+def film(
+    path: Annotated[Path, typer.Argument(help="MP4 to write; PATH.srt and PATH.truth.json go beside it.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same film.", min=0)] = 0,
+    split: Annotated[Split, typer.Option(help="Held-out films share no pairing of name and look.")] = Split.HELDOUT,
+    scenes: Annotated[int, typer.Option(help="Scenes.", min=1)] = 18,
+    width: Annotated[int, typer.Option(help="Pixels.", min=16)] = 640,
+    height: Annotated[int, typer.Option(help="Pixels.", min=16)] = 360,
+    fps: Annotated[float, typer.Option(help="Frames a second.", min=1)] = 25.0,
+) -> None:
+    """Draw one film with voices, subtitles and credits, and the truth of every scene beside it.
+
+    Example:
+
+        calvin puppets film lamp.mp4 --seed 7
+    """
+    from calvin.puppets.film import render_film
+
+    if path.suffix.lower() != ".mp4":
+        raise UsageError(f"Puppet films are written as MP4: give {path.name} the suffix .mp4.")
+    with ProgressView() as progress:
+        render_film(seed, path, width, height, fps, scenes, split=split.value, listener=progress)
+    for written in (path, path.with_suffix(".srt"), path.with_suffix(".truth.json")):
+        say(str(written))

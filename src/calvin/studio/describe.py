@@ -195,7 +195,10 @@ def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Any]) -> D
     # A span is clipped to its gap, so it is shorter than its words only where they do not fit.
     crowded = sum(spoken_ms(cue.text) > cue.span.duration_ms for cue in script.cues)
     if crowded:
-        notes.append(f"{crowded} cues take longer to say than their gap lasts: shorten them, or pause the film.")
+        what = (
+            "cue takes longer to say than its gap lasts" if crowded == 1 else "cues take longer to say than their gaps"
+        )
+        notes.append(f"{crowded} {what}: shorten the text, or pause the film.")
     info = captioner.info
     film = {"name": Path(hand.film.path).name, "sha256": hand.film.sha256, **hand.film.facts}
     model = {"name": info.name, "fingerprint": info.fingerprint, **info.details, "card": info.card}

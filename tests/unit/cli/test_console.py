@@ -26,10 +26,12 @@ def test_without_a_terminal_each_stage_is_a_line_and_not_each_step(capsys: pytes
         for step in range(50):
             view(Progress("decode", step, 50, "s", elapsed_s=1))
         view(Progress("describe", 5, 10, "cues", elapsed_s=5))
+        view(Progress("describe", 7, 10, "cues", elapsed_s=5))
+        view(Progress("describe", 10, 10, "cues", elapsed_s=9))
+        view(Progress("describe", 10, 10, "cues", elapsed_s=9))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "decode: 0 of 50 s"
-    assert lines[-1] == "describe: 50%, 5 of 10 cues, 0:05 left"
-    assert len(lines) == 2
+    assert lines[1:] == ["describe: 50%, 5 of 10 cues, 0:05 left", "describe: 100%, 10 of 10 cues"]
 
 
 def test_on_a_terminal_a_bar_is_drawn_and_taken_away() -> None:
