@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from pydantic import Field
 
@@ -76,12 +76,15 @@ def plan_cues(
     cuts = sorted({shot.start_ms for shot in shots} | {shot.end_ms for shot in shots})
     plans: list[CuePlan] = []
     seen_to = 0
-    for gap in dialogue_gaps(dialogue, duration_ms, settings.min_gap_ms, settings.guard_ms):
+    gaps = dialogue_gaps(dialogue, duration_ms, settings.min_gap_ms, settings.guard_ms)
+    for gap, following in zip_longest(gaps, gaps[1:]):
+        # What the next cue speaks over is its own to describe.
+        limit = min(gap.end_ms + settings.beyond_ms, following.start_ms if following else duration_ms)
         parts = _divide(gap, cuts, settings)
         for part in parts:
             end = part.end_ms
             if part is parts[-1]:
-                end = _see_through(end, cuts, min(end + settings.beyond_ms, duration_ms))
+                end = _see_through(end, cuts, limit)
             plans.append(CuePlan(part, Span(seen_to, end), _event(part, cuts)))
             seen_to = end
     return plans
