@@ -56,7 +56,9 @@ class Cider(PairMetric):
         entry, reference, place = entry[found], reference[found], place[found]
         products = self._clip(left[entry], right[place]) * right[place]
         rows = reference * self.max_order + judged.order[entry]
-        dots = np.bincount(rows, products, minlength=norms.size).reshape(norms.shape)
+        dots = (
+            np.bincount(rows, products, minlength=norms.size).astype(np.float64).reshape(norms.shape)
+        )  # ints if empty
         cosines = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)
         result: Floats = cosines.mean(axis=1) * self._penalty(judged.lengths[owner], given.lengths)
         return result
