@@ -153,7 +153,8 @@ def _danger(node: ast.AST) -> str | None:
 
 
 def test_imports_point_one_way() -> None:
-    assert import_violations(SOURCE) == []
+    problems = import_violations(SOURCE)
+    assert not problems, "\n".join(problems)
 
 
 def test_every_package_has_its_place() -> None:
@@ -163,11 +164,13 @@ def test_every_package_has_its_place() -> None:
 
 
 def test_files_and_functions_stay_short() -> None:
-    assert length_violations(SOURCE) == []
+    problems = length_violations(SOURCE)
+    assert not problems, "\n".join(problems)
 
 
 def test_nothing_runs_foreign_code() -> None:
-    assert danger_violations(SOURCE) == []
+    problems = danger_violations(SOURCE)
+    assert not problems, "\n".join(problems)
 
 
 def plant(root: Path, path: str, text: str) -> Path:
