@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig
 from transformers.utils import logging
@@ -63,7 +64,7 @@ def load_config(path_or_id: str | Path) -> Any:
     source = check_source(path_or_id)
     try:
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
         raise CheckpointError(f"The configuration of {source} cannot be read: {_first_line(error)}") from error
 
 

