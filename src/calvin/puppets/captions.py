@@ -38,11 +38,11 @@ STYLES: tuple[Style, ...] = (
 
 def say_look(look: Look, hat: bool = False) -> str:
     """'in a red coat', or 'in a red coat and a blue hat' where `hat` is asked for and there is one."""
-    words = f"in {_a(look.coat)} {look.garment}"
-    return f"{words} and {_a(look.hat)} hat" if hat and look.hat else words
+    words = f"in {with_article(look.coat)} {look.garment}"
+    return f"{words} and {with_article(look.hat)} hat" if hat and look.hat else words
 
 
-def _a(word: str) -> str:
+def with_article(word: str) -> str:
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 

@@ -92,7 +92,7 @@ class Stage:
 Mover = Callable[[float, float, Stage], Instant]
 
 
-def ramp(u: float, start: float = 0.2, end: float = 0.75) -> float:
+def ramp(u: float, start: float = 0.2, end: float = 0.8) -> float:
     """0 before `start`, 1 after `end`, smooth between."""
     v = min(max((u - start) / (end - start), 0.0), 1.0)
     return v * v * (3 - 2 * v)
@@ -303,7 +303,7 @@ def _between(s: Stage) -> int:
 def give(u: float, t: float, s: Stage) -> Instant:
     """The agent, prop in hand, walks up and holds it out; the patient stands and takes it in."""
     v, handed = ramp(u, 0.0, 0.55), ramp(u, 0.6, 0.85)
-    agent = _toward(s, near=mixc(complex(9, -6), complex(13, -3), v) if handed < 0.5 else complex(9, -10))
+    agent = _toward(s, near=mixc(mixc(complex(9, -6), complex(13, -3), v), complex(9, -10), ramp(u, 0.72, 0.95)))
     if 0.02 < v < 0.98:
         hand = agent.near
         agent = walking(agent, 7 * t)
@@ -333,7 +333,10 @@ def take(u: float, t: float, s: Stage) -> Instant:
 def throw(u: float, t: float, s: Stage) -> Instant:
     swing, flight = ramp(u, 0.1, 0.35), min(max((u - 0.35) / 0.35, 0.0), 1.0)
     agent = _toward(s, near=mixc(complex(-6, 8), complex(13, 6), swing), bend=mix(-10, 14, swing))
-    patient = _patient(s, near=complex(10, 5), far=complex(8, 9)) if u > 0.3 else _patient(s)
+    ready = ramp(u, 0.2, 0.4)
+    patient = _patient(
+        s, near=mixc(complex(4, -14), complex(10, 5), ready), far=mixc(complex(-5, -14), complex(8, 9), ready)
+    )
     patient.bend = -8 * ramp(u, 0.6, 0.75)
     prop = mixc(agent.hand(s.scale), patient.hand(s.scale), flight) + 1j * 14 * math.sin(math.pi * flight)
     return Instant([agent, patient], prop=prop)
@@ -344,7 +347,7 @@ def push(u: float, t: float, s: Stage) -> Instant:
     agent = _toward(s, near=mixc(complex(4, -12), complex(15, -2), v), far=mixc(complex(-4, -12), complex(14, -5), v),
                     bend=14 * v)  # fmt: skip
     agent.x = mix(s.x, s.other - _between(s) * 21 * s.scale, v)
-    arms = complex(9, mix(-10, 10, fall)) if fall > 0 else complex(4, -14)
+    arms = mixc(complex(4, -14), complex(9, 10), fall)
     patient = _patient(s, rot=82 * fall, lift=5 * fall, near=arms, foot_near=complex(3, 0))
     return Instant([agent, patient])
 

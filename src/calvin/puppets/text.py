@@ -14,7 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from calvin.core.prompts import TRAINING_QUESTIONS, Prompt
-from calvin.puppets.captions import STYLES, Style, finish, look_caption, say_action, say_look, write_caption
+from calvin.puppets.captions import (
+    STYLES,
+    Style,
+    finish,
+    look_caption,
+    say_action,
+    say_look,
+    with_article,
+    write_caption,
+)
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, COLOURS, GARMENTS, NAMES, PLACE_BY_KEY, PLACES, PROPS
 from calvin.puppets.script import Person, Split, draw_cast, draw_scene, pick
 from calvin.puppets.truth import SceneTruth
@@ -165,5 +174,5 @@ def lexicon_text() -> list[str]:
         for phrase in action.phrases
         for his in ("his", "her")
     ]
-    looks = [f"in a {colour} {garment}" for colour in COLOURS for garment in (*GARMENTS, "hat")]
+    looks = [f"in {with_article(colour)} {garment}" for colour in COLOURS for garment in (*GARMENTS, "hat")]
     return [*NAMES, *phrases, *looks, *(place.at for place in PLACES), *(f"the {prop}" for prop in PROPS)]

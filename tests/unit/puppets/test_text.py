@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from calvin.core.prompts import TRAINING_QUESTIONS
+from calvin.puppets.lexicon import COLOURS, NAMES
+from calvin.puppets.script import pairing_split
+from calvin.puppets.text import PHASES, lexicon_text, make_drill
+
+_WORDS = set(NAMES)
+
+
+def drills(phase: str, count: int = 200, split: str | None = "train"):
+    rng = np.random.default_rng(7)
+    return [make_drill(phase, rng, split) for _ in range(count)]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_spans_hold_names_and_texts_repeat_by_seed(phase: str) -> None:
+    for drill in drills(phase):
+        assert all(name in _WORDS for name in drill.names)
+        assert list(drill.spans) == sorted(set(drill.spans))
+        assert drill.text == drill.text.strip()
+    assert make_drill(phase, np.random.default_rng(1)) == make_drill(phase, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase not in ("prompt", "seen_prompt")])
+def test_a_looked_up_name_follows_its_colour_and_was_paired_with_it_before(phase: str) -> None:
+    found = 0
+    for drill in drills(phase):
+        for start, end in drill.spans:
+            name, before = drill.text[start:end], drill.text[:start]
+            colours = re.findall("|".join(COLOURS), before.lower())
+            colour = colours[-1] if "hat" not in before.rsplit(".", 1)[-1] else colours[-2]
+            pair = rf"{colour}\W+(?:\w+\W+){{0,6}}?{name}\b|\b{name}, in an? {colour}\b"
+            assert re.search(pair, before, re.IGNORECASE), (drill.text, name, colour)
+            found += 1
+    assert found > 100
+
+
+def test_names_and_looks_are_paired_anew() -> None:
+    pairs = {drill.text.split()[0] + drill.text.split()[1] for drill in drills("pairs_4")}
+    assert len(pairs) > 150
+
+
+def test_held_out_pairings_stay_out_of_training_text() -> None:
+    for split in ("train", "heldout"):
+        for drill in drills("pairs_4", split=split):
+            words = drill.text.split()
+            assert all(
+                pairing_split(name, colour) == split for colour, name in zip(words[::2], words[1::2], strict=True)
+            )
+
+
+def test_a_prompt_reads_context_question_caption() -> None:
+    told = 0
+    for drill in drills("seen_prompt"):
+        question = next(question for question in TRAINING_QUESTIONS if f" {question} " in drill.text)
+        before, caption = drill.text.split(f" {question} ")
+        assert before.count(".") == 4
+        start = len(before) + len(question) + 2
+        for first, last in drill.spans:
+            assert first >= start
+            name = drill.text[first:last]
+            assert name in before
+            told += 1
+        assert caption.endswith(".")
+    assert told > 100
+
+
+def test_the_lexicon_text_covers_everything_that_is_said() -> None:
+    known = set(re.findall(r"\w+", " ".join(lexicon_text()).lower()))
+    for phase in ("short", "captions"):
+        for drill in drills(phase, 100):
+            assert set(re.findall(r"\w+", drill.text.lower())) <= known
