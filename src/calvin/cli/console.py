@@ -27,7 +27,7 @@ def warn(text: str) -> None:
 
 
 class ProgressView:
-    """A listener that draws progress: a bar on a terminal, else a line when a stage begins, now and then, and when it is done.
+    """A listener that draws progress: a bar on a terminal, else a line as a stage begins, now and then, and at its end.
 
     Use as a context manager, so that the bar is taken off the screen at the end.
     """
@@ -39,6 +39,7 @@ class ProgressView:
         self._stage = ""
         self._said_at = 0.0
         self._finished = False
+        self._done = 0.0
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -62,8 +63,9 @@ class ProgressView:
     def _write_plain(self, event: Progress) -> None:
         now = time.monotonic()
         finished = bool(event.total) and event.done >= (event.total or 0)
-        known = event.stage == self._stage and (now - self._said_at < _PLAIN_EVERY_S or self._finished)
-        if known and not (finished and not self._finished):
+        same = event.stage == self._stage and event.done >= self._done
+        self._done = event.done
+        if same and (self._finished or (now - self._said_at < _PLAIN_EVERY_S and not finished)):
             return
         self._stage, self._said_at, self._finished = event.stage, now, finished
         share = f" {event.done / event.total:.0%}" if event.total and event.done else ""

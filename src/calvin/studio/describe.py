@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +133,8 @@ def _describe_group(
                 if folder.resolve() in taken:
                     raise StoreError(f"Two films of this call would share the folder {folder}: describe them apart.")
                 taken.add(folder.resolve())
-                project = open_film_project(job.film, job.subtitles, folder, captioner, request, progress)
+                listener = _naming(job.film, progress) if several else progress
+                project = open_film_project(job.film, job.subtitles, folder, captioner, request, listener)
                 hands[job] = stack.enter_context(project)
             except TROUBLE as error:
                 outcomes[job] = Outcome(job, error=_told(error))
@@ -146,6 +147,11 @@ def _describe_group(
             except TROUBLE as error:
                 outcomes[job] = Outcome(job, error=_told(error))
     return [outcomes[job] for job in jobs]
+
+
+def _naming(film: Path, progress: Listener) -> Listener:
+    """Progress that says which film it is about."""
+    return lambda event: progress(replace(event, detail=film.name))
 
 
 def _told(error: Exception) -> CalvinError:

@@ -39,3 +39,15 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away() -> None:
     with ProgressView(Console(file=out, force_terminal=True, width=100)) as view:
         view(Progress("describe", 5, 10, "cues", elapsed_s=5))
     assert "5 of 10 cues, 0:05 left" in out.getvalue()
+
+
+def test_a_stage_that_begins_again_is_said_again(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressView(Console(file=io.StringIO(), force_terminal=False)) as view:
+        for name in ("a.mp4", "b.mp4"):
+            for step in (0, 4, 8):
+                view(Progress("decode", step, 8, "s", name))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        *("decode: 0 of 8 s, a.mp4", "decode: 100%, 8 of 8 s, a.mp4"),
+        *("decode: 0 of 8 s, b.mp4", "decode: 100%, 8 of 8 s, b.mp4"),
+    ]
