@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 
 from calvin.core.time import round_half_up
+from calvin.puppets.actions import MOVERS
 from calvin.puppets.canvas import Canvas
 from calvin.puppets.figure import Figure
 from calvin.puppets.lexicon import PROPS
 from calvin.puppets.places import draw_foreground, draw_place
-from calvin.puppets.poses import MOVERS, STAGE_WIDTH, Instant, Stage
+from calvin.puppets.poses import STAGE_WIDTH, Instant, Stage
 from calvin.puppets.props import draw_chest, draw_prop, draw_stool
 from calvin.puppets.script import Scene, rng_for
 

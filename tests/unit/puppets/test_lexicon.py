@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from calvin.puppets.actions import MOVERS
 from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, PROPS
-from calvin.puppets.poses import MOVERS
 from calvin.puppets.scoring import action_of
 from calvin.puppets.text import FILLERS
 

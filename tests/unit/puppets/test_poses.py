@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from calvin.puppets.actions import MOVERS
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS
-from calvin.puppets.poses import MOVERS, STAGE_WIDTH, Instant, Pose, Stage, ramp
+from calvin.puppets.poses import STAGE_WIDTH, Instant, Pose, Stage, ramp
 
 ALONE = Stage(56, 1, 0, 0.8)
 PAIR = Stage(34, 1, 78, 0.8)
