@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pysubs2
 import pytest
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
+from calvin.cli.demo import bundled_film
 from calvin.cli.main import app
 
 
@@ -183,3 +186,17 @@ def test_requests_that_cannot_be_carried_out(film: Path, tiny_model: Path, tmp_p
     (tmp_path / "taken").write_text("x")
     assert "is a file" in refused(run("describe", film, "--model", tiny_model, "-o", tmp_path / "taken"))
     assert (tmp_path / "taken").read_text() == "x"
+
+
+def test_the_demo_prints_the_script_with_times_and_leaves_the_files(tiny_model: Path, tmp_path: Path) -> None:
+    result = run("demo", "--model", tiny_model, "-o", tmp_path / "demo")
+    assert result.exit_code == 0, result.stderr
+    cues = [line for line in result.stdout.splitlines() if re.match(r"\d\d:\d\d:\d\d\.\d{3} - \d\d:", line)]
+    assert len(cues) >= 10
+    for suffix in ("vtt", "srt", "json"):
+        [path] = (tmp_path / "demo").glob(f"*.{suffix}")
+        assert str(path) in result.stdout
+    subtitles = pysubs2.load(str(bundled_film()[1]))
+    [vtt] = (tmp_path / "demo").glob("*.vtt")
+    for cue in pysubs2.load(str(vtt)):
+        assert not any(cue.start < line.end and line.start < cue.end for line in subtitles), "described over dialogue"
