@@ -17,8 +17,10 @@ from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import write_json
 
 FILE_NAME = "world.json"
-_QUANTILE = 0.995
-_MARGIN = 1.5
+_QUANTILE = 0.95
+"""Of the frames it knows, one in twenty lies beyond the limit."""
+_SHARE = 1 / 3
+"""Of a film it knows, far fewer than this; of another film, most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class World:
             limit=0.0,
             description=description,
         )
-        limit = _MARGIN * float(np.quantile(world.distances(unseen), _QUANTILE))
+        limit = float(np.quantile(world.distances(unseen), _QUANTILE))
         return cls(world.mean, world.axes, world.variances, world.rest, limit, description)
 
     def distances(self, features: np.ndarray) -> np.ndarray:
@@ -92,11 +94,11 @@ class World:
         return np.sqrt((inside + outside) / 2)
 
     def check(self, features: np.ndarray) -> Notice | None:
-        """A notice where more than half of a film's frames [N, D] lie outside what the model knows."""
+        """A notice where more than a third of a film's frames [N, D] lie outside what the model knows."""
         if not len(features):
             return None
         share = float((self.distances(features) > self.limit).mean())
-        if share <= 0.5:
+        if share <= _SHARE:
             return None
         return Notice(
             share,
