@@ -247,7 +247,7 @@ RULES: tuple[Rule, ...] = (
     _rule(WORD, write=_without_soft_hyphens, starts=WORDLIKE),
     _rule(APOSTROPHE_WORD, starts=f"{WORDLIKE}|{APOSTROPHE}"),
     _rule(f"y{APOS}", f"[{LETTERS}]", starts="[yY]"),
-    _rule(rf"(?:ftp|svn|svn\+ssh|http|https|mailto)://[^ \t\n\f\r\"<>|(){{}}]+{URL_END}", starts="[fshmFSHM]"),
+    _rule(rf"https?://[^ \t\n\f\r\"<>|(){{}}]+{URL_END}", starts="[hH]"),
     _rule(LIKELY_URL),
     _rule(EMAIL, starts="[&<a-zA-Z0-9]"),
     _rule(f"@[a-zA-Z_][a-zA-Z_0-9]*|#{LETTER}+", starts="[@#]"),
