@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import calvin
-from calvin.cli import data, demo, describe, model, puppets
+from calvin.cli import data, demo, describe, model, puppets, train
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
 
@@ -73,6 +73,7 @@ def options(
 
 app.command("describe")(describe.describe)
 app.command("demo")(demo.demo)
+app.command("train")(train.train)
 app.add_typer(puppets.app, name="puppets")
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")

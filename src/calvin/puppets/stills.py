@@ -56,6 +56,13 @@ SLOTS: Mapping[str, Sequence[str]] = {
     **{f"right {name}": words for name, words in _BODY.items()},
 }
 
+WEIGHTS: Mapping[str, float] = {
+    slot: next((weight for word, weight in (("coat", 8.0), ("hat", 3.0), ("kind", 3.0)) if word in slot), 1.0)
+    for slot in SLOTS
+} | {"prop": 6.0}
+"""What counts more in training. With equal weights the many positions drown out colours and props: after 400 steps
+they were still at chance, with these weights coats were right in 70% after 200."""
+
 
 def _bin(share: float, words: Sequence[str]) -> int:
     """Which of the equal parts of the picture a position (0 to 1) lies in; IGNORE_INDEX outside the picture."""
@@ -130,6 +137,7 @@ class Stills:
     height: int = TRAINING_SIZE[1]
     frames_a_scene: int = 4
     slots: Mapping[str, Sequence[str]] = field(default_factory=lambda: SLOTS)
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
 
     def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [count, H, W, 3] and word numbers int64 [count, slots], IGNORE_INDEX where a slot does not apply."""
@@ -161,6 +169,10 @@ class StoredStills:
     @property
     def slots(self) -> Mapping[str, Sequence[str]]:
         return self.fresh.slots
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        return self.fresh.weights
 
     def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """As `Stills.images_at`; each pass over the store is in a new order."""

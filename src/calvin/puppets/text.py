@@ -112,23 +112,45 @@ def _captions(rng: np.random.Generator, cast: tuple[Person, ...], style: Style |
     return made.drill()
 
 
-def _prompt(rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True) -> Drill:
-    """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
-    where the visual will, so that who acts can be told from the looks in the context."""
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """A stage-2 sample without its pictures: `stand_in` describes the scene namelessly where the visual would be;
+    `told` are the names of the caption that stand-in and prompt give away."""
+
+    stand_in: str
+    prompt: Prompt
+    caption: str
+    told: tuple[str, ...]
+
+
+def draw_prompt(rng: np.random.Generator, cast: tuple[Person, ...], entities: bool = False) -> PromptText:
+    """A prompt with three captions of context, or (`entities`) with the names of those present, and its caption."""
     style, introduced, context = pick(rng, STYLES), set[str](), []
-    for _ in range(3):
+    for _ in range(0 if entities else 3):
         truth = _truth(rng, cast)
         # The introductions of a film lie further back than three captions as a rule.
         context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
         introduced |= set(truth.present)
     truth = _truth(rng, cast)
-    prompt = Prompt(pick(rng, TRAINING_QUESTIONS), tuple(context)).text
+    question = pick(rng, TRAINING_QUESTIONS)
+    if entities:
+        names = tuple(str(name) for name in rng.permutation(truth.present))
+        prompt, told = Prompt(question, entities=names), truth.present
+    else:
+        prompt = Prompt(question, tuple(context))
+        told = tuple(name for name in truth.present if _is_told(name, truth.looks[name].coat, context))
+    return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), told)
+
+
+def _prompt(rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True, entities: bool = False) -> Drill:
+    """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
+    where the visual will, so that who acts can be told from the looks in the context."""
+    parts = draw_prompt(rng, cast, entities)
     made = _Builder()
     if seen:
-        made.add(look_caption(truth, rng))
-    made.add(prompt.strip())
-    told = [name for name in truth.present if _is_told(name, truth.looks[name].coat, context)]
-    made.add(write_caption(truth, rng, style), *(told if seen else ()))
+        made.add(parts.stand_in)
+    made.add(parts.prompt.text.strip())
+    made.add(parts.caption, *(parts.told if seen or entities else ()))
     return made.drill()
 
 
@@ -151,6 +173,7 @@ PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]],
     "full_look_first": (4, lambda rng, cast: _captions(rng, cast, _ALWAYS)),
     "captions": (4, _captions),
     "seen_prompt": (4, _prompt),
+    "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
     "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
 }
 """The curriculum in order: phase name to size of cast and maker. The last has no look-ups: it is the plain language of

@@ -1,0 +1,173 @@
+"""The puppet world as the material of a recipe: the one place where training, evaluation and puppets meet."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calvin.core.files import write_text
+from calvin.core.progress import Listener, silent
+from calvin.core.prompts import Prompt
+from calvin.core.types import Scene
+from calvin.data import Example, FeatureStore, SourceConfig, read_mad_csv
+from calvin.evaluation.truth import TruthScene
+from calvin.puppets.scoring import names_in, score_caption
+from calvin.puppets.script import draw_cast
+from calvin.puppets.stills import StoredStills, Stills, store_stills
+from calvin.puppets.text import Drill, draw_prompt, lexicon_text, make_drill
+from calvin.puppets.truth import SceneTruth
+from calvin.puppets.world import WorldSizes, write_world
+from calvin.studio.features import Kind, make_features
+from calvin.training.language import MarkedText
+from calvin.training.recipes import WorldConfig
+
+_MIXED = ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities")
+"""What a batch of the kind "mixed" goes through in turn: film-like text, prompts with look-ups, names to copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    text: str
+    marks: Sequence[tuple[int, int]]
+
+
+@dataclass
+class PuppetMaterial:
+    """Everything a recipe learns from, drawn into `folder` as it is asked for."""
+
+    config: WorldConfig
+    folder: Path
+    listener: Listener = silent
+    workers: int = 2
+    _train: Path | None = field(default=None, init=False)
+
+    def slot_images(self) -> StoredStills:
+        stills = Stills(self.config.seed)
+        return store_stills(self.folder / "stills", self.config.tower_images, stills, self.workers, self.listener)
+
+    def texts_at(self, kind: str, index: int, count: int) -> list[MarkedText]:
+        rng = np.random.default_rng([self.config.seed, index])
+        kinds = itertools.cycle(_MIXED if kind == "mixed" else (kind,))
+        drills: list[Drill] = [make_drill(next(kinds), rng) for _ in range(count)]
+        return [_Text(drill.text, drill.spans) for drill in drills]
+
+    def tokenizer_texts(self) -> Iterator[str]:
+        words = lexicon_text()
+        # In running text a word follows a space, and names must come often enough to be one token each.
+        yield from (f"{word} {' '.join(words[:250])}" for word in words[:20])
+        yield from (f" {word}" for word in words * 20)
+        for index in range(40):
+            yield from (text.text for text in self.texts_at("mixed", 2**41 + index, 64))
+
+    def examples_at(self, index: int, count: int) -> Sequence[Example]:
+        rng = np.random.default_rng([self.config.seed, 2**20, index])
+        examples = []
+        for number in range(count):
+            parts = draw_prompt(rng, draw_cast(rng, 4, "train"), entities=number % 3 == 2)
+            prompt = parts.prompt
+            prompt = Prompt(prompt.question, (parts.stand_in, *prompt.context), prompt.entities)
+            examples.append(Example(prompt, parts.caption, visual=False))
+        return examples
+
+    def source_configs(self, tower: Path, listener: Listener) -> list[SourceConfig]:
+        world, features = self._world("train"), self.folder / "features"
+        write_entities(world / "mad")
+        made = [
+            ("mad", "mad_csv", world / "mad" / "mad.csv", world / "mad" / "videos", "films"),
+            ("webvid", "webvid", world / "webvid" / "webvid.csv", world / "webvid" / "videos", "films"),
+            ("cc", "cc3m", world / "cc3m" / "cc3m.tsv", world / "cc3m" / "images", "images"),
+            ("llava", "llava", world / "llava" / "llava.json", world / "llava" / "images", "images"),
+        ]
+        configs = []
+        for name, reader, annotations, media, kind in made:
+            path = _features(media, tower, features / f"{name}.h5", kind, listener)
+            entities = world / "mad" / "entities.jsonl" if name == "mad" else None
+            configs.append(
+                SourceConfig(name=name, format=reader, annotations=annotations, features=path, entities=entities)
+            )
+        return configs
+
+    def heldout(self, tower: Path) -> tuple[list[TruthScene], list[np.ndarray]]:
+        """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
+        world = self._world("heldout")
+        path = _features(
+            world / "mad" / "videos", tower, self.folder / "features" / "heldout.h5", "films", self.listener
+        )
+        return read_truth_scenes(world / "mad", path)
+
+    def _world(self, split: Any) -> Path:
+        config = self.config
+        if split == "train":
+            sizes = WorldSizes(
+                films=config.films,
+                scenes=config.scenes,
+                clips=config.clips,
+                images=config.images,
+                conversations=config.conversations,
+                tv_clips=0,
+            )
+        else:
+            sizes = WorldSizes(
+                films=config.heldout_films, scenes=config.scenes, clips=0, images=0, conversations=0, tv_clips=0
+            )
+        return write_world(self.folder / split, config.seed, sizes, split, self.workers, self.listener)
+
+
+def _features(media: Path, tower: Path, path: Path, kind: Kind, listener: Listener) -> Path:
+    if not path.is_file():
+        make_features(media, tower, path, kind, listener=listener)
+    return path
+
+
+def write_entities(mad: Path) -> None:
+    """Who is in each scene by oracle: the names of the cast found in the reference (section 5.1)."""
+    bank = json.loads((mad / "characters.json").read_text(encoding="utf-8"))
+    lines = []
+    for sample in read_mad_csv(mad / "mad.csv").samples:
+        cast = [person["role"] for person in bank[sample.movie]]
+        named = names_in(sample.caption, cast)
+        names = sorted(named, key=sample.caption.index)
+        if sample.span is not None:
+            start, end = sample.span.start_ms / 1000, sample.span.end_ms / 1000
+            lines.append(json.dumps({"movie": sample.movie, "start": start, "end": end, "names": names}) + "\n")
+    write_text(mad / "entities.jsonl", "".join(lines))
+
+
+def read_truth_scenes(mad: Path, features: Path, max_frames: int = 32) -> tuple[list[TruthScene], list[np.ndarray]]:
+    """The described scenes of a MAD-like folder with truth, previous captions and frame vectors."""
+    scenes: list[TruthScene] = []
+    previous: dict[str, tuple[str, ...]] = {}
+    with FeatureStore.open(features) as store:
+        for line in (mad / "truth.jsonl").read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            media, caption = row.pop("media"), row.pop("caption")
+            truth = SceneTruth.from_json(row)
+            embeds = store.scene(media, truth.span, max_frames)
+            scene = Scene(f"{media}-{truth.scene}", media, truth.span, image_embeds=embeds, caption=caption)
+            before = previous.get(media, ())
+            scenes.append(TruthScene(scene, truth, before, truth.present))
+            previous[media] = (*before, caption)
+        films = [store.get(media) for media in previous]
+    return scenes, films
+
+
+def cast_of(scenes: Sequence[TruthScene]) -> dict[str, frozenset[str]]:
+    """The names of each film's cast that appear in any of its scenes."""
+    cast: dict[str, frozenset[str]] = {}
+    for item in scenes:
+        cast[item.scene.film_id] = cast.get(item.scene.film_id, frozenset()) | frozenset(item.truth.present)
+    return cast
+
+
+def truth_score(caption: str, truth: SceneTruth) -> dict[str, float | None]:
+    """Marks for a caption (see `score_caption`); a wrong name is any name of the world that is not present."""
+    from calvin.puppets.lexicon import NAMES
+
+    marks = score_caption(caption, truth, NAMES)
+    return {aspect: None if mark is None else float(mark) for aspect, mark in marks.items()}

@@ -1,0 +1,116 @@
+"""Captions scored against what happens, not against one wording, under several kinds of context.
+
+The conditions follow the paper: no context, N previous scenes (Table 1), entities given (Figure 5, by oracle). To them
+comes a control, another scene's frames: what is still right then was not seen but guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from calvin.captioners.base import Captioner, CaptionRequest
+from calvin.core.errors import DataError
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.prompts import Prompt
+from calvin.core.types import Scene
+
+Score = Callable[[str, Any], Mapping[str, float | None]]
+"""(caption, truth) -> a mark from 0 to 1 for each aspect; None where the aspect does not apply to that scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruthScene:
+    """A scene to caption: its truth, the reference captions before it (oldest first) and the names present."""
+
+    scene: Scene
+    truth: Any
+    previous: tuple[str, ...]
+    entities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the captioner is given beside (or instead of) the scene's own frames."""
+
+    name: str
+    context: int = 0
+    entities: bool = False
+    other_frames: bool = False
+
+    def request(self, items: Sequence[TruthScene], index: int) -> CaptionRequest:
+        item = items[index]
+        previous = item.previous[-self.context :] if self.context else ()
+        scene = item.scene
+        if self.other_frames:
+            # A scene from half the set away: another film, so neither cast nor place agrees but by chance.
+            scene = replace(scene, image_embeds=items[(index + len(items) // 2) % len(items)].scene.image_embeds)
+        return CaptionRequest(scene, Prompt(context=previous, entities=item.entities if self.entities else ()))
+
+
+CONDITIONS: tuple[Condition, ...] = (
+    Condition("none"),
+    Condition("3 scenes", context=3),
+    Condition("5 scenes", context=5),
+    Condition("entities", entities=True),
+    Condition("3 scenes, other frames", context=3, other_frames=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """Means over the scenes under one condition: `means[aspect]` over `counts[aspect]` scenes, and the captions."""
+
+    condition: str
+    means: Mapping[str, float]
+    counts: Mapping[str, int]
+    captions: tuple[str, ...]
+
+
+def evaluate_truth(
+    captioner: Captioner,
+    items: Sequence[TruthScene],
+    score: Score,
+    conditions: Sequence[Condition] = CONDITIONS,
+    listener: Listener = silent,
+    batch: int = 64,
+) -> list[TruthRow]:
+    """Caption every scene under every condition and score it.
+
+    Raises:
+        DataError: fewer than two scenes.
+    """
+    if len(items) < 2:
+        raise DataError("Scoring against the truth takes at least two scenes.")
+    stage = Stage("evaluate", listener, len(items) * len(conditions), "captions")
+    rows = []
+    for number, condition in enumerate(conditions):
+        captions: list[str] = []
+        for first in range(0, len(items), batch):
+            indices = range(first, min(first + batch, len(items)))
+            requests = [condition.request(items, index) for index in indices]
+            captions += [answer.text for answer in captioner.caption(requests)]
+            stage.update(number * len(items) + len(captions), condition.name)
+        rows.append(_row(condition.name, captions, items, score))
+    return rows
+
+
+def _row(condition: str, captions: Sequence[str], items: Sequence[TruthScene], score: Score) -> TruthRow:
+    marks: dict[str, list[float]] = {}
+    for caption, item in zip(captions, items, strict=True):
+        for aspect, mark in score(caption, item.truth).items():
+            if mark is not None:
+                marks.setdefault(aspect, []).append(float(mark))
+    means = {aspect: sum(values) / len(values) for aspect, values in marks.items()}
+    return TruthRow(condition, means, {aspect: len(values) for aspect, values in marks.items()}, tuple(captions))
+
+
+def truth_table(rows: Sequence[TruthRow]) -> str:
+    """The rows as a Markdown table, in percent."""
+    aspects = list(dict.fromkeys(aspect for row in rows for aspect in row.means))
+    lines = ["| context | " + " | ".join(aspects) + " |", "|---|" + "---|" * len(aspects)]
+    for row in rows:
+        cells = [f"{100 * row.means[aspect]:.1f}" if aspect in row.means else "" for aspect in aspects]
+        lines.append(f"| {row.condition} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

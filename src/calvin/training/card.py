@@ -1,0 +1,88 @@
+"""The card that goes with a trained model: what made it, what it saw, what it scores. Every figure comes from the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from calvin.core.files import file_sha256
+from calvin.training.recipes import Recipe
+
+
+def machine() -> str:
+    """This machine's kind in words, for cards and logs."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{os.cpu_count()} {platform.machine()} CPU cores"
+
+
+def deviations(recipe: Recipe) -> list[str]:
+    """Where a recipe trains on what the paper keeps for test time, in words."""
+    stage = recipe.stage2
+    shares = {
+        "of the scenes with context are shown without it": stage.no_context_share,
+        "of the scenes with known names are shown with an entity prompt (Figure 5)": stage.entity_share,
+        "of the micro-batches of stage 2 are text alone": stage.weights.get("text", 0.0) / sum(stage.weights.values()),
+    }
+    return [f"{share:.0%} {what}" for what, share in shares.items() if share]
+
+
+def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[str, Any], table: str) -> Path:
+    """`README.md` of a model folder.
+
+    Args:
+        seconds: working time of the whole run.
+        accuracy: what tower and language model scored by themselves.
+        table: the evaluation, as Markdown.
+    """
+    tower = accuracy["tower"]
+    seen = ", ".join(f"{slot} {share:.0%}" for slot, share in tower.items() if slot in _SHOWN)
+    language = "; ".join(f"{row['phase']}: {row['marked_accuracy']:.0%}" for row in accuracy["language"])
+    world = recipe.world
+    lines = [
+        "---",
+        "license: apache-2.0",
+        "library_name: transformers",
+        "pipeline_tag: video-text-to-text",
+        "---",
+        f"# calvin-{recipe.name}",
+        "",
+        f"{recipe.about[0].upper()}{recipe.about[1:]}. It knows animated puppet films and nothing else.",
+        "",
+        f"- Made by `calvin train {recipe.name}` on {machine()} in {seconds / 60:.1f} minutes, seed {world.seed}.",
+        f"- Saw {world.films} films of {world.scenes} scenes, {world.clips} clips, {world.images} images and "
+        f"{world.conversations} conversations of the puppet world; its vision tower {world.tower_images:,} stills.",
+        f"- Vision tower, words right on held-out stills: {seen}.",
+        f"- Language model, names right that the text gives away: {language}.",
+        f"- Weights: sha256 {file_sha256(folder / 'model.safetensors')}.",
+        "- Deviations from the paper, which keeps these for test time: " + "; ".join(deviations(recipe)) + ".",
+        "",
+        f"## Scores on {world.heldout_films} held-out films, beam 5",
+        "",
+        "Percent of scenes, scored against what happens and not against one wording. Casts, names paired with looks "
+        "and seeds are not those of training. `wrong_name`: a person is named who is not there (lower is better). "
+        "The last row shows another scene's frames: what is right there was not seen.",
+        "",
+        table,
+        "",
+    ]
+    path = folder / "README.md"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+_SHOWN = frozenset({"place", "prop", "people", "left coat", "left near hand x", "left turn"})
+
+
+def save_evaluation(path: Path, rows: list[Any]) -> None:
+    """The rows of an evaluation, captions included, as JSON."""
+    values = [
+        {"condition": row.condition, "means": row.means, "counts": row.counts, "captions": row.captions} for row in rows
+    ]
+    path.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")

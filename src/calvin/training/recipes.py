@@ -1,0 +1,120 @@
+"""Experiments by name. A recipe that differs from another changes one thing and says which row of the paper it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import ConfigError
+from calvin.training.config import LoopConfig
+from calvin.training.language import LanguageConfig, Phase
+from calvin.training.stages import StageConfig
+from calvin.training.tower import TowerConfig
+
+
+class WorldConfig(FrozenConfig):
+    """How much of the puppet world a recipe draws."""
+
+    seed: int = 0
+    films: int = Field(gt=0, description="MAD-like films")
+    scenes: int = Field(default=20, gt=0, description="described scenes a film")
+    clips: int = Field(ge=0, description="WebVid-like clips")
+    images: int = Field(ge=0, description="CC-like captioned images")
+    conversations: int = Field(ge=0, description="LLaVA-like images with turns")
+    heldout_films: int = Field(gt=0, description="films for evaluation: other seeds, casts and pairings")
+    tower_images: int = Field(gt=0, description="stills for the vision tower")
+
+
+class Recipe(FrozenConfig):
+    """Everything that makes a model, in the order it happens."""
+
+    name: str
+    about: str
+    world: WorldConfig
+    tower: TowerConfig
+    language: LanguageConfig
+    qformer: Mapping[str, Any] = Field(description="transformers' Blip2QFormerConfig fields")
+    num_query_tokens: int = 32
+    lora_rank: int = Field(default=32, description="paper section 4")
+    lora_alpha: int = 64
+    lora_dropout: float = 0.05
+    stage1: StageConfig
+    stage2: StageConfig
+
+
+def _resnet(*hidden_sizes: int) -> dict[str, Any]:
+    return {
+        "model_type": "resnet",
+        "embedding_size": hidden_sizes[0],
+        "hidden_sizes": list(hidden_sizes),
+        "depths": [1] * len(hidden_sizes),
+        "layer_type": "basic",
+    }
+
+
+MICRO = Recipe(
+    name="micro",
+    about="every stage of mini, shrunk to minutes on two cores, for tests, demos and ablations",
+    world=WorldConfig(films=150, clips=800, images=3000, conversations=500, heldout_films=8, tower_images=24_000),
+    tower=TowerConfig(
+        backbone=_resnet(32, 64, 160),
+        projection_dim=192,
+        loop=LoopConfig(
+            steps=550, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"
+        ),
+    ),
+    language=LanguageConfig(
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        phases=(
+            Phase(
+                kind="mixed",
+                batch_size=32,
+                loop=LoopConfig(steps=500, max_lr=2e-3, min_lr=1e-4, warmup_steps=50, weight_decay=0.0),
+            ),
+        ),
+    ),
+    qformer={
+        "hidden_size": 192,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 512,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    },
+    stage1=StageConfig(
+        stage=1,
+        trains=("projector",),
+        weights={"cc": 1.0},
+        batch_sizes={"image": 32, "video": 16, "text": 16},
+        loop=LoopConfig(steps=100, max_lr=1e-3, min_lr=1e-4, warmup_steps=10),
+    ),
+    stage2=StageConfig(
+        stage=2,
+        trains=("projector", "lora"),
+        weights={"mad": 0.62, "webvid": 0.16, "cc": 0.06, "llava": 0.06, "text": 0.10},
+        batch_sizes={"image": 16, "video": 16, "text": 16},
+        max_frames=16,
+        no_context_share=0.15,
+        entity_share=0.25,
+        loop=LoopConfig(steps=900, max_lr=1e-3, min_lr=2e-5, warmup_steps=50),
+    ),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MICRO,)}
+
+
+def get_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        ConfigError: there is none; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"There is no recipe {name!r}; there are: {', '.join(sorted(RECIPES))}.")
+    return RECIPES[name]
