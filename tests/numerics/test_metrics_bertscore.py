@@ -25,7 +25,7 @@ def sentence(rng: random.Random) -> str:
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
     rng = random.Random(0)
-    candidates = {str(index): sentence(rng) for index in range(16)}
+    candidates = {str(index): sentence(rng) for index in range(40)}
     references = {identity: [sentence(rng) for _ in range(rng.randint(1, 3))] for identity in candidates}
     candidates["3"] = references["3"][0]
     return align(candidates, references)

@@ -15,7 +15,10 @@ from calvin.evaluation.metrics.base import Pairs
 from calvin.evaluation.metrics.spice_jars import installed_jars
 
 SHARED = Path(__file__).parents[3] / "shared"
-pytestmark = pytest.mark.skipif(not (SHARED / "spice").is_dir(), reason=f"Stanford CoreNLP is not at {SHARED}/spice")
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not (SHARED / "spice").is_dir(), reason=f"Stanford CoreNLP is not at {SHARED}/spice"),
+]
 
 ORACLE = """
 import edu.anu.spice.SpiceScorer;
@@ -98,7 +101,10 @@ def published() -> tuple[Pairs, dict[str, float]]:
 
 
 @pytest.mark.parametrize("items", [12, pytest.param(200, marks=pytest.mark.slow)])
-def test_equal_to_spices_own_scorer_per_image_and_to_published_numbers(home: Path, tmp_path: Path, items: int) -> None:
+def test_equal_to_spices_own_scorer_per_image_and_to_published_numbers(
+    home: Path, tmp_path: Path, items: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")  # short runs start faster
     example, numbers = published()
     made = varied(items)
     pairs = Pairs(made.ids + example.ids, made.candidates + example.candidates, made.references + example.references)
