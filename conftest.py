@@ -1,7 +1,8 @@
 """What holds for every test, whoever runs it.
 
-With CALVIN_STRICT_SKIPS=1 (as in .ci/run) a test that skips itself makes the whole run fail, unless it is marked `gpu`
-or `hub`: a suite that quietly tests nothing would otherwise pass.
+With CALVIN_STRICT_SKIPS=1 (as in .ci/run) a test that skips itself makes the whole run fail, unless it is marked `gpu`,
+`hub` or `shared` (inputs that cannot be put into the repository): a suite that quietly tests nothing would otherwise
+pass.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 
 import pytest
 
-MAY_SKIP = frozenset({"gpu", "hub"})
+MAY_SKIP = frozenset({"gpu", "hub", "shared"})
 
 
 class StrictSkips:

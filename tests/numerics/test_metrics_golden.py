@@ -14,7 +14,10 @@ from calvin.evaluation.metrics import Bleu, CiderD, RougeL, align
 from calvin.evaluation.metrics.bertscore import ROBERTA_LARGE_17, Baseline
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the published inputs are not at {GOLDEN}")
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the published inputs are not at {GOLDEN}"),
+]
 
 
 def load(name: str) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+import shutil
 
 import pytest
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
 from calvin.evaluation.metrics import ptb_tokenize
+
+pytestmark = pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
 
 HARD = {
     "contractions": "don't can't won't isn't shan't ain't he'd she'll they've I'm you're it's IT'S shouldn't've y'all "

@@ -1,4 +1,4 @@
-"""In CI a test that skips itself fails the run, unless it is marked `gpu` or `hub`."""
+"""In CI a test that skips itself fails the run, unless it is marked `gpu`, `hub` or `shared`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ def test_gpu():
 def test_hub():
     pytest.skip("no hub")
 
+@pytest.mark.shared
+def test_shared():
+    pytest.skip("no folder")
+
 @pytest.mark.xfail(reason="known", strict=True)
 def test_expected_failure():
     assert False
@@ -47,7 +51,7 @@ pytest.importorskip("no_such_module")
 
 def run(folder: Path, text: str, strict: bool, *options: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(ROOT / "conftest.py", folder)
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    gpu: a GPU\n    hub: a hub\n")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    gpu: a GPU\n    hub: a hub\n    shared: a folder\n")
     (folder / "test_one.py").write_text(text)
     (folder / "test_other.py").write_text("def test_other():\n    pass\n")
     environment = {**os.environ, "CALVIN_STRICT_SKIPS": "1" if strict else "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
@@ -71,7 +75,7 @@ def test_a_skip_fails_the_run_and_is_named(tmp_path: Path, text: str, why: str, 
 def test_marked_skips_and_expected_failures_may_be(tmp_path: Path, options: tuple[str, ...]) -> None:
     ended = run(tmp_path, ALLOWED, True, *options)
     assert ended.returncode == 0, ended.stdout
-    assert "2 passed, 2 skipped, 1 xfailed" in ended.stdout
+    assert "2 passed, 3 skipped, 1 xfailed" in ended.stdout
 
 
 def test_outside_of_ci_a_skip_is_only_a_skip(tmp_path: Path) -> None:
