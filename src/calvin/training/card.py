@@ -1,8 +1,7 @@
-"""The card that goes with a trained model: what made it, what it saw, what it scores. Every figure comes from the run."""
+"""A trained model's card: what made it, what it saw, what it scores; every figure comes from the run."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from calvin.core.files import file_sha256
+from calvin.core.files import file_sha256, write_json, write_text
 from calvin.training.recipes import Recipe
 
 
@@ -73,7 +72,7 @@ def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[s
         "",
     ]
     path = folder / "README.md"
-    path.write_text("\n".join(lines), encoding="utf-8")
+    write_text(path, "\n".join(lines))
     return path
 
 
@@ -85,4 +84,4 @@ def save_evaluation(path: Path, rows: list[Any]) -> None:
     values = [
         {"condition": row.condition, "means": row.means, "counts": row.counts, "captions": row.captions} for row in rows
     ]
-    path.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_json(path, values)
