@@ -35,7 +35,8 @@ class CutFinder:
     def __init__(self, rate: Fraction, grid: int = GRID) -> None:
         self._detector = AdaptiveDetector(min_scene_len=MIN_SHOT_S)
         self._reformatter = VideoReformatter()
-        self._rate = rate
+        # Timecodes take the rate from another timecode, which is quicker than from a fraction each time.
+        self._rate = FrameTimecode(0, rate)
         self._grid = grid
         self._size: tuple[int, int] | None = None
         self._last: FrameTimecode | None = None

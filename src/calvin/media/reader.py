@@ -36,17 +36,18 @@ class PresentationClock:
     origin_us: int | None
     step_us: int
     stated_end_us: int = 0
+    time_base: Fraction = Fraction(1, 1_000_000)
     last_us: int | None = None
     repaired: int = 0
     breaks: int = 0
 
-    def film_time(self, pts: int | None, time_base: Fraction | None) -> int:
+    def film_time(self, pts: int | None) -> int:
         following = 0 if self.last_us is None else self.last_us + self.step_us
-        if pts is None or not time_base:
+        if pts is None:
             self.repaired += self.last_us is not None
             self.last_us = following
             return following
-        stamp = (2 * pts * time_base.numerator * 1_000_000 + time_base.denominator) // (2 * time_base.denominator)
+        stamp = self.length_us(pts)
         if self.origin_us is None:
             self.origin_us = stamp
         time = stamp - self.origin_us
@@ -61,6 +62,10 @@ class PresentationClock:
             time = following
         self.last_us = time
         return time
+
+    def length_us(self, ticks: int) -> int:
+        tick = self.time_base
+        return (2_000_000 * ticks * tick.numerator + tick.denominator) // (2 * tick.denominator)
 
     def _is_break(self, time: int) -> bool:
         last = self.last_us or 0
@@ -96,8 +101,8 @@ class FilmReader:
             origin = start_us(container, stream)
             # A transport stream's length is a guess from its first and last times, which a jump makes worthless.
             trusted_us = 0 if container.format.name == "mpegts" else self.stated_us
-            clock = PresentationClock(origin, step, trusted_us)
-            sound = PresentationClock(origin, 0, trusted_us)
+            clock = PresentationClock(origin, step, trusted_us, Fraction(stream.time_base or 0))
+            sound = PresentationClock(origin, 0, trusted_us, Fraction((audio or stream).time_base or 0))
             for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
                 self.damaged += packet is not None and packet.is_corrupt
                 if packet is not None and packet.stream is audio:
@@ -131,13 +136,12 @@ class FilmReader:
             return []
 
     def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:
-        pts = frame.pts if frame.pts is not None else frame.dts
-        time = clock.film_time(pts, frame.time_base)
+        time = clock.film_time(frame.pts if frame.pts is not None else frame.dts)
         if time > self.limits.max_duration_s * 1e6:
             hours = self.limits.max_duration_s / 3600
             raise MediaError(f"{self.path} runs for more than the {hours:g} hours allowed: cut it into parts.")
-        length = frame.duration * frame.time_base if frame.duration and frame.time_base else 0
-        self.end_us = time + (round(length * 1_000_000) if 0 < length < 10 else clock.step_us)
+        length_us = clock.length_us(frame.duration or 0)
+        self.end_us = time + (length_us if 0 < length_us < _JUMP_US else clock.step_us)
         self.frames += 1
         self.damaged += bool(frame.is_corrupt)
         return frame, time
@@ -147,7 +151,7 @@ class FilmReader:
         for frame in self._decoded(packet.decode):
             if frame.samples:
                 clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
-                self.on_audio(frame, clock.film_time(frame.pts, frame.time_base))
+                self.on_audio(frame, clock.film_time(frame.pts))
 
     def _judge(self, clock: PresentationClock, sound: PresentationClock, picture_stated: bool) -> None:
         if not self.frames:

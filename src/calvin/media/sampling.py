@@ -47,10 +47,11 @@ class Scaler:
         width, height = self._target
         if rotation % 180:
             width, height = height, width
+        # Planar RGB keeps all of the colour and costs half: swscale's packed RGB takes every second column's.
         scaled = self._reformatter.reformat(
-            frame, width, height, "rgb24", interpolation=Interpolation.AREA, threads=1
+            frame, width, height, "gbrp", interpolation=Interpolation.AREA, threads=1
         ).to_ndarray()
-        return np.ascontiguousarray(np.rot90(scaled, rotation // 90)) if rotation else scaled
+        return np.ascontiguousarray(np.rot90(scaled, rotation // 90))
 
 
 class FrameSampler:
