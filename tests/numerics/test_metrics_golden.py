@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calvin.evaluation.metrics import Bleu, CiderD, RougeL, align
+from calvin.evaluation.metrics import Bleu, CiderD, Meteor, RougeL, align
 from calvin.evaluation.metrics.bertscore import ROBERTA_LARGE_17, Baseline
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden"
@@ -56,6 +56,18 @@ def test_nlg_eval_single_sentence() -> None:
     rouge = RougeL(tokenizer="whitespace").score_pairs(pairs)
     assert rouge.corpus == pytest.approx(single["published"]["ROUGE_L"], abs=2e-7)
     assert CiderD(tokenizer="whitespace").score_pairs(pairs).corpus == single["published"]["CIDEr"] == 0.0
+
+
+def test_meteor_of_both_examples() -> None:
+    expected = load("clipscore_example/expected.json")["published"]
+    for quality in ("good", "bad"):
+        captions = load(f"clipscore_example/{quality}_captions.json")
+        found = Meteor().score(captions, load("clipscore_example/refs.json"))
+        assert found.corpus == pytest.approx(expected[quality]["METEOR"], abs=5e-5)
+        assert found.per_item.shape == (2,)
+    single = load("nlg_eval/expected.json")["individual"]
+    found = Meteor(tokenizer="whitespace").score({"1": single["hyp"]}, {"1": single["refs"]})
+    assert found.corpus == pytest.approx(single["published"]["METEOR"], abs=5e-8)
 
 
 def test_aac_metrics_documentation() -> None:

@@ -18,6 +18,7 @@ from calvin.evaluation.metrics.base import (
 from calvin.evaluation.metrics.bertscore import BertScore
 from calvin.evaluation.metrics.bleu import Bleu
 from calvin.evaluation.metrics.cider import Cider, CiderD
+from calvin.evaluation.metrics.meteor import Meteor
 from calvin.evaluation.metrics.ptb import ptb_tokenize
 from calvin.evaluation.metrics.rouge import RougeL, lcs_length
 from calvin.evaluation.metrics.spice import Spice
@@ -29,6 +30,7 @@ __all__ = [
     "Bleu",
     "Cider",
     "CiderD",
+    "Meteor",
     "Metric",
     "MetricResult",
     "Pairs",

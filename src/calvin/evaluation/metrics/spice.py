@@ -132,7 +132,16 @@ class ParseStore:
 
 def check_java(java: str = "java") -> int:
     """The major version of Java; raises UsageError where there is none, an old one, or one without a compiler."""
-    need = f"SPICE needs a JDK, version {OLDEST_JAVA} or later (for example `apt install default-jdk-headless`)"
+    version = java_version(java, "SPICE", OLDEST_JAVA)
+    modules = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=False).stdout
+    if "jdk.compiler" not in modules:
+        raise UsageError(f"{_need('SPICE', OLDEST_JAVA)}, and {java!r} is a runtime without the compiler.")
+    return version
+
+
+def java_version(java: str, metric: str, oldest: int) -> int:
+    """The major version of a Java program; raises UsageError where there is none or one before `oldest`."""
+    need = _need(metric, oldest)
     if shutil.which(java) is None:
         raise UsageError(f"{need}, and there is no {java!r} here.")
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
@@ -140,12 +149,13 @@ def check_java(java: str = "java") -> int:
     if answer.returncode != 0 or found is None:
         raise UsageError(f"{need}, and {java!r} does not tell its version.")
     version = int(found[2]) if found[1] == "1" and found[2] else int(found[1])
-    if version < OLDEST_JAVA:
+    if version < oldest:
         raise UsageError(f"{need}, and {java!r} is version {version}.")
-    modules = subprocess.run([java, "--list-modules"], capture_output=True, text=True, check=False).stdout
-    if "jdk.compiler" not in modules:
-        raise UsageError(f"{need}, and {java!r} is a runtime without the compiler.")
     return version
+
+
+def _need(metric: str, oldest: int) -> str:
+    return f"{metric} needs a JDK, version {oldest} or later (for example `apt install default-jdk-headless`)"
 
 
 def _read_parses(path: Path) -> list[tuple[str, Parse]]:
