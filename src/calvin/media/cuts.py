@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from scenedetect import FrameTimecode
 from scenedetect.common import Timecode
@@ -29,11 +31,25 @@ MIN_SHOT_S = 0.6
 _MICROSECOND = Fraction(1, 1_000_000)
 
 
+class GridDetector(AdaptiveDetector):
+    """PySceneDetect's adaptive detector with the same score from one pass over the points instead of nine.
+
+    Should PySceneDetect call its score otherwise one day, its own is used and nothing but speed changes.
+    """
+
+    _last_hsv: np.ndarray | None = None
+
+    def _calculate_frame_score(self, timecode: FrameTimecode, frame_img: np.ndarray) -> float:
+        hsv = cv2.cvtColor(frame_img, cv2.COLOR_BGR2HSV)
+        last, self._last_hsv = self._last_hsv, hsv
+        return 0.0 if last is None else float(cv2.norm(hsv, last, cv2.NORM_L1)) / hsv.size
+
+
 class CutFinder:
     """Feed it every frame with its film time; `cuts_us` are the starts of new shots."""
 
     def __init__(self, rate: Fraction, grid: int = GRID) -> None:
-        self._detector = AdaptiveDetector(min_scene_len=MIN_SHOT_S)
+        self._detector = GridDetector(min_scene_len=MIN_SHOT_S)
         self._reformatter = VideoReformatter()
         # Timecodes take the rate from another timecode, which is quicker than from a fraction each time.
         self._rate = FrameTimecode(0, rate)

@@ -9,12 +9,13 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pytest
 from scenedetect import FrameTimecode
 from scenedetect.common import Timecode
 from scenedetect.detectors import AdaptiveDetector
 
 from calvin.core.time import Span
-from calvin.media.cuts import MIN_SHOT_S, CutFinder, shots_between
+from calvin.media.cuts import MIN_SHOT_S, CutFinder, GridDetector, shots_between
 
 Film = Callable[..., Path]
 
@@ -64,6 +65,17 @@ def test_agreement_with_the_full_size_detector(film: Film) -> None:
         hits, found, expected = hits + len(a & b), found + len(a), expected + len(b)
     assert expected >= 15
     assert 2 * hits / (found + expected) >= 0.95
+
+
+def test_the_quick_score_is_the_detectors_own() -> None:
+    rng = np.random.default_rng(0)
+    now = FrameTimecode(0, Fraction(25))
+    quick, own = GridDetector(), AdaptiveDetector()
+    for _ in range(4):
+        picture = rng.integers(0, 255, (36, 64, 3), np.uint8)
+        quick.process_frame(now, picture)
+        own.process_frame(now, picture)
+        assert quick._frame_score == pytest.approx(own._frame_score, rel=1e-12)
 
 
 def test_shots_between() -> None:
