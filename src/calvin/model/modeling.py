@@ -11,6 +11,7 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
+    AutoModelForMultimodalLM,
     Cache,
     GenerationConfig,
     GenerationMixin,
@@ -341,3 +342,4 @@ def merged_state_dict(model: CalvinForConditionalGeneration) -> dict[str, Tensor
 
 AutoModel.register(CalvinConfig, CalvinForConditionalGeneration)
 AutoModelForImageTextToText.register(CalvinConfig, CalvinForConditionalGeneration)
+AutoModelForMultimodalLM.register(CalvinConfig, CalvinForConditionalGeneration)

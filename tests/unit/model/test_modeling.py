@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoModel, AutoModelForImageTextToText
+from transformers import AutoModel, AutoModelForImageTextToText, AutoModelForMultimodalLM
 
 from calvin.core.errors import DataError, FeatureError, UsageError
 from calvin.core.tokens import IGNORE_INDEX
@@ -129,7 +129,7 @@ def test_saved_and_loaded_is_bit_for_bit_the_same(config_of, tied: bool, batch: 
     model = CalvinForConditionalGeneration(config_of(tied=tied, tower=True)).eval()
     logits = model(**batch).logits
     model.save_pretrained(tmp_path)
-    for auto_class in (AutoModel, AutoModelForImageTextToText):
+    for auto_class in (AutoModel, AutoModelForImageTextToText, AutoModelForMultimodalLM):
         again = auto_class.from_pretrained(tmp_path)
         assert isinstance(again, CalvinForConditionalGeneration)
         assert torch.equal(again(**batch).logits, logits)
