@@ -19,7 +19,7 @@ from calvin.data import Example, FeatureStore, SourceConfig, read_mad_csv
 from calvin.evaluation.truth import TruthScene
 from calvin.puppets.scoring import names_in, score_caption
 from calvin.puppets.script import draw_cast
-from calvin.puppets.stills import StoredStills, Stills, store_stills
+from calvin.puppets.stills import Stills, StoredStills, store_stills
 from calvin.puppets.text import Drill, draw_prompt, lexicon_text, make_drill
 from calvin.puppets.truth import SceneTruth
 from calvin.puppets.world import WorldSizes, write_world
@@ -78,19 +78,17 @@ class PuppetMaterial:
     def source_configs(self, tower: Path, listener: Listener) -> list[SourceConfig]:
         world, features = self._world("train"), self.folder / "features"
         write_entities(world / "mad")
-        made = [
+        made: list[tuple[str, str, Path, Path, Kind]] = [
             ("mad", "mad_csv", world / "mad" / "mad.csv", world / "mad" / "videos", "films"),
             ("webvid", "webvid", world / "webvid" / "webvid.csv", world / "webvid" / "videos", "films"),
             ("cc", "cc3m", world / "cc3m" / "cc3m.tsv", world / "cc3m" / "images", "images"),
             ("llava", "llava", world / "llava" / "llava.json", world / "llava" / "images", "images"),
         ]
         configs = []
-        for name, reader, annotations, media, kind in made:
+        for name, reader, rows, media, kind in made:
             path = _features(media, tower, features / f"{name}.h5", kind, listener)
             entities = world / "mad" / "entities.jsonl" if name == "mad" else None
-            configs.append(
-                SourceConfig(name=name, format=reader, annotations=annotations, features=path, entities=entities)
-            )
+            configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
         return configs
 
     def heldout(self, tower: Path) -> tuple[list[TruthScene], list[np.ndarray]]:

@@ -65,9 +65,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
     return found[-1][1] if found else None
 
 
-def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, fingerprint: str
-) -> dict[str, Any]:
+def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, fingerprint: str) -> dict[str, Any]:
     """Put a checkpoint back into model and optimiser; returns its `state.json`.
 
     Raises:
@@ -77,10 +75,10 @@ def load_checkpoint(
         facts = json.loads((path / "state.json").read_text())
         weights, moments = load_file(path / "weights.safetensors"), load_file(path / "optimizer.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged ({error}); remove that folder to go on from the one before.") from error
+        raise CheckpointError(f"{path} is damaged ({error}); remove it to go on from the one before.") from error
     if facts.get("fingerprint") != fingerprint:
         raise CheckpointError(
-            f"{path} was written by a run with other settings or data; choose another output folder, or remove this one."
+            f"{path} was written by a run with other settings or data; choose another output folder, or remove it."
         )
     own = trained_state(model)
     if weights.keys() != own.keys() or any(weights[name].shape != own[name].shape for name in own):

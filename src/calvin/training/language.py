@@ -29,8 +29,11 @@ PAD, BOS, EOS, VISUAL = "<pad>", "<s>", "</s>", "<visual>"
 class MarkedText(Protocol):
     """A text, and the (start, end) character spans whose prediction counts twice (looked-up names)."""
 
-    text: str
-    marks: Sequence[tuple[int, int]]
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def marks(self) -> Sequence[tuple[int, int]]: ...
 
 
 TextsAt = Callable[[str, int, int], Sequence[MarkedText]]
@@ -56,7 +59,7 @@ class LanguageConfig(FrozenConfig):
     vocab_size: int = 2048
     max_position_embeddings: int = 512
     initializer_range: float = 0.02
-    mark_weight: float = Field(default=1.0, ge=0, description="weight of the mean loss on marked words, added once more")
+    mark_weight: float = Field(default=1.0, ge=0, description="weight of the mean loss on marked words, once more")
     phases: tuple[Phase, ...]
 
 

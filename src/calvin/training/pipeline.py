@@ -25,7 +25,6 @@ from calvin.training.recipes import Recipe
 from calvin.training.stages import StageConfig, train_stage
 from calvin.training.tower import SlotImages, train_tower
 
-
 T = TypeVar("T")
 
 

@@ -62,9 +62,7 @@ MICRO = Recipe(
     tower=TowerConfig(
         backbone=_resnet(32, 64, 160),
         projection_dim=192,
-        loop=LoopConfig(
-            steps=550, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"
-        ),
+        loop=LoopConfig(steps=550, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"),
     ),
     language=LanguageConfig(
         hidden_size=192,

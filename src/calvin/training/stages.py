@@ -12,7 +12,7 @@ from pydantic import Field
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import ConfigError
 from calvin.core.progress import Listener, silent
-from calvin.data import Example, Instructions, Mixture, Source
+from calvin.data import Example, Instructions, Kind, Mixture, Source
 from calvin.training.config import LoopConfig
 from calvin.training.loop import TrainResult, train
 
@@ -29,7 +29,7 @@ class StageConfig(FrozenConfig):
     stage: Literal[1, 2]
     trains: tuple[Part, ...]
     weights: Mapping[str, float]
-    batch_sizes: Mapping[str, int] = Field(default={"image": 12, "video": 6, "text": 16})
+    batch_sizes: Mapping[Kind, int] = Field(default={"image": 12, "video": 6, "text": 16})
     max_frames: int = Field(default=32, gt=0, le=32)
     no_context_share: float = Field(default=0.0, description="scenes shown without context; 0 in the paper")
     entity_share: float = Field(default=0.0, description="scenes shown with an entity prompt; 0 in the paper")

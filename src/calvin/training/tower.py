@@ -27,8 +27,9 @@ from calvin.training.loop import Batch, TrainResult, train
 class SlotImages(Protocol):
     """Images whose captions are forms.
 
-    `slots` lists each slot's name and words, `weights` how much each counts; `images_at(index, count)` gives uint8 [count, H, W, 3] and word numbers
-    int64 [count, slots], IGNORE_INDEX where a slot does not apply; a pure function of its arguments.
+    `slots` lists each slot's name and words, `weights` how much each counts; `images_at(index, count)` gives uint8
+    [count, H, W, 3] and word numbers int64 [count, slots], IGNORE_INDEX where a slot does not apply; a pure function
+    of its arguments.
     """
 
     @property
@@ -93,7 +94,7 @@ def train_tower(
     """Pre-train `tower` in place; returns the run and the held-out share of right words for each slot."""
     torch.manual_seed(config.loop.seed)
     captioner = SlotCaptioner(tower, config.projection_dim, config.hidden_size, images)
-    captioner.to(memory_format=torch.channels_last)
+    captioner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def batch_at(index: int) -> Batch:
         pixels, words = images.images_at(index, config.batch_size)
@@ -103,7 +104,8 @@ def train_tower(
     def loss_of(model: nn.Module, batch: Batch) -> Tensor:
         return captioner.loss(model(batch["pixel_values"]), batch["words"])
 
-    identity = [config.model_dump(exclude={"loop"}), {name: list(words) for name, words in images.slots.items()}, dict(images.weights)]
+    slots = {name: list(words) for name, words in images.slots.items()}
+    identity = [config.model_dump(exclude={"loop"}), slots, dict(images.weights)]
     result = train(
         captioner, batch_at, config.loop, folder, name="tower", identity=identity, loss_of=loss_of, listener=listener
     )
