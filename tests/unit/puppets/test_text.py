@@ -27,7 +27,17 @@ def test_spans_hold_names_and_texts_repeat_by_seed(phase: str) -> None:
     assert make_drill(phase, np.random.default_rng(1)) == make_drill(phase, np.random.default_rng(1))
 
 
-@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase not in ("prompt", "seen_prompt")])
+def test_a_copied_name_is_among_those_the_prompt_gives() -> None:
+    found = 0
+    for drill in drills("entities"):
+        for start, end in drill.spans:
+            given = drill.text[:start].partition("The characters and entities in the scene are ")[2].partition(".")[0]
+            assert drill.text[start:end] in re.split(r", | and ", given), drill.text
+            found += 1
+    assert found > 100
+
+
+@pytest.mark.parametrize("phase", [phase for phase in PHASES if phase not in ("prompt", "seen_prompt", "entities")])
 def test_a_looked_up_name_follows_its_colour_and_was_paired_with_it_before(phase: str) -> None:
     found = 0
     for drill in drills(phase):
