@@ -58,16 +58,11 @@ def test_nlg_eval_single_sentence() -> None:
     assert CiderD(tokenizer="whitespace").score_pairs(pairs).corpus == single["published"]["CIDEr"] == 0.0
 
 
-def test_meteor_of_both_examples() -> None:
-    expected = load("clipscore_example/expected.json")["published"]
-    for quality in ("good", "bad"):
-        captions = load(f"clipscore_example/{quality}_captions.json")
-        found = Meteor().score(captions, load("clipscore_example/refs.json"))
-        assert found.corpus == pytest.approx(expected[quality]["METEOR"], abs=5e-5)
-        assert found.per_item.shape == (2,)
-    single = load("nlg_eval/expected.json")["individual"]
-    found = Meteor(tokenizer="whitespace").score({"1": single["hyp"]}, {"1": single["refs"]})
-    assert found.corpus == pytest.approx(single["published"]["METEOR"], abs=5e-8)
+def test_meteor() -> None:
+    published = load("clipscore_example/expected.json")["published"]["good"]["METEOR"]
+    found = Meteor().score(load("clipscore_example/good_captions.json"), load("clipscore_example/refs.json"))
+    assert found.corpus == pytest.approx(published, abs=5e-5)
+    assert found.per_item.shape == (2,)
 
 
 def test_aac_metrics_documentation() -> None:
