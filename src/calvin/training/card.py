@@ -29,7 +29,10 @@ def deviations(recipe: Recipe) -> list[str]:
         "of the scenes with known names are shown with an entity prompt (Figure 5)": stage.entity_share,
         "of the micro-batches of stage 2 are text alone": stage.weights.get("text", 0.0) / sum(stage.weights.values()),
     }
-    return [f"{share:.0%} {what}" for what, share in shares.items() if share]
+    found = [f"{share:.0%} {what}" for what, share in shares.items() if share]
+    if "language_model" in stage.trains:
+        found.append("stage 2 trains the whole language model instead of a LoRA")
+    return found
 
 
 def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[str, Any], table: str) -> Path:
@@ -60,7 +63,7 @@ def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[s
         f"- Vision tower, words right on held-out stills: {seen}.",
         f"- Language model, names right that the text gives away: {language}.",
         f"- Weights: sha256 {file_sha256(folder / 'model.safetensors')}.",
-        "- Deviations from the paper, which keeps these for test time: " + "; ".join(deviations(recipe)) + ".",
+        "- Deviations from the paper: " + "; ".join(deviations(recipe)) + ".",
         "",
         f"## Scores on {world.heldout_films} held-out films, beam 5",
         "",

@@ -136,13 +136,16 @@ class Pipeline:
 
     def stage1(self, tower: Path, language: Path, sources: Sequence[Source]) -> Path:
         def build() -> tuple[CalvinForConditionalGeneration, CalvinProcessor]:
-            return assemble(
+            model, processor = assemble(
                 vision=tower,
                 language=language,
                 qformer=dict(self.recipe.qformer),
                 num_query_tokens=self.recipe.num_query_tokens,
                 seed=self.recipe.stage1.loop.seed,
             )
+            if self.recipe.visual_std is not None:
+                model.projector.scale_projection(self.recipe.visual_std)
+            return model, processor
 
         return self._stage("stage1", self.recipe.stage1, build, sources)
 
@@ -154,7 +157,8 @@ class Pipeline:
 
             model, processor = load_calvin(stage1)
             torch.manual_seed(recipe.stage2.loop.seed)
-            add_lora(model, recipe.lora_rank, recipe.lora_alpha, recipe.lora_dropout)
+            if "lora" in recipe.stage2.trains:
+                add_lora(model, recipe.lora_rank, recipe.lora_alpha, recipe.lora_dropout)
             return model, processor
 
         return self._stage("stage2", recipe.stage2, build, sources, name="model")

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from calvin.core.errors import ConfigError
+from calvin.training.card import deviations
+from calvin.training.recipes import RECIPES, get_recipe
+
+
+def test_unknown_recipe_names_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="micro") as caught:
+        get_recipe("nano")
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_recipes_say_what_they_are_and_mix_what_they_name(name: str) -> None:
+    recipe = get_recipe(name)
+    assert recipe.name == name
+    assert recipe.about
+    assert recipe.num_query_tokens == 32
+    assert sum(recipe.stage2.weights.values()) == pytest.approx(1.0)
+    assert recipe.stage1.trains == ("projector",)
+
+
+def test_what_departs_from_the_paper_is_said() -> None:
+    recipe = get_recipe("micro")
+    said = " ".join(deviations(recipe))
+    assert "15%" in said
+    assert "30%" in said
+    assert "whole language model" in said
+    plain = recipe.changed(
+        stage2={**recipe.stage2.model_dump(), "no_context_share": 0.0, "entity_share": 0.0, "trains": ("lora",)}
+    )
+    assert not any("entity" in line or "without it" in line or "whole" in line for line in deviations(plain))
