@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import calvin
-from calvin.cli import data, demo, describe, model, puppets, train
+from calvin.cli import data, demo, describe, metrics, model, puppets, train
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
 
@@ -77,6 +77,7 @@ app.command("train")(train.train)
 app.add_typer(puppets.app, name="puppets")
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
+app.add_typer(metrics.app, name="metrics")
 
 
 def main() -> None:

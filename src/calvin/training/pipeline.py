@@ -16,6 +16,7 @@ from calvin.data import Example, Source, SourceConfig, load_source
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import assemble
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
+from calvin.model.loading import quiet
 from calvin.model.tuning import add_lora, merge
 from calvin.model.vision import encoder_identity
 from calvin.training.curves import draw_curve
@@ -100,7 +101,9 @@ class Pipeline:
         _, accuracy = train_tower(
             tower, processor, self.material.slot_images(), config, self._work("tower"), self.listener
         )
-        with atomic_folder(target) as temporary:
+        # Rounded to what the shipped float16 file holds, so that its features and its hash are the same ones.
+        tower.half().float()
+        with atomic_folder(target) as temporary, quiet():
             tower.save_pretrained(temporary)
             processor.save_pretrained(temporary)
             write_json(temporary / "accuracy.json", accuracy)
@@ -118,7 +121,7 @@ class Pipeline:
             {"phase": phase.kind, "steps": result.steps, "loss": result.loss, "marked_accuracy": accuracy}
             for phase, result, accuracy in phases
         ]
-        with atomic_folder(target) as temporary:
+        with atomic_folder(target) as temporary, quiet():
             model.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
             write_json(temporary / "accuracy.json", facts)
@@ -179,7 +182,9 @@ class Pipeline:
         train_stage(model, processor, sources, config, self._work(stage), texts=texts, listener=self.listener)
         if "lora" in config.trains:
             merge(model)
-        with atomic_folder(target) as temporary:
+        if stage == "stage2":
+            model.half()
+        with atomic_folder(target) as temporary, quiet():
             model.save_pretrained(temporary)
             processor.save_pretrained(temporary)
         return target

@@ -13,7 +13,7 @@ import calvin
 from calvin.cli.main import app, sentence
 from calvin.core.errors import ConfigError, DataError
 
-COMMANDS = ["describe", "demo", "puppets render", "data features", "model info"]
+COMMANDS = ["describe", "demo", "train", "puppets render", "data features", "model info", "metrics install-spice"]
 
 
 @pytest.fixture
@@ -129,3 +129,11 @@ def test_data_features_from_the_command_line(runner: CliRunner, tiny_tower: Path
     missing = runner.invoke(app, ["data", "features", str(tmp_path / "in"), "-o", "f.h5", "-m", str(tmp_path)])
     assert missing.exit_code == 1
     assert missing.stderr.startswith("Error: ")
+
+
+def test_an_unknown_recipe_leaves_nothing_behind(runner: CliRunner, tmp_path: Path) -> None:
+    result = runner.invoke(app, ["train", "nano", "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "no recipe 'nano'" in result.stderr
+    assert "micro" in result.stderr
+    assert not (tmp_path / "run").exists()
