@@ -109,12 +109,12 @@ MICRO = Recipe(
         stage=2,
         # The language model is two layers that saw minutes of text: all of it learns, where the paper has LoRA.
         trains=("projector", "language_model"),
-        weights={"mad": 0.5, "webvid": 0.3, "cc": 0.05, "llava": 0.05, "text": 0.10},
+        weights={"mad": 0.47, "webvid": 0.38, "cc": 0.05, "llava": 0.05, "text": 0.05},
         batch_sizes={"image": 16, "video": 16, "text": 16},
         max_frames=16,
         no_context_share=0.15,
         entity_share=0.3,
-        loop=LoopConfig(steps=900, max_lr=1e-3, min_lr=2e-5, warmup_steps=30),
+        loop=LoopConfig(steps=1500, max_lr=1e-3, min_lr=2e-5, warmup_steps=30),
     ),
 )
 
