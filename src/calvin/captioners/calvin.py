@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, EncoderIdentity, Need
-from calvin.captioners.guard import choose, cut_loop
+from calvin.captioners.guard import choose, cut_loop, strip_start
 from calvin.captioners.world import Notice, World
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import file_sha256
@@ -123,7 +123,8 @@ class Calvin:
                 **inputs, num_beams=num_beams, max_new_tokens=max_new_tokens, no_repeat_ngram_size=NO_REPEAT_NGRAM
             )
             for request, row in zip(part, rows, strict=True):
-                texts = self.processor.captions([list(candidate.token_ids) for candidate in row])
+                said = self.processor.captions([list(candidate.token_ids) for candidate in row])
+                texts = [strip_start(text) for text in said]
                 previous = request.prompt.context[-1] if request.prompt.context else None
                 chosen = choose(texts, previous)
                 answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))

@@ -36,6 +36,11 @@ def cut_loop(text: str) -> str:
     return text[: ends[stop - 1]].rstrip(" ,;:-") + "."
 
 
+def strip_start(text: str) -> str:
+    """The text without the stray full stop or comma that a small model may begin with; quotes and dashes stay."""
+    return text.lstrip(" .,;:")
+
+
 def same_words(one: str, other: str) -> bool:
     return _words(one) == _words(other)
 

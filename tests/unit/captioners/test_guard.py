@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from calvin.captioners.guard import choose, cut_loop, loop_start, same_words
+from calvin.captioners.guard import choose, cut_loop, loop_start, same_words, strip_start
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,16 @@ def test_where_no_candidate_is_fresh_a_sound_one_is_kept() -> None:
 def test_words_are_compared_without_case_and_punctuation() -> None:
     assert same_words("He waves!", "he  waves")
     assert not same_words("He waves.", "She waves.")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        (". In the cave, Mara nods.", "In the cave, Mara nods."),
+        ("", ""),
+        ("...", ""),
+        ('"Run", says a sign.', '"Run", says a sign.'),
+    ],
+)
+def test_a_stray_start_goes(said: str, kept: str) -> None:
+    assert strip_start(said) == kept
