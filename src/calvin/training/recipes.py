@@ -61,11 +61,11 @@ def _resnet(*hidden_sizes: int) -> dict[str, Any]:
 MICRO = Recipe(
     name="micro",
     about="every stage of mini, shrunk to minutes on two cores, for tests, demos and ablations",
-    world=WorldConfig(films=110, clips=1500, images=2500, conversations=400, heldout_films=8, tower_images=24_000),
+    world=WorldConfig(films=90, clips=1300, images=2500, conversations=400, heldout_films=8, tower_images=24_000),
     tower=TowerConfig(
         backbone=_resnet(32, 64, 160),
         projection_dim=192,
-        loop=LoopConfig(steps=550, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"),
+        loop=LoopConfig(steps=500, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"),
     ),
     language=LanguageConfig(
         hidden_size=256,
@@ -82,7 +82,7 @@ MICRO = Recipe(
             Phase(
                 kind="mixed",
                 batch_size=32,
-                loop=LoopConfig(steps=260, max_lr=2e-3, min_lr=2e-4, warmup_steps=10, weight_decay=0.0),
+                loop=LoopConfig(steps=230, max_lr=2e-3, min_lr=2e-4, warmup_steps=10, weight_decay=0.0),
             ),
         ),
     ),
@@ -103,7 +103,7 @@ MICRO = Recipe(
         trains=("projector",),
         weights={"cc": 1.0},
         batch_sizes={"image": 32},
-        loop=LoopConfig(steps=150, max_lr=2e-3, min_lr=5e-4, warmup_steps=20),
+        loop=LoopConfig(steps=110, max_lr=2e-3, min_lr=5e-4, warmup_steps=20),
     ),
     stage2=StageConfig(
         stage=2,
@@ -114,7 +114,7 @@ MICRO = Recipe(
         max_frames=16,
         no_context_share=0.15,
         entity_share=0.3,
-        loop=LoopConfig(steps=1500, max_lr=1e-3, min_lr=2e-5, warmup_steps=30),
+        loop=LoopConfig(steps=1300, max_lr=1e-3, min_lr=2e-5, warmup_steps=30),
     ),
 )
 
