@@ -47,7 +47,7 @@ class World:
     description: str
 
     @classmethod
-    def fit(cls, features: np.ndarray, description: str = "animated puppet films", axes: int = 16) -> World:
+    def fit(cls, features: np.ndarray, description: str = "animated puppet films", axes: int = 128) -> World:
         """Statistics from frame vectors [N, D] of held-out films.
 
         The limit comes from every other block of frames, which the axes have not seen.
