@@ -17,6 +17,7 @@ from calvin.core.prompts import Prompt
 from calvin.core.types import Scene
 from calvin.data import Example, FeatureStore, SourceConfig, read_mad_csv
 from calvin.evaluation.truth import TruthScene
+from calvin.puppets.lexicon import NAMES
 from calvin.puppets.scoring import names_in, score_caption
 from calvin.puppets.script import draw_cast
 from calvin.puppets.stills import Stills, StoredStills, store_stills
@@ -155,17 +156,7 @@ def read_truth_scenes(mad: Path, features: Path, max_frames: int = 32) -> tuple[
     return scenes, films
 
 
-def cast_of(scenes: Sequence[TruthScene]) -> dict[str, frozenset[str]]:
-    """The names of each film's cast that appear in any of its scenes."""
-    cast: dict[str, frozenset[str]] = {}
-    for item in scenes:
-        cast[item.scene.film_id] = cast.get(item.scene.film_id, frozenset()) | frozenset(item.truth.present)
-    return cast
-
-
 def truth_score(caption: str, truth: SceneTruth) -> dict[str, float | None]:
     """Marks for a caption (see `score_caption`); a wrong name is any name of the world that is not present."""
-    from calvin.puppets.lexicon import NAMES
-
     marks = score_caption(caption, truth, NAMES)
     return {aspect: None if mark is None else float(mark) for aspect, mark in marks.items()}
