@@ -1,0 +1,89 @@
+"""Recall@k/N (Han and others, "AutoAD II: The Sequel", 2023): is a caption told apart from its neighbours' captions?
+
+In each window of N consecutive scenes of a film (windows move on by N // 2), every caption is compared by BERTScore
+with the references of all N scenes; it is a hit where its own is among the k most alike. The mean is over windows.
+
+A tie counts against the caption, unless the tied reference has the very same words; so captions that all say the
+same, or nothing, score low.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calvin.core.errors import DataError
+from calvin.evaluation.metrics.base import Pairs
+
+RECALLS = ((1, 5), (5, 16))
+"""(k, N): AutoAD-II prints 5/16; 1/5 also suits short films."""
+
+
+class Similarity(Protocol):
+    """BERTScore, or what stands in for it in tests."""
+
+    def precision_recall_f1(self, pairs: Pairs) -> NDArray[np.float64]: ...
+
+
+def recall_within(
+    pairs: Pairs,
+    movies: Mapping[str, str],
+    similarity: Similarity,
+    recalls: Sequence[tuple[int, int]] = RECALLS,
+) -> dict[tuple[int, int], dict[str, float]]:
+    """For each (k, N) the share of hits by window, a window being named by its film and first scene.
+
+    Args:
+        pairs: in time order within each film.
+        movies: the film of each id.
+
+    A film shorter than N scenes has no window, as in the authors' code; where none has, the answer is empty.
+
+    Raises:
+        DataError: k is not between 1 and N.
+    """
+    if any(not 1 <= k <= n or n < 2 for k, n in recalls):
+        raise DataError(f"Recall@k/N takes 1 <= k <= N and N of at least 2, not {recalls}.")
+    films: dict[str, list[int]] = {}
+    for index, identity in enumerate(pairs.ids):
+        films.setdefault(movies[identity], []).append(index)
+    windows = {
+        n: [
+            (film, scenes[at : at + n])
+            for film, scenes in films.items()
+            for at in range(0, len(scenes) - n + 1, max(1, n // 2))
+        ]
+        for _, n in recalls
+    }
+    alike = _similarities(pairs, [scenes for group in windows.values() for _, scenes in group], similarity)
+    return {
+        (k, n): {
+            f"{film}, {pairs.ids[scenes[0]]}": float(np.mean([_rank(pairs, alike, i, scenes) <= k for i in scenes]))
+            for film, scenes in windows[n]
+        }
+        for k, n in recalls
+    }
+
+
+def _rank(pairs: Pairs, alike: Mapping[tuple[int, int], float], index: int, scenes: Sequence[int]) -> int:
+    """1 where the caption's own reference is more like it than any other of the window."""
+    own = alike[index, index]
+    better = (other for other in scenes if pairs.references[other] != pairs.references[index])
+    return 1 + sum(alike[index, other] >= own for other in better)
+
+
+def _similarities(
+    pairs: Pairs, windows: Sequence[Sequence[int]], similarity: Similarity
+) -> dict[tuple[int, int], float]:
+    asked = sorted({(index, other) for scenes in windows for index in scenes for other in scenes})
+    if not asked:
+        return {}
+    crossed = Pairs(
+        tuple(f"{index}/{other}" for index, other in asked),
+        tuple(pairs.candidates[index] for index, _ in asked),
+        tuple(pairs.references[other] for _, other in asked),
+    )
+    return dict(zip(asked, similarity.precision_recall_f1(crossed)[:, 2].tolist(), strict=True))

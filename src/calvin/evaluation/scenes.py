@@ -1,0 +1,145 @@
+"""What is evaluated: scenes with references, what a captioner is told of each, and where its pictures come from.
+
+The protocols of the paper (section 4): MAD-eval-named with none, 3 or 5 previous captions as context; TVC zero-shot,
+without context, the names of those in the scene given; entity prompts alone (section 5.1, Figure 5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from calvin.captioners.base import CaptionRequest
+from calvin.core.errors import DataError, UsageError
+from calvin.core.prompts import EVALUATION_QUESTION, Prompt
+from calvin.core.time import Span
+from calvin.core.types import Frame, Scene
+from calvin.data import Features, Sample, in_order
+from calvin.data.sources import read_entities
+from calvin.evaluation.names import NameList, oracle
+from calvin.media import FrameStore
+
+Origin = Literal["references", "own"]
+Kind = Literal["scenes", "entities-oracle", "entities-bank"]
+_LONGEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the prompt holds beside the visual: `count` captions before from `origin`, or the names of those present."""
+
+    kind: Kind = "scenes"
+    count: int = 0
+    origin: Origin = "references"
+
+    @classmethod
+    def parse(cls, text: str, origin: Origin = "references") -> Context:
+        """'none', a number of scenes, 'entities-oracle' or 'entities-bank'.
+
+        Raises:
+            UsageError: anything else.
+        """
+        if text == "entities-oracle" or text == "entities-bank":
+            return cls(text)
+        count = 0 if text == "none" else int(text) if re.fullmatch(r"\d{1,2}", text) else -1
+        if not 0 <= count <= _LONGEST:
+            raise UsageError(
+                f"The context is none, 1 to {_LONGEST} scenes, entities-oracle or entities-bank, not {text!r}."
+            )
+        return cls("scenes", count, origin)
+
+    @property
+    def own(self) -> bool:
+        """Whether captions depend on the captions before them."""
+        return self.kind == "scenes" and self.count > 0 and self.origin == "own"
+
+    @property
+    def label(self) -> str:
+        """'none', '3', '3-own', 'entities-oracle': short, for names of folders and columns."""
+        if self.kind != "scenes":
+            return self.kind
+        return "none" if not self.count else f"{self.count}{'-own' if self.own else ''}"
+
+    @property
+    def words(self) -> str:
+        if self.kind != "scenes":
+            how = "by oracle: those the reference names" if self.kind == "entities-oracle" else "from a presence file"
+            return f"names of those present, {how}"
+        source = "the model's own captions" if self.own else "the references"
+        return f"{self.count} previous captions, from {source}" if self.count else "none"
+
+
+def evaluated(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples in time order within each film, films in the order of their first scene.
+
+    Raises:
+        DataError: none, or two with one id.
+    """
+    if not samples:
+        raise DataError("There is no scene with a reference to evaluate: look at what the reader dropped.")
+    films: dict[str, list[Sample]] = {}
+    for sample in samples:
+        films.setdefault(film_of(sample), []).append(sample)
+    ordered = [sample for scenes in films.values() for sample in in_order(scenes)]
+    repeated = len(ordered) - len({sample.id for sample in ordered})
+    if repeated:
+        raise DataError(f"{repeated} scenes have an id that another scene has: make the ids in the annotations unique.")
+    return ordered
+
+
+def film_of(sample: Sample) -> str:
+    return sample.movie or sample.media_id
+
+
+def with_oracle(samples: Sequence[Sample], cast: Mapping[str, NameList], everyone: NameList) -> list[Sample]:
+    """Each with the names that its references hold."""
+    return [replace(s, entities=oracle(s.references or (s.caption,), s.movie, cast, everyone)) for s in samples]
+
+
+def with_bank(samples: Sequence[Sample], path: Path) -> list[Sample]:
+    """Each with the names that a presence file holds (see `data.sources.read_entities`).
+
+    Raises:
+        DataError: the file does not speak of every scene.
+    """
+    names = read_entities(path)
+    missing = [s.id for s in samples if (film_of(s), s.span) not in names]
+    if missing:
+        raise DataError(
+            f"{path} says nothing of {len(missing)} of {len(samples)} scenes (such as {missing[0]}): give each a line, "
+            "with an empty list of names where nobody is known."
+        )
+    return [replace(s, entities=names[film_of(s), s.span]) for s in samples]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where the visual part of scenes comes from; either may be absent. `frames` gives a media id's stills."""
+
+    features: Features | None = None
+    frames: Callable[[str], FrameStore | None] = field(default=lambda _: None)
+    max_frames: int = 32
+
+    def scene(self, sample: Sample) -> Scene:
+        span = sample.span or Span(0, 10**9)
+        embeds = self.features.scene(sample.media_id, sample.span, self.max_frames) if self.features else None
+        store = self.frames(sample.media_id)
+        frames = None if store is None else (lambda: self.stills(sample, self.max_frames))
+        return Scene(sample.id, film_of(sample), span, embeds, frames, sample.caption)
+
+    def stills(self, sample: Sample, count: int) -> list[Frame]:
+        """At most `count` stills of a scene, evenly spread; none where there are no pictures."""
+        store = self.frames(sample.media_id)
+        return store.frames_between(sample.span or Span(0, 10**9), count) if store else []
+
+
+def request_for(
+    sample: Sample, before: Sequence[str], context: Context, pictures: Pictures, question: str = EVALUATION_QUESTION
+) -> CaptionRequest:
+    """What a captioner is asked; `before` holds the captions before, oldest first."""
+    lines = tuple(before[-context.count :]) if context.kind == "scenes" and context.count else ()
+    names = sample.entities if context.kind != "scenes" else ()
+    return CaptionRequest(pictures.scene(sample), Prompt(question, lines, names))

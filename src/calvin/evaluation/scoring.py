@@ -1,0 +1,234 @@
+"""All scores of one set of captions: pooled, by film, with an interval, a value a scene, and the setting of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+
+from calvin.core.errors import DataError, UsageError
+from calvin.core.progress import Listener, Stage, silent
+from calvin.evaluation.metrics import BertScore, Bleu, Cider, CiderD, Meteor, Metric, Pairs, RougeL, Spice, tokenize
+from calvin.evaluation.names import NameList
+from calvin.evaluation.recall import recall_within
+from calvin.evaluation.statistics import bootstrap_interval
+
+Marks = Mapping[str, Mapping[str, float | None]]
+"""Scene id -> aspect -> a mark from 0 to 1, None where the aspect does not apply: scores against structured truth."""
+
+METRICS: Mapping[str, Callable[[str], Metric]] = MappingProxyType(
+    {
+        "bertscore": BertScore.best_available,
+        "cider": lambda _: CiderD(),
+        "rouge": lambda _: RougeL(),
+        "spice": lambda _: Spice(),
+        "bleu": lambda _: Bleu(),
+        "meteor": lambda _: Meteor(),
+        "cider-plain": lambda _: Cider(),
+    }
+)
+"""Metrics by the word that asks for them; each is built for a device."""
+RECALL = "recall"
+DEFAULT_METRICS = ("bertscore", "cider", "rouge", "spice", RECALL)
+TRUTH = "truth: "
+LOWER_IS_BETTER = frozenset({"wrong-name rate", f"{TRUTH}wrong_name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One score of one set of captions, in its own scale; `scale` times that is what tables show.
+
+    `pooled` is over all scenes at once (the paper's Table 1), `movie_mean` the mean of each film scored by itself
+    (Table 4), None where there is one film or the measure knows no films. `values` are those of the scenes (or
+    windows), whose mean is `pooled` but for BLEU and METEOR, which have no interval for that reason.
+    """
+
+    name: str
+    pooled: float
+    setting: str
+    movie_mean: float | None = None
+    movies: Mapping[str, float] = field(default_factory=dict)
+    interval: tuple[float, float] | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    comparable: bool = True
+    scale: float = 100.0
+
+    @property
+    def shown(self) -> float:
+        return self.pooled * self.scale
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        return cls(**{**row, "interval": None if row["interval"] is None else tuple(row["interval"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The measures of a set, and why those asked for by default that are missing are."""
+
+    measures: tuple[Measure, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def get(self, name: str) -> Measure | None:
+        return next((measure for measure in self.measures if measure.name == name), None)
+
+    @property
+    def bertscore_setting(self) -> str:
+        found = self.get("BERTScore")
+        return found.setting if found else ""
+
+
+def score_set(
+    pairs: Pairs,
+    movies: Mapping[str, str] | None = None,
+    metrics: Sequence[str] | None = None,
+    names: NameList | None = None,
+    present: Mapping[str, Collection[str]] | None = None,
+    marks: Marks | None = None,
+    device: str = "cpu",
+    listener: Listener = silent,
+) -> Scores:
+    """Score captions against their references.
+
+    Args:
+        pairs: in time order within each film (for Recall@k/N).
+        movies: the film of each id; None: one film.
+        metrics: words of `METRICS` and "recall"; None: those of the paper and Recall@k/N, each left out with its
+            reason where it is not installed.
+        names: whose names are known, for the wrong-name rate.
+        present: names of those in each scene; by default those in its references.
+
+    Raises:
+        UsageError, MissingExtraError: an unknown metric, or one asked for by name is not installed.
+    """
+    wanted = tuple(dict.fromkeys(metrics or DEFAULT_METRICS))
+    unknown = [word for word in wanted if word not in (*METRICS, RECALL)]
+    if unknown:
+        raise UsageError(f"There is no metric {', '.join(unknown)}; there are {', '.join((*METRICS, RECALL))}.")
+    films = movies or dict.fromkeys(pairs.ids, "")
+    stage = Stage("score", listener, len(wanted), "metrics")
+    measures, skipped = list[Measure](), dict[str, str]()
+    for number, word in enumerate(wanted):
+        stage.update(number, word)
+        try:
+            if word == RECALL:
+                measures += _recalls(pairs, films, BertScore.best_available(device))
+            else:
+                measures.append(_measure(METRICS[word](device), pairs, films))
+        except UsageError as error:
+            if metrics is not None:
+                raise
+            skipped[word] = str(error)
+    stage.update(len(wanted))
+    measures += _facts(pairs, films, names, present)
+    measures += _truth(marks or {}, films)
+    if RECALL in wanted and not any(measure.name.startswith("R@") for measure in measures):
+        skipped.setdefault(RECALL, "no film has as many scenes as a window")
+    return Scores(tuple(measures), skipped)
+
+
+def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
+    result = metric.score_pairs(pairs)
+    values = dict(zip(result.ids, map(float, result.per_item), strict=True))
+    is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
+    depends = not is_mean or isinstance(metric, Cider)  # on the other scenes: a film is scored by itself
+    groups = _groups(pairs.ids, films)
+    by_film = dict[str, float]()
+    if len(groups) > 1:
+        by_film = (
+            {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in groups.items()}
+            if depends
+            else {film: _mean(values[identity] for identity in ids) for film, ids in groups.items()}
+        )
+    return Measure(
+        result.name, result.corpus, result.setting, _mean(by_film.values()) if by_film else None, by_film,
+        bootstrap_interval(result.per_item) if is_mean else None, values, result.comparable,
+    )  # fmt: skip
+
+
+def _from_values(
+    name: str, values: Mapping[str, float], films: Mapping[str, str], setting: str, **rest: Any
+) -> Measure:
+    groups = _groups(list(values), films)
+    by_film = {film: _mean(values[key] for key in keys) for film, keys in groups.items()} if len(groups) > 1 else {}
+    numbers = np.array(list(values.values()))
+    return Measure(
+        name, float(numbers.mean()), setting, _mean(by_film.values()) if by_film else None, by_film,
+        bootstrap_interval(numbers), values, **rest,
+    )  # fmt: skip
+
+
+def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: BertScore) -> list[Measure]:
+    found = recall_within(pairs, films, similarity)
+    of_window = {window: window.split(", ", 1)[0] for windows in found.values() for window in windows}
+    setting = (
+        f"share of captions among whose k most alike references of N neighbours is their own; {similarity.setting}"
+    )
+    return [
+        _from_values(f"R@{k}/{n}", windows, of_window, setting, comparable=similarity.comparable)
+        for (k, n), windows in found.items()
+        if windows
+    ]
+
+
+def _facts(
+    pairs: Pairs, films: Mapping[str, str], names: NameList | None, present: Mapping[str, Collection[str]] | None
+) -> list[Measure]:
+    """Length, variety and wrong names."""
+    lengths = {key: float(len(tokenize(text))) for key, text in zip(pairs.ids, pairs.candidates, strict=True)}
+    given = _mean(len(tokenize(text)) for texts in pairs.references for text in texts)
+    measures = [
+        Measure(
+            "distinct captions", len(set(pairs.candidates)) / len(pairs),
+            "different captions, as a share of all; the first references have "
+            f"{100 * len({texts[0] for texts in pairs.references}) / len(pairs):.1f}",
+        ),
+        _from_values("mean length", lengths, films, f"words; references have {given:.1f}", scale=1.0),
+    ]  # fmt: skip
+    if names is not None and names.words:
+        wrong = {}
+        for key, text, texts in zip(pairs.ids, pairs.candidates, pairs.references, strict=True):
+            wrong[key] = float(names.wrong(text, (*texts, *(present or {}).get(key, ()))))
+        setting = f"captions that name somebody who is not in the scene; names from {names.source}"
+        measures.append(_from_values("wrong-name rate", wrong, films, setting))
+    return measures
+
+
+def _truth(marks: Marks, films: Mapping[str, str]) -> list[Measure]:
+    aspects = dict.fromkeys(aspect for row in marks.values() for aspect in row)
+    measures = []
+    for aspect in aspects:
+        values = {key: float(mark) for key, row in marks.items() if (mark := row.get(aspect)) is not None}
+        if values:
+            setting = f"share of {len(values)} scenes to which it applies, against what happens in them"
+            measures.append(_from_values(f"{TRUTH}{aspect}", values, films, setting))
+    return measures
+
+
+def _groups(keys: Sequence[str], films: Mapping[str, str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for key in keys:
+        if key not in films:
+            raise DataError(f"The film of scene {key} is not known: give it, or leave films out altogether.")
+        groups.setdefault(films[key], []).append(key)
+    return groups
+
+
+def _subset(pairs: Pairs, ids: Sequence[str]) -> Pairs:
+    wanted = set(ids)
+    rows = [index for index, identity in enumerate(pairs.ids) if identity in wanted]
+    return Pairs(
+        tuple(pairs.ids[row] for row in rows),
+        tuple(pairs.candidates[row] for row in rows),
+        tuple(pairs.references[row] for row in rows),
+    )
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(list(values)))

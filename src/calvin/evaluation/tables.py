@@ -1,0 +1,208 @@
+"""Caption files of any system, read strictly: what does not fit is counted and refused, never joined by guess.
+
+CSV (by column name), JSON (a dict by id, a list of objects, COCO's results or annotations), JSON lines, or plain text
+with one caption a line, whose id is the line's number. Where a table has no id column, `movie`, `start` and `end`
+together (seconds, as in MAD's and AutoAD's files) make the id.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from calvin.core.errors import DataError
+from calvin.core.time import to_ms
+from calvin.data.readers.text import clean_text, read_jsonl, read_table
+from calvin.data.types import DropReport
+from calvin.evaluation.metrics.base import Pairs, align, collect_candidates, collect_references
+
+Role = Literal["prediction", "reference"]
+T = TypeVar("T")
+_IDS = ("id", "image_id", "scene_id", "clip_id", "video_id", "key")
+_MOVIES = ("movie", "vid", "film", "imdbid", "group")
+_TEXTS: dict[Role, tuple[str, ...]] = {
+    "prediction": ("prediction", "predicted", "text_gen", "generated", "candidate", "hypothesis"),
+    "reference": ("reference", "references", "ground_truth", "gt", "text_gt"),
+}
+_EITHER = ("caption", "text", "sentence", "desc")
+
+
+@dataclass
+class CaptionTable:
+    """Rows (id, text) of a file, the film of each id where told, `problems` that forbid scoring, and `notes`."""
+
+    path: Path
+    role: Role
+    rows: list[tuple[str, str]] = field(default_factory=list)
+    movies: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_captions(path: str | Path, role: Role) -> CaptionTable:
+    """Read a caption file.
+
+    Raises:
+        DataError: not there, of no known form, or without a column for ids or captions.
+    """
+    table, report = CaptionTable(Path(path), role), DropReport()
+    rows = _READERS.get(table.path.suffix.lower(), _csv_rows)(table, report)
+    unnamed = 0
+    for row in rows:
+        if table.path.suffix.lower() == ".csv":
+            row = {key: re.sub(r"^'(?=[=+\-@])", "", value) for key, value in row.items()}  # as `guarded` wrote it
+        identity, texts = _identity(row), _texts(row, role)
+        if identity is None or texts is None or "\ufffd" in (identity := clean_text(identity, report)):
+            unnamed += 1
+            continue
+        table.rows += [(identity, clean_text(text, report)) for text in texts]
+        movie = next((row[name] for name in _MOVIES if row.get(name)), None)
+        if movie is not None:
+            table.movies[identity] = clean_text(str(movie), report)
+    if unnamed:
+        table.problems.append(f"{unnamed} row{_s(unnamed)} of {path} without a readable id or caption")
+    for reason, count in report.dropped.items():
+        table.problems.append(f"{count} row{_s(count)} of {path} unreadable ({reason})")
+    for reason, count in report.repaired.items():
+        table.notes.append(f"{path}: {count} place{_s(count)} with {reason}, replaced")
+    return table
+
+
+def join(predictions: CaptionTable, references: CaptionTable, *, allow_empty: bool = False) -> Pairs:
+    """Predictions beside their references, or one error that counts everything that does not fit.
+
+    Raises:
+        DataError: rows that cannot be read, ids that occur twice or on one side only, empty texts.
+    """
+    if predictions.path.suffix.lower() == ".txt" and references.path.suffix.lower() != ".txt":
+        raise DataError("Lines of plain text have no ids: score them against plain text of as many lines.")
+    problems = [*predictions.problems, *references.problems]
+
+    def gather(collect: Callable[..., T], *args: Any, instead: T, **options: Any) -> T:
+        try:
+            return collect(*args, **options)
+        except DataError as error:
+            problems.append(_bare(str(error)))
+            return instead
+
+    # With copies set aside the rest is matched all the same, so that every kind of problem is told at once.
+    candidates = gather(collect_candidates, predictions.rows, instead=dict(predictions.rows))
+    texts = gather(collect_references, references.rows, instead=collect_references(dict.fromkeys(references.rows)))
+    pairs = gather(align, candidates, texts, allow_empty=allow_empty, instead=Pairs((), (), ()))
+    if problems:
+        raise DataError(f"{'; '.join(problems)}. Nothing was scored: mend the files.")
+    return pairs
+
+
+def _bare(message: str) -> str:
+    return message.removeprefix("Predictions and references do not match: ").split(". Nothing was scored")[0].strip()
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
+def _identity(row: Mapping[str, Any]) -> str | None:
+    for name in _IDS:
+        if isinstance(row.get(name), str | int) and str(row[name]).strip():
+            return str(row[name])
+    movie = next((row[name] for name in _MOVIES if row.get(name)), None)
+    try:
+        return None if movie is None else scene_key(str(movie), float(row["start"]), float(row["end"]))
+    except (KeyError, TypeError, ValueError, DataError):
+        return None
+
+
+def scene_key(movie: str, start: float, end: float) -> str:
+    """The id of a scene known by its film and times in seconds."""
+    return f"{movie}/{to_ms(start)}-{to_ms(end)}"
+
+
+def _texts(row: Mapping[str, Any], role: Role) -> list[str] | None:
+    value = next((row[name] for name in (*_TEXTS[role], *_EITHER) if row.get(name) is not None), None)
+    if isinstance(value, str):
+        return [value]
+    return value if isinstance(value, list) and value and all(isinstance(text, str) for text in value) else None
+
+
+def _csv_rows(table: CaptionTable, report: DropReport) -> Iterable[Mapping[str, Any]]:
+    return read_table(table.path, ((*_IDS, *_MOVIES), (*_TEXTS[table.role], *_EITHER)), report)
+
+
+def _jsonl_rows(table: CaptionTable, report: DropReport) -> Iterable[Mapping[str, Any]]:
+    return read_jsonl(table.path, report)
+
+
+def _text_rows(table: CaptionTable, _: DropReport) -> Iterable[Mapping[str, Any]]:
+    lines = _bytes(table.path).decode("utf-8-sig", errors="surrogateescape").replace("\r\n", "\n").split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return ({"id": str(number), "caption": line} for number, line in enumerate(lines, 1))
+
+
+def _json_rows(table: CaptionTable, _: DropReport) -> Iterable[Mapping[str, Any]]:
+    repeated: Counter[str] = Counter()
+
+    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        # JSON keeps the last of two equal keys without a word.
+        repeated.update({key: count - 1 for key, count in Counter(key for key, _ in pairs).items() if count > 1})
+        return dict(pairs)
+
+    try:
+        text = _bytes(table.path).decode("utf-8-sig", errors="surrogateescape")
+        value = json.loads(text, object_pairs_hook=build)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{table.path} is not whole JSON: {error}.") from error
+    if repeated:
+        shown = ", ".join(map(repr, list(repeated)[:3]))
+        table.problems.append(f"{len(repeated)} {table.role}{_s(len(repeated))} given more than once ({shown})")
+    if isinstance(value, dict) and isinstance(value.get("annotations"), list):
+        value = value["annotations"]
+    if isinstance(value, dict):
+        return [{"id": key, "caption": text} for key, text in value.items()]
+    if isinstance(value, list):
+        return [row if isinstance(row, dict) else {} for row in value]
+    raise DataError(f"{table.path} holds neither captions by id nor a list of objects with an id and a caption.")
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+_READERS: Mapping[str, Callable[[CaptionTable, DropReport], Iterable[Mapping[str, Any]]]] = {
+    ".json": _json_rows, ".jsonl": _jsonl_rows, ".txt": _text_rows,
+}  # fmt: skip
+
+
+def guarded(cell: object) -> str:
+    """A cell of a CSV that a spreadsheet will not take for a formula."""
+    text = str(cell)
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV table, formulas guarded."""
+    import csv
+    import io
+
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    return stream.getvalue()
