@@ -81,7 +81,7 @@ class Calvin:
 
     @property
     def info(self) -> CaptionerInfo:
-        details = {"encoder": self.encoder.id, "encoder_hash": self.encoder.hash}
+        details = {"encoder": self.encoder.id, "encoder_hash": self.encoder.hash, "beams": str(NUM_BEAMS)}
         return CaptionerInfo(self.name, self.fingerprint, self.card, details)
 
     @property
