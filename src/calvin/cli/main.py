@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import calvin
-from calvin.cli import data, demo, describe, metrics, model, puppets, train
+from calvin.cli import compare, data, demo, describe, evaluate, metrics, model, puppets, score, train
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
 
@@ -74,6 +74,9 @@ def options(
 app.command("describe")(describe.describe)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(score.score)
+app.command("compare")(compare.compare)
 app.add_typer(puppets.app, name="puppets")
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")

@@ -24,6 +24,7 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import Frame
 from calvin.evaluation.captioning import Captioned, CaptionStore
 from calvin.evaluation.metrics import Pairs
+from calvin.evaluation.names import NameList
 from calvin.evaluation.protocol import ProtocolCard
 from calvin.evaluation.scoring import TRUTH, Measure, Scores
 from calvin.evaluation.tables import csv_text
@@ -57,6 +58,7 @@ class Results:
     scenes: list[EvaluatedScene]
     captions: dict[str, Captioned]
     scores: Scores = field(default_factory=lambda: Scores(()))
+    names: NameList | None = None
     notes: list[str] = field(default_factory=list)
     folder: Path | None = None
 
@@ -91,28 +93,40 @@ class Results:
         return jpeg if Image.open(io.BytesIO(jpeg)).size != (1, 1) else None
 
 
-def claim(folder: Path, run: Mapping[str, Any], scenes: Sequence[EvaluatedScene]) -> None:
-    """Bind a folder to one evaluation.
+def claim(results: Results) -> None:
+    """Bind the folder of results to this evaluation.
 
     Raises:
         UsageError: it holds another one.
     """
-    path = folder / "run.json"
-    values = {"format": FORMAT, **run}
-    if path.is_file():
-        held = _read(path)
-        changed = [key for key in ("system", "card") if _pinned(held.get(key)) != _pinned(values[key])]
+    folder = results.folder
+    assert folder is not None
+    if (folder / "run.json").is_file():
+        held, ours = _read(folder / "run.json"), _run(results)
+        changed = [key for key in ("system", "card") if _pinned(held.get(key)) != _pinned(ours[key])]
         if changed:
             raise UsageError(f"{folder} holds an evaluation with another {' and '.join(changed)}: give another --out.")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "scenes.jsonl", "".join(json.dumps(asdict(s), ensure_ascii=False) + "\n" for s in scenes))
-    write_json(path, values)
+    lines = (json.dumps(asdict(scene), ensure_ascii=False) + "\n" for scene in results.scenes)
+    write_text(folder / "scenes.jsonl", "".join(lines))
+    write_json(folder / "run.json", _run(results))
+
+
+def _run(results: Results) -> dict[str, Any]:
+    names = results.names and {**asdict(results.names), "words": sorted(results.names.words)}
+    return {
+        "format": FORMAT,
+        "system": results.system,
+        "card": results.card.model_dump(),
+        "names": names,
+        "notes": results.notes,
+    }
 
 
 def _pinned(value: Any) -> Any:
     """What may not change between two runs of one evaluation: all but the metrics' settings."""
-    return {key: item for key, item in (value or {}).items() if key not in ("bertscore", "card")}
+    return {key: item for key, item in (value or {}).items() if key != "bertscore"}
 
 
 def _read(path: Path) -> Any:
@@ -137,10 +151,11 @@ def load_results(folder: Path) -> Results:
         scenes = [EvaluatedScene(**_tuples(json.loads(line))) for line in lines]
         card = ProtocolCard.load(run["card"], folder / "run.json")
         scores = _load_scores(folder)
+        names = run["names"] and NameList(**{**run["names"], "words": frozenset(run["names"]["words"])})
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise DataError(f"The results in {folder} cannot be read: {error}.") from error
     captions = CaptionStore(folder / "captions.jsonl").kept
-    return Results(run["system"], card, scenes, captions, scores, list(run.get("notes", [])), folder)
+    return Results(run["system"], card, scenes, captions, scores, names, list(run["notes"]), folder)
 
 
 def _tuples(row: dict[str, Any]) -> dict[str, Any]:
@@ -156,16 +171,16 @@ def _load_scores(folder: Path) -> Scores:
 
 
 def save_pictures(
-    folder: Path, scenes: Sequence[str], stills: Callable[[int], Sequence[Frame]], listener: Listener = silent
+    folder: Path, count: int, stills: Callable[[int], Sequence[Frame]], listener: Listener = silent
 ) -> None:
-    """One strip of stills for each scene; a dot where it has none."""
+    """One strip of stills for each of `count` scenes; a dot where it has none."""
     target = folder / "pictures"
     if (target / "frames.json").is_file():
         return
-    stage = Stage("pictures", listener, len(scenes), "scenes")
+    stage = Stage("pictures", listener, count, "scenes")
     target.mkdir(parents=True, exist_ok=True)
     with FrameWriter(target, 1.0) as writer:
-        for index in range(len(scenes)):
+        for index in range(count):
             writer.add(_strip(stills(index)))
             stage.update(index + 1)
 
@@ -183,7 +198,7 @@ def save_scores(results: Results) -> None:
     """Scores as JSON and CSV, captions and references as CSV, and the card with the metrics' settings."""
     folder, scores = results.folder, results.scores
     assert folder is not None
-    run = {"system": results.system, "card": results.card.model_dump()}
+    run = _run(results)
     measures = [measure.to_json() for measure in scores.measures]
     write_json(folder / "scores.json", {**run, "measures": measures, "skipped": dict(scores.skipped)})
     header = ["measure", "pooled", "low", "high", "mean of films", "scale", "comparable", "setting"]
@@ -199,7 +214,7 @@ def save_scores(results: Results) -> None:
     ]
     names = [m.name for m in by_scene]
     write_text(folder / "scenes.csv", csv_text(["id", "movie", "caption", "reference", *names], rows))
-    write_json(folder / "run.json", {"format": FORMAT, **run, "notes": results.notes})
+    write_json(folder / "run.json", run)
 
 
 def _score_row(m: Measure) -> list[object]:

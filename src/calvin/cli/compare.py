@@ -1,0 +1,58 @@
+"""`calvin compare`: systems side by side, beside the published numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.evaluate import METRICS
+
+
+def compare(
+    systems: Annotated[list[Path], typer.Argument(help="Folders of results, or files of captions.")],
+    references: Annotated[Path | None, typer.Option("--references", "-r", help="For files of captions.")] = None,
+    rank: Annotated[bool, typer.Option("--rank", help="Rank systems even where their protocol cards differ.")] = False,
+    metrics: METRICS = None,
+    scenes: Annotated[int, typer.Option(help="Scenes on the page at most, the worst first.", min=1)] = 300,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Page to write.")] = Path("comparison.html"),
+) -> None:
+    """Put systems side by side: scores, paired significance, published numbers, and a page with a column a system.
+
+    Systems are ranked only where their protocol cards agree. On the page, captions can be marked as acceptable though
+    different from the reference, and the marks saved as CSV.
+
+    Examples:
+
+        calvin compare results/calvin-micro-puppet-eval-none results/calvin-micro-puppet-eval-3
+
+        calvin compare ours.csv theirs.json --references references.csv --out page.html
+    """
+    from calvin.cli.score import read_results
+    from calvin.core.errors import UsageError
+    from calvin.evaluation.compare import compare as put_together
+    from calvin.evaluation.compare import comparison_table
+    from calvin.evaluation.evaluate import finish
+    from calvin.evaluation.report import write_comparison
+    from calvin.evaluation.results import load_results
+
+    loaded = []
+    with ProgressView() as progress:
+        for path in systems:
+            if path.is_dir():
+                loaded.append(load_results(path))
+                continue
+            if references is None:
+                raise UsageError(f"{path} is a file of captions: give what to score it against with --references FILE.")
+            wanted = [word.strip() for word in metrics.split(",")] if metrics else None
+            results = read_results(path, references, None, None, False)
+            loaded.append(finish(results, wanted, listener=progress))
+    comparison = put_together(loaded, rank)
+    say(comparison_table(comparison))
+    for line in comparison.warnings():
+        warn(f"Note: {line}")
+    for name, values in comparison.unequal.items():
+        warn(f"  {name}: {' | '.join(values)}")
+    say(f"\nEvery scene, with a column a system: {write_comparison(comparison, out, scenes)}")

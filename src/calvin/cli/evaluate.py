@@ -1,0 +1,106 @@
+"""`calvin evaluate MODEL`: caption a data set, score it, and show it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say, warn
+
+if TYPE_CHECKING:
+    from calvin.evaluation.results import Results
+
+METRICS = Annotated[
+    str | None,
+    typer.Option(
+        help="bertscore, cider, rouge, spice, recall, bleu, meteor, cider-plain, with commas.",
+        show_default="bertscore,cider,rouge,spice,recall, where installed",
+    ),
+]
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A model as `calvin describe --model` takes it.")],
+    data: Annotated[
+        str, typer.Option("--data", "-d", help="puppet-eval, mad-named, tvc, or a file of annotations.")
+    ] = "puppet-eval",
+    context: Annotated[
+        str, typer.Option("--context", "-c", help="none, a number of scenes, entities-oracle or entities-bank.")
+    ] = "none",
+    own: Annotated[
+        bool, typer.Option("--own", help="Context from the model's own captions instead of the references.")
+    ] = False,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")
+    ] = None,
+    format: Annotated[str | None, typer.Option(help="Format of FILE: mad_csv, mad_v1, tvc or tvr.")] = None,
+    features: Annotated[Path | None, typer.Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="What made features that do not say it (MAD's).")] = None,
+    films: Annotated[Path | None, typer.Option(help="Folder of the films or clips, named by their ids.")] = None,
+    stills_at: Annotated[
+        float | None, typer.Option(help="The films are folders of stills, so many a second (TVC: 3).")
+    ] = None,
+    characters: Annotated[Path | None, typer.Option(help="Cast by film, in the form of MAD's character bank.")] = None,
+    entities: Annotated[Path | None, typer.Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
+    question: Annotated[str | None, typer.Option(help="What to ask.", show_default="Describe this visual.")] = None,
+    frames: Annotated[int, typer.Option(help="Frames a scene at most.", min=1)] = 32,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many scenes.", min=1)] = None,
+    metrics: METRICS = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of results.", show_default="results/MODEL-DATA-CONTEXT")
+    ] = None,
+) -> None:
+    """Caption a data set, score the captions, and write results and a report with pictures.
+
+    Captions are kept as they come: a run that was stopped goes on with the same command, and `calvin score FOLDER`
+    scores again without the model.
+
+    Examples:
+
+        calvin evaluate calvin-micro --data puppet-eval --context 3
+
+        calvin evaluate my-model --data mad-named --annotations mad-eval.csv --features mad.h5 --context 5
+
+        calvin evaluate my-model --data tvc --annotations tvc_val.jsonl --films frames --stills-at 3 -c entities-oracle
+    """
+    from calvin.captioners import open_captioner
+    from calvin.cli.evaluation_data import DataOptions, make_job
+    from calvin.core.prompts import EVALUATION_QUESTION
+    from calvin.evaluation.evaluate import evaluate as run
+    from calvin.evaluation.scenes import Context
+
+    chosen = Context.parse(context, "own" if own else "references")
+    options = DataOptions(
+        data, annotations, format, features, encoder, films, stills_at, characters, entities, frames, limit
+    )
+    captioner = open_captioner(model)
+    with ProgressView() as progress:
+        job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
+        folder = out or Path("results") / re.sub(r"[^\w.-]+", "_", f"{Path(model).name}-{job.split}-{chosen.label}")
+        results = run(captioner, job, folder, progress)
+    score_and_show(results, metrics)
+
+
+def score_and_show(results: Results, metrics: str | None) -> None:
+    """Score results, write them where they have a folder, and print the table."""
+    import torch
+
+    from calvin.cli.puppet_eval import judge
+    from calvin.evaluation.evaluate import finish
+    from calvin.evaluation.results import score_table
+
+    wanted = [word.strip().lower() for word in metrics.split(",") if word.strip()] if metrics else None
+    with ProgressView() as progress:
+        finish(results, wanted, judge, "cuda" if torch.cuda.is_available() else "cpu", progress)
+    say(f"{results.name}: {results.card.scenes} scenes{f' of {results.card.split}' if results.card.split else ''}\n")
+    say(score_table(results.scores))
+    say(f"\nReferences {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}.")
+    for word, why in results.scores.skipped.items():
+        warn(f"Not computed: {word}: {why}")
+    for note in results.notes:
+        warn(f"Note: {note}")
+    if results.folder is not None:
+        say(f"\nResults and pictures: {results.folder / 'report.html'}")

@@ -1,0 +1,81 @@
+"""`calvin score`: captions of any system, without a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from calvin.cli.console import say
+from calvin.cli.evaluate import METRICS, score_and_show
+
+if TYPE_CHECKING:
+    from calvin.evaluation.results import Results
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="Captions (CSV, JSON, JSON lines, text), or a results folder.")],
+    references: Annotated[
+        Path | None, typer.Argument(help="References; may be left out where the first file holds both.")
+    ] = None,
+    metrics: METRICS = None,
+    characters: Annotated[Path | None, typer.Option(help="Cast by film, to count wrong names by.")] = None,
+    card: Annotated[Path | None, typer.Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let empty captions score 0.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write results and a report to.")] = None,
+) -> None:
+    """Score captions against references: any system's, in a file, or those of an earlier `calvin evaluate`.
+
+    Rows are matched by id. Ids on one side only, copies, empty captions and rows that cannot be read are counted and
+    nothing is scored.
+
+    Examples:
+
+        calvin score predictions.csv references.csv
+
+        calvin score results/calvin-micro-puppet-eval-3 --metrics cider,rouge,bleu
+    """
+    from calvin.core.errors import UsageError
+    from calvin.evaluation.results import load_results
+
+    if predictions.is_dir():
+        if references is not None:
+            raise UsageError(f"{predictions} is a folder of results, which holds its references: leave them out.")
+        results = load_results(predictions)
+    else:
+        results = read_results(predictions, references or predictions, characters, card, allow_empty)
+        if out is not None:
+            save_as(results, out)
+    score_and_show(results, metrics)
+    if results.folder is None:
+        say("Give --out FOLDER to keep the scores, with a report of every scene.")
+
+
+def read_results(
+    predictions: Path, references: Path, characters: Path | None, card: Path | None, allow_empty: bool
+) -> Results:
+    """A system by its caption files."""
+    from calvin.core.errors import DataError
+    from calvin.data.readers.text import read_json
+    from calvin.evaluation.evaluate import from_files
+    from calvin.evaluation.names import read_cast
+    from calvin.evaluation.tables import read_captions
+
+    given = read_captions(references, "reference")
+    names = read_cast(characters, [text for _, text in given.rows])[1] if characters else None
+    stated: Any = read_json(card) if card else {}
+    if not isinstance(stated, dict):
+        raise DataError(f"{card} is no protocol card: an object with fields such as split and context is expected.")
+    return from_files(read_captions(predictions, "prediction"), given, stated, names, allow_empty)
+
+
+def save_as(results: Results, folder: Path) -> None:
+    """Give results a folder, with the captions in it."""
+    from calvin.evaluation.captioning import CaptionStore
+    from calvin.evaluation.results import claim
+
+    results.folder = folder
+    claim(results)
+    store = CaptionStore(folder / "captions.jsonl")
+    store.add([caption for key, caption in results.captions.items() if key not in store.kept])

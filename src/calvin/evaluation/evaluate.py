@@ -1,0 +1,157 @@
+"""From a captioner and scenes, or from caption files, to results: captions, scores, card and report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from calvin.captioners.base import Captioner
+from calvin.core.errors import DataError
+from calvin.core.progress import Listener, silent
+from calvin.core.prompts import EVALUATION_QUESTION
+from calvin.data import Sample
+from calvin.evaluation.captioning import Captioned, CaptionStore, caption_scenes
+from calvin.evaluation.names import NameList, harvest
+from calvin.evaluation.protocol import ProtocolCard, references_checksum
+from calvin.evaluation.report import write_report
+from calvin.evaluation.results import STRIP, EvaluatedScene, Results, claim, save_pictures, save_scores
+from calvin.evaluation.scenes import Context, Pictures, film_of
+from calvin.evaluation.scoring import score_set
+from calvin.evaluation.tables import CaptionTable, join
+
+Judge = Callable[[str, Mapping[str, Any]], Mapping[str, float | None]]
+"""(caption, structured truth) -> a mark for each aspect."""
+POOLING = "all scenes pooled; beside it the mean of films, each scored by itself"
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What to evaluate a captioner on. `facts` are further fields of the protocol card (media, encoder, frames, beams).
+
+    `truth` holds the structured truth of scenes by id, where there is any; `names` whose names are known.
+    """
+
+    split: str
+    samples: Sequence[Sample]
+    context: Context
+    pictures: Pictures
+    question: str = EVALUATION_QUESTION
+    facts: Mapping[str, str] = field(default_factory=dict)
+    truth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    names: NameList | None = None
+    notes: Sequence[str] = ()
+
+    def scenes(self) -> list[EvaluatedScene]:
+        return [
+            EvaluatedScene(
+                s.id, film_of(s), s.span.start_ms if s.span else None, s.span.end_ms if s.span else None,
+                s.references or (s.caption,), s.entities, self.truth.get(s.id),
+            )
+            for s in self.samples
+        ]  # fmt: skip
+
+
+def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: Listener = silent) -> Results:
+    """Caption every scene into `folder`, going on where an earlier run stopped. `finish` then scores.
+
+    Raises:
+        UsageError: the folder holds another evaluation.
+        DataError: a scene lacks what the captioner needs.
+    """
+    scenes = job.scenes()
+    info = captioner.info
+    card = ProtocolCard(
+        references_sha256=references_checksum({scene.id: scene.references for scene in scenes}),
+        split=job.split,
+        scenes=len(scenes),
+        context=job.context.words,
+        question=job.question,
+        pooling=POOLING,
+        **job.facts,
+    )
+    system = {"name": info.name, "fingerprint": info.fingerprint, "context": job.context.label}
+    results = Results(system, card, scenes, {}, names=job.names, notes=list(job.notes), folder=folder)
+    claim(results)
+    store = CaptionStore(folder / "captions.jsonl")
+    caption_scenes(captioner, job.samples, job.context, job.pictures, store, job.question, listener)
+    save_pictures(folder, len(scenes), lambda index: job.pictures.stills(job.samples[index], STRIP), listener)
+    results.captions = dict(store.kept)
+    return results
+
+
+def finish(
+    results: Results,
+    metrics: Sequence[str] | None = None,
+    judge: Judge | None = None,
+    device: str = "cpu",
+    listener: Listener = silent,
+) -> Results:
+    """Score captions that are there; with a folder, also write scores and report into it. Needs no model.
+
+    Args:
+        judge: marks a caption against the structured truth of its scene.
+    """
+    pairs = results.pairs
+    marks = (
+        {s.id: judge(results.captions[s.id].text, s.truth) for s in results.scenes if s.truth is not None}
+        if judge
+        else None
+    )
+    names = results.names or harvest([*pairs.candidates, *(text for texts in pairs.references for text in texts)])
+    present = {scene.id: scene.names for scene in results.scenes}
+    results.scores = score_set(pairs, results.movies, metrics, names, present, marks, device, listener)
+    results.card = results.card.changed(bertscore=results.scores.bertscore_setting)
+    silent_ones = sum(not text.strip() for text in pairs.candidates)
+    note = f"{silent_ones} of {len(pairs)} captions are empty and score 0."
+    results.notes = [old for old in results.notes if not old.endswith("are empty and score 0.")]
+    results.notes += [note] if silent_ones else []
+    if results.folder is not None:
+        save_scores(results)
+        write_report(results, results.folder / "report.html")
+    return results
+
+
+def from_files(
+    predictions: CaptionTable,
+    references: CaptionTable,
+    card: Mapping[str, str] | None = None,
+    names: NameList | None = None,
+    allow_empty: bool = False,
+) -> Results:
+    """Results of a system known by its captions alone, not yet scored. What it does not say is "not stated".
+
+    Args:
+        card: fields of the protocol card that the caller vouches for.
+
+    Raises:
+        DataError: ids, captions or films do not fit together; everything that is wrong is counted.
+        ConfigError: `card` holds an unknown field.
+    """
+    pairs = join(predictions, references, allow_empty=allow_empty)
+    movies = {**predictions.movies, **references.movies}
+    homeless = [identity for identity in pairs.ids if identity not in movies] if movies else []
+    if homeless:
+        raise DataError(
+            f"{len(homeless)} of {len(pairs)} scenes belong to no film (such as {homeless[0]!r}), while others do: "
+            "fill the column, or leave it out."
+        )
+    scenes = [
+        EvaluatedScene(identity, movies.get(identity, ""), None, None, texts)
+        for identity, texts in zip(pairs.ids, pairs.references, strict=True)
+    ]
+    stated = {
+        "references_sha256": references_checksum(dict(zip(pairs.ids, pairs.references, strict=True))),
+        "scenes": len(pairs),
+        "pooling": POOLING,
+    }
+    captions = {identity: Captioned(identity, text) for identity, text in zip(pairs.ids, pairs.candidates, strict=True)}
+    return Results(
+        {"name": predictions.path.stem, "fingerprint": ""},
+        ProtocolCard.load({**(card or {}), **stated}, "protocol card"),
+        scenes,
+        captions,
+        names=names,
+        notes=[*predictions.notes, *references.notes],
+    )
