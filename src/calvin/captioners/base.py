@@ -29,11 +29,14 @@ class EncoderIdentity(NamedTuple):
 class CaptionRequest:
     """One scene to caption, and the words to ask with.
 
-    `prompt.context` holds the previous captions, oldest first; the last of them is not repeated.
+    `prompt.context` holds the previous captions, oldest first; the last of them is not repeated. `max_words` asks for
+    a whole caption of at most so many words, never a cut one; a captioner that finds none answers with a blank or
+    longer one.
     """
 
     scene: Scene
     prompt: Prompt
+    max_words: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.resources import as_file, files
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, EncoderIdentity, Need
-from calvin.captioners.guard import choose, cut_loop, strip_start
+from calvin.captioners.guard import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.world import Notice, World
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import file_sha256
@@ -27,6 +28,9 @@ NUM_BEAMS = 5
 MAX_NEW_TOKENS = 64
 NO_REPEAT_NGRAM = 4
 """No four tokens are said twice in one caption: "in the park" may be, a clause may not."""
+SHORT_STARTS = 4
+SHORT_BEAMS = 2
+TOKENS_A_WORD = 2
 
 
 class Calvin:
@@ -106,6 +110,8 @@ class Calvin:
     ) -> list[CaptionAnswer]:
         """One answer a request; of its beams the best that neither loops nor repeats the previous caption.
 
+        A request with `max_words` is answered by the best whole sentence of so many words, or blank.
+
         Raises:
             DataError: a scene without frame vectors.
         """
@@ -113,22 +119,61 @@ class Calvin:
         if missing is not None:
             raise DataError(f"Scene {missing} carries no frame vectors: make them with encode_frames.")
         answers: list[CaptionAnswer] = []
-        for start in range(0, len(requests), batch):
-            part = requests[start : start + batch]
-            inputs = self.processor(
-                prompts=[request.prompt for request in part],
-                image_embeds=[request.scene.image_embeds for request in part],
-            ).to(self.model.device)
-            rows = self.model.generate_candidates(
-                **inputs, num_beams=num_beams, max_new_tokens=max_new_tokens, no_repeat_ngram_size=NO_REPEAT_NGRAM
-            )
-            for request, row in zip(part, rows, strict=True):
-                said = self.processor.captions([list(candidate.token_ids) for candidate in row])
-                texts = [strip_start(text) for text in said]
-                previous = request.prompt.context[-1] if request.prompt.context else None
-                chosen = choose(texts, previous)
-                answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))
+        for short, run in groupby(requests, key=lambda request: request.max_words is not None):
+            group = list(run)
+            for part in (group[start : start + batch] for start in range(0, len(group), batch)):
+                if short:
+                    answers += [self._short(request) for request in part]
+                else:
+                    answers += self._answers(part, num_beams, max_new_tokens)
         return answers
+
+    def _inputs(self, requests: Sequence[CaptionRequest]) -> dict[str, Any]:
+        prompts, embeds = [r.prompt for r in requests], [r.scene.image_embeds for r in requests]
+        return dict(self.processor(prompts=prompts, image_embeds=embeds).to(self.model.device))
+
+    def _answers(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[CaptionAnswer]:
+        rows = self.model.generate_candidates(
+            **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens, no_repeat_ngram_size=NO_REPEAT_NGRAM
+        )
+        answers = []
+        for request, row in zip(requests, rows, strict=True):
+            said = self.processor.captions([list(candidate.token_ids) for candidate in row])
+            texts = [strip_start(text) for text in said]
+            chosen = choose(texts, _previous(request))
+            answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))
+        return answers
+
+    def _short(self, request: CaptionRequest) -> CaptionAnswer:
+        """The best whole sentence of at most `max_words` words, or blank.
+
+        Beams that begin alike end alike, so each of the likeliest first tokens is carried on by beams of its own; what
+        the token limit cuts off is thrown away.
+        """
+        words = request.max_words or 1
+        inputs = self._inputs([request])
+        [firsts] = self.model.generate_candidates(**inputs, num_beams=SHORT_STARTS, max_new_tokens=1)
+        firsts = [first for first in firsts if first.token_ids]
+        found: list[tuple[float, str]] = []
+        if firsts:
+            inputs = {name: tensor.repeat_interleave(len(firsts), dim=0) for name, tensor in inputs.items()}
+            starts = torch.tensor([first.token_ids for first in firsts], device=self.model.device)
+            inputs["input_ids"] = torch.cat([inputs["input_ids"], starts], dim=1)
+            inputs["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(starts)], dim=1)
+            limit = TOKENS_A_WORD * words + 2
+            rows = self.model.generate_candidates(
+                **inputs, num_beams=SHORT_BEAMS, max_new_tokens=limit, no_repeat_ngram_size=NO_REPEAT_NGRAM
+            )
+            for first, candidate in ((first, c) for first, row in zip(firsts, rows, strict=True) for c in row):
+                length = len(candidate.token_ids) + 1
+                if length <= limit:
+                    [text] = self.processor.captions([[*first.token_ids, *candidate.token_ids]])
+                    found.append(((first.score + candidate.score * length) / (length + 1), strip_start(text)))
+        fitting = [(score, text) for score, text in found if len(text.split()) <= words and is_whole(text)]
+        sound = [(score, text) for score, text in fitting if is_sound(text, _previous(request))]
+        sound.sort(key=lambda pair: -pair[0])
+        score, text = sound[0] if sound else (0.0, "")
+        return CaptionAnswer(text, score, tuple(text for _, text in sound))
 
     def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
         """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D], by the model's vision tower.
@@ -155,6 +200,10 @@ class Calvin:
     def notice(self, image_embeds: np.ndarray) -> Notice | None:
         """A notice where a film's frame vectors [N, D] are unlike what the model knows."""
         return self.world.check(image_embeds) if self.world is not None else None
+
+
+def _previous(request: CaptionRequest) -> str | None:
+    return request.prompt.context[-1] if request.prompt.context else None
 
 
 def open_model(model: str | None) -> Calvin:

@@ -45,11 +45,29 @@ def same_words(one: str, other: str) -> bool:
     return _words(one) == _words(other)
 
 
+_OPEN = re.compile(
+    r"(?:an?|the|and|or|but|of|to|in|on|at|by|for|from|with|into|onto|over|under|beside|behind|before"
+    r"|his|her|their|its|is|are|as|that|who|which)"
+)
+"""Words that an English sentence does not end with."""
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is a sentence to its end: it closes with a sentence mark and not on a word that wants another."""
+    words = _words(text)
+    return bool(words) and not _OPEN.fullmatch(words[-1]) and text.rstrip("\"'”’) ").endswith((".", "!", "?", "…"))
+
+
+def is_sound(text: str, previous: str | None) -> bool:
+    """Whether a text has words, does not loop, and is not the previous caption."""
+    return bool(_words(text)) and loop_start(text) is None and not (previous and same_words(text, previous))
+
+
 def choose(candidates: Sequence[str], previous: str | None) -> int:
     """Index of the best candidate that has words, does not loop and is not the previous caption.
 
     Where none passes: the best that does not loop, else the first.
     """
-    sound = [i for i, text in enumerate(candidates) if _words(text) and loop_start(text) is None]
-    fresh = [i for i in sound if previous is None or not same_words(candidates[i], previous)]
+    sound = [i for i, text in enumerate(candidates) if is_sound(text, None)]
+    fresh = [i for i in sound if is_sound(candidates[i], previous)]
     return (fresh or sound or [0])[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
 
 from calvin.captioners import CAPTIONERS, CaptionRequest, FeatureCaptioner, open_captioner
@@ -16,6 +17,7 @@ from calvin.core.errors import CheckpointError, DataError, MissingExtraError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Scene
+from calvin.model.generation import Candidate
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +142,40 @@ def test_captioners_are_opened_by_kind(tiny_model: Path) -> None:
     assert set(CAPTIONERS) >= {"calvin"}
     with pytest.raises(MissingExtraError, match=r"calvin-ad\[videollm\]"):
         Manifest("other", "", "calvin_absent_package:open", extra="videollm").open(None)
+
+
+def test_a_short_caption_is_the_best_whole_one_within_its_words(
+    calvin: Calvin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vocabulary = calvin.processor.tokenizer.get_vocab()
+
+    def ids(text: str, score: float) -> Candidate:
+        return Candidate(tuple(vocabulary[word] for word in text.split()), score)
+
+    offered = {
+        "▁a": ["▁man ▁in ▁a ▁red ▁coat ▁waves .", "▁man ▁waves ▁the .", "▁man ▁bows ."],
+        "▁the": ["▁woman ▁waves .", "▁woman ▁waves", "▁man ▁walks ▁near ▁the ▁house " * 5],
+    }
+    prompts: list[list[int]] = []
+
+    def generate(input_ids: torch.Tensor, **options: object) -> list[list[Candidate]]:
+        if options["max_new_tokens"] == 1:
+            return [[ids("▁a", -0.5), ids("▁the", -0.6), Candidate((), -0.7)]]
+        prompts.extend(input_ids[:, -1:].tolist())
+        return [[ids(text, -0.1 * i) for i, text in enumerate(texts)] for texts in offered.values()]
+
+    monkeypatch.setattr(calvin.model, "generate_candidates", generate)
+    [answer] = calvin.caption([CaptionRequest(scene(1), Prompt(), max_words=4)])
+    assert answer.candidates == ("the woman waves.", "a man bows.")
+    assert answer.text == "the woman waves."
+    assert answer.score == pytest.approx(-0.6 / 5)
+    assert prompts == [[vocabulary["▁a"]], [vocabulary["▁the"]]]
+    [again] = calvin.caption([CaptionRequest(scene(1), Prompt(context=("The woman waves.",)), max_words=4)])
+    assert again.text == "a man bows."
+    assert calvin.caption([CaptionRequest(scene(1), Prompt(), max_words=2)])[0].text == ""
+
+
+def test_short_captions_come_from_the_model_itself(calvin: Calvin) -> None:
+    answers = calvin.caption([CaptionRequest(scene(1), Prompt(), max_words=3), CaptionRequest(scene(9), Prompt())])
+    assert len(answers[0].text.split()) <= 3
+    assert len(answers[1].candidates) == 5

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from calvin.captioners.guard import choose, cut_loop, loop_start, same_words, strip_start
+from calvin.captioners.guard import choose, cut_loop, is_whole, loop_start, same_words, strip_start
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,13 @@ def test_words_are_compared_without_case_and_punctuation() -> None:
 )
 def test_a_stray_start_goes(said: str, kept: str) -> None:
     assert strip_start(said) == kept
+
+
+@pytest.mark.parametrize("text", ["He sits.", "She says “no.”", "Who is there?", "He waits…"])
+def test_a_sentence_is_whole(text: str) -> None:
+    assert is_whole(text)
+
+
+@pytest.mark.parametrize("text", ["", ".", "He sits", "He walks to the.", "A man in a red coat and.", "He waits,"])
+def test_a_cut_sentence_is_not_whole(text: str) -> None:
+    assert not is_whole(text)
