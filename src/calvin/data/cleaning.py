@@ -65,7 +65,7 @@ def scrub_captions(result: ReadResult) -> ReadResult:
             references = tuple(filter(None, map(scrub_numbers, sample.references)))
             sample = replace(sample, caption=caption, references=references)
         kept.append(sample)
-    return ReadResult(kept, report)
+    return ReadResult(kept, report, result.films)
 
 
 _BOX = re.compile(r"\[\s*\d*\.?\d+(?:\s*,\s*\d*\.?\d+){3}\s*\]")
@@ -130,7 +130,7 @@ def remove_credits(result: ReadResult, tagger: CreditTagger) -> ReadResult:
     kept: list[Sample] = []
     for sample, credit in zip(result.samples, tagger.tag(result.samples), strict=True):
         if credit:
-            report.drop("credits", sample.caption)
+            report.drop("credits", sample.caption, chosen=True)
         else:
             kept.append(sample)
-    return ReadResult(kept, report)
+    return ReadResult(kept, report, result.films)

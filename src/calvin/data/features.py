@@ -102,7 +102,7 @@ class FeatureStore:
             if facts.dim is None and names:
                 shape = _array(opened, names[0])[1]
                 store._facts = replace(facts, dim=shape[1] if len(shape) == 2 else -1)
-            _check_encoder(path, facts.encoder, expect_encoder)
+            check_encoder(path, facts.encoder, expect_encoder)
             if names and expect_dim is not None and store.dim != expect_dim:
                 raise FeatureError(
                     f"{path} holds vectors of width {store.dim}, but {expect_dim} are needed: make the features again "
@@ -291,7 +291,11 @@ def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: Encoder 
     return _Facts(held, (str(raw["encoder_id"]), str(raw["encoder_hash"])), int(raw["dim"]))
 
 
-def _check_encoder(path: Path, held: Encoder, wanted: Encoder | None) -> None:
+def check_encoder(path: Path, held: Encoder, wanted: Encoder | None) -> None:
+    """
+    Raises:
+        FeatureError: the features held are not those of the encoder wanted.
+    """
     if wanted is None:
         return
     if held == ("", ""):

@@ -36,7 +36,8 @@ class Source:
     """One data set of the mixture.
 
     `weight` is the share of batches, relative to the other sources. A text source may give `texts` instead of
-    samples: the examples of its n-th batch, a pure function of n. `report` accounts for what was left out so far.
+    samples: the examples of its n-th batch, a pure function of n. `report` accounts for what was left out so far: what
+    is broken in it counts against `max_bad_share` (None: the mixture's).
     """
 
     name: str
@@ -46,6 +47,7 @@ class Source:
     weight: float = 1.0
     texts: Callable[[int], Sequence[Example | Encoded]] | None = None
     report: DropReport = field(default_factory=DropReport)
+    max_bad_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.weight < 0:
@@ -65,7 +67,8 @@ class Mixture:
         instructions: how samples become prompts.
         batch_sizes: samples a batch by kind; kinds left out have the paper's.
         max_frames: frame vectors a sample at most.
-        max_bad_share: share of a source's samples that may lack features or be unusable before training stops.
+        max_bad_share: share of a source's samples that may lack features or be broken before training stops, where the
+            source does not say its own.
 
     Raises:
         ConfigError: no source has samples and weight.
@@ -92,8 +95,8 @@ class Mixture:
         self._encode = lru_cache(_ENCODINGS_KEPT)(layout.encode)
         self._shuffled = lru_cache(2 * len(sources) + 2)(self._permutation)
         self._bad: dict[str, set[str]] = {}
-        self._totals = {source.name: len(source.samples) for source in sources}
-        if len(self._totals) != len(sources):
+        self._given = {source.name: source for source in sources}
+        if len(self._given) != len(sources):
             raise ConfigError("Sources of a mixture need different names.")
         present = [self._with_features(source) for source in sources if source.weight > 0]
         self.sources = [source for source in present if source.samples or source.texts]
@@ -187,12 +190,10 @@ class Mixture:
         self.report.drop(reason, example)
 
     def _check_share(self, source: str) -> None:
-        bad, total = len(self._bad.get(source, ())), self._totals[source]
-        if bad > self.max_bad_share * total:
-            raise DataError(
-                f"{bad} of {total} samples of {source} cannot be used, more than the {self.max_bad_share:.1%} allowed: "
-                f"make the missing features, or allow more.\n{self.report.summary()}"
-            )
+        given = self._given[source]
+        share = self.max_bad_share if given.max_bad_share is None else given.max_bad_share
+        unusable = len(self._bad.get(source, ()))
+        check_share(source, given.report.bad + unusable, len(given.samples) - unusable, share, self.report)
 
     def _permutation(self, name: str, epoch: int, count: int) -> np.ndarray:
         return self._rng(name, epoch).permutation(count)
@@ -200,6 +201,18 @@ class Mixture:
     def _rng(self, *parts: object) -> np.random.Generator:
         key = "/".join(map(str, (self.seed, *parts))).encode()
         return np.random.default_rng(int.from_bytes(hashlib.blake2b(key, digest_size=8).digest()))
+
+
+def check_share(name: str, bad: int, good: int, allowed: float, report: DropReport) -> None:
+    """
+    Raises:
+        DataError: more than the share `allowed` is bad.
+    """
+    if bad > allowed * (bad + good):
+        raise DataError(
+            f"{bad} of {bad + good} samples of {name} cannot be used, more than the {allowed:.1%} allowed: mend them "
+            f"or make the missing features, or allow more (max_bad_share).\n{report.summary()}"
+        )
 
 
 def _apportion(weights: Sequence[float], total: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -14,10 +14,13 @@ from calvin.core.time import Span
 from calvin.data.cleaning import CreditTagger, KeywordCredits, remove_credits, scrub_captions
 from calvin.data.collate import CachedFeatures
 from calvin.data.context import TRAINING_CONTEXT, with_context
-from calvin.data.features import Encoder, FeatureStore
-from calvin.data.mixture import Source
+from calvin.data.feature_folder import FeatureFolder, open_features
+from calvin.data.features import Encoder
+from calvin.data.mixture import Source, check_share
+from calvin.data.overlap import evaluation_films, find_overlap
 from calvin.data.readers.registry import READERS, manifest_of
 from calvin.data.readers.text import read_jsonl
+from calvin.data.tagging import AnswerSheet, SheetCredits
 from calvin.data.types import DropReport, ReadResult
 
 
@@ -37,10 +40,17 @@ class SourceConfig(FrozenConfig):
     stated_encoder: tuple[str, str] | None = Field(default=None, description="for feature files that name no encoder")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the reader")
     cache_mb: int = Field(default=256, ge=0, description="memory for sampled scenes")
+    max_bad_share: float = Field(default=0.01, ge=0, le=1, description="broken samples at most, before training stops")
+    credits: Path | None = Field(default=None, description="answers of `calvin data tag-credits`, corrected or not")
+    against: tuple[str, ...] = Field(default=("mad-eval",), description="evaluation sets: `evaluation_films`")
+    evaluation_films: Literal["refuse", "drop", "allow"] = Field(
+        default="refuse", description="what to do with films that are also evaluation films"
+    )
 
     @field_validator("format")
     @classmethod
     def _known(cls, value: str) -> str:
+        value = value.replace("-", "_")
         if value not in READERS:
             raise ValueError(f"unknown format {value!r}; known are {', '.join(READERS)}")
         return value
@@ -56,12 +66,14 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
     if config.clean and manifest.scrub:
         result = scrub_captions(result)
     if config.clean and manifest.credits:
+        if config.credits is not None:
+            tagger = SheetCredits(AnswerSheet.read(config.credits), tagger or KeywordCredits())
         result = remove_credits(result, tagger or KeywordCredits())
     samples = with_context(result.samples, config.context) if manifest.contextual else result.samples
     if config.entities is not None:
         names = read_entities(config.entities)
         samples = [replace(sample, entities=names.get((sample.movie, sample.span), ())) for sample in samples]
-    return ReadResult(samples[: config.limit], result.report)
+    return ReadResult(samples[: config.limit], result.report, result.films)
 
 
 def read_entities(path: Path) -> dict[tuple[str | None, Span | None], tuple[str, ...]]:
@@ -90,10 +102,12 @@ def load_source(
     """A source ready for the mixture; its `report` tells what was left out, and what its features do not say.
 
     Raises:
-        DataError, FeatureError: the files cannot be used, or the features are another encoder's.
+        DataError, FeatureError: the files cannot be used, more than `max_bad_share` of the rows are broken, a film is
+            also an evaluation film, or the features are another encoder's.
     """
-    result = read_samples(config, tagger)
-    store = FeatureStore.open(
+    result = without_evaluation_films(config, read_samples(config, tagger))
+    check_share(config.name, result.report.bad, len(result.samples), config.max_bad_share, result.report)
+    store = open_features(
         config.features,
         expect_encoder=expect_encoder,
         expect_dim=expect_dim,
@@ -102,6 +116,37 @@ def load_source(
     )
     for note in store.notes:
         result.report.repair("features without a frame rate", note)
+    if isinstance(store, FeatureFolder):
+        # The samples that are missed for it count as bad in the mixture; here the files are named.
+        for reason, examples in store.report.examples.items():
+            result.report.repair(reason, examples[0], (store.report.dropped + store.report.noted)[reason])
     features = CachedFeatures(store, config.cache_mb * 2**20) if config.cache_mb else store
-    kind = manifest_of(config.format).kind
-    return Source(config.name, kind, result.samples, features, config.weight, report=result.report)
+    kind = result.samples[0].kind if result.samples else manifest_of(config.format).kind
+    return Source(
+        config.name, kind, result.samples, features, config.weight, report=result.report,
+        max_bad_share=config.max_bad_share,
+    )  # fmt: skip
+
+
+def without_evaluation_films(config: SourceConfig, result: ReadResult) -> ReadResult:
+    """What training may see: films that are evaluated on are refused, unless the configuration says otherwise.
+
+    Raises:
+        DataError: names such films.
+    """
+    if config.evaluation_films == "allow" or not result.films:
+        return result
+    found = find_overlap(result.films, evaluation_films(config.against))
+    if found and config.evaluation_films == "refuse":
+        names = ", ".join(sorted(f"{media_id} ({film.title or film.imdb})" for media_id, film in found.items())[:10])
+        raise DataError(
+            f"{config.name} holds {len(found)} films that are also evaluation films of {', '.join(config.against)}: "
+            f'{names}. Leave them out with evaluation_films = "drop", or say "allow".'
+        )
+    kept = []
+    for sample in result.samples:
+        if sample.media_id in found:
+            result.report.drop("also an evaluation film", sample.media_id, chosen=True)
+        else:
+            kept.append(sample)
+    return ReadResult(kept, result.report, result.films)

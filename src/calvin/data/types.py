@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -40,15 +41,26 @@ class Sample:
 
 @dataclass
 class DropReport:
-    """Counts by reason, with the first few examples of each; `read` counts rows (or turns, where a row has several)."""
+    """Counts by reason, with the first few examples of each; `read` counts rows (or turns, where a row has several).
+
+    `chosen` is the part of `dropped` that cleaning leaves out on purpose (credits, coordinates); the rest is `bad`.
+    `noted` is what was kept as it is but ought to be looked at.
+    """
 
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    noted: Counter[str] = field(default_factory=Counter)
+    chosen: Counter[str] = field(default_factory=Counter)
 
-    def drop(self, reason: str, example: str = "") -> None:
+    def drop(self, reason: str, example: str = "", chosen: bool = False) -> None:
         self.dropped[reason] += 1
+        self.chosen.update([reason] * chosen)
+        self._keep(reason, example)
+
+    def note(self, reason: str, example: str = "") -> None:
+        self.noted[reason] += 1
         self._keep(reason, example)
 
     def repair(self, reason: str, example: str = "", count: int = 1) -> None:
@@ -64,31 +76,63 @@ class DropReport:
     def total_dropped(self) -> int:
         return self.dropped.total()
 
+    @property
+    def bad(self) -> int:
+        """What was dropped because it is broken, not because cleaning is meant to leave it out."""
+        return self.total_dropped - self.chosen.total()
+
     def merge(self, other: DropReport) -> None:
         """Add another report's counts and examples to this one."""
         self.read += other.read
-        self.dropped.update(other.dropped)
-        self.repaired.update(other.repaired)
+        for mine, theirs in zip(self._counts(), other._counts(), strict=True):
+            mine.update(theirs)
         for reason, examples in other.examples.items():
             for example in examples or [""]:
                 self._keep(reason, example)
 
+    def _counts(self) -> tuple[Counter[str], ...]:
+        return self.dropped, self.repaired, self.noted, self.chosen
+
     def summary(self) -> str:
         """One line a reason, most frequent first."""
         lines = [f"{self.read} read, {self.total_dropped} dropped"]
-        for word, counts in (("dropped", self.dropped), ("repaired", self.repaired)):
+        for word, counts in (("dropped", self.dropped), ("repaired", self.repaired), ("noted", self.noted)):
             for reason, count in counts.most_common():
                 shown = self.examples.get(reason)
                 lines.append(f"{word} {count}: {reason}" + (f" (such as {shown[0]!r})" if shown else ""))
         return "\n".join(lines)
 
 
+@dataclass(frozen=True, slots=True)
+class FilmName:
+    """What a film is known by: an IMDb id, a title, or both; empty where not known."""
+
+    imdb: str = ""
+    title: str = ""
+
+
 @dataclass
 class ReadResult:
-    """What a reader took from a file, in the file's order unless it says otherwise."""
+    """What a reader took from a file, in the file's order unless it says otherwise.
+
+    `films` says, where the format does, which film each `media_id` belongs to.
+    """
 
     samples: list[Sample]
     report: DropReport
+    films: dict[str, FilmName] = field(default_factory=dict)
+
+
+DUPLICATE = "duplicate id"
+
+
+def note_duplicates(samples: Iterable[Sample], report: DropReport) -> None:
+    """Count ids that come more than once; which of them is meant cannot be told, so all are kept."""
+    seen: set[str] = set()
+    for sample in samples:
+        if sample.id in seen:
+            report.note(DUPLICATE, sample.id)
+        seen.add(sample.id)
 
 
 def media_id_of(path: str) -> str:

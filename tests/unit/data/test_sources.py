@@ -58,7 +58,7 @@ def test_cleaning_and_context_can_be_left_out(tmp_path: Path, features: Path) ->
 
 def test_webvid_is_scrubbed_and_goes_into_a_mixture(tmp_path: Path, features: Path, layout: TokenLayout) -> None:
     text = 'videoid,page_dir,name\n1,p,"Waves, 4k"\n2,p,1920x1080\n2,p,A cat\n'
-    source = load_source(config(tmp_path, features, "webvid", text, weight=2.5, cache_mb=0))
+    source = load_source(config(tmp_path, features, "webvid", text, weight=2.5, cache_mb=0, max_bad_share=0.5))
     assert [sample.caption for sample in source.samples] == ["Waves", "A cat"]
     assert isinstance(source.features, FeatureStore)
     batch = Mixture([source], layout, batch_sizes={"video": 2}).batch_at(0)

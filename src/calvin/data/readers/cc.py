@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
-from calvin.data.readers.text import Delimited, clean_text
+from calvin.data.readers.text import NO_CHECKSUM, Delimited, clean_text
 from calvin.data.types import DropReport, ReadResult, Sample, media_id_of
 
 Ids = Literal["row", "url"]
@@ -55,6 +55,7 @@ def _read(path: str | Path, source: str, caption_first: bool, ids: Ids) -> ReadR
                 report.drop("another row has the same file name", url)
                 continue
             seen.add(media_id)
+            report.note(NO_CHECKSUM, url)
             samples.append(Sample(media_id, source, media_id, "image", caption, references=(caption,)))
     return ReadResult(samples, report)
 

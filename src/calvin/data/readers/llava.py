@@ -10,7 +10,7 @@ from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
 from calvin.data.cleaning import is_coordinate_turn
 from calvin.data.readers.text import clean_text, read_json
-from calvin.data.types import DropReport, ReadResult, Sample, media_id_of
+from calvin.data.types import DUPLICATE, DropReport, ReadResult, Sample, media_id_of
 
 TEXT_ONLY = "text only, no image"
 COORDINATES = "coordinate turn"
@@ -31,6 +31,7 @@ def read_llava(path: str | Path) -> ReadResult:
     if not isinstance(rows, list):
         raise DataError(f"{path} is not LLaVA JSON: a list of conversations is expected.")
     samples: list[Sample] = []
+    seen: set[str] = set()
     for number, row in enumerate(rows):
         report.read += 1
         turns = row.get("conversations") if isinstance(row, dict) else None
@@ -38,8 +39,11 @@ def read_llava(path: str | Path) -> ReadResult:
             report.drop("no conversation", str(row))
             continue
         if not isinstance(row.get("image"), str) or not row["image"].strip():
-            report.drop(TEXT_ONLY, str(row.get("id", number)))
+            report.drop(TEXT_ONLY, str(row.get("id", number)), chosen=True)
             continue
+        if (key := str(row.get("id", number))) in seen:
+            report.note(DUPLICATE, key)
+        seen.add(key)
         samples.extend(_samples(f"{number}-{row.get('id', '')}", row["image"].strip(), turns, report))
     return ReadResult(samples, report)
 
@@ -49,7 +53,7 @@ def _samples(conversation: str, image: str, turns: list[Any], report: DropReport
     context: list[str] = []
     for number, (question, answer) in enumerate(_turns(turns, conversation, report)):
         if is_coordinate_turn(question, answer):
-            report.drop(COORDINATES, f"{question} {answer}")
+            report.drop(COORDINATES, f"{question} {answer}", chosen=True)
             continue
         yield Sample(
             id=f"{conversation}/{number}",

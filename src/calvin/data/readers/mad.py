@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.data.context import in_order
 from calvin.data.readers.text import clean_text, read_json, read_table
-from calvin.data.types import DropReport, ReadResult, Sample
+from calvin.data.types import DropReport, FilmName, ReadResult, Sample
 
 Negative = Literal["clamp", "drop"]
 NO_CAPTION = "no caption"
@@ -18,6 +19,7 @@ BAD_TIME = "time is not a number"
 REVERSED = "ends before it starts"
 NEGATIVE = "negative time"
 OUT_OF_ORDER = "out of time order, sorted"
+DUPLICATE_ROW = "duplicate row"
 
 
 def read_mad_v1(path: str | Path, negative: Negative = "clamp") -> ReadResult:
@@ -27,7 +29,7 @@ def read_mad_v1(path: str | Path, negative: Negative = "clamp") -> ReadResult:
         DataError: not a JSON object.
     """
     report = DropReport()
-    rows = read_json(path)
+    rows = read_json(path, report)
     if not isinstance(rows, dict):
         raise DataError(f"{path} is not MAD-v1 JSON: a dict by id is expected.")
     samples: list[Sample] = []
@@ -37,8 +39,10 @@ def read_mad_v1(path: str | Path, negative: Negative = "clamp") -> ReadResult:
         if not isinstance(times, list) or len(times) != 2:
             report.drop("no timestamps", f"{key}: {row}")
             continue
-        _add(samples, report, "mad_v1", str(key), row.get("movie"), row.get("sentence"), times, negative)
-    return ReadResult(_by_movie(samples, report), report)
+        add_scene(samples, report, "mad_v1", str(key), row.get("movie"), row.get("sentence"), times, negative)
+    return ReadResult(
+        by_movie(samples, report), report, {s.media_id: FilmName("", title_in(s.media_id)) for s in samples}
+    )
 
 
 def read_mad_csv(path: str | Path, negative: Negative = "clamp") -> ReadResult:
@@ -52,11 +56,21 @@ def read_mad_csv(path: str | Path, negative: Negative = "clamp") -> ReadResult:
     """
     report = DropReport()
     samples: list[Sample] = []
+    films: dict[str, FilmName] = {}
     needed = (("text", "sentence"), ("start",), ("end",), ("movie",))
     for number, row in enumerate(read_table(path, needed, report)):
         text = row["text"] if "text" in row else row["sentence"]
-        _add(samples, report, "mad_csv", str(number), row["movie"], text, [row["start"], row["end"]], negative)
-    return ReadResult(_by_movie(samples, report), report)
+        times = [row["start"], row["end"]]
+        if add_scene(samples, report, "mad_csv", str(number), row["movie"], text, times, negative):
+            name = samples[-1].media_id
+            films[name] = FilmName(row.get("imdb", "").strip(), title_in(name))
+    return ReadResult(by_movie(samples, report), report, films)
+
+
+def title_in(movie: str) -> str:
+    """'0001_A_Film' -> 'A Film'; '' for a name that is only a number, as many of MAD's are."""
+    name = re.sub(r"^\d+_", "", movie).replace("_", " ").strip()
+    return "" if name.isdigit() else name
 
 
 def read_span(times: list[Any], report: DropReport, shown: str, negative: Negative = "clamp") -> Span | None:
@@ -72,13 +86,13 @@ def read_span(times: list[Any], report: DropReport, shown: str, negative: Negati
         return None
     if start < 0:
         if negative == "drop" or end <= 0:
-            report.drop(NEGATIVE, shown)
+            report.drop(NEGATIVE, shown, chosen=negative == "drop")
             return None
         report.repair(f"{NEGATIVE}, clamped", shown)
     return Span.from_seconds(max(start, 0.0), end)
 
 
-def _add(
+def add_scene(
     samples: list[Sample],
     report: DropReport,
     source: str,
@@ -86,24 +100,27 @@ def _add(
     movie: Any,
     sentence: Any,
     times: list[Any],
-    negative: Negative,
-) -> None:
+    negative: Negative = "clamp",
+) -> bool:
+    """Append a described scene of a movie, or count why not."""
     caption = clean_text(sentence, report) if isinstance(sentence, str) else ""
     name = clean_text(movie, report) if isinstance(movie, str) else ""
     shown = f"{key}: {name} {times} {caption}"
     if not caption:
         report.drop(NO_CAPTION, shown)
-        return
+        return False
     if not name:
         report.drop("no movie", shown)
-        return
+        return False
     span = read_span(times, report, shown, negative)
     if span is not None:
         sample_id = f"{name}/{key}"
         samples.append(Sample(sample_id, source, name, "video", caption, span, references=(caption,), movie=name))
+    return span is not None
 
 
-def _by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
+def by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
+    """Movies in order of their first row, scenes by start; rows out of order and rows told twice are counted."""
     movies: dict[str, list[Sample]] = {}
     for sample in samples:
         movies.setdefault(sample.movie or "", []).append(sample)
@@ -112,5 +129,9 @@ def _by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
         for before, after in pairwise(scenes):
             if before.span and after.span and after.span.start_ms < before.span.start_ms:
                 report.repair(OUT_OF_ORDER, after.id)
-        result.extend(in_order(scenes))
+        scenes = in_order(scenes)
+        for before, after in pairwise(scenes):
+            if (before.span, before.caption) == (after.span, after.caption):
+                report.note(DUPLICATE_ROW, after.id)
+        result.extend(scenes)
     return result

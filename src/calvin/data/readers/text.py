@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
-from calvin.data.types import DropReport
+from calvin.data.types import DUPLICATE, DropReport
 
 BAD_BYTES = "bytes that are not UTF-8"
 STRAY_QUOTE = "stray quote"
+NO_CHECKSUM = "reference without a checksum"
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _JOIN_LIMIT = 50  # lines that a quoted field may run over
 
@@ -40,18 +42,30 @@ def _decoded(path: Path) -> Iterator[str]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def read_json(path: str | Path) -> Any:
-    """A whole JSON file.
+def read_json(path: str | Path, report: DropReport | None = None) -> Any:
+    """A whole JSON file. Of a key given twice in one object the last value is taken, which `report` is told.
 
     Raises:
         DataError: not there, or not JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes().decode("utf-8-sig", errors="surrogateescape"))
+        text = Path(path).read_bytes().decode("utf-8-sig", errors="surrogateescape")
+        return json.loads(text, object_pairs_hook=partial(_object, report or DropReport()))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not whole JSON: {error}.") from error
+
+
+def _object(report: DropReport, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        for key, value in pairs:
+            if key in seen:
+                report.repair(f"{DUPLICATE}, the last is taken", f"{key}: {value}")
+            seen.add(key)
+    return made
 
 
 def read_jsonl(path: str | Path, report: DropReport) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from calvin.data.readers.mad import NO_CAPTION, read_span
 from calvin.data.readers.text import clean_text, read_jsonl
-from calvin.data.types import DropReport, ReadResult, Sample
+from calvin.data.types import DropReport, ReadResult, Sample, note_duplicates
 
 
 def read_tvc(path: str | Path) -> ReadResult:
@@ -21,6 +21,7 @@ def read_tvc(path: str | Path) -> ReadResult:
         descs = row.get("descs")
         texts = [desc.get("desc") for desc in descs if isinstance(desc, dict)] if isinstance(descs, list) else []
         _add(samples, report, "tvc", row, row.get("clip_id"), texts)
+    note_duplicates(samples, report)
     return ReadResult(samples, report)
 
 
@@ -30,6 +31,7 @@ def read_tvr(path: str | Path) -> ReadResult:
     samples: list[Sample] = []
     for row in read_jsonl(path, report):
         _add(samples, report, "tvr", row, row.get("desc_id"), [row.get("desc")])
+    note_duplicates(samples, report)
     return ReadResult(samples, report)
 
 

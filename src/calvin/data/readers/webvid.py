@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calvin.data.readers.text import clean_text, read_table
-from calvin.data.types import DropReport, ReadResult, Sample
+from calvin.data.readers.text import NO_CHECKSUM, clean_text, read_table
+from calvin.data.types import DropReport, ReadResult, Sample, note_duplicates
 
 
 def read_webvid(path: str | Path) -> ReadResult:
     """Columns `videoid`, `page_dir` and `name` (the caption); the clip is `{page_dir}/{videoid}.mp4`.
+
+    A column `sha256` or `md5` would be the checksum of what `contentUrl` refers to; rows without are noted.
 
     Raises:
         DataError: a column is missing.
@@ -24,5 +26,8 @@ def read_webvid(path: str | Path) -> ReadResult:
         elif not caption:
             report.drop("no caption", clip)
         else:
+            if row.get("contenturl", "").strip() and not (row.get("sha256") or row.get("md5")):
+                report.note(NO_CHECKSUM, row["contenturl"])
             samples.append(Sample(clip, "webvid", clip, "video", caption, references=(caption,)))
+    note_duplicates(samples, report)
     return ReadResult(samples, report)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import webdataset as wds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,23 @@ ROWS: dict[str, str] = {
         '{"vid_name": "show_s01e02_seg02_clip_05", "duration": 61.4, "ts": [9.0, 12.5], "clip_id": 13, "descs": '
         '[{"desc": "Ann shuts the door.", "type": "v", "from_retrieval": true, "desc_id": 91}]}\n'
     ),
+    "lsmdc": (
+        "0001_A_Film_00.00.12.400-00.00.14.900\t00.00.12.400\t00.00.14.900\t00.00.11.900\t00.00.15.400\t"
+        "He opens the gate.\n"
+        "0001_A_Film_00.01.41.520-00.01.43.000\t00.01.41.520\t00.01.43.000\t00.01.41.000\t00.01.43.500\t"
+        "SOMEONE waves, then leaves.\n"
+    ),
+    "cmd_ad": (
+        "text,start,end,movie,scaled_start,scaled_end,cmd_filename,imdbid,movie_title,cmd_clip_idx\n"
+        "He opens the gate.,1812.4,1814.9,A Film,12.4,14.9,2011/abcDEF12345.mp4,tt0000001,A Film,3\n"
+        '"Ann waves, then leaves.",1901.52,1903.0,A Film,101.5,103.0,2011/abcDEF12345.mp4,tt0000001,A Film,3\n'
+    ),
+    "tv_ad": (
+        "text,start,end,imdbid,imdbid_pe,season,episode,scaled_end,scaled_start,duration,tvad_name,tvad_index\n"
+        'He opens the gate.,312.4,314.9,tt0000002,tt0000003,1,2,14.9,12.4,2.5,show_s01e02_seg02,"[37, 38, 39]"\n'
+        'Ann shuts the door.,319,321,tt0000002,tt0000003,1,2,21.5,19.5,2.0,show_s01e02_seg02,"[58, 59]"\n'
+    ),
+    "webdataset": "000000000\tHe opens the gate.\n000000001\ta boat on a lake\n",  # key and text: see `write`
     "tvr": (
         '{"vid_name": "show_s01e02_seg02_clip_05", "duration": 61.4, "ts": [3.1, 8.0], '
         '"desc": "He opens the gate.", "desc_id": 90, "type": "v"}\n'
@@ -52,11 +70,18 @@ ROWS: dict[str, str] = {
     ),
 }
 FORMATS = sorted(ROWS)
+TEXTS = [format for format in FORMATS if format != "webdataset"]
 
 
-def write(folder: Path, content: bytes) -> Path:
+def write(folder: Path, content: bytes, format: str = "") -> Path:
+    """The annotation file; for webdataset a tar written by webdataset itself from lines of key and text."""
     path = folder / "annotations"
-    path.write_bytes(content)
+    if format == "webdataset":
+        with wds.TarWriter(str(path)) as tar:
+            for key, text in (line.split(b"\t") for line in content.split(b"\n")[:-1]):
+                tar.write({"__key__": key.decode(), "jpg": b"not looked at", "txt": text})
+    else:
+        path.write_bytes(content)
     return path
 
 
@@ -66,7 +91,7 @@ def test_every_format_has_rows_here() -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_two_rows_are_read_whole(format: str, tmp_path: Path) -> None:
-    result = read(format, write(tmp_path, ROWS[format].encode()))
+    result = read(format, write(tmp_path, ROWS[format].encode(), format))
     assert len(result.samples) == 2
     assert result.samples[0].caption == GATE
     assert result.report.read == 2
@@ -82,7 +107,7 @@ def test_two_rows_are_read_whole(format: str, tmp_path: Path) -> None:
     assert len({sample.id for sample in result.samples}) == 2
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", TEXTS)
 @pytest.mark.parametrize("form", ["bom", "crlf", "blank_lines", "no_last_newline", "all"])
 def test_the_file_s_form_changes_nothing(format: str, form: str, tmp_path: Path) -> None:
     plain = ROWS[format].encode()
@@ -104,7 +129,7 @@ def test_the_file_s_form_changes_nothing(format: str, form: str, tmp_path: Path)
 @pytest.mark.parametrize("format", FORMATS)
 def test_invalid_bytes_are_replaced_and_counted(format: str, tmp_path: Path) -> None:
     content = ROWS[format].encode().replace(b"opens the", b"opens \xff\xfe the", 1)
-    result = read(format, write(tmp_path, content))
+    result = read(format, write(tmp_path, content, format))
     assert result.samples[0].caption == "He opens \ufffd\ufffd the gate."
     assert result.report.repaired["bytes that are not UTF-8"] == 2
     assert len(result.samples) == 2
@@ -113,14 +138,14 @@ def test_invalid_bytes_are_replaced_and_counted(format: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("format", FORMATS)
 def test_line_separators_inside_captions_do_not_split_rows(format: str, tmp_path: Path) -> None:
     content = ROWS[format].replace("opens the", "opens\u2028 \u00a0the", 1).encode()
-    result = read(format, write(tmp_path, content))
+    result = read(format, write(tmp_path, content, format))
     assert result.samples[0].caption == GATE
     assert len(result.samples) == 2
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_blank_captions_are_dropped_and_counted(format: str, tmp_path: Path) -> None:
-    result = read(format, write(tmp_path, ROWS[format].replace(GATE, "  ", 1).encode()))
+    result = read(format, write(tmp_path, ROWS[format].replace(GATE, "  ", 1).encode(), format))
     assert len(result.samples) == 1
     assert result.report.total_dropped == 1
     assert "1 dropped" in result.report.summary()
@@ -151,7 +176,7 @@ def test_truncated_json_is_not_taken_for_whole(format: str, tmp_path: Path) -> N
         assert result.report.dropped["line is not a JSON object"] == 1
 
 
-@pytest.mark.parametrize("format", ["mad_csv", "webvid"])
+@pytest.mark.parametrize("format", ["mad_csv", "webvid", "cmd_ad", "tv_ad"])
 def test_missing_columns_are_named(format: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column .*; its columns are a, b"):
         read(format, write(tmp_path, b"a,b\n1,2\n"))
@@ -161,7 +186,7 @@ def test_missing_columns_are_named(format: str, tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_never_escapes_as_another_error(format: str, tmp_path: Path, data: st.DataObject) -> None:
-    content = bytearray(ROWS[format].encode())
+    content = bytearray(write(tmp_path, ROWS[format].encode(), format).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(content) - 1))
         length = data.draw(st.integers(0, 12))
