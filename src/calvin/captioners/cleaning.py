@@ -1,0 +1,186 @@
+"""Rules that turn the answer of a chatty model into one line of audio description.
+
+Each rule has a name and is reported with the answer that it changed. They are applied in the order of `RULES`, again
+until nothing changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from calvin.core.prompts import clean_line
+
+_NOUN = (
+    r"(?:(?:short|given|provided|current|next|first|final|opening|same)\s+)?"
+    r"(?:video|clip|footage|film|movie|scene|image|picture|photo|frame|still|shot|sequence|visual)s?"
+    r"(?:\s+(?:clip|sequence|frame|footage|scene|segment)s?)?"
+)
+_SHOW = (
+    r"(?:(?:then|now|also|clearly|again)\s+)?(?:(?:is|are)\s+)?"
+    r"(?:show|depict|feature|portray|captur|display|present|illustrat|open|begin|start|follow|focus|contain|captures?)"
+    r"(?:s|es|e|ing)?(?:\s+(?:with|on|us|a view of))*"
+)
+_THAT = r"(?:\s+(?:that|how|where))?\s+"
+_SEE = r"(?:we|you|one|viewers?)\s+(?:can\s+|could\s+)?(?:also\s+|then\s+)?(?:sees?|watch(?:es)?|observes?|notices?)"
+
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"^(?:(?:i['’]?m|i am) (?:sorry|unable)|sorry,|i (?:can(?:no|['’])t|do not|don['’]t) "
+    r"(?:see|view|watch|help|assist|have|access)|as an ai\b|unfortunately, i\b)",
+    re.IGNORECASE,
+)
+_PREAMBLE = re.compile(
+    r"^(?:sure|certainly|of course|here(?:['’]s| is| are)|okay|ok)\b[^\n]*?:\s+(?=\S)", re.IGNORECASE
+)
+_LABEL = re.compile(
+    r"^(?:(?:audio )?description|(?:final )?caption|ad|answer|response|output|line|narrator|scene|assistant)"
+    r"(?: \d+)?\s*:\s*",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^\s*(?:[-*•‣–]|\(?\d{1,2}[.)])\s+")
+_STAMP = re.compile(
+    r"^[<\[(]?\s*(?:\d+(?:\.\d+)?\s*(?:s|sec|seconds)|\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?)\s*[>\])]?[:,]?\s+"
+)
+_OPENERS = (
+    re.compile(rf"^(?:the|this|these|a|an|our)\s+{_NOUN},?\s+{_SHOW}{_THAT}", re.IGNORECASE),
+    re.compile(rf"^(?:in|during|throughout)\s+(?:the|this|these)\s+{_NOUN}\s*,?\s+(?:{_SEE}{_THAT})?", re.IGNORECASE),
+    re.compile(rf"^{_SEE}{_THAT}", re.IGNORECASE),
+    re.compile(rf"^it\s+{_SHOW}{_THAT}", re.IGNORECASE),
+    re.compile(rf"^(?:a|an|the)\s+(?:{_NOUN}|view|close-?up|wide shot|medium shot)\s+of\s+", re.IGNORECASE),
+)
+_CAMERA = re.compile(
+    r"^(?:as\s+)?the\s+camera\s+(?:(?:then|slowly|now)\s+)?"
+    r"(?:show|pan|zoom|move|cut|focus|tilt|track|follow|pull|dollie|close|linger|reveal|capture)(?:s|es|ing)?"
+    r"(?:\s+(?:in|out|up|down|over|back|away|left|right|across|around|on|to|onto|towards?|from))*"
+    r"(?:\s+(?:to\s+)?(?:show|reveal)(?:ing|s)?)?,?\s+",
+    re.IGNORECASE,
+)
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|st|prof|sgt|lt|capt|jr|sr|vs|no|col|gen|rev)|\b[a-z])\.$", re.IGNORECASE
+)
+_END = re.compile(r"[.!?…]+[\"'”’)]*(?=\s)")
+_PAIRS = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("`", "`"))
+_MARKS = (
+    (re.compile(r"```\w*\n?|```"), ""),
+    (re.compile(r"\[([^\]\n]+)\]\([^)\s]*\)"), r"\1"),
+    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
+    (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
+    (re.compile(r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])"), r"\1"),
+    (re.compile(r"`([^`\n]+)`"), r"\1"),
+    (re.compile(r"^\s*(?:#{1,6}|>)\s+", re.MULTILINE), ""),
+)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _cut_start(*patterns: re.Pattern[str]) -> Callable[[str], str]:
+    """A rule that takes off what a pattern finds at the start, unless nothing would be left."""
+
+    def rule(text: str) -> str:
+        for pattern in patterns:
+            match = pattern.match(text)
+            rest = text[match.end() :] if match else ""
+            if re.search(r"\w", rest):
+                return _upper(rest.lstrip(" ,:"))
+        return text
+
+    return rule
+
+
+def _markdown(text: str) -> str:
+    for pattern, kept in _MARKS:
+        text = pattern.sub(kept, text)
+    return text
+
+
+def _preamble(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    if first.rstrip().endswith(":") and rest.strip():
+        return rest.strip()
+    return _cut_start(_PREAMBLE)(text)
+
+
+def _list(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return _BULLET.sub("", lines[0]).strip() if lines and _BULLET.match(lines[0]) else text
+
+
+def _lines(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _quotes(text: str) -> str:
+    for left, right in _PAIRS:
+        if len(text) > 2 and text.startswith(left) and text.endswith(right):
+            inner = text[1:-1]
+            if left not in inner and right not in inner:
+                return inner.strip()
+    return text
+
+
+def _sentences(text: str) -> str:
+    for match in _END.finditer(text):
+        before = text[: match.end()]
+        if not _ABBREVIATION.search(before) and re.search(r"\w", before) and re.search(r"\w", text[match.end() :]):
+            return before
+    return text
+
+
+RULES: Mapping[str, Callable[[str], str]] = {
+    "thoughts": lambda text: _THOUGHT.sub("", text).strip(),
+    "markdown": _markdown,
+    "refusals": lambda text: "" if _REFUSAL.match(text) else text,
+    "preambles": _preamble,
+    "lists": _list,
+    "further lines": _lines,
+    "labels": _cut_start(_LABEL),
+    "times": _cut_start(_STAMP),
+    "quotes": _quotes,
+    "openers": _cut_start(*_OPENERS),
+    "camera": _cut_start(_CAMERA),
+    "further sentences": _sentences,
+}
+"""Name of each rule, as it is reported, and what it does."""
+
+_ROUNDS = 20
+
+
+def clean_answer(answer: str) -> tuple[str, tuple[str, ...]]:
+    """One line of description out of a model's answer, and the names of the rules that changed it.
+
+    Nothing is left of an answer that is a refusal or holds no word.
+    """
+    text, used = answer.strip(), dict[str, None]()
+    for _ in range(_ROUNDS):
+        before = text
+        for name, rule in RULES.items():
+            after = rule(text).strip()
+            if after != text:
+                text, used[name] = after, None
+        if text == before:
+            break
+    text = clean_line(text)
+    return (text if re.search(r"\w", text) else ""), tuple(used)
+
+
+def count_cleanings(rules: Iterable[Iterable[str]]) -> dict[str, int]:
+    """How many answers there were, how many were cleaned, and how many of them by each rule."""
+    answers = [tuple(used) for used in rules]
+    counts = Counter(name for used in answers for name in used)
+    return {
+        "answers": len(answers),
+        "cleaned": sum(map(bool, answers)),
+        **{name: counts[name] for name in RULES if counts[name]},
+    }
+
+
+def cleaning_note(counts: Mapping[str, int]) -> str | None:
+    """A sentence on what was cleaned, or None where nothing was."""
+    if not counts.get("cleaned"):
+        return None
+    by_rule = ", ".join(f"{name} {counts[name]}" for name in RULES if counts.get(name))
+    return f"Of {counts['answers']} answers of the model {counts['cleaned']} were cleaned: {by_rule}."

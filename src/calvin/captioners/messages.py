@@ -1,0 +1,104 @@
+"""The one message type that every video LLM is asked with, in a transformers process or behind a server."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from calvin.core.errors import MediaError
+from calvin.core.types import Frame
+
+CLOCK = 1000
+"""Frame indices of `video_metadata` count milliseconds, so that index / CLOCK is a frame's time to the digit."""
+
+Part = str | Frame
+"""A stretch of text, or a still with the time it was shown at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One user's message: text and stills in the order in which they are to be read."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Frame))
+
+    @property
+    def text(self) -> str:
+        """The words alone, for a model that does not see."""
+        return "\n\n".join(part for part in self.parts if isinstance(part, str))
+
+    def to_hf(self, as_video: bool = True) -> dict[str, Any]:
+        """For a transformers chat template: stills in a row become one video, or else an image each after its time.
+
+        The video is uint8 RGB [F, H, W, 3]; `video_metadata` says when its frames were shown.
+
+        Raises:
+            MediaError: a still is no picture.
+        """
+        content: list[dict[str, Any]] = []
+        for part in self.parts:
+            if isinstance(part, str):
+                content.append({"type": "text", "text": part})
+            elif not as_video:
+                content += [
+                    {"type": "text", "text": stamp(part)},
+                    {"type": "image", "image": Image.fromarray(rgb(part))},
+                ]
+            elif not content or content[-1]["type"] != "video":
+                content.append({"type": "video", "video": [rgb(part)]})
+            else:
+                content[-1]["video"].append(rgb(part))
+        for item in content:
+            if item["type"] == "video":
+                item["video"] = np.stack(item["video"])
+        return {"role": "user", "content": content}
+
+    def to_openai(self) -> dict[str, Any]:
+        """For a server that speaks the OpenAI API: each still a data URI after the text of its time."""
+        content: list[dict[str, Any]] = []
+        for part in self.parts:
+            if isinstance(part, str):
+                content.append({"type": "text", "text": part})
+            else:
+                data = base64.b64encode(part.jpeg).decode("ascii")
+                url = {"url": f"data:image/jpeg;base64,{data}"}
+                content += [{"type": "text", "text": stamp(part)}, {"type": "image_url", "image_url": url}]
+        return {"role": "user", "content": content}
+
+
+def stamp(frame: Frame) -> str:
+    """'<12.0 seconds>': when in the film a still was shown."""
+    return f"<{frame.time_ms / 1000:.1f} seconds>"
+
+
+def rgb(frame: Frame) -> np.ndarray:
+    """uint8 [H, W, 3].
+
+    Raises:
+        MediaError: the still is no picture.
+    """
+    try:
+        return np.asarray(Image.open(io.BytesIO(frame.jpeg)).convert("RGB"))
+    except OSError as error:
+        raise MediaError(f"The still at {frame.time_ms} ms cannot be read ({error}): decode the film again.") from error
+
+
+def video_metadata(frames: Sequence[Frame]) -> dict[str, Any]:
+    """When the frames of a video were shown, as transformers' processors take it.
+
+    The duration is left out: processors that print it take the last frame's time instead, which agrees with the times
+    they print beside it. `total_num_frames` spans the frames, so that their mean rate comes out right.
+    """
+    times = [frame.time_ms for frame in frames]
+    step = (times[-1] - times[0]) / (len(times) - 1) if times[-1] > times[0] else CLOCK
+    span = max(round(times[-1] - times[0] + step), 1)
+    return {"fps": float(CLOCK), "total_num_frames": span, "frames_indices": times}
