@@ -1,31 +1,84 @@
-"""The film's sound, mono at 16 kHz, as speech tools want it."""
+"""A film's sound laid into film time, for speech tools and for the mix."""
 
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+import av
+import numpy as np
 from av.audio.resampler import AudioResampler
 
+from calvin.core.errors import MediaError
 from calvin.core.files import atomic_path
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
 
 SOUND_RATE = 16_000
-_SLACK = SOUND_RATE // 10
+
+
+class SteadySound:
+    """Decoded frames as one unbroken stretch of samples: silence fills gaps, sound that comes twice is dropped."""
+
+    def __init__(self, sample_format: str, layout: str, rate: int) -> None:
+        self._form = (sample_format, layout, rate)
+        self._resampler = self._make()
+        self._rate, self._slack = rate, rate // 10
+        self._channels = av.AudioLayout(layout).nb_channels
+        self._dtype = np.dtype(np.int16 if sample_format == "s16" else np.float32)
+        self.samples = 0
+
+    def _make(self) -> AudioResampler:
+        sample_format, layout, rate = self._form
+        return AudioResampler(format=sample_format, layout=layout, rate=rate)
+
+    def feed(self, frame: AudioFrame, time_us: int) -> Iterator[np.ndarray]:
+        """Blocks [N, channels] that a frame heard at film time `time_us` adds, in the packed format asked for."""
+        ahead = time_us * self._rate // 1_000_000 - self.samples
+        if ahead > self._slack:
+            yield from self.silence(ahead)
+        elif ahead < -self._slack:
+            return
+        frame.pts = None
+        try:
+            yield from self._counted(self._resampler.resample(frame))
+        except ValueError:  # the sound changed its rate or channels midway
+            yield from self.finish()
+            self._resampler = self._make()
+            yield from self._counted(self._resampler.resample(frame))
+
+    def finish(self) -> Iterator[np.ndarray]:
+        """What the resampler still holds."""
+        yield from self._counted(self._resampler.resample(None))
+
+    def silence(self, samples: int) -> Iterator[np.ndarray]:
+        self.samples += samples
+        while samples > 0:
+            block = min(samples, self._rate * 10)
+            yield np.zeros((block, self._channels), self._dtype)
+            samples -= block
+
+    def _counted(self, frames: list[AudioFrame]) -> Iterator[np.ndarray]:
+        for frame in frames:
+            self.samples += frame.samples
+            yield frame.to_ndarray().reshape(-1, self._channels)
 
 
 class SoundWriter:
-    """Writes the sound as 16-bit WAV in film time: silence fills gaps, sound that comes twice is dropped."""
+    """Writes the sound as 16-bit mono WAV at 16 kHz in film time, as speech tools want it."""
 
     def __init__(self, path: str | Path) -> None:
-        self._resampler = _resampler()
+        self._sound = SteadySound("s16", "mono", SOUND_RATE)
         self._path = Path(path)
-        self.samples = 0
+
+    @property
+    def samples(self) -> int:
+        return self._sound.samples
 
     def __enter__(self) -> Self:
         self._atomic: AbstractContextManager[Path] = atomic_path(self._path)
@@ -37,39 +90,49 @@ class SoundWriter:
 
     def feed(self, frame: AudioFrame, time_us: int) -> None:
         """Append a decoded frame heard at film time `time_us`."""
-        ahead = time_us * SOUND_RATE // 1_000_000 - self.samples
-        if ahead > _SLACK:
-            self._silence(ahead)
-        elif ahead < -_SLACK:
-            return
-        frame.pts = None
-        try:
-            self._append(self._resampler.resample(frame))
-        except ValueError:  # the sound changed its rate or channels midway
-            self._append(self._resampler.resample(None))
-            self._resampler = _resampler()
-            self._append(self._resampler.resample(frame))
-
-    def _silence(self, samples: int) -> None:
-        self.samples += samples
-        while samples > 0:
-            block = min(samples, SOUND_RATE * 10)
-            self._wave.writeframesraw(bytes(2 * block))
-            samples -= block
-
-    def _append(self, frames: list[AudioFrame]) -> None:
-        for frame in frames:
-            self._wave.writeframesraw(bytes(frame.planes[0])[: 2 * frame.samples])
-            self.samples += frame.samples
+        for block in self._sound.feed(frame, time_us):
+            self._wave.writeframesraw(block.astype("<i2").tobytes())
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            self._append(self._resampler.resample(None))
+            for block in self._sound.finish():
+                self._wave.writeframesraw(block.astype("<i2").tobytes())
         self._wave.close()
         self._atomic.__exit__(kind, error, trace)
 
 
-def _resampler() -> AudioResampler:
-    return AudioResampler(format="s16", layout="mono", rate=SOUND_RATE)
+def resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
+    """Mono float32 samples [N] at another rate."""
+    if rate == wanted or not len(samples):
+        return samples
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="flt", layout="mono")
+    frame.sample_rate = rate
+    resampler = AudioResampler(format="flt", layout="mono", rate=wanted)
+    return np.concatenate([f.to_ndarray()[0] for f in [*resampler.resample(frame), *resampler.resample(None)]])
+
+
+def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> None:
+    """Mono float samples [N] within -1 to 1 as 16-bit WAV, whole or not at all."""
+    with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(rate)
+        sound.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
+
+
+def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
+    """Mono float32 samples [N] of a 16-bit WAV file, and their rate.
+
+    Raises:
+        MediaError: not such a file.
+    """
+    try:
+        with wave.open(str(path)) as sound:
+            if (sound.getnchannels(), sound.getsampwidth()) != (1, 2):
+                raise MediaError(f"{path} is not mono 16-bit sound: voice the project again.")
+            data, rate = sound.readframes(sound.getnframes()), sound.getframerate()
+    except (OSError, EOFError, wave.Error) as error:
+        raise MediaError(f"The sound {path} cannot be read: voice the project again.") from error
+    return np.frombuffer(data, "<i2").astype(np.float32) / 32767, rate

@@ -18,6 +18,8 @@ from calvin.core.progress import Listener
 from calvin.core.types import Scene
 from calvin.data import FeatureStore, FeatureWriter
 from calvin.media import DecodeSettings, FilmFacts, FrameStore, Subtitles, decode_film, plan_cues, probe, read_subtitles
+from calvin.media.decode import SOUND
+from calvin.media.speech import detect_speech
 from calvin.studio.rows import FilmRow, Line, Plan
 from calvin.studio.store import ProjectStore
 from calvin.studio.timing import spoken_span
@@ -164,13 +166,25 @@ def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]
         late = sum(line.span.start_ms >= hand.film.duration_ms for line in subtitles.lines)
         if late:
             hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
-    if store.get("request") == request:
-        return
-    spoken = subtitles.lines if subtitles else ()
+    if store.get("request") != request:
+        _plan_anew(store, hand.film.duration_ms, subtitles, request)
+    if subtitles is None and store.dialogue:
+        hand.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
+
+
+def _plan_anew(store: ProjectStore, duration_ms: int, subtitles: Subtitles | None, request: dict[str, Any]) -> None:
+    """Dialogue from the subtitles, else from listening; cues in its gaps."""
+    spoken = [Line(line.span, line.text, line.speaker or "") for line in subtitles.lines] if subtitles else []
+    sound = store.folder / "frames" / SOUND
+    if subtitles is None and sound.is_file():
+        spoken = [Line(span, "") for span in detect_speech(sound)]
     with store.together():
-        store.set_dialogue(Line(line.span, line.text, line.speaker or "") for line in spoken)
+        store.set_dialogue(spoken)
         store.set_plan(
-            [Plan(p.span, p.visual, p.event_ms) for p in plan_cues(hand.film.duration_ms, store.shots, spoken)]
+            [
+                Plan(p.span, p.visual, p.event_ms)
+                for p in plan_cues(duration_ms, store.shots, [line.span for line in spoken])
+            ]
         )
         store.put("request", request)
 
