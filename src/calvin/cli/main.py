@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 import calvin
-from calvin.cli import compare, data, demo, describe, evaluate, metrics, model, puppets, score, train
+from calvin.cli import compare, data, demo, describe, evaluate, metrics, model, puppets, score, train, voice
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
 
@@ -72,6 +72,7 @@ def options(
 
 
 app.command("describe")(describe.describe)
+app.command("voice")(voice.voice)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

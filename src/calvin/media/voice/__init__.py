@@ -4,6 +4,7 @@ with open_voice() as voice:
     samples, rate = voice.synthesize("Mara opens the door.")
 """
 
+from calvin.media.voice.pronunciation import pronounced, read_pronunciations
 from calvin.media.voice.voices import EspeakVoice, PiperVoice, ToneVoice, Voice, open_voice
 
-__all__ = ["EspeakVoice", "PiperVoice", "ToneVoice", "Voice", "open_voice"]
+__all__ = ["EspeakVoice", "PiperVoice", "ToneVoice", "Voice", "open_voice", "pronounced", "read_pronunciations"]

@@ -15,6 +15,7 @@ from typing import IO, Any, Self, cast
 import numpy as np
 
 from calvin.core.errors import MediaError, MissingExtraError, UsageError
+from calvin.core.files import file_sha256
 
 TONES_WPM = 160.0
 _SAMPLE = "She crosses the narrow bridge, stops beside the old wooden door and looks back at the village."
@@ -32,6 +33,11 @@ class Voice(ABC):
 
     @abstractmethod
     def _speak(self, text: str, speed: float) -> tuple[np.ndarray, int]: ...
+
+    @property
+    def identity(self) -> str:
+        """What tells this voice's sound from another's."""
+        return self.name
 
     @property
     def natural_wpm(self) -> float:
@@ -162,6 +168,11 @@ class PiperVoice(_WorkerVoice):
         if not path.is_file() or not Path(f"{path}.json").is_file():
             raise UsageError(f"{path} is no Piper voice: the .onnx file and its .onnx.json must lie side by side.")
         super().__init__(path.stem, "piper", str(path))
+        self._model = path
+
+    @property
+    def identity(self) -> str:
+        return f"piper {file_sha256(self._model)}"
 
 
 class EspeakVoice(_WorkerVoice):

@@ -1,0 +1,47 @@
+"""`calvin voice`: the cues of a project, spoken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say, warn
+
+
+def voice(
+    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--voice",
+            help="piper, espeak, espeak:LANGUAGE, or a Piper voice (.onnx).",
+            show_default="the best installed",
+        ),
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Words a minute.", min=60, max=400)] = 160,
+    level: Annotated[float, typer.Option(help="Loudness of each cue, in LUFS.", min=-40, max=-10)] = -23,
+    pronunciation: Annotated[
+        Path | None,
+        typer.Option(help="CSV: a name, and how to write it to have it said right.", show_default="in the project"),
+    ] = None,
+) -> None:
+    """Speak the cues of a project; only those that changed since the last time are spoken anew.
+
+    Examples:
+
+        calvin voice film.calvin
+
+        calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
+    """
+    from calvin.studio.voice import VoiceSettings, voice_project
+
+    settings = VoiceSettings.load({"rate": rate, "lufs": level}, "voice")
+    with ProgressView() as progress:
+        report = voice_project(project, name, settings, pronunciation, progress)
+    say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
+    if report.late:
+        first = ", ".join(late.cue.id for late in report.late[:5])
+        more = " and more" if len(report.late) > 5 else ""
+        warn(f"Note: {len(report.late)} cues take longer to say than their gap lasts (cue {first}{more}).")

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calvin.core.errors import UsageError
+from calvin.media.voice import pronounced, read_pronunciations
+
+
+def test_whole_words_longest_first() -> None:
+    said = {"Siobhan": "Shivawn", "Siobhan Ng": "Shivawn Ing", "Mr.": "mister", "é": "ay"}
+    assert pronounced("Siobhan Ng and Siobhan's cat; Siobhanna.", said) == "Shivawn Ing and Shivawn's cat; Siobhanna."
+    assert pronounced("Mr. Ng nods. é", said) == "mister Ng nods. ay"
+    assert pronounced("Nothing.", {}) == "Nothing."
+
+
+def test_reading(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_bytes(b'\xef\xbb\xbf# names\r\nSiobhan,Shivawn\r\n\r\n"Ng, the elder", Ing the elder\r\n')
+    assert read_pronunciations(path) == {"Siobhan": "Shivawn", "Ng, the elder": "Ing the elder"}
+    for wrong in ("one", "a,b,c", "a,"):
+        path.write_text(f"x,y\n{wrong}\n")
+        with pytest.raises(UsageError, match="line 2"):
+            read_pronunciations(path)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_pronunciations(tmp_path / "none.csv")
+
+
+@given(st.text(), st.dictionaries(st.text(min_size=1), st.text(), max_size=4))
+def test_any_text_is_taken(text: str, said: dict[str, str]) -> None:
+    assert isinstance(pronounced(text, said), str)

@@ -1,0 +1,122 @@
+"""Voicing a project: what is made, what is kept, and what is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calvin.core.errors import MissingExtraError
+from calvin.core.time import Span
+from calvin.core.types import Author, Cue
+from calvin.media.loudness import loudness_lufs
+from calvin.media.sound import read_wav
+from calvin.media.voice import ToneVoice
+from calvin.studio import voice as module
+from calvin.studio.rows import FilmRow
+from calvin.studio.store import ProjectStore
+from calvin.studio.voice import VoiceSettings, measured_ms, spoken_cues, voice_project
+
+TEXTS = ("Mara opens the door.", "She looks down the dark street.", "-", "Rain.")
+
+
+class Listening(ToneVoice):
+    """Tones that remember what was said, and may fail."""
+
+    def __init__(self, fail_at: int = 99) -> None:
+        self.heard: list[str] = []
+        self.fail_at = fail_at
+
+    def _speak(self, text: str, speed: float) -> tuple[np.ndarray, int]:
+        if text != module.__doc__ and not text.startswith("She crosses"):
+            self.heard.append(text)
+            if len(self.heard) == self.fail_at:
+                raise KeyboardInterrupt
+        return super()._speak(text, speed)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "p"
+    with ProjectStore(folder) as store:
+        store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
+        for number, text in enumerate(TEXTS):
+            span = Span(10_000 * number, 10_000 * number + 3000)
+            store.add_cue(Cue("", span, text, span, span.start_ms))
+    return folder
+
+
+def test_each_cue_is_spoken_at_its_level_and_measured(project: Path) -> None:
+    report = voice_project(project, Listening())
+    assert (report.made, report.kept, len(report.cues)) == (3, 0, 3)  # "-" says nothing
+    for spoken in report.cues:
+        samples, rate = read_wav(spoken.path)
+        assert loudness_lufs(samples, rate) == pytest.approx(-23, abs=0.2)
+        assert spoken.duration_ms == pytest.approx(len(samples) * 1000 / rate, abs=1)
+    with ProjectStore(project) as store:
+        assert measured_ms(store) == {s.cue.id: s.duration_ms for s in report.cues}
+        assert spoken_cues(store)[1] == []
+
+
+def test_only_what_changed_is_spoken_again(project: Path) -> None:
+    first = voice_project(project, Listening())
+    again = Listening()
+    assert voice_project(project, again).kept == 3
+    assert again.heard == []
+    with ProjectStore(project) as store:
+        cue = store.cue("2")
+        store.edit_cue(replace(cue.with_text("She looks up.", Author.HUMAN), span=Span(10_500, 12_000)))
+        assert "2" not in measured_ms(store)
+        assert [cue.id for cue in spoken_cues(store)[1]] == ["2"]
+    second = voice_project(project, again)
+    assert (second.made, again.heard) == (1, ["She looks up."])
+    # The file of the old words is gone, the others are the same files.
+    assert {s.path for s in second.cues} == set((project / "voice").glob("*.wav"))
+    assert len({s.path for s in first.cues} & {s.path for s in second.cues}) == 2
+
+
+def test_rate_level_and_pronunciation_are_part_of_what_changed(project: Path) -> None:
+    slow = voice_project(project, Listening(), VoiceSettings(rate=100))
+    fast = voice_project(project, Listening(), VoiceSettings(rate=200))
+    assert fast.made == 3
+    assert all(b.duration_ms < 0.6 * a.duration_ms for a, b in zip(slow.cues, fast.cues, strict=True))
+    (project / "pronunciation.csv").write_text("Mara,Mahrah\n")
+    speaker = Listening()
+    assert voice_project(project, speaker, VoiceSettings(rate=200)).made == 1
+    assert speaker.heard == ["Mahrah opens the door."]
+
+
+def test_killed_and_run_again(project: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        voice_project(project, Listening(fail_at=3))
+    speaker = Listening()
+    report = voice_project(project, speaker)
+    assert (report.kept, speaker.heard) == (2, ["Rain."])
+
+
+def test_a_damaged_file_is_made_again(project: Path) -> None:
+    [first, *_] = voice_project(project, Listening()).cues
+    first.path.write_bytes(first.path.read_bytes()[:30])
+    assert voice_project(project, Listening()).made == 1
+
+
+def test_late_cues_are_told(project: Path) -> None:
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cue("1"), text="word " * 30))
+        store.edit_cue(replace(store.cue("2"), text="word " * 30, extended=True))
+    assert [s.cue.id for s in voice_project(project, Listening()).late] == ["1"]
+
+
+def test_tones_are_no_voice_by_default(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "open_voice", lambda name: ToneVoice())
+    with pytest.raises(MissingExtraError, match=r"calvin-ad\[voice\]"):
+        voice_project(project)
+
+
+def test_other_languages_are_spoken_by_espeak(project: Path) -> None:
+    with ProjectStore(project) as store:
+        store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
+        store._db.execute("UPDATE film SET language = 'de'")
+    assert voice_project(project).voice == "espeak de"
