@@ -50,7 +50,8 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(help="Only the first so many scenes.", min=1)] = None,
     metrics: METRICS = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder of results.", show_default="results/MODEL-DATA-CONTEXT")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of results.", show_default="runs/evaluation/MODEL-DATA-CONTEXT"),
     ] = None,
 ) -> None:
     """Caption a data set, score the captions, and write results and a report with pictures.
@@ -79,7 +80,9 @@ def evaluate(
     captioner = open_captioner(model)
     with ProgressView() as progress:
         job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
-        folder = out or Path("results") / re.sub(r"[^\w.-]+", "_", f"{Path(model).name}-{job.split}-{chosen.label}")
+        folder = out or Path("runs") / "evaluation" / re.sub(
+            r"[^\w.-]+", "_", f"{Path(model).name}-{job.split}-{chosen.label}"
+        )
         results = run(captioner, job, folder, progress)
     score_and_show(results, metrics)
 

@@ -11,7 +11,7 @@ from calvin.core.errors import UsageError
 from calvin.evaluation.protocol import unequal
 from calvin.evaluation.published import PUBLISHED, Published
 from calvin.evaluation.results import Results, aligned
-from calvin.evaluation.scoring import LOWER_IS_BETTER, Measure
+from calvin.evaluation.scoring import LOWER_IS_BETTER, TRUTH, Measure
 from calvin.evaluation.statistics import PairedTest, paired_test
 
 
@@ -113,32 +113,44 @@ def cell(comparison: Comparison, name: str, index: int) -> str:
     return f"{_measure(comparison.systems[index], name).shown:.2f}{star}"
 
 
-def comparison_table(comparison: Comparison) -> str:
-    """Systems by measure, then the published rows, then every test."""
-    names = [name for name in comparison.measures if not name.startswith("truth: ")]
-    truth = [name for name in comparison.measures if name.startswith("truth: ")]
-    rows = [["system", *names]]
-    for index, one in enumerate(comparison.systems):
-        place = f"{index + 1}. " if comparison.ranked else ""
-        rows.append([place + one.name, *(cell(comparison, name, index) for name in names)])
+def tables(comparison: Comparison) -> list[list[list[str]]]:
+    """Rows of text: systems by measure with the published rows below; where there is a truth, systems by aspect."""
+    systems = [(f"{i + 1}. " if comparison.ranked else "") + one.name for i, one in enumerate(comparison.systems)]
+    names = [name for name in comparison.measures if not name.startswith(TRUTH)]
+    truth = [name for name in comparison.measures if name.startswith(TRUTH)]
+    marked = [name + ("" if _comparable(comparison, name) else " †") for name in names]
+    scores = [[label, *(cell(comparison, name, i) for name in names)] for i, label in enumerate(systems)]
     for split, row in comparison.published:
-        values = [f"{row.mapping[name]:.2f}" if name in row.mapping else "" for name in names]
-        rows.append([f"published: {row.system}, {row.context} ({split})", *values])
-    lines = [aligned(rows)]
+        values = (f"{row.mapping[name]:.2f}" if name in row.mapping else "" for name in names)
+        scores.append([f"published: {row.system}, {row.context} ({split})", *values])
+    found = [[["system", *marked], *scores]]
     if truth:
-        head = ["against the truth", *(name.removeprefix("truth: ") for name in truth)]
-        body = [
-            [one.name, *(cell(comparison, name, index) for name in truth)]
-            for index, one in enumerate(comparison.systems)
-        ]
-        lines += ["", aligned([head, *body])]
-    lines += ["", "published: measured by others on that data and printed in the CALVIN paper (Tables 1 and 2)."]
-    if comparison.tests:
-        lines.append(
-            f"*: differs from {comparison.systems[0].name} with p < 0.05, paired, not corrected for many tests:"
+        head = ["against the truth", *(name.removeprefix(TRUTH) for name in truth)]
+        found.append(
+            [head, *([label, *(cell(comparison, name, i) for name in truth)] for i, label in enumerate(systems))]
         )
-        lines += [line for name in comparison.tests for line in told_tests(comparison, name)]
-    return "\n".join(lines)
+    return found
+
+
+def legend(comparison: Comparison) -> list[str]:
+    """What the marks in the tables mean, a sentence each."""
+    lines = ["published: measured by others on that data and printed in the CALVIN paper (Tables 1 and 2)."]
+    if not all(_comparable(comparison, name) for name in comparison.measures):
+        lines.append("†: ours is computed with another model than any published number: do not compare the two.")
+    if comparison.tests:
+        first = comparison.systems[0].name
+        lines.append(f"*: differs from {first} with p < 0.05 (paired permutation test, not corrected for many tests).")
+    return lines
+
+
+def _comparable(comparison: Comparison, name: str) -> bool:
+    return all(_measure(one, name).comparable for one in comparison.systems)
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """The tables, their legend and every test, for a terminal."""
+    tests = [f"  {line}" for name in comparison.tests for line in told_tests(comparison, name)]
+    return "\n".join(["\n\n".join(map(aligned, tables(comparison))), "", *legend(comparison), *tests])
 
 
 def told_tests(comparison: Comparison, name: str) -> list[str]:
@@ -150,5 +162,5 @@ def told_tests(comparison: Comparison, name: str) -> list[str]:
             "" if test.interval is None else f" ({test.interval[0] * scale:+.2f} to {test.interval[1] * scale:+.2f})"
         )
         figures = f"{test.difference * scale:+.2f}{low_high}"
-        lines.append(f"  {name}: {figures} over {other.name}, p = {test.p:.4f}, {test.items} values")
+        lines.append(f"{name}: {figures} against {other.name}, p = {test.p:.4f}, {test.items} values")
     return lines

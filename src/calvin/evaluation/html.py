@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -16,7 +18,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def tag(name: str, *children: str | Markup, **attributes: str | bool) -> Markup:
+def tag(name: str, /, *children: str | Markup, **attributes: str | bool) -> Markup:
     """An element; children that are no `Markup` are escaped. `class_` is class, `data_id` data-id, True a bare name."""
     words = [name]
     for key, value in attributes.items():
@@ -40,11 +42,20 @@ def picture(jpeg: bytes | None, words: str) -> Markup:
     return tag("img", src=f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}", alt=words, loading="lazy")
 
 
-def table(caption: str, header: list[str], rows: list[list[str | Markup]]) -> Markup:
-    """A table whose first column names the rows."""
-    head = tag("tr", *(tag("th", cell, scope="col") for cell in header))
-    body = [tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:])) for row in rows]
-    return tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body))
+def table(caption: str, header: list[str], rows: Sequence[Sequence[str]]) -> Markup:
+    """A table whose first column names the rows; columns of numbers stand to the right."""
+    first = rows[0] if rows else header
+    kinds = ["number" if re.match(r"[-+]?\d+(\.\d+)?\b(?!\w)", cell) and len(cell) < 20 else "words" for cell in first]
+    head = tag("tr", *(tag("th", cell, scope="col", class_=kind) for cell, kind in zip(header, kinds, strict=True)))
+    body = [
+        tag(
+            "tr",
+            tag("th", row[0], scope="row"),
+            *(tag("td", cell, class_=kind) for cell, kind in zip(row[1:], kinds[1:], strict=True)),
+        )
+        for row in rows
+    ]
+    return tag("div", tag("table", tag("caption", caption), tag("thead", head), tag("tbody", *body)), class_="scroll")
 
 
 def page(title: str, *body: Markup) -> str:

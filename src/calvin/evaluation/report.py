@@ -11,32 +11,30 @@ from pathlib import Path
 
 from calvin.core.files import write_text
 from calvin.core.time import format_timecode
-from calvin.evaluation.compare import Comparison, cell, told_tests
-from calvin.evaluation.html import Markup, join, page, picture, table, tag
-from calvin.evaluation.results import EvaluatedScene, Results, scene_measures, worst_first
+from calvin.evaluation.compare import Comparison, legend, tables, told_tests
+from calvin.evaluation.html import Markup, page, picture, table, tag
+from calvin.evaluation.results import EvaluatedScene, Results, scene_measures, score_rows, worst_first
 from calvin.evaluation.scoring import TRUTH
 
 SHOWN = 300
 """Scenes in a report, pictures included, so that a browser can open it."""
 
+_FACTS = frozenset({"mean length", "wrong-name rate"})  # not said again under every caption
+
 
 def write_report(results: Results, path: Path, limit: int = SHOWN) -> Path:
     """The page of one evaluation."""
     scores = results.scores
-    rows: list[list[str | Markup]] = [
-        [
-            m.name + ("" if m.comparable else " (not comparable with published numbers)"),
-            f"{m.shown:.2f}",
-            "" if m.interval is None else f"{m.interval[0] * m.scale:.2f} to {m.interval[1] * m.scale:.2f}",
-            "" if m.movie_mean is None else f"{m.movie_mean * m.scale:.2f}",
-            m.setting,
-        ]
-        for m in scores.measures
-    ]
+    header, *rows = score_rows(scores)
+    rows = [[*row, m.setting] for row, m in zip(rows, scores.measures, strict=True)]
     parts = [
         *(tag("p", note, class_="warning") for note in results.notes),
         *(tag("p", f"{name} was not computed: {why}", class_="warning") for name, why in scores.skipped.items()),
-        table("Scores", ["measure", "pooled", "95% interval, bootstrap over scenes", "mean of films", "setting"], rows),
+        table(
+            "Scores, in points; the interval is a bootstrap over scenes; †: not comparable with published numbers",
+            [*header, "setting"],
+            rows,
+        ),
         _cards([results]),
     ]
     write_text(path, page(f"Evaluation of {results.name}", *parts, *_scenes([results], limit, marks=False)))
@@ -45,27 +43,16 @@ def write_report(results: Results, path: Path, limit: int = SHOWN) -> Path:
 
 def write_comparison(comparison: Comparison, path: Path, limit: int = SHOWN) -> Path:
     """The page of a comparison; scenes are shown where all systems were given the same ones."""
-    systems, measures = comparison.systems, comparison.measures
-    rows: list[list[str | Markup]] = [
-        [(f"{i + 1}. " if comparison.ranked else "") + one.name, *(cell(comparison, name, i) for name in measures)]
-        for i, one in enumerate(systems)
-    ]
-    rows += [
-        [
-            tag("span", f"published: {row.system}, {row.context} ({split})", title=row.source, class_="published"),
-            *(f"{row.mapping[name]:.2f}" if name in row.mapping else "" for name in measures),
-        ]
-        for split, row in comparison.published
-    ]
-    tests = [line.strip() for name in comparison.tests for line in told_tests(comparison, name)]
+    systems = comparison.systems
+    tests = [line for name in comparison.tests for line in told_tests(comparison, name)]
+    sources = "; ".join(dict.fromkeys(f"{row.system}: {row.source}" for _, row in comparison.published))
     parts = [
         *(tag("p", words, class_="warning") for words in comparison.warnings()),
-        table("Scores, in points", ["system", *measures], rows),
-        tag("p", "Published rows are not ours: measured by others and printed in the CALVIN paper, Tables 1 and 2. "
-            f"A star: differs from {systems[0].name} with p < 0.05 (paired permutation test over scenes)."),
+        *(table("Scores, in points", header, rows) for header, *rows in tables(comparison)),
+        *(tag("p", line, class_="small") for line in (*legend(comparison), f"Sources: {sources}.")),
         tag("details", tag("summary", "Every test"), tag("ul", *(tag("li", line) for line in tests))),
         _cards(systems),
-    ]  # fmt: skip
+    ]
     scenes = _scenes(systems, limit, marks=True) if comparison.paired else []
     write_text(path, page(f"Comparison of {len(systems)} systems", *parts, *scenes))
     return path
@@ -74,17 +61,13 @@ def write_comparison(comparison: Comparison, path: Path, limit: int = SHOWN) -> 
 def _cards(systems: Sequence[Results]) -> Markup:
     cards = [one.card.model_dump() for one in systems]
     fields = [name for name in cards[0] if any(card[name] != "" for card in cards)]
-    rows: list[list[str | Markup]] = []
+    rows: list[list[str]] = []
     for name in fields:
         values = [str(card[name]) or "not stated" for card in cards]
         mark = " (unequal)" if len(set(values)) > 1 else ""
         rows.append([name + mark, *values])
     facts = [[key, *(one.system.get(key, "") for one in systems)] for key in ("name", "fingerprint")]
-    return join(
-        Markup('<div class="words">'),
-        table("Protocol", ["", *(one.name for one in systems)], [*facts, *rows]),
-        Markup("</div>"),
-    )
+    return table("Protocol", ["", *(one.name for one in systems)], [*facts, *rows])
 
 
 def _scenes(systems: Sequence[Results], limit: int, marks: bool) -> list[Markup]:
@@ -133,10 +116,8 @@ def _article(
 
 def _side(one: Results, scene: EvaluatedScene, marks: bool) -> Markup:
     told = one.captions[scene.id]
-    measures = scene_measures(one.scores)
-    numbers = ", ".join(
-        f"{m.name.removeprefix(TRUTH)} {m.values[scene.id] * m.scale:.0f}" for m in measures if scene.id in m.values
-    )
+    measures = [m for m in scene_measures(one.scores) if scene.id in m.values and m.name not in _FACTS]
+    numbers = ", ".join(f"{m.name.removeprefix(TRUTH)} {m.values[scene.id] * m.scale:.0f}" for m in measures)
     parts = [tag("h3", one.name), tag("p", told.text or "(nothing)", class_="caption")]
     if told.context or told.entities:
         lines = [

@@ -241,16 +241,21 @@ def worst_first(results: Sequence[Results]) -> list[int]:
 
 def score_table(scores: Scores) -> str:
     """The measures as an aligned table; numbers in points, the setting of each below."""
+    lines = [aligned(score_rows(scores)), ""]
+    lines += [f"{m.name}: {m.setting}" for m in scores.measures if not m.name.startswith(TRUTH)]
+    if any(not m.comparable for m in scores.measures):
+        lines.append("†: not comparable with published numbers")
+    return "\n".join(lines)
+
+
+def score_rows(scores: Scores) -> list[list[str]]:
+    """Header and measures as text: pooled, interval over scenes, mean of films."""
     rows = [["measure", "pooled", "95% interval", "mean of films"]]
     for m in scores.measures:
         low_high = "" if m.interval is None else f"{m.interval[0] * m.scale:.2f} to {m.interval[1] * m.scale:.2f}"
         films = "" if m.movie_mean is None else f"{m.movie_mean * m.scale:.2f}"
-        rows.append([m.name + ("" if m.comparable else " *"), f"{m.shown:.2f}", low_high, films])
-    lines = [aligned(rows), ""]
-    lines += [f"{m.name}: {m.setting}" for m in scores.measures if not m.name.startswith(TRUTH)]
-    if any(not m.comparable for m in scores.measures):
-        lines.append("* not comparable with published numbers")
-    return "\n".join(lines)
+        rows.append([m.name + ("" if m.comparable else " †"), f"{m.shown:.2f}", low_high, films])
+    return rows
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging
 
 from calvin.core.errors import MissingExtraError, UsageError
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
+from calvin.model.loading import quiet
 
 TOKENS_A_BATCH = 4096
 PAIRS_A_BATCH = 256
@@ -128,10 +128,9 @@ def is_cached(path: str) -> bool:
 @lru_cache(maxsize=1)
 def _load(path: str, layer: int, device: str) -> tuple[Any, Any]:
     """The tokenizer and the first `layer` layers of the model."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # the pooler's weights are left out on purpose
     try:
-        model = AutoModel.from_pretrained(path, local_files_only=True, add_pooling_layer=False)
+        with quiet():  # the pooler's weights are left out on purpose
+            model = AutoModel.from_pretrained(path, local_files_only=True, add_pooling_layer=False)
         spaced = {"add_prefix_space": True} if model.config.model_type in {"roberta", "gpt2"} else {}
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, **spaced)
     except (OSError, ValueError) as error:
@@ -139,8 +138,6 @@ def _load(path: str, layer: int, device: str) -> tuple[Any, Any]:
             f"BERTScore needs the model {path!r}, which is neither a folder nor in the local cache: download it once "
             "with `hf download`, or take the offline setting."
         ) from error
-    finally:
-        logging.set_verbosity(verbosity)
     layers = model.encoder.layer
     if not 1 <= layer <= len(layers):
         raise UsageError(f"{path!r} has {len(layers)} layers: there is no layer {layer} for BERTScore.")
