@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
+from calvin.core.ahead import ahead
 from calvin.core.errors import DataError, MediaError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.data import DropReport, FeatureWriter, media_id_of
@@ -131,12 +132,13 @@ def _encoded(
     """Each item with its vectors [T, D], or with what was wrong with it."""
     if kind == "films":
         # A film may be long: its frames are encoded as they come and never held together.
-        for item in items:
-            try:
-                frames = (rgb for _, rgb in iter_clip_frames(item.path, fps, FRAME_SIZE))
-                yield item, np.concatenate([encode(batch) for batch in _batches(frames)])
-            except MediaError as error:
-                yield item, error
+        vectors: list[np.ndarray] = []
+        for item, piece in ahead(_film_pieces(items, fps), _AHEAD):
+            if isinstance(piece, np.ndarray):
+                vectors.append(encode(piece))
+                continue
+            yield item, piece or np.concatenate(vectors)
+            vectors = []
         return
 
     def read(item: _Item) -> np.ndarray | MediaError:
@@ -151,9 +153,16 @@ def _encoded(
         yield from _encode_group(group, encode)
 
 
-def _batches(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    while batch := list(islice(frames, _BATCH)):
-        yield np.stack(batch)
+def _film_pieces(items: list[_Item], fps: float) -> Iterator[tuple[_Item, np.ndarray | MediaError | None]]:
+    """The frames of each film in batches [N, H, W, 3], then None, or what was wrong with it."""
+    for item in items:
+        try:
+            frames = (rgb for _, rgb in iter_clip_frames(item.path, fps, FRAME_SIZE))
+            while batch := list(islice(frames, _BATCH)):
+                yield item, np.stack(batch)
+            yield item, None
+        except MediaError as error:
+            yield item, error
 
 
 _Read = tuple[_Item, "np.ndarray | MediaError"]

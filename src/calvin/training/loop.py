@@ -19,6 +19,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from calvin.core.ahead import ahead
 from calvin.core.errors import CalvinError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.training.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
@@ -162,9 +163,12 @@ class _Run:
         config, accelerator = self.config, self.accelerator
         curve = Curve(self.folder, first) if accelerator.is_main_process else None
         tokens, started = 0, self.stage.started
-        for step in range(first, config.steps):
-            torch.manual_seed(config.seed * 1_000_003 + step * accelerator.num_processes + accelerator.process_index)
-            batch = _to_device(batch_at(step * accelerator.num_processes + accelerator.process_index), accelerator)
+        indices = [step * accelerator.num_processes + accelerator.process_index for step in range(first, config.steps)]
+        # The next batches are made while the model works on this one.
+        batches = ahead(map(batch_at, indices))
+        for step, index, made in zip(range(first, config.steps), indices, batches, strict=True):
+            torch.manual_seed(config.seed * 1_000_003 + index)
+            batch = _to_device(made, accelerator)
             for group in optimizer.param_groups:
                 group["lr"] = config.lr_at(step)
             with accelerator.accumulate(model):
