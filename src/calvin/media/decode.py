@@ -14,6 +14,7 @@ from calvin.core.errors import MediaError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span, round_half_up
 from calvin.media.cuts import CutFinder, shots_between
+from calvin.media.languages import short_code
 from calvin.media.frames import FrameStore, FrameWriter
 from calvin.media.reader import FilmReader
 from calvin.media.sampling import FrameSampler, Scaler
@@ -162,9 +163,11 @@ class _Batcher:
 
 
 def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) -> AudioStream | None:
-    """The track in `language`, else the default one, else the first."""
-    if language:
-        for stream in streams:
-            if stream.language and stream.language.lower()[:2] == language.lower()[:2]:
-                return stream
-    return next((stream for stream in streams if stream.default), streams[0] if streams else None)
+    """The track in `language`, else the default one, else the first; tracks beside the film's own sound come last."""
+    wanted = short_code(language) if language else None
+
+    def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
+        spoken = short_code(stream.language) if stream.language else ""
+        return wanted is not None and spoken != wanted, stream.aside, not stream.default
+
+    return min(streams, key=rank, default=None)

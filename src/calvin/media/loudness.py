@@ -64,6 +64,12 @@ def true_peaks(samples: np.ndarray) -> np.ndarray:
 
 
 @cache
+def highest_between() -> float:
+    """No true peak is above this many times the highest sample."""
+    return max(float(np.abs(kernel).sum()) for kernel in _kernels())
+
+
+@cache
 def _kernels() -> tuple[np.ndarray, ...]:
     """Windowed sinc filters that read a signal a quarter, a half and three quarters of a sample later."""
     places = np.arange(_TAPS) - MARGIN

@@ -7,7 +7,7 @@ films to other files and to the network.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -36,6 +36,9 @@ READABLE = "mp4, mov, mkv, webm, avi or ts"
 NO_FRAME = "{} has a video stream but not one frame of it can be decoded: give a whole file."
 
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b";FFMETADATA", b"v=0")
+_ASIDE = Disposition.visual_impaired | Disposition.descriptions | Disposition.comment
+_ASIDE_TITLE = re.compile(r"audio[- ]?descri|descriptive|descrizion|commentary|\bAD\b", re.IGNORECASE)
+_HANDLER = re.compile(r"handler|gpac|mainconcept|apple|core media|bento", re.IGNORECASE)
 _CLOCK_RUNS_US = 12 * 3600 * 1_000_000
 """A transport stream's clock starts anew after 26.5 hours: a length of that order means that it jumps backwards."""
 
@@ -53,7 +56,10 @@ class MediaLimits(FrozenConfig):
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """`index` counts all streams of the file; `language` as the file states it (often ISO 639-2)."""
+    """`index` counts all streams of the file; `language` as the file states it (often ISO 639-2).
+
+    `aside` marks a track that is not the film's own sound: described already, or commented.
+    """
 
     index: int
     codec: str
@@ -61,6 +67,8 @@ class AudioStream:
     sample_rate: int
     language: str | None
     default: bool
+    title: str = ""
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,9 @@ class FilmFacts:
 
 
 @contextmanager
-def open_film(path: str | Path, limits: MediaLimits | None = None) -> Iterator[InputContainer]:
+def open_film(
+    path: str | Path, limits: MediaLimits | None = None, formats: str = FORMATS
+) -> Iterator[InputContainer]:
     """The opened container of a local film, closed afterwards.
 
     Raises:
@@ -120,7 +130,7 @@ def open_film(path: str | Path, limits: MediaLimits | None = None) -> Iterator[I
         # The absolute path keeps a name such as "concat:x" from being read as a protocol.
         container = av.open(
             str(film.resolve()),
-            options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+            options={"protocol_whitelist": "file", "format_whitelist": formats},
             metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
@@ -297,10 +307,18 @@ def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
             stream.codec_context.sample_rate,
             stream.language,
             bool(stream.disposition & Disposition.default),
+            title := track_title(stream.metadata),
+            bool(stream.disposition & _ASIDE or _ASIDE_TITLE.search(title)),
         )
         for stream in container.streams.audio
         if stream.codec_context is not None
     )
+
+
+def track_title(metadata: Mapping[str, str]) -> str:
+    """What a stream calls itself; MP4 keeps that as its handler's name, which is mostly a muxer's own."""
+    handler = metadata.get("handler_name", "")
+    return metadata.get("title") or ("" if _HANDLER.search(handler) else handler)
 
 
 def _first_frame(container: InputContainer, stream: VideoStream, film: Path) -> VideoFrame:
