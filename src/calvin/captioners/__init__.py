@@ -7,6 +7,7 @@ from calvin.captioners.base import (
     CaptionRequest,
     EncoderIdentity,
     FeatureCaptioner,
+    OpenOptions,
 )
 from calvin.captioners.registry import CAPTIONERS, open_captioner
 
@@ -18,5 +19,6 @@ __all__ = [
     "CaptionerInfo",
     "EncoderIdentity",
     "FeatureCaptioner",
+    "OpenOptions",
     "open_captioner",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
 
+from calvin.captioners.hub import Agree, nobody_asked
 from calvin.core.prompts import Prompt
 from calvin.core.types import Scene
 
@@ -41,11 +42,29 @@ class CaptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class CaptionAnswer:
-    """The caption chosen, its score (mean log-probability a token) and all `candidates`, best first."""
+    """The caption chosen, its score (mean log-probability a token; 0 where not known) and all `candidates`, best first.
+
+    `cleaned` names the rules (`captioners/cleaning.py`) that changed the model's words, which are then the last
+    candidate.
+    """
 
     text: str
     score: float
     candidates: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """How to open a captioner.
+
+    `agree` is asked before a model is fetched from a hub. `frames` limits the stills a scene, and `four_bit` loads the
+    weights in four bits; both are for captioners that look at stills.
+    """
+
+    agree: Agree = nobody_asked
+    frames: int | None = None
+    four_bit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, EncoderIdentity, Need
+from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, EncoderIdentity, Need, OpenOptions
 from calvin.captioners.guard import choose, cut_loop, is_sound, is_whole, strip_start
+from calvin.captioners.hub import Agree, fetch, nobody_asked
 from calvin.captioners.world import Notice, World
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import file_sha256
@@ -62,16 +63,19 @@ class Calvin:
         self.world = world
 
     @classmethod
-    def from_pretrained(cls, model: str | Path | None = None, device: str | None = None) -> Self:
+    def from_pretrained(
+        cls, model: str | Path | None = None, device: str | None = None, agree: Agree = nobody_asked
+    ) -> Self:
         """A model by folder, hub id or the name of a bundled one; None: the bundled model.
 
         Args:
             device: where to run; by default the GPU where there is one.
+            agree: asked before a model is fetched from a hub.
 
         Raises:
             CheckpointError: there is no such model, a tensor is missing or has another shape.
         """
-        folder = find_model(model)
+        folder = find_model(model, agree)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         loaded, processor = load_calvin(folder, device=device)
         return cls(
@@ -206,8 +210,8 @@ def _previous(request: CaptionRequest) -> str | None:
     return request.prompt.context[-1] if request.prompt.context else None
 
 
-def open_model(model: str | None) -> Calvin:
-    return Calvin.from_pretrained(model)
+def open_model(model: str | None, options: OpenOptions) -> Calvin:
+    return Calvin.from_pretrained(model, agree=options.agree)
 
 
 def bundled_models() -> dict[str, Path]:
@@ -219,11 +223,12 @@ def bundled_models() -> dict[str, Path]:
         return {entry.name: entry for entry in sorted(path.iterdir()) if (entry / "config.json").is_file()}
 
 
-def find_model(model: str | Path | None) -> Path:
+def find_model(model: str | Path | None, agree: Agree = nobody_asked) -> Path:
     """The folder of a model: the one named, a bundled one, or one fetched from the hub.
 
     Raises:
         CheckpointError: there is none.
+        UsageError: it is on a hub, and nobody agreed to fetch it.
     """
     known = bundled_models()
     if model is None or (str(model) in known and not Path(model).exists()):
@@ -233,22 +238,7 @@ def find_model(model: str | Path | None) -> Path:
         return known[name]
     if Path(model).exists():
         return Path(check_source(model))
-    return _fetch(check_source(str(model)))
-
-
-def _fetch(model_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
-        return Path(snapshot_download(model_id, allow_patterns=wanted))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        names = ", ".join(bundled_models()) or "none"
-        raise CheckpointError(
-            f"There is no model {model_id}: no such folder here, no bundled model of that name (there is {names}), "
-            "and none that can be fetched from the hub."
-        ) from error
+    return fetch(check_source(str(model)), agree)
 
 
 def fingerprint_of(folder: Path) -> str:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
+from calvin.captioners.guard import cut_loop
 from calvin.core.prompts import clean_line
 
 _NOUN = (
@@ -143,6 +144,7 @@ RULES: Mapping[str, Callable[[str], str]] = {
     "openers": _cut_start(*_OPENERS),
     "camera": _cut_start(_CAMERA),
     "further sentences": _sentences,
+    "loops": cut_loop,
 }
 """Name of each rule, as it is reported, and what it does."""
 
@@ -167,20 +169,17 @@ def clean_answer(answer: str) -> tuple[str, tuple[str, ...]]:
     return (text if re.search(r"\w", text) else ""), tuple(used)
 
 
-def count_cleanings(rules: Iterable[Iterable[str]]) -> dict[str, int]:
-    """How many answers there were, how many were cleaned, and how many of them by each rule."""
-    answers = [tuple(used) for used in rules]
-    counts = Counter(name for used in answers for name in used)
-    return {
-        "answers": len(answers),
-        "cleaned": sum(map(bool, answers)),
-        **{name: counts[name] for name in RULES if counts[name]},
-    }
+def count_cleanings(answers: Iterable[Iterable[str]], counts: Mapping[str, int] | None = None) -> dict[str, int]:
+    """How many of the answers were cleaned ("cleaned"), and how many by each rule, on top of earlier `counts`."""
+    total = Counter(counts or {})
+    for used in map(tuple, answers):
+        total.update([*used, *(["cleaned"] if used else [])])
+    return dict(total)
 
 
-def cleaning_note(counts: Mapping[str, int]) -> str | None:
-    """A sentence on what was cleaned, or None where nothing was."""
+def cleaning_note(counts: Mapping[str, int], answers: int) -> str | None:
+    """A sentence on what was cleaned of so many answers, or None where nothing was."""
     if not counts.get("cleaned"):
         return None
     by_rule = ", ".join(f"{name} {counts[name]}" for name in RULES if counts.get(name))
-    return f"Of {counts['answers']} answers of the model {counts['cleaned']} were cleaned: {by_rule}."
+    return f"Of {answers} answers of the model {counts['cleaned']} were cleaned: {by_rule}."

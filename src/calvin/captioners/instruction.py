@@ -31,7 +31,12 @@ def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
     parts: list[Part] = ["\n".join([CONTEXT, *lines])] if lines else []
     parts += frames or [UNSEEN]
     asked = [entity_sentence(prompt.entities)] if prompt.entities else []
-    parts.append(" ".join([*asked, *([prompt.question] if prompt.question and frames else []), STYLE]))
+    if prompt.question and frames:
+        asked.append(prompt.question)
+    asked.append(STYLE)
+    if request.max_words:
+        asked.append(f"Use at most {request.max_words} words.")
+    parts.append(" ".join(asked))
     return Message(tuple(parts))
 
 

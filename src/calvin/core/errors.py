@@ -59,3 +59,7 @@ class CheckpointError(CalvinError):
 
 class StoreError(CalvinError):
     """A project folder that cannot be opened or does not belong to this film."""
+
+
+class ServerError(CalvinError):
+    """A model server that cannot be reached, refuses, or answers with nonsense."""

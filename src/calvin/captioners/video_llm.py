@@ -1,0 +1,194 @@
+"""Off-the-shelf video LLMs in this process: whatever AutoModelForMultimodalLM loads and has a chat template.
+
+They get the stills of the project's one decode pass with their times, never the film. InstructBLIP-Video, which knows
+no chat, is asked with the words alone and always sees four frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForMultimodalLM,
+    AutoProcessor,
+    InstructBlipVideoForConditionalGeneration,
+    InstructBlipVideoProcessor,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
+
+from calvin.captioners.aliases import ALIASES
+from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
+from calvin.captioners.calvin import fingerprint_of
+from calvin.captioners.hub import fetch
+from calvin.captioners.instruction import build_message, stills
+from calvin.captioners.messages import Message, rgb, video_metadata
+from calvin.captioners.speaking import device, fingerprint, prepare_tokenizer, say, to_answer
+from calvin.core.errors import CheckpointError, MissingExtraError, UsageError
+from calvin.core.types import Frame
+from calvin.model.loading import check_source, load_config, load_strict, quiet
+
+FRAMES = 16
+"""Stills a scene where neither the model nor the user says otherwise."""
+OWN_FRAMES = {"instructblip": 4, "instructblipvideo": 4, "video_llava": 8}
+"""Stills a scene that a family of models was trained on."""
+FEWEST = 2
+"""Processors that merge frames in pairs refuse a single one; it is shown twice."""
+BATCH = 4
+_BLIP = ("instructblip", "instructblipvideo")
+
+
+class VideoLlm:
+    """A video LLM of transformers with its processor.
+
+    Args:
+        frames: stills a scene at most; InstructBLIP-Video always takes four.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        processor: Any,
+        name: str,
+        weights: str = "",
+        frames: int | None = None,
+        four_bit: bool = False,
+    ) -> None:
+        self.model = model
+        self.processor = processor
+        self.name = name
+        self._blip = model.config.model_type in _BLIP
+        own = OWN_FRAMES.get(model.config.model_type, FRAMES)
+        self.frames = own if self._blip or frames is None else frames
+        self._sees_video = getattr(processor, "video_processor", None) is not None
+        self._four_bit = four_bit
+        prepare_tokenizer(processor.tokenizer)
+        self._fingerprint = fingerprint(weights or name, frames=self.frames, four_bit=four_bit)
+
+    @property
+    def info(self) -> CaptionerInfo:
+        details = {"frames": str(self.frames), "precision": "4 bit" if self._four_bit else str(self.model.dtype)[6:]}
+        return CaptionerInfo(self.name, self._fingerprint, details=details)
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"frames"})
+
+    def caption(self, requests: Sequence[CaptionRequest], batch: int = BATCH) -> list[CaptionAnswer]:
+        """One answer a request, cleaned. Scenes with as many stills go through the model together.
+
+        Raises:
+            DataError: a scene without stills.
+        """
+        seen = [self._frames(request) for request in requests]
+        order = sorted(range(len(requests)), key=lambda index: len(seen[index]))
+        answers: dict[int, CaptionAnswer] = {}
+        for _, run in groupby(order, key=lambda index: len(seen[index])):
+            group = list(run)
+            for part in (group[start : start + batch] for start in range(0, len(group), batch)):
+                messages = [build_message(requests[index], seen[index]) for index in part]
+                inputs = self._inputs(messages).to(self.model.device)
+                inputs = {key: self._cast(value) for key, value in inputs.items()}
+                said = say(self.model, self.processor.tokenizer, inputs)
+                answers |= {index: to_answer(*words) for index, words in zip(part, said, strict=True)}
+        return [answers[index] for index in range(len(requests))]
+
+    def _frames(self, request: CaptionRequest) -> list[Frame]:
+        """The stills to look at; too few are shown longer, in their order."""
+        found = stills(request, self.frames)
+        least = self.frames if self._blip else FEWEST
+        return found if len(found) >= least else [found[i * len(found) // least] for i in range(least)]
+
+    def _cast(self, value: Any) -> Any:
+        return value.to(self.model.dtype) if torch.is_tensor(value) and value.is_floating_point() else value
+
+    def _inputs(self, messages: Sequence[Message]) -> Any:
+        with quiet():
+            if self._blip:
+                videos = [[rgb(frame) for frame in message.frames] for message in messages]
+                texts = [message.text for message in messages]
+                return self.processor(images=videos, text=texts, padding=True, return_tensors="pt")
+            options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
+            if self._sees_video:
+                metadata = [[video_metadata(message.frames)] for message in messages]
+                options |= {"do_sample_frames": False, "video_metadata": metadata}
+            return self.processor.apply_chat_template(
+                [[message.to_hf(self._sees_video)] for message in messages],
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                processor_kwargs=options,
+            )
+
+
+def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
+    """A video LLM by alias, folder or hub id.
+
+    Raises:
+        CheckpointError: there is no such model, it is not whole, or it is no model that this can ask.
+        UsageError: no name, nobody agreed to fetch it, or four bits without bitsandbytes.
+        MissingExtraError: torchvision is not installed.
+    """
+    if model is None:
+        raise UsageError(f"Which video LLM: hf:FOLDER, hf:HUB-ID, or one of {', '.join(ALIASES)}.")
+    if find_spec("torchvision") is None:
+        raise MissingExtraError("A video LLM", "videollm", "No module named 'torchvision'")
+    if options.four_bit and find_spec("bitsandbytes") is None:
+        raise UsageError("Loading in four bits takes bitsandbytes: run `pip install bitsandbytes`.")
+    source = Path(model)
+    if not source.exists():
+        source = fetch(check_source(ALIASES.get(model, model)), options.agree)
+    config = load_config(source)
+    if config.model_type not in MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
+        raise CheckpointError(f"{model} is a {config.model_type}, which is no model that looks and writes.")
+    blip = config.model_type in _BLIP
+    processor = _processor(source, blip)
+    if not blip and not processor.chat_template:
+        raise CheckpointError(f"{model} has no chat template, so there is no telling how to ask it.")
+    loaded = load_strict(
+        InstructBlipVideoForConditionalGeneration if blip else AutoModelForMultimodalLM, source, **_how(options)
+    )
+    if blip:
+        _complete_blip(loaded, processor)
+    weights = source.name if source.parent.name == "snapshots" else fingerprint_of(source)
+    return VideoLlm(loaded, processor, model, weights, options.frames, options.four_bit)
+
+
+def _how(options: OpenOptions) -> dict[str, Any]:
+    """Loading: half precision on a GPU, spread over what there is; full on a CPU; four bits where asked for."""
+    gpu = device() == "cuda"
+    how: dict[str, Any] = {"dtype": torch.bfloat16 if gpu else torch.float32}
+    if options.four_bit:
+        from transformers import BitsAndBytesConfig
+
+        how["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=how["dtype"]
+        )
+    return how | ({"device_map": "auto"} if gpu or options.four_bit else {})
+
+
+def _processor(source: Path, blip: bool) -> Any:
+    kind: Any = InstructBlipVideoProcessor if blip else AutoProcessor
+    try:
+        with quiet():
+            return kind.from_pretrained(source, trust_remote_code=False)
+    except ImportError as error:
+        raise MissingExtraError("A video LLM", "videollm", str(error).strip().splitlines()[0]) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"The processor of {source} cannot be read: {str(error).strip().splitlines()[0]}"
+        ) from error
+
+
+def _complete_blip(model: Any, processor: Any) -> None:
+    """Checkpoints saved before InstructBLIP knew videos name neither the queries nor the token of a frame."""
+    processor.num_query_tokens = processor.num_query_tokens or model.config.num_query_tokens
+    if model.config.video_token_index is None:
+        tokens = processor.tokenizer
+        model.config.video_token_index = tokens.convert_tokens_to_ids(str(processor.video_token))
+        if len(tokens) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokens))

@@ -1,0 +1,33 @@
+"""Options of commands that take any captioner, and asking before a model is fetched."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from calvin.captioners.base import OpenOptions
+from calvin.captioners.hub import HubModel
+from calvin.cli.console import warn
+
+MODEL_HELP = (
+    "A model folder, hub id or bundled name; a video LLM such as smolvlm2 or qwen3-vl, or hf:HUB-ID; "
+    "openai:http://HOST:PORT/v1#NAME for a model server; blind:smollm2 for a model that sees nothing."
+)
+YES = Annotated[bool, typer.Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
+FRAMES = Annotated[
+    int | None,
+    typer.Option("--frames", help="Stills a scene at most, for video LLMs and model servers.", min=1, max=64),
+]
+FOUR_BIT = Annotated[bool, typer.Option("--four-bit", help="Load a video LLM in four bits (needs bitsandbytes).")]
+
+
+def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False) -> OpenOptions:
+    """How to open a captioner; before a model is fetched, its size and licence are shown and someone has to agree."""
+
+    def agree(model: HubModel) -> bool:
+        warn(f"To be fetched from the hub: {model}")
+        return yes or (sys.stdin.isatty() and typer.confirm("Fetch it?", err=True))
+
+    return OpenOptions(agree, frames, four_bit)
