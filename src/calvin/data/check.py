@@ -74,7 +74,8 @@ class Check:
 
     def _about_overlap(self) -> list[str]:
         lines = [
-            f"evaluation film: {media_id} is {film.title or film.imdb}" for media_id, film in sorted(self.overlap.items())
+            f"evaluation film: {media_id} is {film.title or film.imdb}"
+            for media_id, film in sorted(self.overlap.items())
         ]
         if self.unnamed_films:
             lines.append(f"{self.unnamed_films} films have neither a title nor an IMDb id: whether they are evaluation "

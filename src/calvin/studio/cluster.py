@@ -1,0 +1,56 @@
+"""The parts of `prepare` on a Ray cluster: Ray Data spreads them and makes anew what a lost worker had in hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from calvin.core.errors import MissingExtraError
+from calvin.studio.parts import Part, Plan, Worker
+
+
+def make_on_cluster(plan: Plan, parts: list[Part], workers: int, on_made: Callable[[str], None]) -> None:
+    """Make the parts with `workers` actors of one processor (and one GPU, where the cluster has any) each.
+
+    Joins the cluster of RAY_ADDRESS, else starts one on this machine. All its machines must see the media, the tower
+    and the output folder under the same paths.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingExtraError("Preparing with Ray", "cluster") from error
+    own = not ray.is_initialized()
+    if own:
+        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + 1}
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        by_name = {part.name: part for part in parts}
+        rows = ray.data.from_items([{"name": name} for name in by_name], override_num_blocks=len(by_name))
+        made = rows.map(
+            _Maker,
+            fn_constructor_args=(plan, by_name),
+            concurrency=(1, workers),
+            num_cpus=1,
+            num_gpus=1 if ray.cluster_resources().get("GPU") else 0,
+        )
+        for row in made.iter_rows():
+            on_made(str(row["name"]))
+    finally:
+        if own:
+            ray.shutdown()
+
+
+class _Maker:
+    """A `Worker` as Ray Data calls it."""
+
+    def __init__(self, plan: Plan, parts: dict[str, Part]) -> None:
+        self._parts, self._worker = parts, Worker(plan)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"name": self._worker(self._parts[row["name"]])}
