@@ -55,7 +55,7 @@ def read_captions(path: str | Path, role: Role) -> CaptionTable:
     unnamed = 0
     for row in rows:
         if table.path.suffix.lower() == ".csv":
-            row = {key: re.sub(r"^'(?=[=+\-@])", "", value) for key, value in row.items()}  # as `guarded` wrote it
+            row = {key: re.sub(r"^'(?='*[=+\-@])", "", value) for key, value in row.items()}  # as `guarded` wrote it
         identity, texts = _identity(row), _texts(row, role)
         if identity is None or texts is None or "\ufffd" in (identity := clean_text(identity, report)):
             unnamed += 1
@@ -185,7 +185,7 @@ _READERS: Mapping[str, Callable[[CaptionTable, DropReport], Iterable[Mapping[str
 def guarded(cell: object) -> str:
     """A cell of a CSV that a spreadsheet will not take for a formula."""
     text = str(cell)
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") and not _is_number(text) else text
+    return f"'{text}" if re.match(r"'*[=+\-@\t\r]", text) and not _is_number(text) else text
 
 
 def _is_number(text: str) -> bool:

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from calvin.cli import puppet_eval
+from calvin.cli.main import app
+from calvin.core.errors import DataError
+from calvin.data import FeatureWriter
+
+REFERENCES = "id,movie,reference\na,F,Ann waves.\nb,F,Then Bob bows.\nc,G,He sits.\n"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    runner = CliRunner()
+
+    def call(*words: object):
+        return runner.invoke(app, [str(word) for word in words])
+
+    return call
+
+
+def put(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def write_films(folder: Path, model: Path) -> tuple[Path, Path]:
+    """Annotations of two films in MAD's form, and features by the encoder of `model`."""
+    from calvin.captioners import open_captioner
+    from calvin.captioners.base import FeatureCaptioner
+
+    captioner = open_captioner(str(model))
+    assert isinstance(captioner, FeatureCaptioner)
+    rows = [
+        f"{film},Scene {i} of {film}.,9,{i},{i + 1},tt1,x,0,0"
+        for film in ("0001_A_Film", "0002_B_Film")
+        for i in range(3)
+    ]
+    header = "movie,sentence,movie_duration,start,end,imdb,lsmdc_filename,start_hms,end_hms"
+    annotations = put(folder / "eval.csv", "\n".join([header, *rows, "0001_A_Film,,9,3,4,tt1,x,0,0"]) + "\n")
+    path = folder / "features.h5"
+    vectors = np.random.default_rng(0).normal(size=(20, 24))
+    with FeatureWriter(path, *captioner.encoder, fps=5.0, dim=24) as writer:
+        for film in ("0001_A_Film", "0002_B_Film"):
+            writer.add(film, vectors)
+    return annotations, path
+
+
+def test_score_prints_settings_and_scores(run, tmp_path: Path) -> None:
+    predictions = put(tmp_path / "p.json", '{"a": "Ann waves.", "b": "Bob bows.", "c": "She runs."}')
+    references = put(tmp_path / "r.csv", REFERENCES)
+    result = run("score", predictions, references, "--metrics", "rouge,cider", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "beta 1.2" in result.stdout
+    assert "distinct captions  100.00" in result.stdout
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert scores["card"]["scenes"] == 3
+    assert (tmp_path / "out" / "report.html").is_file()
+    again = run("score", tmp_path / "out", "--metrics", "rouge")
+    assert again.exit_code == 0, again.output
+    assert [m["name"] for m in json.loads((tmp_path / "out" / "scores.json").read_text())["measures"]][0] == "ROUGE-L"
+
+
+def test_score_refuses_what_does_not_fit_with_counts(run, tmp_path: Path) -> None:
+    predictions = put(tmp_path / "p.csv", "id,caption\na,x\na,y\nz,w\n")
+    result = run("score", predictions, put(tmp_path / "r.csv", REFERENCES), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "2 references ('b', 'c') without a prediction" in result.stderr
+    assert "1 prediction ('a') occur more than once" in result.stderr
+    assert "Nothing was scored" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_evaluate_a_file_then_compare(run, tmp_path: Path, tiny_model: Path) -> None:
+    annotations, features = write_films(tmp_path, tiny_model)
+    common = ["--data", annotations, "--features", features, "--metrics", "rouge,cider"]
+    for context in ("none", "3"):
+        result = run("evaluate", tiny_model, *common, "--context", context, "--out", tmp_path / context)
+        assert result.exit_code == 0, result.output
+    assert "dropped 1: no caption" in result.stderr
+    card = json.loads((tmp_path / "3" / "run.json").read_text())["card"]
+    assert card["context"] == "3 previous captions, from the references"
+    assert card["encoder"].startswith("tiny-tower ")
+    assert (card["split"], card["beams"], card["scenes"]) == ("eval", "5", 6)
+    captions = [json.loads(line) for line in (tmp_path / "3" / "captions.jsonl").read_text().splitlines()]
+    assert captions[2]["context"] == ["Scene 0 of 0001_A_Film.", "Scene 1 of 0001_A_Film."]
+    page = tmp_path / "page.html"
+    compared = run("compare", tmp_path / "none", tmp_path / "3", "--out", page)
+    assert compared.exit_code == 0, compared.output
+    assert "differ in context" in compared.stderr
+    assert "published: CALVIN 7B, 5 scenes (mad-named)" in compared.stdout
+    assert page.read_text().count("<article") == 6
+    ranked = run("compare", tmp_path / "none", tmp_path / "3", "--rank", "--out", page)
+    assert "1. tiny" in ranked.stdout
+
+
+def test_compare_files_of_captions(run, tmp_path: Path) -> None:
+    files = [put(tmp_path / f"{name}.csv", f"id,caption\na,{name} x\nb,y\nc,z\n") for name in ("ours", "theirs")]
+    result = run(
+        "compare", *files, "-r", put(tmp_path / "r.csv", REFERENCES), "--metrics", "rouge", "-o", tmp_path / "c.html"
+    )
+    assert result.exit_code == 0, result.output
+    assert "1. ours" in result.stdout
+    missing = run("compare", *files)
+    assert missing.exit_code == 2
+    assert "--references FILE" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "mad-named"], "--annotations FILE"),
+        (["--context", "five"], "context is none"),
+        (["--context", "entities-bank"], "not made automatically yet: give --entities FILE"),
+        ([], "give --features FILE or the films (--films FOLDER)"),
+        (["--data", "notes.txt"], "--format"),
+    ],
+)
+def test_what_is_missing_is_named(run, words: list[str], said: str, tmp_path: Path, tiny_model: Path) -> None:
+    annotations, _ = write_films(tmp_path, tiny_model)
+    result = run("evaluate", tiny_model, "--data", annotations, *words, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_isolated_moments_have_no_context(run, tmp_path: Path, tiny_model: Path) -> None:
+    row = {"vid_name": "v", "duration": 9, "ts": [1, 2], "clip_id": 1, "descs": [{"desc": "Ann nods.", "desc_id": 1}]}
+    path = put(tmp_path / "tvc.jsonl", json.dumps(row) + "\n")
+    result = run("evaluate", tiny_model, "--data", "tvc", "--annotations", path, "--context", "3")
+    assert result.exit_code == 2
+    assert "isolated moments" in result.stderr
+
+
+def test_films_are_decoded_once_and_their_stills_shown(run, tmp_path: Path, tiny_model: Path, make_film) -> None:
+    make_film(tmp_path / "films" / "0001_A_Film.mp4")
+    annotations = put(
+        tmp_path / "e.csv", "text,start,end,movie\nA red wall.,0,3,0001_A_Film\nA wall.,3,6,0001_A_Film\n"
+    )
+    words = ["evaluate", tiny_model, "--data", annotations, "--films", tmp_path / "films", "--metrics", "rouge"]
+    result = run(*words, "--out", tmp_path / "one")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "one" / "report.html").read_text().count("data:image/jpeg") == 2
+    (tmp_path / "films" / "0001_A_Film.mp4").write_bytes(b"")  # decoded before: not looked at again
+    assert run(*words, "--out", tmp_path / "two").exit_code == 0
+    other = put(tmp_path / "f.csv", "text,start,end,movie\nA wall.,0,3,0002_B_Film\n")
+    missing = run("evaluate", tiny_model, "--data", other, "--films", tmp_path / "films", "--out", tmp_path / "three")
+    assert missing.exit_code == 1
+    assert "1 of 1 films cannot be used" in missing.stderr
+
+
+def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annotations are drawn whole; if this fails, the puppets have changed: pin a new set, and say so in the log."""
+    monkeypatch.setattr("calvin.puppets.world._draw_film", lambda target, film: target.write_bytes(b""))
+    drawn = puppet_eval.draw_puppet_eval(tmp_path, workers=1)
+    assert len(drawn.samples) == len(drawn.truth) == 200
+    assert len({sample.movie for sample in drawn.samples}) == 10
+    sample = drawn.samples[3]
+    assert puppet_eval.judge(sample.caption, drawn.truth[sample.id])["action"] == 1.0
+    assert drawn.truth[sample.id]["film"] == sample.movie
+    (drawn.folder / "mad.csv").write_text("")
+    with pytest.raises(DataError, match="not the fixed ones"):
+        puppet_eval.draw_puppet_eval(tmp_path, workers=1)
+
+
+def test_training_saw_none_of_puppet_eval(tmp_path: Path) -> None:
+    """Other seeds than any recipe's own held-out films, and no pairing of name and coat that training may have."""
+    from calvin.puppets.script import make_film, pairing_split
+    from calvin.training.recipes import RECIPES
+
+    assert puppet_eval.SEED not in {recipe.world.seed for recipe in RECIPES.values()}
+    for number in range(puppet_eval.SIZES.films):
+        film = make_film(puppet_eval.SEED * 100_000 + number, split="heldout")
+        assert {pairing_split(person.name, person.look.coat) for person in film.cast} == {"heldout"}
