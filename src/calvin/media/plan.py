@@ -17,20 +17,24 @@ from calvin.media.subtitles import Subtitle
 class PlanSettings(FrozenConfig):
     """`min_gap_ms` is the shortest silence worth using once `guard_ms` is kept free beside dialogue.
 
-    A gap is divided along its shots into cues of `min_cue_ms` to about `max_cue_ms`; a visual span may reach
-    `beyond_ms` past the end of its gap to see a shot through.
+    A gap is divided along its shots into cues of `min_cue_ms` to about `max_cue_ms`, `breath_ms` apart when spoken; a
+    visual span may reach `beyond_ms` past the end of its gap to see a shot through.
     """
 
     min_gap_ms: int = Field(default=2000, ge=1)
     guard_ms: int = Field(default=300, ge=0)
-    min_cue_ms: int = Field(default=1500, ge=1)
+    min_cue_ms: int = Field(default=2500, ge=1)
     max_cue_ms: int = Field(default=8000, ge=1)
+    breath_ms: int = Field(default=300, ge=0)
     beyond_ms: int = Field(default=1000, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
 class CuePlan:
-    """A cue yet without text: `span` to speak in, `visual` to describe, `event_ms` when most of it is on screen."""
+    """A cue yet without text: `span` to speak in, `visual` to describe, `event_ms` when most of it is on screen.
+
+    Where most of it passes during dialogue, the event lies before the place to speak, and the cue comes late.
+    """
 
     span: Span
     visual: Span
@@ -85,7 +89,7 @@ def plan_cues(
             end = part.end_ms
             if part is parts[-1]:
                 end = _see_through(end, cuts, limit)
-            plans.append(CuePlan(part, Span(seen_to, end), _event(part, cuts)))
+            plans.append(CuePlan(part, Span(seen_to, end), _event(Span(seen_to, end), cuts)))
             seen_to = end
     return plans
 
@@ -121,8 +125,8 @@ def _see_through(end_ms: int, cuts: Sequence[int], limit_ms: int) -> int:
     return end_ms
 
 
-def _event(part: Span, cuts: Sequence[int]) -> int:
-    """The middle of the longest piece of a shot inside the cue."""
-    edges = [part.start_ms, *_inside(part, cuts), part.end_ms]
+def _event(visual: Span, cuts: Sequence[int]) -> int:
+    """The middle of the longest piece of a shot in what is described."""
+    edges = [visual.start_ms, *_inside(visual, cuts), visual.end_ms]
     pieces = [Span(start, end) for start, end in pairwise(edges)]
     return max(pieces, key=lambda piece: piece.duration_ms).middle_ms

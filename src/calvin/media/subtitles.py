@@ -83,12 +83,12 @@ def read_subtitles(path: str | Path) -> Subtitles:
     Raises:
         SubtitleError: not a readable subtitle file, or not one cue in it can be used.
     """
-    text, encoding = _read_text(Path(path))
-    kind = _format(text)
+    text, encoding = read_text(Path(path))
+    kind = format_of(text)
     if kind is None:
         raise SubtitleError(f"{path} is not a subtitle file that can be read: give SRT, VTT, ASS or TTML.")
-    if kind == "ttml" and re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise SubtitleError(f"{path} declares its own XML document type, which is refused: remove the DOCTYPE.")
+    if kind == "ttml":
+        refuse_doctype(text, path)
     if text.count("-->") > MAX_CUES or text.count("\nDialogue:") > MAX_CUES:
         raise SubtitleError(f"{path} holds more than {MAX_CUES} cues: it is no film's subtitles.")
     lines, counts = _lines(_parse(text, kind, path), kind)
@@ -99,7 +99,12 @@ def read_subtitles(path: str | Path) -> Subtitles:
     return Subtitles(tuple(lines), report)
 
 
-def _read_text(path: Path) -> tuple[str, str]:
+def read_text(path: Path) -> tuple[str, str]:
+    """The text of a subtitle file with `\\n` line ends, and the encoding it was read by.
+
+    Raises:
+        SubtitleError: it cannot be read, is too large, empty, or no text.
+    """
     try:
         size = path.stat().st_size
         data = path.read_bytes() if path.is_file() and size <= MAX_BYTES else b""
@@ -115,6 +120,15 @@ def _read_text(path: Path) -> tuple[str, str]:
     if "\0" in text:
         raise SubtitleError(f"{path} is not text, so no subtitle file: give SRT, VTT, ASS or TTML.")
     return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
+
+
+def refuse_doctype(text: str, path: str | Path) -> None:
+    """
+    Raises:
+        SubtitleError: the XML declares a document type, and with it entities that may grow without bound.
+    """
+    if re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise SubtitleError(f"{path} declares its own XML document type, which is refused: remove the DOCTYPE.")
 
 
 def _decode(data: bytes) -> tuple[str, str]:
@@ -134,7 +148,8 @@ def _decode(data: bytes) -> tuple[str, str]:
     return data.decode("cp1252", errors="replace"), "cp1252"
 
 
-def _format(text: str) -> str | None:
+def format_of(text: str) -> str | None:
+    """By its content: "vtt", "ass", "ssa", "ttml", "srt", or None."""
     head = text.lstrip("\ufeff \n\t")
     if head.startswith("WEBVTT"):
         return "vtt"

@@ -8,25 +8,27 @@ written from the project store. Killed at any moment, the same call goes on wher
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
-from calvin import __version__
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.types import Script
+from calvin.media import PlanSettings
+from calvin.studio.export import export_script, keep_origin
 from calvin.studio.film import FilmInHand, open_film_project, project_folder
+from calvin.studio.fit import Asked, fit_all
 from calvin.studio.rows import Plan
-from calvin.studio.timing import spoken_ms
-from calvin.studio.writers import Provenance, find_writers
+from calvin.studio.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength
+from calvin.studio.writers import Writer, find_writers
 
 TOGETHER = 8
 """Films captioned side by side, and scenes a batch where the context allows."""
@@ -37,11 +39,15 @@ TROUBLE = (CalvinError, OSError, sqlite3.Error)
 
 
 class DescribeSettings(FrozenConfig):
-    """How to describe: how many previous captions each caption sees, which files to write, what to ask."""
+    """How to describe: how many previous captions each caption sees, which files to write, what to ask, where cues may
+    lie, and how fast they are spoken.
+    """
 
     context: int = Field(default=3, ge=0, le=50)
     formats: tuple[str, ...] = ("vtt", "srt", "json")
     question: str = EVALUATION_QUESTION
+    plan: PlanSettings = PlanSettings()
+    words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=60, le=400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +111,34 @@ def describe(
 
 
 def describe_many(
-    jobs: Sequence[FilmJob], captioner: Captioner, settings: DescribeSettings | None = None, progress: Listener = silent
+    jobs: Sequence[FilmJob],
+    captioner: Captioner,
+    settings: DescribeSettings | None = None,
+    progress: Listener = silent,
+    spoken: SpokenLength | None = None,
 ) -> list[Outcome]:
     """Describe films, several side by side; one that cannot be described does not stop the others.
 
-    Returns one outcome a job, in their order.
+    `spoken` says how long a text takes to speak; by default that is estimated at the rate of the settings. Returns one
+    outcome a job, in their order.
     """
     settings = settings or DescribeSettings()
+    spoken = spoken or EstimatedLength(settings.words_per_minute)
     find_writers(settings.formats)
     outcomes: list[Outcome] = []
     for start in range(0, len(jobs), TOGETHER):
-        outcomes += _describe_group(jobs[start : start + TOGETHER], captioner, settings, progress, len(jobs) > 1)
+        group = jobs[start : start + TOGETHER]
+        outcomes += _describe_group(group, captioner, settings, progress, spoken, len(jobs) > 1)
     return outcomes
 
 
 def _describe_group(
-    jobs: Sequence[FilmJob], captioner: Captioner, settings: DescribeSettings, progress: Listener, several: bool
+    jobs: Sequence[FilmJob],
+    captioner: Captioner,
+    settings: DescribeSettings,
+    progress: Listener,
+    spoken: SpokenLength,
+    several: bool,
 ) -> list[Outcome]:
     request = {"model": captioner.info.fingerprint or captioner.info.name, **settings.model_dump(exclude={"formats"})}
     hands: dict[FilmJob, FilmInHand] = {}
@@ -134,7 +152,9 @@ def _describe_group(
                     raise StoreError(f"Two films of this call would share the folder {folder}: describe them apart.")
                 taken.add(folder.resolve())
                 listener = _naming(job.film, progress) if several else progress
-                project = open_film_project(job.film, job.subtitles, folder, captioner, request, listener)
+                project = open_film_project(
+                    job.film, job.subtitles, folder, captioner, request, listener, settings.plan, spoken
+                )
                 hands[job] = stack.enter_context(project)
             except TROUBLE as error:
                 outcomes[job] = Outcome(job, error=_told(error))
@@ -181,37 +201,53 @@ def caption_films(
                 failed[hand] = error
                 plans.clear()
         answers = captioner.caption([request for _, _, request in batch]) if batch else []
-        for (hand, plan, _), answer in zip(batch, answers, strict=True):
-            hand.keep(plan, answer)
+        for wave in _waves([(*asked, answer) for asked, answer in zip(batch, answers, strict=True)]):
+            _keep(wave, captioner)
         done += len(batch)
         stage.update(done, detail=_shortened(answers))
     return failed
+
+
+Told = tuple[FilmInHand, Plan, CaptionRequest, CaptionAnswer]
+
+
+def _waves(told: Sequence[Told]) -> Iterator[list[Told]]:
+    """One cue of each film at a time: where it may be spoken depends on the one before."""
+    films: dict[FilmInHand, list[Told]] = {}
+    for one in told:
+        films.setdefault(one[0], []).append(one)
+    for wave in zip_longest(*films.values()):
+        yield [one for one in wave if one is not None]
+
+
+def _keep(wave: Sequence[Told], captioner: Captioner) -> None:
+    """Fit each answer into its place, ask for shorter ones where none fits, and store what is to be said."""
+    asked = [
+        Asked(request, answer, hand.place(plan).duration_ms, hand.said(plan)) for hand, plan, request, answer in wave
+    ]
+    fitted = fit_all(asked, captioner, wave[0][0].spoken)
+    for (hand, plan, _, answer), words in zip(wave, fitted, strict=True):
+        hand.keep(plan, words, answer)
 
 
 def _ask(hand: FilmInHand, plan: Plan, settings: DescribeSettings) -> CaptionRequest:
     return CaptionRequest(hand.scene(plan), Prompt(settings.question, hand.context(plan, settings.context)))
 
 
-def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Any]) -> Description:
+def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -> Description:
     """Write the script in each format beside the store."""
     script = hand.store.script()
     notes = list(hand.notes)
-    if not script.cues:
-        notes.append("No description was written: the dialogue leaves no gap of two seconds.")
-    # A span is clipped to its gap, so it is shorter than its words only where they do not fit.
-    crowded = sum(spoken_ms(cue.text) > cue.span.duration_ms for cue in script.cues)
-    if crowded:
-        what = (
-            "cue takes longer to say than its gap lasts" if crowded == 1 else "cues take longer to say than their gaps"
-        )
-        notes.append(f"{crowded} {what}: shorten the text, or pause the film.")
-    info = captioner.info
-    film = {"name": Path(hand.film.path).name, "sha256": hand.film.sha256, **hand.film.facts}
-    model = {"name": info.name, "fingerprint": info.fingerprint, **info.details, "card": info.card}
-    provenance = Provenance(film, {**model, "calvin": __version__}, tuple(notes))
-    stem = Path(hand.film.path).stem
-    files = tuple(w.write(script, hand.store.folder / f"{stem}{w.suffix}", provenance) for w in writers)
-    return Description(script, hand.store.folder, files, tuple(notes))
+    if not hand.store.plans and not script.cues:
+        seconds = hand.settings.min_gap_ms / 1000
+        notes.append(f"No description was written: the dialogue leaves no gap of {seconds:g} seconds.")
+    paused = sum(cue.extended for cue in script.cues)
+    if paused:
+        what = "1 cue does" if paused == 1 else f"{paused} cues do"
+        notes.append(f"{what} not fit and the film is to pause for it (`extended`): shorten the text, or let it pause.")
+    keep_origin(hand.store, captioner.info, notes)
+    exported = export_script(hand.store, writers)
+    return Description(script, hand.store.folder, exported.files, (*notes, *exported.notes))
 
 
 def _shortened(answers: Sequence[CaptionAnswer]) -> str:

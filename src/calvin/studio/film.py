@@ -13,22 +13,36 @@ import numpy as np
 
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
 from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
-from calvin.core.files import file_sha256
+from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
+from calvin.core.time import Span
 from calvin.core.types import Scene
 from calvin.data import FeatureStore, FeatureWriter
-from calvin.media import DecodeSettings, FilmFacts, FrameStore, Subtitles, decode_film, plan_cues, probe, read_subtitles
+from calvin.media import (
+    DecodeSettings,
+    FilmFacts,
+    FrameStore,
+    PlanSettings,
+    Subtitles,
+    decode_film,
+    plan_cues,
+    probe,
+    read_subtitles,
+)
 from calvin.media.decode import SOUND
 from calvin.media.speech import detect_speech
-from calvin.studio.rows import FilmRow, Line, Plan
+from calvin.studio.fit import Fitted
+from calvin.studio.rows import Choice, FilmRow, Line, Plan
 from calvin.studio.store import ProjectStore
-from calvin.studio.timing import spoken_span
+from calvin.studio.timing import EstimatedLength, SpokenLength
 
 FPS = 5.0
 """Frames a second that are kept and encoded, as in MAD."""
 FRAME_SIZE = 224
 """Shorter side of the stills; the vision tower's own preprocessing takes it from there."""
 NOTICE_FRAMES = 500
+NOT_AGAIN = 3
+"""How many cues back a description is not repeated."""
 
 
 @dataclass(eq=False)
@@ -41,6 +55,8 @@ class FilmInHand:
     features: FeatureStore | None
     max_frames: int
     notes: list[str] = field(default_factory=list)
+    settings: PlanSettings = field(default_factory=PlanSettings)
+    spoken: SpokenLength = field(default_factory=EstimatedLength)
 
     @property
     def open_plans(self) -> list[Plan]:
@@ -61,14 +77,45 @@ class FilmInHand:
         """The last `count` cues before a plan's, oldest first, whoever wrote them."""
         return tuple(cue.text for cue in self.store.cues_before(plan.span.start_ms, count))
 
-    def keep(self, plan: Plan, answer: CaptionAnswer) -> None:
-        """Store an answer as the cue of its plan: from here on it is not lost."""
-        self.store.finish_plan(plan, answer.text, spoken_span(plan.span, answer.text), answer.candidates)
+    def place(self, plan: Plan) -> Span:
+        """Where a plan's cue may be spoken, now that the cues before it are there.
+
+        It begins with its place or once the cue before it has ended. It may run on into the next place of the same gap
+        while that still begins before its own event and keeps room for a cue.
+        """
+        settings = self.settings
+        until, following = plan.span.end_ms, self.store.plan_from(plan.span.end_ms)
+        if following is not None:
+            latest = min(following.event_ms, following.span.end_ms - settings.min_cue_ms)
+            until = max(until, latest - settings.breath_ms)
+        said_until, next_from = self.store.cues_around(plan.span.start_ms)
+        start = max(plan.span.start_ms, said_until + settings.breath_ms if said_until else 0)
+        return Span(start, max(start, min(until, next_from if next_from is not None else until)))
+
+    def said(self, plan: Plan) -> tuple[str, ...]:
+        """What is not to be said again."""
+        return self.context(plan, NOT_AGAIN)
+
+    def keep(self, plan: Plan, fitted: Fitted, answer: CaptionAnswer) -> None:
+        """Store the words for a plan and why these: from here on they are not lost."""
+        place = self.place(plan)
+        end = place.end_ms
+        if fitted.text and fitted.decision.choice is not Choice.EXTENDED:
+            end = min(end, place.start_ms + self.spoken.ms(fitted.text))
+        span = Span(place.start_ms, end)
+        self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision)
 
 
 @contextmanager
 def open_film_project(
-    path: Path, subtitles: Path | None, folder: Path, captioner: Captioner, request: dict[str, Any], listener: Listener
+    path: Path,
+    subtitles: Path | None,
+    folder: Path,
+    captioner: Captioner,
+    request: dict[str, Any],
+    listener: Listener,
+    settings: PlanSettings,
+    spoken: SpokenLength,
 ) -> Iterator[FilmInHand]:
     """The project of a film, ready for captions.
 
@@ -85,11 +132,13 @@ def open_film_project(
     with ExitStack() as stack:
         try:
             store = stack.enter_context(ProjectStore(folder))
+            remove_leftovers(folder)
             film = FilmRow(
                 _plain(path.stem), _plain(str(path.resolve())), facts.sha256, facts.duration_ms, _facts(facts)
             )
             store.bind_film(film)
             hand = _decoded(path, store, film, captioner, listener)
+            hand.settings, hand.spoken = settings, spoken
             if hand.features is not None:
                 stack.enter_context(hand.features)
             _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else None})
@@ -167,25 +216,22 @@ def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]
         if late:
             hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
     if store.get("request") != request:
-        _plan_anew(store, hand.film.duration_ms, subtitles, request)
+        _plan_anew(hand, subtitles, request)
     if subtitles is None and store.dialogue:
         hand.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
 
-def _plan_anew(store: ProjectStore, duration_ms: int, subtitles: Subtitles | None, request: dict[str, Any]) -> None:
+def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]) -> None:
     """Dialogue from the subtitles, else from listening; cues in its gaps."""
+    store = hand.store
     spoken = [Line(line.span, line.text, line.speaker or "") for line in subtitles.lines] if subtitles else []
     sound = store.folder / "frames" / SOUND
     if subtitles is None and sound.is_file():
         spoken = [Line(span, "") for span in detect_speech(sound)]
     with store.together():
         store.set_dialogue(spoken)
-        store.set_plan(
-            [
-                Plan(p.span, p.visual, p.event_ms)
-                for p in plan_cues(duration_ms, store.shots, [line.span for line in spoken])
-            ]
-        )
+        plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)
+        store.set_plan([Plan(p.span, p.visual, p.event_ms) for p in plans])
         store.put("request", request)
 
 

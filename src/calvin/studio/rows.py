@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from calvin.core.time import Span
@@ -41,8 +42,32 @@ class Plan:
     done: bool = False
 
 
+class Choice(StrEnum):
+    """How the words for a place were found, or why there are none."""
+
+    BEST = "best"
+    CANDIDATE = "candidate"
+    SHORTER = "shorter"
+    EXTENDED = "extended"
+    REPEATED = "repeated"
+    SILENT = "silent"
+    HUMAN = "human"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for a planned place, with the reason in words; `cue_id` where a cue stands there."""
+
+    choice: Choice
+    reason: str
+    span: Span | None = None
+    cue_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
+    """A text that a cue had; blank where it was removed. `written_at` is UTC."""
+
     text: str
     author: Author
     written_at: str

@@ -67,6 +67,22 @@ MIGRATIONS: tuple[str, ...] = (
         value TEXT NOT NULL
     ) STRICT;
     """,
+    # 2: why each place got the words it has; the history of a cue outlives it
+    """
+    ALTER TABLE plan ADD COLUMN choice TEXT NOT NULL DEFAULT '';
+    ALTER TABLE plan ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    CREATE TABLE cue_past (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        cue_id INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    ) STRICT;
+    INSERT INTO cue_past SELECT id, cue_id, text, author, written_at FROM cue_history;
+    DROP TABLE cue_history;
+    ALTER TABLE cue_past RENAME TO cue_history;
+    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
+    """,
 )
 
 

@@ -3,96 +3,25 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, Script, Status
-from calvin.studio.rows import FilmRow, Line, Plan, Revision
-from calvin.studio.schema import migrate
+from calvin.studio.database import DATABASE, Database
+from calvin.studio.rows import Choice, Decision, FilmRow, Line, Plan, Revision
 
-DATABASE = "project.sqlite"
-LOCK = "project.lock"
 MAX_TEXT = 2000
 """Characters a cue holds at most; a description is a sentence or two."""
 
 _CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
+_PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
 
 
-class ProjectStore:
-    """Opens or creates the project in `folder`, and holds it until closed. Ids are given by the store.
-
-    Every change is one transaction on disk when its method returns, so a project survives being killed at any moment.
-
-    Raises:
-        StoreError: another process has the project open, or the folder holds something else.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = self._hold_lock()
-        except OSError as error:
-            raise StoreError(f"The project folder {self.folder} cannot be used: {error.strerror or error}.") from error
-        try:
-            self._db = sqlite3.connect(self.folder / DATABASE, timeout=10, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            migrate(self._db)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, sqlite3.Error):
-                raise StoreError(
-                    f"{self.folder / DATABASE} is not a calvin project ({error}): name another folder with -o, "
-                    "or move that file away."
-                ) from error
-            raise
-
-    def _hold_lock(self) -> sqlite3.Connection:
-        # SQLite's own file lock is let go by the system when a process dies, on every platform.
-        lock = sqlite3.connect(self.folder / LOCK, timeout=0, isolation_level=None)
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            lock.close()
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise StoreError(
-                    f"The project {self.folder} is open in another calvin process: wait for it to end, or close it."
-                ) from error
-            raise StoreError(f"The project folder {self.folder} cannot be used: {error}.") from error
-        return lock
-
-    def close(self) -> None:
-        for name in ("_db", "_lock"):
-            connection = getattr(self, name, None)
-            if connection is not None:
-                connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction; inside another, part of it."""
-        if self._db.in_transaction:
-            yield self._db
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+class ProjectStore(Database):
+    """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
 
     # The film
 
@@ -104,6 +33,11 @@ class ProjectStore:
         """
         known = self.film
         if known is not None and known.sha256 != film.sha256:
+            if known.path == film.path:
+                raise StoreError(
+                    f"{film.path} has changed since the project {self.folder} began, so what is stored no longer fits "
+                    "it: describe it into another folder with -o, or bring the former film back."
+                )
             raise StoreError(
                 f"{self.folder} is the project of {known.title}, whose content is not that of {film.path}: "
                 "name another folder with -o."
@@ -166,20 +100,44 @@ class ProjectStore:
 
     @property
     def plans(self) -> list[Plan]:
-        rows = self._db.execute(
-            "SELECT start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done FROM plan "
-            "ORDER BY start_ms, end_ms, id"
-        )
-        return [Plan(Span(r[0], r[1]), Span(r[2], r[3]), r[4], r[5], bool(r[6])) for r in rows]
+        return [_plan(row) for row in self._db.execute(f"SELECT {_PLAN} FROM plan ORDER BY start_ms, end_ms, id")]
 
-    def finish_plan(self, plan: Plan, text: str, span: Span, candidates: Sequence[str] = ()) -> Cue | None:
-        """Store what a model wrote for a plan, and mark the plan done; blank text makes no cue."""
+    def plan_from(self, time_ms: int) -> Plan | None:
+        """The plan whose place begins at a time."""
+        row = self._db.execute(f"SELECT {_PLAN} FROM plan WHERE start_ms = ? ORDER BY id", (time_ms,)).fetchone()
+        return _plan(row) if row else None
+
+    def finish_plan(
+        self, plan: Plan, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None
+    ) -> Cue | None:
+        """Store what a model wrote for a plan and why, and mark the plan done; blank text makes no cue."""
+        choice = decision.choice if decision else Choice.BEST if text.strip() else Choice.SILENT
         with self._change() as db:
-            db.execute("UPDATE plan SET done = 1 WHERE id = ?", (plan.id,))
+            db.execute(
+                "UPDATE plan SET done = 1, choice = ?, reason = ? WHERE id = ?",
+                (choice, decision.reason if decision else "", plan.id),
+            )
             if not text.strip():
                 return None
-            draft = Cue("", span, text, plan.visual, plan.event_ms)
+            draft = Cue("", span, text, plan.visual, plan.event_ms, extended=choice is Choice.EXTENDED)
             return self.add_cue(draft, plan_id=plan.id, candidates=candidates)
+
+    def close_plans(self, span: Span, reason: str) -> None:
+        """Leave open plans that a person's cue at `span` takes the place of."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE plan SET done = 1, choice = ?, reason = ? WHERE NOT done AND start_ms < ? AND end_ms > ?",
+                (Choice.HUMAN, reason, span.end_ms, span.start_ms),
+            )
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """What was decided for each place that is done, in time order."""
+        rows = self._db.execute(
+            "SELECT plan.choice, plan.reason, plan.start_ms, plan.end_ms, cue.id FROM plan "
+            "LEFT JOIN cue ON cue.plan_id = plan.id WHERE done AND choice <> '' ORDER BY plan.start_ms, plan.id"
+        )
+        return [Decision(Choice(c), why, Span(s, e), str(cue) if cue else None) for c, why, s, e, cue in rows]
 
     # The cues
 
@@ -195,13 +153,18 @@ class ProjectStore:
         )
         return [_cue(row) for row in rows][::-1]
 
+    def cues_around(self, time_ms: int) -> tuple[int | None, int | None]:
+        """Until when the cues that start before a time last, and when the first that does not begins."""
+        before = self._db.execute("SELECT max(end_ms) FROM cue WHERE start_ms < ?", (time_ms,)).fetchone()[0]
+        after = self._db.execute("SELECT min(start_ms) FROM cue WHERE start_ms >= ?", (time_ms,)).fetchone()[0]
+        return before, after
+
     def cue(self, cue_id: str) -> Cue:
         """
         Raises:
             StoreError: no cue has this id.
         """
-        number = int(cue_id) if cue_id.isascii() and cue_id.isdigit() and len(cue_id) < 19 else -1
-        row = self._db.execute(f"SELECT {_CUE} FROM cue WHERE id = ?", (number,)).fetchone()
+        row = self._db.execute(f"SELECT {_CUE} FROM cue WHERE id = ?", (_number(cue_id),)).fetchone()
         if row is None:
             raise StoreError(f"There is no cue {cue_id!r} in this project.")
         return _cue(row)
@@ -241,17 +204,24 @@ class ProjectStore:
                 self._remember(cue.id, text, cue.author)
         return self.cue(cue.id)
 
-    def delete_cue(self, cue_id: str) -> None:
+    def delete_cue(self, cue_id: str, author: Author = Author.HUMAN) -> None:
+        """Remove a cue; its history stays, and ends with a blank text."""
         number = int(self.cue(cue_id).id)
         with self._change() as db:
             db.execute("DELETE FROM cue WHERE id = ?", (number,))
+            self._remember(cue_id, "", author)
 
     def history(self, cue_id: str) -> list[Revision]:
-        """Every text a cue has had, oldest first."""
-        number = int(self.cue(cue_id).id)
+        """Every text a cue has had, oldest first; also of one that was removed.
+
+        Raises:
+            StoreError: there never was such a cue.
+        """
         rows = self._db.execute(
-            "SELECT text, author, written_at FROM cue_history WHERE cue_id = ? ORDER BY id", (number,)
-        )
+            "SELECT text, author, written_at FROM cue_history WHERE cue_id = ? ORDER BY id", (_number(cue_id),)
+        ).fetchall()
+        if not rows:
+            raise StoreError(f"There is no cue {cue_id!r} in this project.")
         return [Revision(text, Author(author), written_at) for text, author, written_at in rows]
 
     def candidates(self, cue_id: str) -> list[str]:
@@ -295,6 +265,11 @@ class ProjectStore:
             yield self
 
 
+def _plan(row: tuple[Any, ...]) -> Plan:
+    start, end, visual_start, visual_end, event, number, done = row
+    return Plan(Span(start, end), Span(visual_start, visual_end), event, number, bool(done))
+
+
 def _cue(row: tuple[Any, ...]) -> Cue:
     number, start, end, visual_start, visual_end, event, text, author, status, extended = row
     visual = Span(visual_start, visual_end)
@@ -303,8 +278,15 @@ def _cue(row: tuple[Any, ...]) -> Cue:
     )
 
 
+def _number(cue_id: str) -> int:
+    return int(cue_id) if cue_id.isascii() and cue_id.isdigit() and len(cue_id) < 19 else -1
+
+
 def _checked(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise StoreError(f"A cue of {len(text)} characters is too long to speak: keep it under {MAX_TEXT}.")
     # Half a surrogate pair cannot be stored or written as UTF-8.
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+__all__ = ["DATABASE", "MAX_TEXT", "ProjectStore"]

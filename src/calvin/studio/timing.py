@@ -1,21 +1,58 @@
-"""How long a line of description takes to say, before a voice has said it."""
+"""How long a line of description takes to say, and how much room it has."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
 from calvin.core.time import Span
+from calvin.core.types import Cue
 
 WORDS_PER_MINUTE = 160
+SHORTEST_MS = 750
+"""What even one word takes."""
+_WORD = 6
+"""Characters of a word of usual length with the space after it: longer words take longer to say."""
 
 
-def spoken_ms(text: str) -> int:
-    """Milliseconds to say `text` at 160 words a minute."""
-    return len(text.split()) * 60_000 // WORDS_PER_MINUTE
+class SpokenLength(Protocol):
+    """Says how long a text takes to speak: an estimate, or what a voice has measured."""
+
+    def ms(self, text: str) -> int: ...
 
 
-def spoken_span(gap: Span, text: str) -> Span:
-    """The part of a gap that saying `text` takes; all of it where that is less.
+@dataclass(frozen=True, slots=True)
+class EstimatedLength:
+    """By words and characters, whichever is more, at a rate of speech."""
 
-    A description starts with the visual or just before it, never after (W3C WAI), hence at the start of its gap.
+    words_per_minute: int = WORDS_PER_MINUTE
+
+    def ms(self, text: str) -> int:
+        words = max(len(text.split()), len(text.strip()) / _WORD)
+        return max(SHORTEST_MS, round(words * 60_000 / self.words_per_minute))
+
+
+def words_within(text: str, room_ms: int, spoken: SpokenLength) -> int:
+    """How many words like those of `text` can be said in the room."""
+    return len(text.split()) * room_ms // max(spoken.ms(text), 1)
+
+
+def rooms(cues: Sequence[Cue], dialogue: Iterable[Span], duration_ms: int | None) -> dict[str, int]:
+    """For each cue, by id, the milliseconds from its start to the next line of dialogue or cue, or the film's end.
+
+    Nothing where it starts in a line of dialogue or beyond the end.
     """
-    needed_ms = max(spoken_ms(text), 750)
-    return Span(gap.start_ms, min(gap.end_ms, gap.start_ms + needed_ms))
+    lines = sorted(dialogue)
+    starts = sorted({line.start_ms for line in lines} | {cue.span.start_ms for cue in cues})
+    found = {}
+    for cue in cues:
+        at = cue.span.start_ms
+        following = starts[bisect_left(starts, at + 1) :][:1]
+        ends = [*following, *([duration_ms] if duration_ms is not None else [])]
+        # Where nothing follows and the film's length is not known, the cue's own end is all there is to go by.
+        end = min(ends, default=cue.span.end_ms)
+        inside = any(line.start_ms <= at < line.end_ms for line in lines[: bisect_left(lines, Span(at + 1, at + 1))])
+        found[cue.id] = 0 if inside else max(0, end - at)
+    return found

@@ -7,11 +7,16 @@ from types import MappingProxyType
 
 from calvin.core.errors import UsageError
 from calvin.studio.writers.base import Provenance, Writer
+from calvin.studio.writers.csv import CsvWriter
+from calvin.studio.writers.dapt import DaptWriter
 from calvin.studio.writers.json import JsonWriter
 from calvin.studio.writers.srt import SrtWriter
+from calvin.studio.writers.txt import TxtWriter
 from calvin.studio.writers.vtt import VttWriter
 
-WRITERS: Mapping[str, Writer] = MappingProxyType({w.name: w for w in (VttWriter(), SrtWriter(), JsonWriter())})
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {w.name: w for w in (VttWriter(), SrtWriter(), DaptWriter(), CsvWriter(), JsonWriter(), TxtWriter())}
+)
 
 
 def find_writers(names: Iterable[str]) -> list[Writer]:
@@ -28,4 +33,4 @@ def find_writers(names: Iterable[str]) -> list[Writer]:
     return [WRITERS[name] for name in wanted]
 
 
-__all__ = ["WRITERS", "JsonWriter", "Provenance", "SrtWriter", "VttWriter", "Writer", "find_writers"]
+__all__ = ["WRITERS", "Provenance", "VttWriter", "Writer", "find_writers"]

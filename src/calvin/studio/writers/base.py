@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,15 +12,21 @@ from typing import Any, ClassVar
 from calvin.core.files import write_text
 from calvin.core.prompts import clean_line
 from calvin.core.types import Cue, Script
+from calvin.studio.rows import Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a script comes from: the film's facts, the model that wrote it, and what there was to say about it."""
+    """Where a script comes from: the film's facts, the model that wrote it, and what there was to say about it.
+
+    `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id.
+    """
 
     film: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    rooms: Mapping[str, int] = field(default_factory=dict)
 
 
 class Writer(ABC):
@@ -39,9 +46,34 @@ class Writer(ABC):
         return target
 
 
+def printable(text: str) -> str:
+    """Text on one line, without what cannot be shown (or held by XML)."""
+    return clean_line("".join(char if char.isprintable() else " " for char in text))
+
+
 def spoken(script: Script) -> Iterator[tuple[Cue, str]]:
     """The cues that say something, each with its text on one line."""
     for cue in script.cues:
-        text = clean_line("".join(char if char.isprintable() else " " for char in cue.text))
+        text = printable(cue.text)
         if text:
             yield cue, text
+
+
+def last_ms(cue: Cue) -> int:
+    """The end of a cue in formats that know no instant."""
+    return max(cue.span.end_ms, cue.span.start_ms + 1)
+
+
+def cue_name(cue: Cue) -> str:
+    """The id of a cue as files carry it: told apart from the numbers that other programs give."""
+    return f"cue-{re.sub(r'[^A-Za-z0-9_.-]', '_', cue.id)}"
+
+
+def mentioned(script: Script, text: str) -> list[str]:
+    """The characters of the script whose name or alias stands in a text."""
+    found = []
+    for character in script.characters:
+        names = "|".join(re.escape(name) for name in (character.name, *character.aliases) if name)
+        if names and re.search(rf"(?<!\w)(?:{names})(?!\w)", text):
+            found.append(character.name)
+    return found

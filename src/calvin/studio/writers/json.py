@@ -7,6 +7,7 @@ from typing import Any
 
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, Script
+from calvin.studio.rows import Decision
 from calvin.studio.writers.base import Provenance, Writer
 
 VERSION = 1
@@ -27,6 +28,7 @@ class JsonWriter(Writer):
             "model": dict(provenance.model),
             "notes": list(provenance.notes),
             "cues": [_cue(cue) for cue in script.cues],
+            "decisions": [_decision(decision) for decision in provenance.decisions],
         }
         return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
@@ -45,4 +47,15 @@ def _cue(cue: Cue) -> dict[str, Any]:
         "author": str(cue.author),
         "status": str(cue.status),
         "extended": cue.extended,
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    span = decision.span
+    return {
+        "cue": decision.cue_id,
+        "start_ms": span.start_ms if span else None,
+        "end_ms": span.end_ms if span else None,
+        "choice": str(decision.choice),
+        "reason": decision.reason,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from calvin.core.time import format_timecode
 from calvin.core.types import Script
-from calvin.studio.writers.base import Provenance, Writer, spoken
+from calvin.studio.writers.base import Provenance, Writer, cue_name, last_ms, spoken
 
 
 class VttWriter(Writer):
@@ -14,10 +14,8 @@ class VttWriter(Writer):
     def render(self, script: Script, provenance: Provenance) -> str:
         blocks = ["WEBVTT", f"NOTE Audio description, kind=descriptions, language {_note(script.language)}"]
         for cue, text in spoken(script):
-            # A cue must last: the format has no instant.
-            end_ms = max(cue.span.end_ms, cue.span.start_ms + 1)
-            times = f"{format_timecode(cue.span.start_ms)} --> {format_timecode(end_ms)}"
-            blocks.append(f"{times}\n{escape(text)}")
+            times = f"{format_timecode(cue.span.start_ms)} --> {format_timecode(last_ms(cue))}"
+            blocks.append(f"{cue_name(cue)}\n{times}\n{escape(text)}")
         return "\n\n".join(blocks) + "\n"
 
 
