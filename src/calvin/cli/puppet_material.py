@@ -18,6 +18,7 @@ from calvin.core.types import Scene
 from calvin.data import Example, FeatureStore, SourceConfig, read_mad_csv
 from calvin.evaluation.truth import TruthScene
 from calvin.puppets.lexicon import NAMES
+from calvin.puppets.render import TRAINING_SIZE
 from calvin.puppets.scoring import names_in, score_caption
 from calvin.puppets.script import draw_cast
 from calvin.puppets.stills import Stills, StoredStills, store_stills
@@ -28,8 +29,11 @@ from calvin.studio.features import Kind, make_features
 from calvin.training.language import MarkedText
 from calvin.training.recipes import WorldConfig
 
-_MIXED = ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities")
-"""What a batch of the kind "mixed" goes through in turn: film-like text, prompts with look-ups, names to copy."""
+_MIXED = {
+    "mixed": ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities"),
+    "mixed_5": ("captions", "prompt", "seen_prompt", "seen_prompt", "seen_prompt_5", "seen_prompt_5", "entities"),
+}
+"""What a batch of a mixed kind goes through in turn: film-like text, prompts with look-ups, names to copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class PuppetMaterial:
 
     def texts_at(self, kind: str, index: int, count: int) -> list[MarkedText]:
         rng = np.random.default_rng([self.config.seed, index])
-        kinds = itertools.cycle(_MIXED if kind == "mixed" else (kind,))
+        kinds = itertools.cycle(_MIXED.get(kind, (kind,)))
         drills: list[Drill] = [make_drill(next(kinds), rng) for _ in range(count)]
         return [_Text(drill.text, drill.spans) for drill in drills]
 
@@ -110,6 +114,7 @@ class PuppetMaterial:
                 images=config.images,
                 conversations=config.conversations,
                 tv_clips=0,
+                picture=TRAINING_SIZE,
             )
         else:
             sizes = WorldSizes(

@@ -123,12 +123,14 @@ class PromptText:
     told: tuple[str, ...]
 
 
-def draw_prompt(rng: np.random.Generator, cast: tuple[Person, ...], entities: bool = False) -> PromptText:
-    """A prompt with three captions of context, or (`entities`) with the names of those present, and its caption."""
+def draw_prompt(
+    rng: np.random.Generator, cast: tuple[Person, ...], entities: bool = False, scenes: int = 3
+) -> PromptText:
+    """A prompt and its caption; its context are the captions of `scenes` before, or (`entities`) the names present."""
     style, introduced, context = pick(rng, STYLES), set[str](), []
-    for _ in range(0 if entities else 3):
+    for _ in range(0 if entities else scenes):
         truth = _truth(rng, cast)
-        # The introductions of a film lie further back than three captions as a rule.
+        # The introductions of a film lie further back than its context as a rule.
         context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
         introduced |= set(truth.present)
     truth = _truth(rng, cast)
@@ -142,10 +144,12 @@ def draw_prompt(rng: np.random.Generator, cast: tuple[Person, ...], entities: bo
     return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), told)
 
 
-def _prompt(rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True, entities: bool = False) -> Drill:
+def _prompt(
+    rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True, entities: bool = False, scenes: int = 3
+) -> Drill:
     """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
     where the visual will, so that who acts can be told from the looks in the context."""
-    parts = draw_prompt(rng, cast, entities)
+    parts = draw_prompt(rng, cast, entities, scenes)
     made = _Builder()
     if seen:
         made.add(parts.stand_in)
@@ -173,6 +177,7 @@ PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]],
     "full_look_first": (4, lambda rng, cast: _captions(rng, cast, _ALWAYS)),
     "captions": (4, _captions),
     "seen_prompt": (4, _prompt),
+    "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
     "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
     "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
 }

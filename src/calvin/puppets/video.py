@@ -14,6 +14,7 @@ from calvin.core.files import atomic_path
 from calvin.puppets.render import SceneRenderer
 from calvin.puppets.script import Card, Film, Scene
 
+_FULL_COLOUR_BELOW = 128
 _PAPER, _INK = (24, 26, 40), (246, 236, 214)
 
 
@@ -60,7 +61,9 @@ class VideoWriter:
         self.container = container
         rate = Fraction(fps).limit_denominator(1001)
         self.stream = container.add_stream("libx264", rate=rate)
-        self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
+        self.stream.width, self.stream.height = width, height
+        # The usual format halves the colour's resolution, which leaves too little of a coat in so small a picture.
+        self.stream.pix_fmt = "yuv444p" if height < _FULL_COLOUR_BELOW else "yuv420p"
         self.stream.options = {"crf": str(crf), "preset": preset}
         self.stream.codec_context.thread_count = 1
         self.stream.codec_context.time_base = 1 / rate

@@ -118,7 +118,63 @@ MICRO = Recipe(
     ),
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MICRO,)}
+
+def _phase(kind: str, gate: float | None, batch_size: int = 64, steps: int = 8000, **loop: Any) -> Phase:
+    """A phase of mini's curriculum: left at its gate; `steps` only bounds a run that does not get there."""
+    fields = {"max_lr": 1e-3, "warmup_steps": 100, "weight_decay": 0.0, "schedule": "constant", **loop}
+    return Phase(kind=kind, batch_size=batch_size, gate_accuracy=gate, loop=LoopConfig(steps=steps, **fields))
+
+
+MINI = Recipe(
+    name="mini",
+    about="the model that ships with the package: both stages at full length for two cores",
+    world=WorldConfig(films=500, clips=6000, images=8000, conversations=1500, heldout_films=25, tower_images=60_000),
+    tower=TowerConfig(
+        backbone=_resnet(32, 64, 160),
+        projection_dim=256,
+        loop=LoopConfig(
+            steps=3000, max_lr=1.5e-3, min_lr=1e-5, warmup_steps=100, checkpoint_every=250, precision="fp32"
+        ),
+    ),
+    language=LanguageConfig(
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        vocab_size=1536,
+        # Telling a name from a look is learnt suddenly or not at all: each phase is left when it is learnt.
+        phases=(
+            _phase("pairs_2", 0.93),
+            _phase("pairs_4", 0.93),
+            _phase("fillers", 0.9),
+            _phase("short", 0.97),
+            _phase("look_first", 0.97, 32),
+            _phase("seen_prompt", 0.95, 32),
+            _phase("mixed_5", None, 32, steps=2500, schedule="cosine", min_lr=5e-5),
+        ),
+    ),
+    qformer={**MICRO.qformer, "hidden_size": 256, "intermediate_size": 768},
+    visual_std=MICRO.visual_std,
+    stage1=StageConfig(
+        stage=1,
+        trains=("projector",),
+        weights={"cc": 1.0},
+        batch_sizes={"image": 32},
+        loop=LoopConfig(steps=600, max_lr=1e-3, min_lr=2e-4, warmup_steps=50),
+    ),
+    stage2=StageConfig(
+        stage=2,
+        trains=("projector", "language_model"),
+        weights={"mad": 0.5, "webvid": 0.3, "cc": 0.05, "llava": 0.05, "text": 0.1},
+        batch_sizes={"image": 16, "video": 16, "text": 16},
+        max_frames=12,
+        no_context_share=0.1,
+        entity_share=0.25,
+        loop=LoopConfig(steps=9000, max_lr=1e-3, min_lr=1e-5, warmup_steps=50),
+    ),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (MICRO, MINI)}
 
 
 def get_recipe(name: str) -> Recipe:
