@@ -11,7 +11,24 @@ import typer
 from typer.core import TyperGroup
 
 import calvin
-from calvin.cli import compare, data, demo, describe, evaluate, metrics, model, puppets, score, train, voice
+from calvin.cli import (
+    compare,
+    data,
+    demo,
+    describe,
+    evaluate,
+    export,
+    import_,
+    lint,
+    metrics,
+    mix,
+    model,
+    puppets,
+    score,
+    status,
+    train,
+    voice,
+)
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
 
@@ -72,7 +89,12 @@ def options(
 
 
 app.command("describe")(describe.describe)
+app.command("status")(status.status)
+app.command("export")(export.export)
+app.command("import")(import_.import_script)
+app.command("lint")(lint.lint)
 app.command("voice")(voice.voice)
+app.command("mix")(mix.mix)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

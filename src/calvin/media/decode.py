@@ -14,8 +14,8 @@ from calvin.core.errors import MediaError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span, round_half_up
 from calvin.media.cuts import CutFinder, shots_between
-from calvin.media.languages import short_code
 from calvin.media.frames import FrameStore, FrameWriter
+from calvin.media.languages import short_code
 from calvin.media.reader import FilmReader
 from calvin.media.sampling import FrameSampler, Scaler
 from calvin.media.sound import SoundWriter

@@ -200,6 +200,8 @@ def _encode(
         stream = container.add_stream(codec, rate=MIX_RATE, layout=settings.layout)
         if not lossless:
             stream.bit_rate = settings.bit_rate * (2 if settings.layout == "5.1" else 1)
+        if codec == "aac":
+            stream.options = {"aac_coder": "fast"}
         stream.metadata.update({key: value for key, value in metadata.items() if key == "language"})
         container.metadata.update(metadata)
         with suppress(ValueError):  # formats without the notion

@@ -73,7 +73,7 @@ class Muxed:
 
 
 def essence(data: bytes, codec: str) -> bytes:
-    """A packet's content however its container frames it: NAL units without lengths or start codes, AAC without ADTS."""
+    """A packet's content however its container frames it: bare NAL units, AAC without ADTS headers."""
     if codec == "aac" and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
         return data[7 if data[1] & 1 else 9 :]
     if codec not in _NAL_CODECS:

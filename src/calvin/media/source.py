@@ -116,9 +116,7 @@ class FilmFacts:
 
 
 @contextmanager
-def open_film(
-    path: str | Path, limits: MediaLimits | None = None, formats: str = FORMATS
-) -> Iterator[InputContainer]:
+def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str = FORMATS) -> Iterator[InputContainer]:
     """The opened container of a local film, closed afterwards.
 
     Raises:

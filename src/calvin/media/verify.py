@@ -107,7 +107,7 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack) -> int:
             flags = track.disposition & description.disposition == description.disposition
             language = not description.language or short_code(track.language or "") == short_code(description.language)
             # Matroska has one flag for both notions.
-            lost = [] if flags or suffix == ".mkv" and track.disposition & description.disposition else ["flags"]
+            lost = [] if flags or (suffix == ".mkv" and track.disposition & description.disposition) else ["flags"]
             lost += [] if track_title(track.metadata) == description.title else ["title"]
             lost += [] if language else ["language"]
             if lost:
@@ -121,4 +121,6 @@ def _same(path: str | Path, index: int, found: Essence, expected: Essence | None
     mean_ms = abs(found.sum_ms - expected.sum_ms) / max(1, found.packets)
     if changed or (found.kind != "subtitle" and mean_ms > _SHIFT_MS):
         what = f"moved by {mean_ms:.0f} ms" if not changed else "changed on the way"
-        raise MediaError(f"Stream {index} ({found.kind}) of {path} {what}, so the file was not kept: name an .mkv file.")
+        raise MediaError(
+            f"Stream {index} ({found.kind}) of {path} {what}, so the file was not kept: name an .mkv file."
+        )
