@@ -83,7 +83,7 @@ def write_world(
         UsageError: `out_dir` holds a world of other arguments.
     """
     out, sizes = Path(out_dir), sizes or WorldSizes()
-    _claim(out / "world.json", {"seed": seed, "split": split, "version": 2, **sizes.model_dump()})
+    _claim(out / "world.json", {"seed": seed, "split": split, "version": 2, **sizes.model_dump(mode="json")})
     jobs: list[tuple[Path, Job]] = []
     for write in (_write_mad, _write_webvid, _write_cc3m, _write_llava, _write_tvc):
         jobs += write(out, seed, sizes, split)
