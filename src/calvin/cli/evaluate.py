@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ METRICS = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="A model as `calvin describe --model` takes it.")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     data: Annotated[
         str, typer.Option("--data", "-d", help="puppet-eval, mad-named, tvc, or a file of annotations.")
     ] = "puppet-eval",
@@ -46,7 +47,11 @@ def evaluate(
     characters: Annotated[Path | None, typer.Option(help="Cast by film, in the form of MAD's character bank.")] = None,
     entities: Annotated[Path | None, typer.Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
     question: Annotated[str | None, typer.Option(help="What to ask.", show_default="Describe this visual.")] = None,
-    frames: Annotated[int, typer.Option(help="Frames a scene at most.", min=1)] = 32,
+    frames: Annotated[
+        int | None, typer.Option(help="Frames a scene at most.", min=1, max=64, show_default="32, or the model's own")
+    ] = None,
+    yes: YES = False,
+    four_bit: FOUR_BIT = False,
     limit: Annotated[int | None, typer.Option(help="Only the first so many scenes.", min=1)] = None,
     metrics: METRICS = None,
     out: Annotated[
@@ -68,20 +73,22 @@ def evaluate(
         calvin evaluate my-model --data tvc --annotations tvc_val.jsonl --films frames --stills-at 3 -c entities-oracle
     """
     from calvin.captioners import open_captioner
+    from calvin.cli.captioner import opening
     from calvin.cli.evaluation_data import DataOptions, make_job
     from calvin.core.prompts import EVALUATION_QUESTION
     from calvin.evaluation.evaluate import evaluate as run
+    from calvin.evaluation.evaluate import system_name
     from calvin.evaluation.scenes import Context
 
     chosen = Context.parse(context, "own" if own else "references")
     options = DataOptions(
-        data, annotations, format, features, encoder, films, stills_at, characters, entities, frames, limit
+        data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )
-    captioner = open_captioner(model)
+    captioner = open_captioner(model, opening(yes, frames, four_bit))
     with ProgressView() as progress:
         job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
         folder = out or Path("runs") / "evaluation" / re.sub(
-            r"[^\w.-]+", "_", f"{Path(model).name}-{job.split}-{chosen.label}"
+            r"[^\w.-]+", "_", f"{system_name(captioner)}-{job.split}-{chosen.label}"
         )
         results = run(captioner, job, folder, progress)
     score_and_show(results, metrics)

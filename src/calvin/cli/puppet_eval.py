@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from calvin.cli.puppet_material import truth_score
-from calvin.core.errors import DataError
+from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, silent
 from calvin.data import Sample, read_mad_csv
 from calvin.evaluation.names import NameList, from_names
@@ -44,7 +45,11 @@ def draw_puppet_eval(folder: Path, listener: Listener = silent, workers: int = 2
     Raises:
         DataError: this version of the puppets tells other stories: its scores would not be comparable.
     """
-    mad = write_world(folder, SEED, SIZES, "heldout", workers, listener) / "mad"
+    try:
+        mad = write_world(folder, SEED, SIZES, "heldout", workers, listener) / "mad"
+    except UsageError:  # drawn by another version of the puppets
+        shutil.rmtree(folder)
+        mad = write_world(folder, SEED, SIZES, "heldout", workers, listener) / "mad"
     found = annotations_hash(mad)
     if found != ANNOTATIONS_SHA256:
         raise DataError(

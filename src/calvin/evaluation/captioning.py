@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from calvin.captioners.base import Captioner, CaptionRequest
+from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, clean_line
@@ -18,12 +18,17 @@ from calvin.evaluation.scenes import Context, Pictures, film_of, request_for
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """A caption with what it was made from: the context lines, oldest first, and the names given."""
+    """A caption with what it was made from: the context lines, oldest first, and the names given.
+
+    `cleaned` names the rules that changed the model's words, which are then kept in `raw`.
+    """
 
     id: str
     text: str
     context: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
+    raw: str = ""
 
 
 class CaptionStore:
@@ -36,8 +41,8 @@ class CaptionStore:
         for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
             try:
                 row = json.loads(line)
-                caption = Captioned(row["id"], row["text"], tuple(row["context"]), tuple(row["entities"]))
-            except (ValueError, KeyError, TypeError) as error:
+                caption = Captioned(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()})
+            except (ValueError, AttributeError, TypeError) as error:
                 if line.endswith(b"\n"):
                     raise DataError(f"{path} is damaged: delete it to caption anew.") from error
                 break
@@ -80,12 +85,7 @@ def caption_scenes(
             for sample, before in group
         ]
         answers = captioner.caption(requests)
-        store.add(
-            [
-                Captioned(sample.id, clean_line(answer.text), *_shown(request))
-                for (sample, _), answer, request in zip(group, answers, requests, strict=True)
-            ]
-        )
+        store.add([_kept(request, answer) for request, answer in zip(requests, answers, strict=True)])
         stage.update(len(store.kept), answers[-1].text[:60])
 
 
@@ -113,5 +113,8 @@ def _before(before: Sequence[Sample], context: Context, store: CaptionStore) -> 
     return [store.kept[sample.id].text if context.own else sample.caption for sample in last]
 
 
-def _shown(request: CaptionRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return request.prompt.context, request.prompt.entities
+def _kept(request: CaptionRequest, answer: CaptionAnswer) -> Captioned:
+    prompt, raw = request.prompt, answer.candidates[-1] if answer.cleaned else ""
+    return Captioned(
+        request.scene.id, clean_line(answer.text), prompt.context, prompt.entities, answer.cleaned, clean_line(raw)
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calvin.captioners.base import Captioner
+from calvin.captioners.cleaning import cleaning_note, count_cleanings
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION
@@ -71,7 +72,7 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
         pooling=POOLING,
         **job.facts,
     )
-    system = {"name": info.name, "fingerprint": info.fingerprint, "context": job.context.label}
+    system = {"name": system_name(captioner), "fingerprint": info.fingerprint, "context": job.context.label}
     results = Results(system, card, scenes, {}, names=job.names, notes=list(job.notes), folder=folder)
     claim(results)
     store = CaptionStore(folder / "captions.jsonl")
@@ -79,6 +80,12 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
     save_pictures(folder, len(scenes), lambda index: job.pictures.stills(job.samples[index], STRIP), listener)
     results.captions = dict(store.kept)
     return results
+
+
+def system_name(captioner: Captioner) -> str:
+    """What tables call a captioner: its name, of a model folder the last two parts of its path."""
+    name = captioner.info.name
+    return "/".join(Path(name).resolve().parts[-2:]) if Path(name).exists() else name
 
 
 def finish(
@@ -103,14 +110,21 @@ def finish(
     present = {scene.id: scene.names for scene in results.scenes}
     results.scores = score_set(pairs, results.movies, metrics, names, present, marks, device, listener)
     results.card = results.card.changed(bertscore=results.scores.bertscore_setting)
-    silent_ones = sum(not text.strip() for text in pairs.candidates)
-    note = f"{silent_ones} of {len(pairs)} captions are empty and score 0."
-    results.notes = [old for old in results.notes if not old.endswith("are empty and score 0.")]
-    results.notes += [note] if silent_ones else []
+    results.notes = [*results.notes, *(note for note in _about(results) if note not in results.notes)]
     if results.folder is not None:
         save_scores(results)
         write_report(results, results.folder / "report.html")
     return results
+
+
+def _about(results: Results) -> list[str]:
+    """What to know of the captions: how many are empty, how many were cleaned."""
+    captions, notes = results.captions.values(), []
+    empty = sum(not caption.text.strip() for caption in captions)
+    if empty:
+        notes.append(f"{empty} of {len(captions)} captions are empty and score 0.")
+    cleaned = cleaning_note(count_cleanings(caption.cleaned for caption in captions), len(captions))
+    return [*notes, cleaned] if cleaned else notes
 
 
 def from_files(

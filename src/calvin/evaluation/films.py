@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,6 +24,8 @@ _BATCH = 64
 @dataclass
 class FilmCache:
     """The films `files` (by media id) as stills and, for an `encoder`, frame vectors, kept in `folder`.
+
+    A film whose file has changed since is decoded again.
 
     Args:
         fps: stills a second that are kept.
@@ -77,11 +80,20 @@ class FilmCache:
         return stills and (self.encoder is None or self._features(media_id).is_file())
 
     def _stills(self, media_id: str) -> Path:
-        return self.folder / "frames" / media_id
+        return self.folder / "frames" / f"{media_id}~{self._stamp(media_id)}"
 
     def _features(self, media_id: str) -> Path:
         assert self.encoder is not None
-        return self.folder / f"features-{self.encoder.encoder.hash[:12]}" / f"{media_id}.safetensors"
+        return (
+            self.folder
+            / f"features-{self.encoder.encoder.hash[:12]}"
+            / f"{media_id}~{self._stamp(media_id)}.safetensors"
+        )
+
+    def _stamp(self, media_id: str) -> str:
+        """Changes with the file, cheaply."""
+        about = self.files[media_id].stat()
+        return hashlib.sha256(f"{about.st_size} {about.st_mtime_ns}".encode()).hexdigest()[:8]
 
     def _decode(self, media_id: str) -> None:
         vectors: list[np.ndarray] = []

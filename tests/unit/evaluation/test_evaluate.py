@@ -154,7 +154,7 @@ def test_a_report_escapes_all_it_is_given(make_job: Make, parrot: Any, out: Path
     assert text.count("<script>") == 1
     assert "<b>x" not in text
     assert "&lt;script&gt;alert(2)" in text
-    assert "default-src 'none'" in text
+    assert "default-src &#x27;none&#x27;" in text
 
 
 def test_pictures_of_a_scene_stand_in_the_report(make_job: Make, parrot: Any, out: Path) -> None:
