@@ -43,11 +43,11 @@ _PARTS: dict[str, tuple[str, ...]] = {
 }
 _ADAPTERS = {"lora": "lora_", "prefix": "prompt_encoder."}
 _STAGES = {
-    "vision tower": "frozen",
+    "vision tower": "frozen, pre-trained by itself",
     "frame positions": "stage 1, stage 2, adaptation",
     "Q-Former": "stage 1, stage 2, adaptation",
     "language projection": "stage 1, stage 2, adaptation",
-    "language model": "frozen; stage 2 trains its LoRA",
+    "language model": "pre-trained by itself; stage 2 trains its LoRA (or all of it, where the card says so)",
     "LoRA": "stage 2, adaptation",
     "prefix": "stage 2, adaptation",
 }
