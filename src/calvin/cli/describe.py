@@ -24,7 +24,12 @@ def describe(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
     ] = None,
-    formats: Annotated[str, typer.Option("--format", "-f", help="What to write: vtt, srt, json.")] = "vtt,srt,json",
+    formats: Annotated[
+        str, typer.Option("--format", "-f", help="What to write: vtt, srt, dapt, csv, json, txt.")
+    ] = "vtt,srt,json",
+    min_gap: Annotated[float, typer.Option("--min-gap", help="Shortest gap in the dialogue to use, in s.")] = 2.0,
+    guard: Annotated[float, typer.Option("--guard", help="What is left free beside dialogue, in s.")] = 0.3,
+    rate: Annotated[int, typer.Option("--rate", help="Words a minute that a cue must fit at.")] = 160,
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")
     ] = None,
@@ -50,7 +55,10 @@ def describe(
     if subtitles and len(subtitles) != len(films):
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
-    settings = DescribeSettings.load({"context": context, "formats": names}, "describe")
+    plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
+    settings = DescribeSettings.load(
+        {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}, "describe"
+    )
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
     jobs = [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
     captioner = open_captioner(model)

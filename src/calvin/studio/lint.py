@@ -170,7 +170,8 @@ def _fast(case: _Case) -> Found:
     most = case.settings.max_words_per_minute
     for cue in case.script.cues:
         rate = len(cue.text.split()) * 60_000 // max(cue.span.duration_ms, 1)
-        if rate > most and not cue.extended and len(cue.text.split()) > 1:
+        crowded = cue.extended or case.spoken.ms(cue.text) > case.rooms[cue.id] + _LITTLE_MS
+        if rate > most and not crowded and len(cue.text.split()) > 1:
             yield cue, f"Its times ask for {rate} words a minute.", f"Stay under {most}: fewer words, or more time."
 
 

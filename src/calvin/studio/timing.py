@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,17 @@ class EstimatedLength:
     def ms(self, text: str) -> int:
         words = max(len(text.split()), len(text.strip()) / _WORD)
         return max(SHORTEST_MS, round(words * 60_000 / self.words_per_minute))
+
+
+class MeasuredLength:
+    """What a voice has measured, by text; estimated where it has not said a text yet."""
+
+    def __init__(self, measured: Mapping[str, int], estimate: SpokenLength) -> None:
+        self._measured = measured
+        self._estimate = estimate
+
+    def ms(self, text: str) -> int:
+        return self._measured.get(text) or self._estimate.ms(text)
 
 
 def words_within(text: str, room_ms: int, spoken: SpokenLength) -> int:

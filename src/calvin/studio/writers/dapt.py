@@ -69,6 +69,9 @@ def _text(root: ET.Element) -> str:
     for prefix, space in _PREFIXES.items():
         ET.register_namespace(prefix, space)
     ET.indent(root)
+    for paragraph in root.iter(f"{{{TT}}}p"):
+        # White space in a paragraph would be text.
+        paragraph.text = paragraph[0].tail = None
     # ElementTree's own default namespace refuses attributes without one.
     ET.register_namespace("", TT)
     document = ET.tostring(root, encoding="unicode")

@@ -1,0 +1,55 @@
+"""`calvin import`: an edited script back into its project."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import say, warn
+
+
+def import_script(
+    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
+    edited: Annotated[Path, typer.Argument(help="Script: csv, srt, vtt, dapt (TTML) or json.", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Make the changes without asking.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take out cues that the file does not hold.")] = False,
+) -> None:
+    """Bring an edited script, or one from another tool, into a project.
+
+    Lines are matched with cues by id, else by time. What differs becomes a person's text, approved. The changes are
+    shown first; without `--yes` nothing is written before you agree.
+
+    Examples:
+
+        calvin import film.calvin film.calvin/film.vtt
+
+        calvin import film.calvin from-the-describer.csv --yes
+    """
+    from calvin.core.files import file_sha256
+    from calvin.studio.export import remember_written
+    from calvin.studio.imports import apply_import, plan_import
+    from calvin.studio.readers import read_script
+    from calvin.studio.store import ProjectStore
+
+    with ProjectStore(project, must_exist=True) as store:
+        digest = file_sha256(edited) if edited.is_file() else ""
+        plan = plan_import(store.script().cues, read_script(edited), remove)
+        for change in plan.changes:
+            for line in change.lines():
+                say(line)
+        for note in plan.notes:
+            warn(f"Note: {note}")
+        count = len(plan.changes)
+        say(f"{count} change{'' if count == 1 else 's'}, {plan.unchanged} unchanged")
+        if not count:
+            return
+        if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
+            warn("Nothing was written: give --yes to make these changes.")
+            raise typer.Exit(1)
+        with store.together():
+            apply_import(store, plan)
+            remember_written(store, edited, digest)
+    say(f"Imported. `calvin export {project}` writes the files anew.")

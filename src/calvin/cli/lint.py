@@ -1,0 +1,75 @@
+"""`calvin lint`: a script against the practice of audio description."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import say
+
+
+def lint(
+    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
+    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A rule to leave out; may be repeated.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Only list the rules.")] = False,
+) -> None:
+    """Check a script: never over dialogue, within its room, in time, and in the words of a description.
+
+    Errors end with exit code 1, warnings alone with 0. Where cues have been spoken, their measured length counts.
+
+    Examples:
+
+        calvin lint film.calvin
+
+        calvin lint film.calvin --ignore inference --json
+    """
+    from calvin.studio.export import project_plan
+    from calvin.studio.lint import RULES, Level, LintSettings, lint
+    from calvin.studio.store import ProjectStore
+    from calvin.studio.timing import EstimatedLength, MeasuredLength
+    from calvin.studio.voice import measured_ms
+
+    if rules:
+        for name, rule in RULES.items():
+            say(f"{name}: {rule.level}")
+        return
+    with ProjectStore(project, read_only=True) as store:
+        script = store.script()
+        plan, request = project_plan(store), store.get("request") or {}
+        values = {"guard_ms": plan.guard_ms, "min_gap_ms": plan.min_gap_ms}
+        if "words_per_minute" in request:
+            values["words_per_minute"] = request["words_per_minute"]
+        settings = LintSettings.load(values, "project")
+        measured = measured_ms(store)
+        known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}
+        spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
+        found = lint(script, [line.span for line in store.dialogue], settings, spoken, ignore or ())
+    counts = Counter(finding.level for finding in found)
+    if as_json:
+        findings = [
+            {
+                "rule": finding.rule,
+                "level": str(finding.level),
+                "cue": finding.cue.id,
+                "start_ms": finding.cue.span.start_ms,
+                "end_ms": finding.cue.span.end_ms,
+                "text": finding.cue.text,
+                "message": finding.message,
+                "suggestion": finding.suggestion,
+            }
+            for finding in found
+        ]
+        errors, warnings = counts[Level.ERROR], counts[Level.WARNING]
+        say(json.dumps({"errors": errors, "warnings": warnings, "findings": findings}, ensure_ascii=False, indent=2))
+    else:
+        for finding in found:
+            say(str(finding))
+        say(f"{len(script.cues)} cues: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings")
+    if counts[Level.ERROR] or (strict and found):
+        raise typer.Exit(1)
