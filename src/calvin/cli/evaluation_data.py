@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calvin.captioners.base import Captioner, FeatureCaptioner
-from calvin.core.errors import UsageError
+from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener
 from calvin.data import Features, FeatureStore, Sample
 from calvin.data.readers.registry import manifest_of
@@ -136,46 +136,40 @@ def _pictures(
 ) -> tuple[Pictures, dict[str, str]]:
     """Where the visual comes from, and what the protocol card says of it."""
     needs = captioner.needs
-    reads = isinstance(captioner, FeatureCaptioner) and "features" in needs
-    most = min(options.frames, captioner.max_frames) if isinstance(captioner, FeatureCaptioner) else options.frames
+    reader = captioner if isinstance(captioner, FeatureCaptioner) and "features" in needs else None
+    most = min(options.frames, reader.max_frames) if reader else options.frames
     wanted = list(dict.fromkeys(sample.media_id for sample in samples))
-    stored: Features | None = None
-    if reads and options.features is not None:
-        assert isinstance(captioner, FeatureCaptioner)
-        stored = FeatureStore.open(
-            options.features,
-            expect_encoder=tuple(captioner.encoder),
-            stated_encoder=(options.encoder, "") if options.encoder else None,
-        )
-        missing = [media_id for media_id in wanted if media_id not in stored]
-        if missing:
-            raise UsageError(f"{options.features} lacks {len(missing)} of {len(wanted)} films, such as {missing[0]!r}.")
-    if options.films is None and (("frames" in needs) or (reads and stored is None)):
+    stored = _stored(options.features, options.encoder, wanted, reader) if reader and options.features else None
+    if options.films is None and ("frames" in needs or (reader and stored is None)):
         what = "the films (--films FOLDER)" if "frames" in needs else "--features FILE or the films (--films FOLDER)"
         raise UsageError(f"{captioner.info.name} needs to see the scenes: give {what}.")
     cache = None
     if options.films is not None:
-        cache = _cache(options, captioner if reads and stored is None else None)
+        cache = _cache(options.films, options.stills_at, reader if stored is None else None)
         cache.prepare(wanted, listener)
-    fps = getattr(stored, "fps", cache.fps if cache else 0.0)
+    features: Features | None = stored if stored is not None else cache if reader else None
+    fps = stored.fps if stored is not None else cache.fps if cache else 0.0
     facts = {
-        "encoder": " ".join((captioner.encoder.id, captioner.encoder.hash[:12])) if reads else "",
+        "encoder": f"{reader.encoder.id} {reader.encoder.hash[:12]}" if reader else "",
         "frames": f"at most {most}, evenly spread, of {fps:g} a second" if needs else "none",
         "beams": captioner.info.details.get("beams", ""),
     }
-    pictures = Pictures(stored or (cache if reads else None), cache.frames if cache else lambda _: None, most)
-    return pictures, facts
+    return Pictures(features, cache.frames if cache else lambda _: None, most), facts
 
 
-def _cache(options: DataOptions, encoder: Captioner | None) -> FilmCache:
+def _stored(path: Path, encoder: str | None, wanted: list[str], reader: FeatureCaptioner) -> FeatureStore:
+    stated = (encoder, "") if encoder else None
+    store = FeatureStore.open(path, expect_encoder=reader.encoder, stated_encoder=stated)
+    missing = [media_id for media_id in wanted if media_id not in store]
+    if missing:
+        raise DataError(f"{path} lacks {len(missing)} of {len(wanted)} films, such as {missing[0]!r}.")
+    return store
+
+
+def _cache(films: Path, stills_at: float | None, encoder: FeatureCaptioner | None) -> FilmCache:
     from calvin.studio.features import find_media
 
-    assert options.films is not None
-    items = find_media(options.films, "films" if options.stills_at is None else "frames")
-    place = hashlib.sha256(str(options.films.resolve()).encode()).hexdigest()[:12]
-    return FilmCache(
-        cache_folder() / f"films-{place}",
-        {item.media_id: item.path for item in items},
-        encoder if isinstance(encoder, FeatureCaptioner) else None,
-        folder_fps=options.stills_at,
-    )
+    items = find_media(films, "films" if stills_at is None else "frames")
+    place = hashlib.sha256(str(films.resolve()).encode()).hexdigest()[:12]
+    files = {item.media_id: item.path for item in items}
+    return FilmCache(cache_folder() / f"films-{place}", files, encoder, folder_fps=stills_at)

@@ -58,7 +58,7 @@ def draw_puppet_eval(folder: Path, listener: Listener = silent, workers: int = 2
             "draws other films, and its scores cannot be compared."
         )
     drawn = pictures_hash()
-    notes = ()
+    notes: tuple[str, ...] = ()
     if drawn != PICTURES_SHA256:
         # Pixels may differ in their last bit between builds of OpenCV: the card says so, and compare marks it.
         notes = (f"The pictures of puppet-eval are drawn differently here ({drawn[:12]}) than where they were fixed.",)

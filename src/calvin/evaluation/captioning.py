@@ -41,8 +41,9 @@ class CaptionStore:
         for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
             try:
                 row = json.loads(line)
-                caption = Captioned(**{key: tuple(v) if isinstance(v, list) else v for key, v in row.items()})
-            except (ValueError, AttributeError, TypeError) as error:
+                context, entities, cleaned = (tuple(row[key]) for key in ("context", "entities", "cleaned"))
+                caption = Captioned(row["id"], row["text"], context, entities, cleaned, row["raw"])
+            except (ValueError, KeyError, TypeError) as error:
                 if line.endswith(b"\n"):
                     raise DataError(f"{path} is damaged: delete it to caption anew.") from error
                 break
@@ -89,7 +90,7 @@ def caption_scenes(
         stage.update(len(store.kept), answers[-1].text[:60])
 
 
-_Item = tuple[Sample, Sequence[Sample]]
+_Item = tuple[Sample, list[Sample]]
 
 
 def _order(samples: Sequence[Sample], context: Context, store: CaptionStore, batch: int) -> Iterator[list[_Item]]:

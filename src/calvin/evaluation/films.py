@@ -72,7 +72,7 @@ class FilmCache:
         if media_id not in self._vectors:
             assert self.encoder is not None
             path = self._features(media_id)
-            self._vectors[media_id] = FeatureStore.open(path, expect_encoder=tuple(self.encoder.encoder))
+            self._vectors[media_id] = FeatureStore.open(path, expect_encoder=self.encoder.encoder)
         return self._vectors[media_id].scene(media_id, span, max_frames)
 
     def _ready(self, media_id: str) -> bool:

@@ -42,8 +42,8 @@ class Context:
         Raises:
             UsageError: anything else.
         """
-        if text == "entities-oracle" or text == "entities-bank":
-            return cls(text)
+        if text in ("entities-oracle", "entities-bank"):
+            return cls("entities-oracle" if text == "entities-oracle" else "entities-bank")
         count = 0 if text == "none" else int(text) if re.fullmatch(r"\d{1,2}", text) else -1
         if not 0 <= count <= _LONGEST:
             raise UsageError(

@@ -12,6 +12,7 @@ from calvin.cli.main import app
 from calvin.core.errors import DataError
 from calvin.data import FeatureWriter
 
+GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 REFERENCES = "id,movie,reference\na,F,Ann waves.\nb,F,Then Bob bows.\nc,G,He sits.\n"
 
 
@@ -63,6 +64,20 @@ def test_score_prints_settings_and_scores(run, tmp_path: Path) -> None:
     again = run("score", tmp_path / "out", "--metrics", "rouge")
     assert again.exit_code == 0, again.output
     assert "CIDEr-D" not in (tmp_path / "out" / "scores.json").read_text()
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the published inputs are not at {GOLDEN}")
+@pytest.mark.parametrize("quality", ["good", "bad"])
+def test_score_meets_the_numbers_of_files_that_others_made(run, quality: str, tmp_path: Path) -> None:
+    folder = GOLDEN / "clipscore_example"
+    published = json.loads((folder / "expected.json").read_text())["published"][quality]
+    words = [folder / f"{quality}_captions.json", folder / "refs.json", "--metrics", "cider,rouge"]
+    result = run("score", *words, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    found = {m["name"]: m["pooled"] for m in json.loads((tmp_path / "out" / "scores.json").read_text())["measures"]}
+    assert found["CIDEr-D"] == pytest.approx(published["CIDEr"], abs=5e-5)
+    assert found["ROUGE-L"] == pytest.approx(published["ROUGE_L"], abs=5e-5)
 
 
 def test_score_refuses_what_does_not_fit_with_counts(run, tmp_path: Path) -> None:
