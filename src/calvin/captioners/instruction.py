@@ -27,17 +27,22 @@ UNSEEN = "You cannot see the scene. Say what most likely happens in it."
 def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
     """What to ask: previous captions, stills, names, question and style; without stills the model has to guess."""
     prompt = request.prompt
-    lines = [line for line in map(clean_line, prompt.context) if line]
+    lines = [line for line in map(_plain, prompt.context) if line]
     parts: list[Part] = ["\n".join([CONTEXT, *lines])] if lines else []
     parts += frames or [UNSEEN]
-    asked = [entity_sentence(prompt.entities)] if prompt.entities else []
+    asked = [_plain(entity_sentence(prompt.entities))] if prompt.entities else []
     if prompt.question and frames:
-        asked.append(prompt.question)
+        asked.append(_plain(prompt.question))
     asked.append(STYLE)
     if request.max_words:
         asked.append(f"Use at most {request.max_words} words.")
     parts.append(" ".join(asked))
     return Message(tuple(parts))
+
+
+def _plain(text: str) -> str:
+    """Other people's words on one line, without the brackets that models' control tokens such as <video> are made of."""
+    return clean_line(text).replace("<", "‹").replace(">", "›")
 
 
 def stills(request: CaptionRequest, count: int) -> list[Frame]:

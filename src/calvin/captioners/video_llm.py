@@ -112,7 +112,7 @@ class VideoLlm:
                 videos = [[rgb(frame) for frame in message.frames] for message in messages]
                 texts = [message.text for message in messages]
                 return self.processor(images=videos, text=texts, padding=True, return_tensors="pt")
-            options: dict[str, Any] = {"padding": True, "return_tensors": "pt"}
+            options: dict[str, Any] = {"padding": True}
             if self._sees_video:
                 metadata = [[video_metadata(message.frames)] for message in messages]
                 options |= {"do_sample_frames": False, "video_metadata": metadata}
@@ -121,6 +121,7 @@ class VideoLlm:
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,
+                return_tensors="pt",
                 processor_kwargs=options,
             )
 

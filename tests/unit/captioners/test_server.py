@@ -1,0 +1,193 @@
+"""The captioner that asks a server, against a real one that answers right, slowly, wrongly or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from calvin.captioners import CaptionRequest, OpenOptions, open_captioner
+from calvin.captioners.server import KEY, MAX_ANSWER, Address, Server
+from calvin.core.errors import DataError, ServerError, UsageError
+from calvin.core.prompts import Prompt
+from calvin.core.time import Span
+from calvin.core.types import Scene
+from model_server import cut_short, drip, problem_of, running, says, send, slowly, status
+
+MakeScene = Callable[..., Scene]
+
+
+@pytest.fixture
+def ask(make_scene: MakeScene) -> CaptionRequest:
+    return CaptionRequest(make_scene(12, start_ms=12_000), Prompt(context=("Ann waits.",), entities=("Ann", "Bob")))
+
+
+@pytest.fixture
+def naps() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def connect(naps: list[float]) -> Iterator[Callable[..., Server]]:
+    opened: list[Server] = []
+
+    def make(url: str, **options: object) -> Server:
+        settings = {"sleep": naps.append, "timeout_s": 5.0, **options}
+        opened.append(Server(Address.parse(f"{url}#tiny"), **settings))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield make
+    for server in opened:
+        server.close()
+
+
+def test_one_user_message_with_times_and_pictures_in_turn(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    with running(says("The video shows that a man walks. He sits.")) as server:
+        [answer] = connect(server.url, frames=3).caption([ask])
+    assert answer.text == "A man walks."
+    assert answer.candidates == ("A man walks.", "The video shows that a man walks. He sits.")
+    assert set(answer.cleaned) == {"openers", "further sentences"}
+    [body] = server.asked
+    assert problem_of(body) is None
+    assert body["model"] == "tiny"
+    parts = body["messages"][0]["content"]
+    assert [part["type"] for part in parts] == ["text", *["text", "image_url"] * 3, "text"]
+    assert "Ann waits." in parts[0]["text"]
+    assert [part["text"] for part in parts[1:7:2]] == ["<12.4 seconds>", "<13.2 seconds>", "<14.0 seconds>"]
+    assert parts[-1]["text"].startswith(
+        "The characters and entities in the scene are Ann and Bob. Describe this visual."
+    )
+    assert "Authorization" not in server.headers[0]
+
+
+def test_answers_stay_in_order_though_requests_run_side_by_side(
+    make_scene: MakeScene, connect: Callable[..., Server]
+) -> None:
+    def by_time(handler: Any) -> None:
+        text = handler.body["messages"][0]["content"][0]["text"]
+        slowly(0.2 if text == "<0.2 seconds>" else 0.0, says(f"Seen at {text}"))(handler)
+
+    with running(by_time) as server:
+        asks = [CaptionRequest(make_scene(3, start_ms=start), Prompt()) for start in (0, 50_000, 90_000)]
+        answers = connect(server.url, frames=1, together=3).caption(asks)
+        assert [answer.text for answer in answers] == [f"Seen at <{at} seconds>" for at in (0.2, 50.2, 90.2)]
+        assert connect(server.url).caption([]) == []
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        status(429),
+        status(500),
+        status(503, "<html>overloaded</html>"),
+        status(200, "garbage"),
+        status(200, '{"choices": []}'),
+        status(200, '{"choices": [{"message": {"content": "A man wa'),
+        status(200, "[" * 100_000),
+        status(200, '{"choices": [{"message": {"content": null}}]}'),
+        cut_short,
+        slowly(0.7, says("Too late.")),
+        drip(0.1),
+        lambda handler: send(handler, 200, b" " * (MAX_ANSWER + 1)),
+    ],
+    ids=["429", "500", "html", "garbage", "empty", "truncated", "deep", "null", "cut", "slow", "drip", "huge"],
+)
+def test_passing_trouble_is_waited_out(
+    trouble: Callable[..., None], ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
+) -> None:
+    with running(None, trouble, trouble) as server:
+        [answer] = connect(server.url, timeout_s=0.4).caption([ask])
+    assert answer.text == "A man walks."
+    assert len(server.asked) == 3
+    assert 0.7 < naps[0] < 1.3
+    assert 1.4 < naps[1] < 2.6
+
+
+def test_a_server_may_say_how_long_to_wait(
+    ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
+) -> None:
+    plays = [status(429, Retry_After=after) for after in ("7", "86400", "Wed, 21 Oct 2026 07:28:00 GMT", "nan")]
+    with running(None, *plays) as server:
+        connect(server.url).caption([ask])
+    assert naps[:2] == [7.0, 60.0]
+    assert max(naps[2:]) < 12
+
+
+def test_lasting_trouble_ends_in_one_sentence_that_says_what_to_do(
+    ask: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(status(200, "garbage\x1b[31m")) as server:
+        with pytest.raises(ServerError, match=r"no usable answer in 5 tries.*garbage \[31m\).*same command again"):
+            connect(server.url).caption([ask])
+        assert len(server.asked) == 5
+        url = server.url
+    with pytest.raises(ServerError, match="gave no usable answer in 2 tries"):
+        connect(url, tries=2).caption([ask])
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [(401, KEY), (403, KEY), (404, "knows no model tiny"), (400, "status 400"), (413, "--frames"), (302, "another")],
+)
+def test_a_refusal_is_final(code: int, hint: str, ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    with running(status(code, Location="http://127.0.0.1:1/")) as server:
+        with pytest.raises(ServerError, match=hint):
+            connect(server.url).caption([ask])
+        assert len(server.asked) == 1
+
+
+def test_the_key_comes_from_the_environment(ask: CaptionRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, "secret-7")
+    with running() as server:
+        captioner = open_captioner(server.model, OpenOptions(frames=2))
+        assert isinstance(captioner, Server)
+        captioner.caption([ask])
+        captioner.close()
+    assert server.headers[0]["Authorization"] == "Bearer secret-7"
+    assert "secret-7" not in repr(captioner.info)
+    with pytest.raises(UsageError, match="in the clear"):
+        open_captioner("openai:http://example.org/v1#m")
+    monkeypatch.delenv(KEY)
+    remote = open_captioner("openai:http://example.org/v1#m")
+    assert "sent to example.org" in remote.info.card
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "tiny", "ftp://host/v1#m", "file:///etc/passwd#m", "http://#m", "http://host/v1", "http://host/v1#",
+        "http://host/v1# ", "http://me:word@host/v1#m", "http://host/v1?key=1#m", "http://host:port/v1#m",
+        "http://[::1/v1#m", "//host/v1#m",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"openai:http://HOST|in CALVIN_API_KEY"):
+        open_captioner(f"openai:{text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [("http://127.0.0.1:8000/v1/#a/b", True), ("http://[::1]:8000/v1#a/b", True), ("http://localhost/v1#a/b", True),
+     ("https://127.0.0.1.example.org/v1#a/b", False), ("http://10.0.0.1/v1#a/b", False)],
+)  # fmt: skip
+def test_what_is_this_machine(text: str, local: bool) -> None:
+    address = Address.parse(text)
+    assert (address.model, address.local) == ("a/b", local)
+    assert address.url.endswith("/v1")
+
+
+def test_settings_that_change_the_words_change_the_fingerprint() -> None:
+    address = Address.parse("http://localhost/v1#a")
+    prints = {
+        Server(address).info.fingerprint,
+        Server(address, frames=2).info.fingerprint,
+        Server(Address.parse("http://localhost/v1#b")).info.fingerprint,
+    }
+    assert len(prints) == 3
+    assert Server(address, frames=1000).frames == 64
+
+
+def test_a_scene_without_stills_is_named(connect: Callable[..., Server]) -> None:
+    with pytest.raises(DataError, match="Scene s carries no stills"):
+        connect("http://localhost/v1").caption([CaptionRequest(Scene("s", "f", Span(0, 1000)), Prompt())])
