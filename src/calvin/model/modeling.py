@@ -255,15 +255,19 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _decode(
         self,
         input_ids: Tensor,
-        attention_mask: Tensor | None,
-        visual: dict[str, Tensor | None],
-        generation_config: GenerationConfig | None,
-        options: dict[str, Any],
+        attention_mask: Tensor | None = None,
+        generation_config: GenerationConfig | None = None,
+        image_embeds: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+        **options: Any,
     ) -> Generated:
         settings = options_from(generation_config or self.generation_config, self.config, options)
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        embeds = self.embed_inputs(input_ids, **visual)
+        embeds = self.embed_inputs(
+            input_ids, image_embeds=image_embeds, pixel_values=pixel_values, frame_mask=frame_mask
+        )
         return decode(self.decoder, embeds, attention_mask, settings, self.prefix_cache(len(input_ids)))
 
     @torch.no_grad()
@@ -294,28 +298,17 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
             UsageError: an option that is unknown or out of range.
         """
         visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
-        return self._decode(input_ids, attention_mask, visual, generation_config, options).sequences
+        return self._decode(input_ids, attention_mask, generation_config, **visual, **options).sequences
 
     @torch.no_grad()
-    def generate_candidates(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        image_embeds: Tensor | None = None,
-        pixel_values: Tensor | None = None,
-        frame_mask: Tensor | None = None,
-        generation_config: GenerationConfig | None = None,
-        **options: Any,
-    ) -> list[list[Candidate]]:
-        """As `generate`, but for each prompt all `num_return_sequences` candidates with their scores, best first.
-
-        Without `num_return_sequences` every beam is returned.
+    def generate_candidates(self, input_ids: Tensor, **inputs: Any) -> list[list[Candidate]]:
+        """Takes what `generate` takes; for each prompt all `num_return_sequences` candidates with their scores, best
+        first. Without `num_return_sequences` every beam is returned.
         """
-        config = generation_config or self.generation_config
-        beams = options.get("num_beams", getattr(config, "num_beams", None)) or 1
-        options.setdefault("num_return_sequences", beams)
-        visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
-        return self._decode(input_ids, attention_mask, visual, generation_config, options).candidates()
+        config = inputs.get("generation_config") or self.generation_config
+        beams = inputs.get("num_beams", getattr(config, "num_beams", None)) or 1
+        inputs.setdefault("num_return_sequences", beams)
+        return self._decode(input_ids, **inputs).candidates()
 
 
 def adapter_of(model: CalvinForConditionalGeneration) -> str | None:
