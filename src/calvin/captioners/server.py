@@ -133,12 +133,17 @@ class Server:
         """
         messages = [build_message(request, stills(request, self.frames)) for request in requests]
         with ThreadPoolExecutor(max(1, min(self._together, len(messages)))) as pool:
-            return [to_answer(said) for said in pool.map(self._ask, messages)]
+            return [to_answer(said) for said in pool.map(self.ask, messages)]
 
     def close(self) -> None:
         self._client.close()
 
-    def _ask(self, message: Message) -> str:
+    def ask(self, message: Message) -> str:
+        """What the model says to a message, as it is.
+
+        Raises:
+            ServerError: as for `caption`.
+        """
         body = {
             "model": self.address.model,
             "messages": [message.to_openai()],

@@ -1,16 +1,20 @@
-"""`calvin data`: preparing data."""
+"""`calvin data`: checking, cleaning and preparing data."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 
-app = typer.Typer(help="Prepare data: frames and clips into feature files.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from calvin.data import ReadResult
+
+app = typer.Typer(help="Check, clean and prepare data.", no_args_is_help=True)
 
 
 class Kind(StrEnum):
@@ -19,9 +23,21 @@ class Kind(StrEnum):
     FRAMES = "frames"
 
 
+class PreparedKind(StrEnum):
+    FILMS = "films"
+    IMAGES = "images"
+    FRAMES = "frames"
+    SHARDS = "shards"
+
+
+class Form(StrEnum):
+    H5 = "h5"
+    TAR = "tar"
+
+
 @app.callback()
 def group() -> None:
-    """Prepare data: frames and clips into feature files."""
+    """Check, clean and prepare data."""
 
 
 @app.command("features")
@@ -56,6 +72,180 @@ def features(
     say(f"{report.path}: {report.written} ids{kept}, {report.frames} frames encoded")
     if report.drops.total_dropped:
         warn(report.drops.summary())
+
+
+FORMAT = Annotated[
+    str,
+    typer.Option("--format", "-f", help="mad, lsmdc, cmd-ad, tv-ad, webvid, cc3m, cc12m, llava, tvc, tvr, webdataset."),
+]
+ANNOTATIONS = Annotated[Path, typer.Argument(metavar="PATH", help="Annotation file; for webdataset, tars.")]
+LANGUAGE_MODEL = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="smollm2, a folder, GGUF or hub id of a language model, or openai:URL#NAME."),
+]
+SHEET = Annotated[Path, typer.Option("--out", "-o", help="CSV of the answers: the cache, and what you correct.")]
+
+
+@app.command("check")
+def check(
+    path: ANNOTATIONS,
+    format: FORMAT,
+    features: Annotated[Path | None, typer.Option(help="Feature file or folder that should cover it.")] = None,
+    against: Annotated[list[str] | None, typer.Option(help="mad-eval, or FORMAT:FILE of an evaluation set.")] = None,
+    stage: Annotated[int, typer.Option(min=1, max=2, help="Show prompts as in this stage.")] = 2,
+    clean: Annotated[bool, typer.Option(help="Clean as training does.")] = True,
+    credits: Annotated[Path | None, typer.Option(help="Answers of `calvin data tag-credits`.")] = None,
+    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of broken samples that training allows.")] = 0.01,
+) -> None:
+    """Say what is in a data set, what training would leave out and why, and show five samples as the model sees them.
+
+    The exit code is 1 where training would stop: too many broken samples, or films of an evaluation set.
+
+    Examples:
+
+        calvin data check mad/train.csv --format mad --features mad.h5 --against mad-eval
+
+        calvin data check webvid.csv --format webvid
+    """
+    from calvin.data import SourceConfig
+    from calvin.data.check import check_source
+    from calvin.data.readers.registry import resolve_format
+
+    config = SourceConfig(
+        name=path.name, format=resolve_format(format, path), annotations=path, features=features or path,
+        clean=clean, credits=credits, max_bad_share=max_bad,
+    )  # fmt: skip
+    found = check_source(config, features=features, against=against or (), stage=1 if stage == 1 else 2)
+    for line in found.lines():
+        say(line)
+    if found.stops_training:
+        warn("Training would stop on this.")
+        raise typer.Exit(1)
+
+
+@app.command("prepare")
+def prepare(
+    source: Annotated[Path, typer.Argument(help="Folder of films, images or frame folders; or webdataset tars.")],
+    output: Annotated[Path, typer.Option("--out", "-o", help="Folder of the feature files.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")],
+    kind: Annotated[PreparedKind, typer.Option("--kind", "-k", help="What is there.")] = PreparedKind.FILMS,
+    to: Annotated[Form, typer.Option("--to", help="h5 parts, or tars of vectors and captions.")] = Form.H5,
+    annotations: Annotated[Path | None, typer.Option(help="Only what is described here, and its captions.")] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="Format of the annotations.")] = "webvid",
+    fps: Annotated[float, typer.Option("--fps", help="Frames a second to keep.")] = 5.0,
+    frames_at: Annotated[
+        float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one.")] = 2,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = 64,
+    part_size: Annotated[int | None, typer.Option(min=1, help="Items a part.", show_default="by kind")] = None,
+    ray: Annotated[bool, typer.Option("--ray", help="Spread with Ray: the cluster of RAY_ADDRESS, or here.")] = False,
+) -> None:
+    """Put a whole data set through the vision tower once, in parts, into feature files or tars ready for training.
+
+    Run it again to go on: finished parts stay. A worker that dies loses nothing. The files do not depend on how many
+    workers there are, nor on `--ray`.
+
+    Examples:
+
+        calvin data prepare tvc/frames --kind frames --fps 3 --model TOWER --out tvc-features
+
+        calvin data prepare cc12m/shards --kind shards --to tar --model TOWER --out cc12m-features --ray
+    """
+    from calvin.studio.prepare import prepare as run
+
+    samples = _read(annotations, format, scrub=True).samples if annotations else None
+    with ProgressView() as progress:
+        report = run(
+            source, _tower(model), output, kind.value, form=to.value, fps=fps, folder_fps=frames_at, samples=samples,
+            workers=workers, batch=batch, part_size=part_size, ray=ray, listener=progress,
+        )  # fmt: skip
+    kept = f", {report.kept} from an earlier run" if report.kept else ""
+    say(f"{report.out}: {report.ids} ids, {report.frames} frames in {report.parts} parts{kept}")
+    if report.drops.total_dropped:
+        warn(report.drops.summary())
+
+
+@app.command("tag-credits")
+def tag_credits(
+    path: ANNOTATIONS,
+    format: FORMAT,
+    out: SHEET,
+    model: LANGUAGE_MODEL = None,
+    films: Annotated[Path | None, typer.Option(help="Folder of the films: words on screen help (extra ocr).")] = None,
+    yes: YES = False,
+) -> None:
+    """Tell which described scenes are credits, into a CSV that you can correct.
+
+    A language model judges with a few annotated examples; without one, the words of the captions do, and with
+    `--films` the words on screen. Write `credits` or `scene` into the column `correction` where an answer is wrong; it
+    stays when the command is run again. Training reads the file by `credits = "FILE"` of a source.
+
+    Examples:
+
+        calvin data tag-credits mad/train.csv --format mad --out credits.csv
+
+        calvin data tag-credits mad/train.csv --format mad --out credits.csv --model openai:http://localhost:8000/v1#llama
+    """
+    from calvin.captioners.completing import open_completer
+    from calvin.data import KeywordCredits
+    from calvin.data.screen_text import ScreenCredits
+    from calvin.data.tagging import AnswerSheet, credits_rule, is_credit, judge_by
+
+    result, sheet = _read(path, format), AnswerSheet.open(out)
+    complete = open_completer(model, opening(yes), max_new_tokens=8) if model else None
+    rule = credits_rule(ScreenCredits(films) if films else KeywordCredits())
+    with ProgressView() as progress:
+        judge = judge_by(rule, "words on screen" if films else "words", complete, model or "")
+        answers = sheet.fill(result.samples, judge, progress)
+    say(f"{out}: {sum(map(is_credit, answers))} of {len(answers)} scenes are credits")
+
+
+@app.command("strip-entities")
+def strip_entities(
+    path: ANNOTATIONS,
+    format: FORMAT,
+    out: SHEET,
+    model: LANGUAGE_MODEL = None,
+    names: Annotated[Path | None, typer.Option(help="Text file of names, one a line.")] = None,
+    yes: YES = False,
+) -> None:
+    """Write each caption without names and identifying details, into a CSV that you can correct.
+
+    For few-shot regularisation. A language model rewrites with a few annotated examples; without one, names are found
+    by their capitals and by what the other captions write small.
+
+    Example:
+
+        calvin data strip-entities mad/train.csv --format mad --out nameless.csv
+    """
+    from calvin.captioners.completing import open_completer
+    from calvin.data.entities import EntityStripper, entity_prompt, parse_entity, stripping_rule
+    from calvin.data.tagging import AnswerSheet, judge_by
+
+    result, sheet = _read(path, format), AnswerSheet.open(out)
+    complete = open_completer(model, opening(yes)) if model else None
+    known = names.read_text(encoding="utf-8-sig").splitlines() if names else []
+    rule = stripping_rule(EntityStripper(known, (sample.caption for sample in result.samples)))
+    with ProgressView() as progress:
+        judge = judge_by(rule, "capitals", complete, model or "", entity_prompt, parse_entity)
+        answers = sheet.fill(result.samples, judge, progress)
+    changed = sum(answer.value != answer.caption for answer in answers)
+    say(f"{out}: {changed} of {len(answers)} captions changed")
+
+
+def _read(path: Path, format: str, scrub: bool = False) -> ReadResult:
+    """Annotations as they are; what could not be read is said."""
+    from calvin.data import read, scrub_captions
+    from calvin.data.readers.registry import READERS, resolve_format
+
+    known = resolve_format(format, path)
+    result = read(known, path)
+    if scrub and READERS[known].scrub:
+        result = scrub_captions(result)
+    if result.report.total_dropped:
+        warn(result.report.summary())
+    return result
 
 
 def _tower(model: str) -> str:

@@ -86,13 +86,20 @@ class CreditTagger(Protocol):
 
 _CREDITS = re.compile(
     r"\b(?:(?:opening|closing|end|final|rolling)\s+(?:credits?|titles?)|credits?\s+(?:roll|appear|begin|end|scroll|read)s?"
-    r"|the\s+credits|(?:directed|produced|written|edited)\s+by|starring|executive\s+producers?|screenplay\s+by"
+    r"|the\s+credits|(?:directed|produced|written|edited)\s+by|starring|executive\s+producers?"
+    r"|(?:screenplay|music|casting|costumes?(?:\s+designed)?|cinematography|photography)\s+by|cast\s+list"
     r"|a\s+film\s+by|title\s+(?:card|sequence)|pictures\s+presents?|(?:names?|words?|titles?)\s+appears?\s+on\s+"
-    r"(?:the\s+)?screen)\b",
+    r"(?:the\s+)?screen|in\s+association\s+with|director\s+of\s+photography"
+    r"|names?\s+(?:appear|scroll|dissolve|roll|crawl)s?\b"
+    r"|(?:names?|logo)\s+of\s+the\s+(?:studio|film|cast|crew|actors?|stunt\s+team))\b",
     re.IGNORECASE,
 )
 _CREDITS_AT_EDGES = re.compile(
-    r"\b(?:logos?|titles?|appears?\s+on\s+(?:the\s+)?screen|presents|credits?(?!\s+cards?))\b", re.IGNORECASE
+    r"\b(?:logos?|titles?(?!\s+(?:of\s+(?!the\s+film)|fight))|appears?\s+on\s+(?:the\s+)?screen|presents"
+    r"|credits?(?!\s+cards?)|dedication|captions?\s+(?:state|read|tell)s?|cards?\s+(?:read|tell|say)s?|text\s+on\s+black"
+    r"|(?:list|names)\s+of\s+(?:the\s+)?(?:songs?|crew|cast)|thanks\s+to|filmed\b.*\bon\s+location"
+    r"|(?:cinematographer|editor|producer|director)(?=,))\b",
+    re.IGNORECASE,
 )
 
 
@@ -107,17 +114,24 @@ class KeywordCredits:
         self.edge_ms = edge_ms
 
     def tag(self, samples: Sequence[Sample]) -> list[bool]:
+        edges = self.edges(samples)
+        return [
+            bool(_CREDITS.search(sample.caption))
+            or (bool(_CREDITS_AT_EDGES.search(sample.caption)) and self.is_at_edge(sample, edges))
+            for sample in samples
+        ]
+
+    def edges(self, samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:
+        """First start and last end of what is described of each movie, in ms."""
         edges: dict[str, tuple[int, int]] = {}
         for sample in samples:
             if sample.movie is not None and sample.span is not None:
                 first, last = edges.get(sample.movie, (sample.span.start_ms, sample.span.end_ms))
                 edges[sample.movie] = min(first, sample.span.start_ms), max(last, sample.span.end_ms)
-        return [self._is_credit(sample, edges) for sample in samples]
+        return edges
 
-    def _is_credit(self, sample: Sample, edges: dict[str, tuple[int, int]]) -> bool:
-        if _CREDITS.search(sample.caption):
-            return True
-        if sample.movie not in edges or sample.span is None or not _CREDITS_AT_EDGES.search(sample.caption):
+    def is_at_edge(self, sample: Sample, edges: dict[str, tuple[int, int]]) -> bool:
+        if sample.movie not in edges or sample.span is None:
             return False
         first, last = edges[sample.movie]
         return min(sample.span.start_ms - first, last - sample.span.end_ms) <= self.edge_ms

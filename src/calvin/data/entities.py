@@ -36,6 +36,7 @@ _NOT_NAMES = _words(
     English French German Italian Spanish Russian Chinese Japanese American British Irish Indian Christian Jewish Muslim
     Victorian Gothic Roman Greek Latin"""
 )
+_MONTHS_OR_NAMES = _words("April May June August")
 _TITLES = r"(?:Mr|Mrs|Ms|Miss|Sir|Lady|Lord|Madame|Monsieur|Uncle|Aunt|Saint|St)\b\.?"
 _RANKS = r"(?:Captain|Sergeant|Lieutenant|Colonel|General|Major|Inspector|Detective|Officer|Doctor|Dr|Professor|King"
 _RANKS += r"|Queen|Prince|Princess|Father|Sister|Brother|Agent|President|Judge|Sheriff|Nurse|Coach|Reverend)\b\.?"
@@ -50,6 +51,11 @@ _NAME = r"(?:(?:[A-Z]\.)+|[A-ZÀ-Þ][\w’'-]*[\w]|[A-Z])"
 _RUN = re.compile(rf"(?<![\w’'-])(?:{_TITLES}\s+|{_RANKS}\s+)*{_NAME}(?:\s+(?:(?:of|de|van|von|la|le)\s+)?{_NAME})*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SEVERAL = re.compile(r"\bsomeone(?:, someone)*,? and someone\b", re.IGNORECASE)
+
+
+def _has_verb(caption: str, start: int) -> bool:
+    following = _WORD.match(caption, start)
+    return following is not None and (following[0].endswith("s") or following[0] in ("and", "is", "has"))
 
 
 class EntityStripper:
@@ -85,7 +91,10 @@ class EntityStripper:
         start, words = run.start(), run[0].split()
         opens = start == 0 or caption[:start].rstrip().endswith((".", "!", "?", ":", '"', "“"))
         # The first word of a sentence is capital anyway: it belongs to the names only if it is no common word.
-        while words and (words[0] in _NOT_NAMES or (opens and self._is_common(words[0], len(words), caption, start))):
+        while words and (
+            self._is_calendar(words[0], caption, start, opens)
+            or (opens and self._is_common(words[0], len(words), caption, start))
+        ):
             if words[0] in self.names:
                 break
             start += len(words[0]) + 1
@@ -117,10 +126,16 @@ class EntityStripper:
             return False
         if bare.lower() in self.small or word.lower() in self.small:
             return True
-        following = _WORD.match(caption, start + len(word) + 1)
+        comma = caption[start + len(word) : start + len(word) + 1] == ","
+        if comma and bare.endswith(("ing", "ly")):
+            return True  # 'Barking, Rex ...'
         # 'Waves crash', 'Lanterns glow': a plural and its verb. A name has a verb in -s, a possessive, or a partner.
-        verb = following is not None and (following[0].endswith("s") or following[0] in ("and", "is", "has"))
-        return not (length > 1 or word != bare or verb or caption[start + len(word) : start + len(word) + 1] == ",")
+        return not (length > 1 or word != bare or comma or _has_verb(caption, start + len(word) + 1))
+
+    def _is_calendar(self, word: str, caption: str, start: int, opens: bool) -> bool:
+        """Capitals that name no one; 'June' does where she opens a sentence and acts."""
+        acts = opens and word in _MONTHS_OR_NAMES and _has_verb(caption, start + len(word) + 1)
+        return word in _NOT_NAMES and not acts
 
 
 ENTITY_EXAMPLES: tuple[tuple[str, str], ...] = (
