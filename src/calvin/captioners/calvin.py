@@ -110,7 +110,7 @@ class Calvin:
         requests: Sequence[CaptionRequest],
         num_beams: int = NUM_BEAMS,
         max_new_tokens: int = MAX_NEW_TOKENS,
-        batch: int = 8,
+        batch: int = 16,
     ) -> list[CaptionAnswer]:
         """One answer a request; of its beams the best that neither loops nor repeats the previous caption.
 

@@ -96,13 +96,13 @@ class PuppetMaterial:
             configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
         return configs
 
-    def heldout(self, tower: Path) -> tuple[list[TruthScene], list[np.ndarray]]:
+    def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
         """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
         world = self._world("heldout")
         path = _features(
             world / "mad" / "videos", tower, self.folder / "features" / "heldout.h5", "films", self.listener
         )
-        return read_truth_scenes(world / "mad", path)
+        return read_truth_scenes(world / "mad", path, max_frames)
 
     def _world(self, split: Any) -> Path:
         config = self.config
@@ -143,7 +143,7 @@ def write_entities(mad: Path) -> None:
     write_text(mad / "entities.jsonl", "".join(lines))
 
 
-def read_truth_scenes(mad: Path, features: Path, max_frames: int = 32) -> tuple[list[TruthScene], list[np.ndarray]]:
+def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
     """The described scenes of a MAD-like folder with truth, previous captions and frame vectors."""
     scenes: list[TruthScene] = []
     previous: dict[str, tuple[str, ...]] = {}

@@ -56,9 +56,10 @@ def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, 
     from calvin.training.card import save_evaluation, write_card
     from calvin.training.pipeline import accuracy_of, seconds_of
 
-    scenes, films = material.heldout(folder / "tower")
+    captioner = Calvin.from_pretrained(model)
+    scenes, films = material.heldout(folder / "tower", captioner.max_frames)
     World.fit(np.concatenate(films)).save(model)
-    rows = evaluate_truth(Calvin.from_pretrained(model), scenes, truth_score, listener=listener)
+    rows = evaluate_truth(captioner, scenes, truth_score, listener=listener)
     save_evaluation(folder / "evaluation.json", rows)
     table = truth_table(rows)
     write_card(model, recipe, seconds_of(folder), accuracy_of(folder), table)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calvin.core.prompts import TRAINING_QUESTIONS, Prompt
+from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS, Prompt
 from calvin.puppets.captions import (
     STYLES,
     Style,
@@ -134,7 +134,8 @@ def draw_prompt(
         context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
         introduced |= set(truth.present)
     truth = _truth(rng, cast)
-    question = pick(rng, TRAINING_QUESTIONS)
+    # The question of evaluation is none of those of training (Table 5), but a small model should have met its words.
+    question = EVALUATION_QUESTION if rng.random() < 0.25 else pick(rng, TRAINING_QUESTIONS)
     if entities:
         names = tuple(str(name) for name in rng.permutation(truth.present))
         prompt, told = Prompt(question, entities=names), truth.present

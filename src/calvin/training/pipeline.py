@@ -144,6 +144,7 @@ class Pipeline:
                 language=language,
                 qformer=dict(self.recipe.qformer),
                 num_query_tokens=self.recipe.num_query_tokens,
+                max_frames=self.recipe.stage2.max_frames,
                 seed=self.recipe.stage1.loop.seed,
             )
             if self.recipe.visual_std is not None:
