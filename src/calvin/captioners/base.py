@@ -44,14 +44,14 @@ class CaptionRequest:
 class CaptionAnswer:
     """The caption chosen, its score (mean log-probability a token; 0 where not known) and all `candidates`, best first.
 
-    `cleaned` names the rules (`captioners/cleaning.py`) that changed the model's words, which are then the last
-    candidate.
+    `cleaned` names the rules (`captioners/cleaning.py`) that changed the model's words; these are then in `said`.
     """
 
     text: str
     score: float
     candidates: tuple[str, ...] = ()
     cleaned: tuple[str, ...] = ()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,9 @@ MAX_NEW_TOKENS = 64
 
 
 def to_answer(said: str, score: float = 0.0) -> CaptionAnswer:
-    """A model's words as an answer: cleaned, with what cleaned them, the words themselves among the candidates."""
+    """A model's words as an answer: cleaned, with what cleaned them, and the words as they were."""
     text, cleaned = clean_answer(said)
-    kept = said.strip()
-    return CaptionAnswer(text, score, (text,) if kept in ("", text) else (text, kept), cleaned)
+    return CaptionAnswer(text, score, (text,), cleaned, said if cleaned else "")
 
 
 def fingerprint(weights: str, **settings: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 
@@ -21,9 +22,10 @@ def describe(
         typer.Option("--subtitles", "-s", help="Subtitles; for several films once for each, in their order."),
     ] = None,
     context: Annotated[int, typer.Option("--context", "-c", help="Previous captions that each caption sees.")] = 3,
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
-    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
+    frames: FRAMES = None,
+    four_bit: FOUR_BIT = False,
+    yes: YES = False,
     formats: Annotated[
         str, typer.Option("--format", "-f", help="What to write: vtt, srt, dapt, csv, json, txt.")
     ] = "vtt,srt,json",
@@ -47,6 +49,8 @@ def describe(
         calvin describe film.mkv --format vtt --context 5 -o film-project
 
         calvin describe a.mp4 b.mp4 --model my-model
+
+        calvin describe film.mp4 --model openai:http://127.0.0.1:8000/v1#qwen3-vl
     """
     from calvin.captioners import open_captioner
     from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
@@ -61,7 +65,7 @@ def describe(
     )
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
     jobs = [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
-    captioner = open_captioner(model)
+    captioner = open_captioner(model, opening(yes, frames, four_bit))
     with ProgressView() as progress:
         outcomes = describe_many(jobs, captioner, settings, progress)
     raise typer.Exit(report(outcomes))

@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import Field
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
+from calvin.captioners.cleaning import cleaning_note
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, Stage, silent
@@ -245,6 +246,9 @@ def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -
     if paused:
         what = "1 cue does" if paused == 1 else f"{paused} cues do"
         notes.append(f"{what} not fit and the film is to pause for it (`extended`): shorten the text, or let it pause.")
+    cleaned = cleaning_note(hand.store.get("cleaned") or {}, sum(plan.done for plan in hand.store.plans))
+    if cleaned is not None:
+        notes.append(cleaned)
     keep_origin(hand.store, captioner.info, notes)
     exported = export_script(hand.store, writers)
     return Description(script, hand.store.folder, exported.files, (*notes, *exported.notes))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
+from calvin.captioners.cleaning import count_cleanings
 from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
 from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
@@ -103,7 +104,10 @@ class FilmInHand:
         if fitted.text and fitted.decision.choice is not Choice.EXTENDED:
             end = min(end, place.start_ms + self.spoken.ms(fitted.text))
         span = Span(place.start_ms, end)
-        self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision)
+        with self.store.together():
+            self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision)
+            if answer.cleaned:
+                self.store.put("cleaned", count_cleanings([answer.cleaned], self.store.get("cleaned")))
 
 
 @contextmanager
@@ -233,6 +237,7 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str,
         plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)
         store.set_plan([Plan(p.span, p.visual, p.event_ms) for p in plans])
         store.put("request", request)
+        store.put("cleaned", {})
 
 
 def _notice(hand: FilmInHand, captioner: Captioner) -> None:
