@@ -73,13 +73,17 @@ class Teller:
 
 def test_without_subtitles_each_shot_is_described(film: Path, calvin: Calvin, tmp_path: Path) -> None:
     result = describe(film, model=calvin, out_dir=tmp_path / "p")
-    assert [cue.span.start_ms for cue in result.script.cues] == [0, 4000, 8000]
+    # A cue may run on a little into the next shot, which then waits for it.
+    starts = [cue.span.start_ms for cue in result.script.cues]
+    assert starts == sorted(starts)
+    assert [start // 4000 for start in starts] == [0, 1, 2]
+    assert all(start % 4000 < 2000 for start in starts)
     assert result.script.title == "Night Train"
     assert result.script.duration_ms == 12_000
     assert [path.name for path in result.files] == ["Night Train.vtt", "Night Train.srt", "Night Train.json"]
     assert all(cue.author is Author.MODEL and cue.text for cue in result.script.cues)
     read = pysubs2.load(str(result.files[0]))
-    assert [event.start for event in read] == [0, 4000, 8000]
+    assert [event.start for event in read] == starts
     document = json.loads(result.files[2].read_text())
     assert document["model"]["encoder"] == "tiny-tower"
     assert document["model"]["card"] == "Random weights, for tests."

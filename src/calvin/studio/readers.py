@@ -19,6 +19,7 @@ from calvin.core.time import Span, parse_timecode, to_ms
 from calvin.core.types import Status
 from calvin.media.subtitles import MAX_CUES, format_of, read_text, refuse_doctype
 from calvin.studio.ttml import read_ttml
+from calvin.studio.writers.base import printable
 from calvin.studio.writers.csv import unguarded
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
@@ -53,7 +54,7 @@ def read_script(path: str | Path) -> list[ScriptLine]:
     source = Path(path)
     text, _ = read_text(source)
     text = text.removeprefix("\ufeff")
-    kind = "json" if text.lstrip().startswith("{") else format_of(text) or "csv"
+    kind = "json" if text.lstrip().startswith("{") else "csv" if _columns(text) else format_of(text) or "csv"
     reader = _READERS.get(kind)
     if reader is None:
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as VTT, SRT, DAPT or CSV.")
@@ -100,13 +101,10 @@ def _blocks(text: str) -> Iterator[tuple[int, str, Span, str]]:
 
 
 def _csv(text: str) -> Iterator[ScriptLine]:
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
-    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
-    names = {" ".join(name.lower().split()): name for name in rows.fieldnames or () if name}
-    found = {key: next((names[n] for n in known if n in names), None) for key, known in _COLUMNS.items()}
-    if found["in"] is None or found["text"] is None:
+    found = _columns(text)
+    if not found:
         raise DataError("there is no heading with columns such as `in`, `out` and `text`")
+    rows = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text))
     for row in rows:
         cells = {key: unguarded((row.get(name) or "").strip()) if name else "" for key, name in found.items()}
         if any(cells.values()):
@@ -114,6 +112,18 @@ def _csv(text: str) -> Iterator[ScriptLine]:
             span = _span(cells["in"], cells["out"] or cells["in"], where)
             text = clean_line(cells["text"])
             yield ScriptLine(text, span, where, _own_id(cells["id"]), _status(cells["status"]))
+
+
+def _delimiter(text: str) -> str:
+    return max(",;\t", key=text.split("\n", 1)[0].count)
+
+
+def _columns(text: str) -> dict[str, str | None]:
+    """The file's name of each column that is known; empty where its first line is no heading of a script."""
+    heading = next(csv.reader([text.split("\n", 1)[0]], delimiter=_delimiter(text)), [])
+    names = {" ".join(name.lower().split()): name for name in heading}
+    found = {key: next((names[n] for n in known if n in names), None) for key, known in _COLUMNS.items()}
+    return found if found["in"] and found["text"] else {}
 
 
 def _json(text: str) -> Iterator[ScriptLine]:
@@ -129,7 +139,7 @@ def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
     start, end, name = cue.get("start_ms"), cue.get("end_ms"), cue.get("id")
     if not isinstance(start, int) or not isinstance(end, int):
         raise DataError(f"{where} has no start_ms and end_ms")
-    text = clean_line(str(cue.get("text", "")))
+    text = printable(str(cue.get("text", "")))
     status = _status(str(cue.get("status", "")))
     return ScriptLine(text, Span(start, end), where, name if isinstance(name, str) else None, status)
 
