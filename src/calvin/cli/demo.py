@@ -1,4 +1,4 @@
-"""`calvin demo`: the bundled film, described."""
+"""`calvin demo`: the bundled film, described, voiced and mixed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from calvin.cli.console import ProgressView, say
+from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
-from calvin.core.errors import UsageError
+from calvin.core.errors import MissingExtraError, UsageError
 from calvin.core.time import format_timecode
 
 FILM_FOLDER = ("assets", "film")
@@ -35,7 +35,7 @@ def demo(
         str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
     ] = None,
 ) -> None:
-    """Describe the short film that comes with calvin, and print the script.
+    """Describe the short film that comes with calvin, print the script, and speak it into the film.
 
     Example:
 
@@ -51,3 +51,21 @@ def demo(
         say(f"{start} - {end}  {cue.text}")
     say()
     show(film, description)
+    listen(out_dir, film.stem)
+
+
+def listen(project: Path, name: str) -> None:
+    """Voice a project and mix it into its film; where no voice is installed, say how to get one."""
+    from calvin.studio.mix import mix_project
+    from calvin.studio.voice import voice_project
+
+    with ProgressView() as progress:
+        try:
+            voice_project(project, listener=progress)
+        except MissingExtraError as missing:
+            warn(f"To hear it: {missing}")
+            return
+        report = mix_project(project, project / f"{name}.ad.mkv", listener=progress)
+    say(f"  {report.files[0]}: play it with its second sound track")
+    for note in report.notes:
+        warn(f"Note: {note}")

@@ -213,7 +213,12 @@ class _Job:
             description = AddedTrack(sound, self._language, self._title, DESCRIPTION)
             stage = Stage("write film", self.listener, self.row.duration_ms / 1000, "s")
             muxed = mux_film(
-                self.facts.path, temporary, description, timeline, self._with_silence(Path(name), codec), stage.update
+                self.facts.path,
+                temporary,
+                description,
+                timeline,
+                self._with_silence(Path(name), codec),
+                _now_and_then(stage.update),
             )
         index = check_film(temporary, muxed, description)
         drowned = check_voices(temporary, index, self.placed.voices)
@@ -273,7 +278,7 @@ def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Call
         nonlocal said
         if seconds - said >= every_s or seconds < said:
             said = seconds
-            update(seconds)
+            update(max(0, round(seconds)))
 
     return listen
 
