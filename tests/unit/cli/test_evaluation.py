@@ -51,6 +51,11 @@ def write_films(folder: Path, model: Path) -> tuple[Path, Path]:
     return annotations, path
 
 
+@pytest.mark.parametrize("word", ["evaluate", "score", "compare"])
+def test_help_has_an_example(run, word: str) -> None:
+    assert f"calvin {word} " in run(word, "--help").stdout.split("Example", 1)[1]
+
+
 def test_score_prints_settings_and_scores(run, tmp_path: Path) -> None:
     predictions = put(tmp_path / "p.json", '{"a": "Ann waves.", "b": "Bob bows.", "c": "She runs."}')
     references = put(tmp_path / "r.csv", REFERENCES)
