@@ -41,7 +41,7 @@ def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
 
 
 def _plain(text: str) -> str:
-    """Other people's words on one line, without the brackets that models' control tokens such as <video> are made of."""
+    """Other people's words on one line, without the brackets that control tokens such as <video> are made of."""
     return clean_line(text).replace("<", "‹").replace(">", "›")
 
 

@@ -99,19 +99,9 @@ class Server:
             raise UsageError(f"The key in {KEY} would go to {address.host} in the clear: use https, or unset it.")
         self.address = address
         self.frames = min(frames or FRAMES, MAX_FRAMES)
-        self._together, self._tries, self._wait_s, self._timeout_s, self._sleep = (
-            together,
-            tries,
-            wait_s,
-            timeout_s,
-            sleep,
-        )
-        self._client = httpx2.Client(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx2.Timeout(timeout_s, connect=min(10.0, timeout_s)),
-            follow_redirects=False,
-            trust_env=not address.local,  # a proxy has no business between this machine and itself
-        )
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._together, self._tries = together, tries
+        self._wait_s, self._timeout_s, self._sleep = wait_s, timeout_s, sleep
 
     @property
     def info(self) -> CaptionerInfo:
@@ -135,9 +125,6 @@ class Server:
         with ThreadPoolExecutor(max(1, min(self._together, len(messages)))) as pool:
             return [to_answer(said) for said in pool.map(self.ask, messages)]
 
-    def close(self) -> None:
-        self._client.close()
-
     def ask(self, message: Message) -> str:
         """What the model says to a message, as it is.
 
@@ -151,10 +138,21 @@ class Server:
             "temperature": 0,
             "stream": False,
         }
+        client = httpx2.Client(
+            headers=self._headers,
+            timeout=httpx2.Timeout(self._timeout_s, connect=min(10.0, self._timeout_s)),
+            follow_redirects=False,
+            trust_env=not self.address.local,  # a proxy has no business between this machine and itself
+        )
+        with client:
+            return self._answer(client, body)
+
+    def _answer(self, client: httpx2.Client, body: dict[str, Any]) -> str:
+        """Try until there is an answer, or there is none to be hoped for."""
         trouble = ""
         for attempt in range(self._tries):
             try:
-                status, headers, content = self._post(body)
+                status, headers, content = self._post(client, body)
             except httpx2.TransportError as error:
                 trouble = f"{type(error).__name__}{f': {error}' if str(error) else ''}"
                 self._pause(attempt, None)
@@ -171,10 +169,10 @@ class Server:
             self._pause(attempt, headers.get("retry-after"))
         raise ServerError(f"{self.address.host} gave no usable answer in {self._tries} tries ({trouble}). {KEPT}")
 
-    def _post(self, body: dict[str, Any]) -> tuple[int, Any, bytes]:
+    def _post(self, client: httpx2.Client, body: dict[str, Any]) -> tuple[int, Any, bytes]:
         """Status, headers, and the body up to its cap; a server that drips is cut off at the time-out."""
         until = time.monotonic() + self._timeout_s
-        with self._client.stream("POST", f"{self.address.url}/chat/completions", json=body) as response:
+        with client.stream("POST", f"{self.address.url}/chat/completions", json=body) as response:
             content = b""
             for piece in response.iter_bytes():
                 content += piece

@@ -30,10 +30,7 @@ def captioner(
     folder = tmp_path_factory.mktemp(kind)
     if kind == "openai":
         with running(says("A man walks.")) as server:
-            opened = open_captioner(server.model, OpenOptions(frames=3))
-            assert isinstance(opened, Server)
-            yield opened
-            opened.close()
+            yield open_captioner(server.model, OpenOptions(frames=3))
     elif kind == "calvin":
         yield open_captioner(str(tiny_model))
     elif kind == "blind":
