@@ -10,18 +10,22 @@ from calvin.data.cleaning import (
 )
 from calvin.data.collate import CachedFeatures, collate, pad_frames
 from calvin.data.context import TRAINING_CONTEXT, in_order, with_context
+from calvin.data.feature_folder import FeatureFolder, open_features
 from calvin.data.feature_writer import FeatureWriter
 from calvin.data.features import Encoder, Features, FeatureStore, MemoryFeatures
 from calvin.data.instructions import Example, Instructions
 from calvin.data.mixture import BATCH_SIZES, Mixture, Source
+from calvin.data.readers.autoad import read_cmd_ad, read_tv_ad
 from calvin.data.readers.cc import read_cc3m, read_cc12m
 from calvin.data.readers.llava import read_llava
+from calvin.data.readers.lsmdc import read_lsmdc
 from calvin.data.readers.mad import read_mad_csv, read_mad_v1
 from calvin.data.readers.registry import READERS, ReaderManifest, read
+from calvin.data.readers.shards import read_webdataset
 from calvin.data.readers.tvc import read_tvc, read_tvr
 from calvin.data.readers.webvid import read_webvid
 from calvin.data.sources import SourceConfig, load_source, read_samples
-from calvin.data.types import DropReport, Kind, ReadResult, Sample, media_id_of
+from calvin.data.types import DropReport, FilmName, Kind, ReadResult, Sample, media_id_of
 
 __all__ = [
     "BATCH_SIZES",
@@ -32,9 +36,11 @@ __all__ = [
     "DropReport",
     "Encoder",
     "Example",
+    "FeatureFolder",
     "FeatureStore",
     "FeatureWriter",
     "Features",
+    "FilmName",
     "Instructions",
     "KeywordCredits",
     "Kind",
@@ -50,16 +56,21 @@ __all__ = [
     "is_coordinate_turn",
     "load_source",
     "media_id_of",
+    "open_features",
     "pad_frames",
     "read",
     "read_cc3m",
     "read_cc12m",
+    "read_cmd_ad",
     "read_llava",
+    "read_lsmdc",
     "read_mad_csv",
     "read_mad_v1",
     "read_samples",
+    "read_tv_ad",
     "read_tvc",
     "read_tvr",
+    "read_webdataset",
     "read_webvid",
     "remove_credits",
     "scrub_captions",

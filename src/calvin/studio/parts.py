@@ -112,10 +112,10 @@ class Worker:
             for media_id, path in part.items:
                 yield media_id, self._pictures(Path(path))
             return
-        path = Path(part.items[0][1])
-        captions = {sample.id: sample for sample in read_webdataset(path).samples}
+        tar = Path(part.items[0][1])
+        captions = {sample.id: sample for sample in read_webdataset(tar).samples}
         report = DropReport()
-        for item in iter_shard(path, report):
+        for item in iter_shard(tar, report):
             if item.id not in captions or item.media in (None, VECTORS):
                 lose("no picture or no caption", item.id)
                 continue
@@ -123,7 +123,7 @@ class Worker:
             said[item.id] = {"caption": sample.caption, "kind": sample.kind, "question": sample.question}
             yield item.id, self._unpacked(item)
         for reason in report.dropped:
-            lose(reason, str(path))
+            lose(reason, str(tar))
 
     def _pictures(self, path: Path) -> Iterator[np.ndarray]:
         if self.plan.kind == "images" or (self.plan.kind == "shards" and path.suffix[1:] in IMAGES):

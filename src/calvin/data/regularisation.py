@@ -1,0 +1,95 @@
+"""Scenes of other films without names, for few-shot tuning (section 5.2): a small file for each vision encoder.
+
+A safetensors file of frame vectors (a feature store that `FeatureStore` reads too) with the captions in its metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from calvin.core.errors import DataError, FeatureError
+from calvin.core.files import atomic_path
+from calvin.data.entities import EntityStripper
+from calvin.data.features import FORMAT, Encoder, Features, FeatureStore
+from calvin.data.types import Sample
+
+COUNT = 200
+FRAMES = 12
+_FOLDER = ("assets", "regularisation")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegularScene:
+    """A scene of some other film: its caption without names, and frame vectors [k, D]."""
+
+    caption: str
+    image_embeds: np.ndarray
+
+
+def write_regularisation(
+    path: Path,
+    samples: Sequence[Sample],
+    features: Features,
+    encoder: Encoder,
+    stripper: EntityStripper,
+    count: int = COUNT,
+    max_frames: int = FRAMES,
+    seed: int = 0,
+) -> int:
+    """Draw scenes, strip their captions and write both to `path`; returns how many.
+
+    Raises:
+        DataError: fewer than two of the scenes have frame vectors.
+    """
+    usable = [sample for sample in samples if sample.kind == "video" and sample.media_id in features]
+    if len(usable) < 2:
+        raise DataError(f"{len(usable)} of {len(samples)} scenes have frame vectors: give the features of these films.")
+    order = np.random.default_rng(seed).permutation(len(usable))[:count]
+    arrays: dict[str, np.ndarray] = {}
+    captions: dict[str, str] = {}
+    for number, index in enumerate(order):
+        sample = usable[index]
+        name = f"{number:05d}"
+        arrays[name] = features.scene(sample.media_id, sample.span, max_frames).astype(np.float16)
+        captions[name] = stripper(sample.caption)
+    facts: dict[str, Any] = {
+        "calvin_format": FORMAT, "fps": 5.0, "encoder_id": encoder[0], "encoder_hash": encoder[1],
+        "dim": next(iter(arrays.values())).shape[1], "captions": json.dumps(captions, ensure_ascii=False),
+    }  # fmt: skip
+    with atomic_path(path) as temporary:
+        save_file(arrays, temporary, metadata={key: str(value) for key, value in facts.items()})
+    return len(arrays)
+
+
+def read_regularisation(path: Path, expect_encoder: Encoder) -> list[RegularScene]:
+    """The scenes of such a file.
+
+    Raises:
+        FeatureError: not one, or made with another encoder.
+    """
+    with FeatureStore.open(path, expect_encoder=expect_encoder) as store:
+        with safe_open(path, framework="numpy") as raw:
+            captions = json.loads((raw.metadata() or {}).get("captions", "{}"))
+        if sorted(captions) != sorted(store.ids):
+            raise FeatureError(f"{path} holds no captions: build it with `calvin data regularisation`.")
+        return [RegularScene(captions[name], store.get(name)) for name in store.ids]
+
+
+def bundled_regularisation(encoder_hash: str) -> Path | None:
+    """The file that came with the package for an encoder, or None."""
+    with as_file(files("calvin").joinpath(*_FOLDER)) as folder:
+        path = folder / file_name(encoder_hash)
+    return path if path.is_file() else None
+
+
+def file_name(encoder_hash: str) -> str:
+    return f"{encoder_hash[:12]}.safetensors"
