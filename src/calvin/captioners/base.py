@@ -44,7 +44,8 @@ class CaptionRequest:
 class CaptionAnswer:
     """The caption chosen, its score (mean log-probability a token; 0 where not known) and all `candidates`, best first.
 
-    `cleaned` names the rules (`captioners/cleaning.py`) that changed the model's words; these are then in `said`.
+    `cleaned` names the rules (`captioners/cleaning.py`) that changed the model's words; these are then in `said`. An
+    adapted model first says whom it sees (Figure 6): they are `named`, and `parsed` is whether it kept to that form.
     """
 
     text: str
@@ -52,6 +53,8 @@ class CaptionAnswer:
     candidates: tuple[str, ...] = ()
     cleaned: tuple[str, ...] = ()
     said: str = ""
+    named: tuple[str, ...] = ()
+    parsed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,10 @@ class Calvin:
             answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))
         return answers
 
+    def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
+        """What the caption follows, where it is asked for in few words."""
+        return self._inputs([request])
+
     def _short(self, request: CaptionRequest) -> CaptionAnswer:
         """The best whole sentence of at most `max_words` words, or blank.
 
@@ -155,7 +159,7 @@ class Calvin:
         the token limit cuts off is thrown away.
         """
         words = request.max_words or 1
-        inputs = self._inputs([request])
+        inputs = self._short_inputs(request)
         [firsts] = self.model.generate_candidates(**inputs, num_beams=SHORT_STARTS, max_new_tokens=1)
         firsts = [first for first in firsts if first.token_ids]
         found: list[tuple[float, str]] = []

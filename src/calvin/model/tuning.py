@@ -7,7 +7,7 @@ base, and the projector, which every stage trains: a few per cent of the whole, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -196,8 +196,13 @@ def remove_adapter(model: CalvinForConditionalGeneration) -> None:
         model.language_model = model.language_model.get_base_model()
 
 
-def save_adapter(model: CalvinForConditionalGeneration, folder: str | Path) -> None:
-    """Write the adapter and the projector to a folder of their own, whole or not at all.
+def save_adapter(
+    model: CalvinForConditionalGeneration, folder: str | Path, facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write the adapter and the projector to a folder of their own, whole or not at all, in half precision.
+
+    Args:
+        facts: what else `calvin_adapter.json` is to hold, such as what the adapter was made from.
 
     Raises:
         UsageError: the model has no adapter, or the folder holds something else.
@@ -210,10 +215,26 @@ def save_adapter(model: CalvinForConditionalGeneration, folder: str | Path) -> N
     with atomic_folder(folder) as temporary:
         model.language_model.save_pretrained(str(temporary), safe_serialization=True)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this model
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.projector.state_dict().items()}
-        save_file(weights, temporary / _PROJECTOR, metadata={"format": "pt"})
-        facts = {"kind": kind, "encoder_id": model.config.encoder_id, "encoder_hash": model.config.encoder_hash}
-        write_json(temporary / _FACTS, facts)
+        weights = temporary / "adapter_model.safetensors"
+        save_file(_halved(load_file(weights)), weights, metadata={"format": "pt"})
+        save_file(_halved(model.projector.state_dict()), temporary / _PROJECTOR, metadata={"format": "pt"})
+        own = {"kind": kind, "encoder_id": model.config.encoder_id, "encoder_hash": model.config.encoder_hash}
+        write_json(temporary / _FACTS, {**(facts or {}), **own})
+
+
+def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().half().contiguous() for name, tensor in tensors.items()}
+
+
+def adapter_facts(folder: str | Path) -> dict[str, Any]:
+    """What an adapter says of itself.
+
+    Raises:
+        CheckpointError: not an adapter folder.
+    """
+    if not (Path(folder) / _FACTS).is_file():
+        raise CheckpointError(f"{folder} is no adapter folder: make one with `calvin adapt PROJECT -o FOLDER`.")
+    return read_json(Path(folder) / _FACTS)
 
 
 def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trainable: bool = False) -> None:
@@ -226,7 +247,7 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     """
     _refuse_second(model)
     folder = Path(folder)
-    facts = read_json(folder / _FACTS)
+    facts = adapter_facts(folder)
     if facts.get("encoder_hash") != model.config.encoder_hash:
         raise CheckpointError(
             f"The adapter {folder} was trained on vectors of {facts.get('encoder_id') or 'another encoder'}, the model "

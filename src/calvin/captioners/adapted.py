@@ -1,0 +1,104 @@
+"""CALVIN adapted to one film: it says first whom it sees, then the caption (Figure 6); only the caption is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, CaptionRequest
+from calvin.captioners.calvin import Calvin, fingerprint_of
+from calvin.captioners.guard import choose, cut_loop, strip_start
+from calvin.core.errors import CheckpointError, UsageError
+from calvin.core.prompts import FewshotAnswer, parse_fewshot
+from calvin.model.tuning import adapter_facts, load_adapter
+
+THOUGHT_TOKENS = 48
+"""What the sentence on the characters may take beside the caption."""
+NO_REPEAT_NGRAM = 12
+"""Names stand in the thought and again in the caption, so only long repeats are loops."""
+
+
+class AdaptedCalvin(Calvin):
+    """A CALVIN that carries an adapter; `context` is how many previous captions it was adapted with."""
+
+    adapter: str = ""
+    context: int = 0
+
+    @classmethod
+    def over(cls, base: Calvin, adapter: str = "", fingerprint: str = "", context: int = 0) -> Self:
+        """The base's model, which carries the adapter now, asked and read in the adapted form."""
+        made = cls(base.model, base.processor, base.name, fingerprint, base.card, base.world)
+        made.adapter, made.context = adapter, context
+        return made
+
+    @property
+    def info(self) -> CaptionerInfo:
+        info = super().info
+        return CaptionerInfo(info.name, info.fingerprint, info.card, {**info.details, "adapter": self.adapter})
+
+    def _generated(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[list[Any]]:
+        return self.model.generate_candidates(
+            **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens + THOUGHT_TOKENS,
+            no_repeat_ngram_size=NO_REPEAT_NGRAM,
+        )  # fmt: skip
+
+    def _answers(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[CaptionAnswer]:
+        answers = []
+        for request, row in zip(requests, self._generated(requests, num_beams, tokens), strict=True):
+            said = self.processor.captions([list(candidate.token_ids) for candidate in row])
+            read = [
+                (parse_fewshot(strip_start(text)), candidate.score) for text, candidate in zip(said, row, strict=True)
+            ]
+            answers.append(_answer(request, read))
+        return answers
+
+    def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
+        """The prompt with the best thought after it: what is to be short is the caption."""
+        inputs = self._inputs([request])
+        [row] = self._generated([request], 2, 0)
+        for candidate in row:
+            for end in range(1, len(candidate.token_ids) + 1):
+                [text] = self.processor.captions([list(candidate.token_ids[:end])])
+                if parse_fewshot(f"{text} x").caption == "x":
+                    thought = torch.tensor([candidate.token_ids[:end]], device=self.model.device)
+                    inputs["input_ids"] = torch.cat([inputs["input_ids"], thought], dim=1)
+                    inputs["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(thought)], dim=1)
+                    return inputs
+        return inputs
+
+
+def _answer(request: CaptionRequest, read: Sequence[tuple[FewshotAnswer, float]]) -> CaptionAnswer:
+    """The best answer that kept to the form, else the best."""
+    kept = [pair for pair in read if pair[0].parsed] or list(read)
+    texts = [strip_start(found.caption) for found, _ in kept]
+    chosen = choose(texts, request.prompt.context[-1] if request.prompt.context else None)
+    found, score = kept[chosen]
+    named = found.entities if found.parsed else ()
+    candidates = tuple(dict.fromkeys(texts))
+    return CaptionAnswer(cut_loop(texts[chosen]), score, candidates, named=named, parsed=found.parsed)
+
+
+def open_adapted(base: Captioner, folder: str | Path) -> AdaptedCalvin:
+    """Put an adapter on the model it was made for, in place.
+
+    Raises:
+        UsageError: the captioner is no CALVIN.
+        CheckpointError: no adapter folder, or one made for another model.
+    """
+    if not isinstance(base, Calvin):
+        raise UsageError(f"An adapter belongs to a CALVIN, not to {base.info.name}: leave --adapter or --model out.")
+    facts = adapter_facts(folder)
+    made_for = str(facts.get("base", ""))
+    if made_for != base.fingerprint:
+        raise CheckpointError(
+            f"{folder} adapts {facts.get('base_name') or 'another model'} ({made_for[:12] or 'no hash'}), but "
+            f"{base.name} is {base.fingerprint[:12]}: name its own model with --model, or run `calvin adapt` again."
+        )
+    load_adapter(base.model, folder)
+    base.model.to(base.model.device)
+    digest = hashlib.sha256(f"{base.fingerprint} {fingerprint_of(Path(folder))}".encode()).hexdigest()
+    return AdaptedCalvin.over(base, Path(folder).name, digest, int(facts.get("context", 0)))

@@ -1,0 +1,168 @@
+"""Few-shot tuning to one film (section 5.2, Figure 6): its own scenes, and as many of other films without names."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import DataError
+from calvin.core.progress import Listener, silent
+from calvin.core.prompts import EVALUATION_QUESTION, Prompt, fewshot_caption, regularisation_caption
+from calvin.data import collate
+from calvin.data.regularisation import RegularScene
+from calvin.model import CalvinForConditionalGeneration, CalvinProcessor
+from calvin.model.tuning import add_lora, count_parameters, remove_adapter, set_trainable
+from calvin.training.config import LoopConfig
+from calvin.training.loop import TrainResult, train
+
+LEAST_SCENES = 2
+_SMALL = 100_000_000
+
+
+class AdaptConfig(FrozenConfig):
+    """How a model is tuned to a film. The defaults are the paper's (section 5.2)."""
+
+    loop: LoopConfig = LoopConfig(
+        steps=100, max_lr=1e-5, schedule="constant", gradient_accumulation_steps=2, checkpoint_every=50
+    )
+    batch_size: int = Field(default=10, gt=0)
+    regularisation: float = Field(default=1.0, ge=0, description="scenes of other films for each of this film's")
+    context: int = Field(default=0, ge=0, le=50, description="previous captions each scene is shown with")
+    question: str = EVALUATION_QUESTION
+    lora_rank: int = Field(default=32, gt=0)
+    lora_alpha: int = Field(default=64, gt=0)
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+
+
+PAPER = AdaptConfig()
+SMALL = AdaptConfig(loop=PAPER.loop.changed(max_lr=1e-3))
+"""A model of some million parameters takes a rate a hundred times the paper's, as in its stages."""
+
+
+def adapt_config(model: CalvinForConditionalGeneration) -> AdaptConfig:
+    """The settings for a model of this size."""
+    return SMALL if count_parameters(model) < _SMALL else PAPER
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FewshotScene:
+    """A scene of the film as a person describes it: frame vectors [k, D], who is in it, the captions before it."""
+
+    id: str
+    caption: str
+    entities: tuple[str, ...]
+    image_embeds: np.ndarray
+    context: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    prompt: Prompt
+    answer: str
+    embeds: np.ndarray
+
+
+class FewshotBatches:
+    """Micro-batches of the mix by index: the whole mix in a new order each time it is through."""
+
+    def __init__(
+        self,
+        scenes: Sequence[FewshotScene],
+        regular: Sequence[RegularScene],
+        processor: CalvinProcessor,
+        config: AdaptConfig,
+    ) -> None:
+        """
+        Raises:
+            DataError: too few scenes, or fewer regularisation scenes at hand than the settings ask for.
+        """
+        wanted = round(len(scenes) * config.regularisation)
+        if len(scenes) < LEAST_SCENES:
+            raise DataError(f"Adapting takes at least {LEAST_SCENES} described scenes of the film, not {len(scenes)}.")
+        if wanted > len(regular):
+            raise DataError(
+                f"{len(scenes)} scenes need {wanted} regularisation scenes, but there are {len(regular)}: build more "
+                "with `calvin data regularisation`."
+            )
+        rng = np.random.default_rng([config.loop.seed, 1])
+        chosen = [regular[i] for i in rng.permutation(len(regular))[:wanted]]
+        count = config.context
+        self.rows = [
+            _Row(
+                Prompt(config.question, scene.context[-count:] if count else ()),
+                fewshot_caption(scene.caption, scene.entities), scene.image_embeds,
+            )
+            for scene in scenes
+        ]  # fmt: skip
+        self.rows += [
+            _Row(Prompt(config.question), regularisation_caption(scene.caption), scene.image_embeds) for scene in chosen
+        ]
+        self.config, self.pad = config, processor.pad_token_id
+        layout = processor.layout()
+        self.encoded = [layout.encode(row.prompt, row.answer) for row in self.rows]
+        self._order = lru_cache(4)(self._permutation)
+
+    @property
+    def identity(self) -> str:
+        """Changes with anything that is learnt."""
+        digest = hashlib.sha256()
+        for row in self.rows:
+            digest.update(f"{row.prompt.text}\0{row.answer}\0".encode())
+            digest.update(np.ascontiguousarray(row.embeds, dtype=np.float32).tobytes())
+        return digest.hexdigest()
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng([self.config.loop.seed, 2, epoch]).permutation(len(self.rows))
+
+    def batch_at(self, index: int) -> dict[str, Tensor]:
+        size, total = self.config.batch_size, len(self.rows)
+        places = [divmod(position, total) for position in range(index * size, (index + 1) * size)]
+        picked = [int(self._order(epoch)[place]) for epoch, place in places]
+        return collate([self.encoded[i] for i in picked], [self.rows[i].embeds for i in picked], self.pad)
+
+
+def tune(
+    model: CalvinForConditionalGeneration,
+    processor: CalvinProcessor,
+    scenes: Sequence[FewshotScene],
+    regular: Sequence[RegularScene],
+    config: AdaptConfig,
+    folder: Path,
+    listener: Listener = silent,
+) -> TrainResult:
+    """Train Q-Former, linear layer and a fresh LoRA on the film, in place; resumable from `folder`.
+
+    Raises:
+        DataError: too few scenes.
+        UsageError: the model carries an adapter already.
+        CheckpointError: `folder` holds a run on other scenes or settings.
+    """
+    batches = FewshotBatches(scenes, regular, processor, config)
+    torch.manual_seed(config.loop.seed)
+    add_lora(model, config.lora_rank, config.lora_alpha, config.lora_dropout)
+    set_trainable(model, {"projector", "lora"})
+    identity = [config.model_dump(exclude={"loop"}), batches.identity]
+    return train(model, batches.batch_at, config.loop, folder, name="adapt", identity=identity, listener=listener)
+
+
+@contextmanager
+def base_kept(model: CalvinForConditionalGeneration) -> Iterator[None]:
+    """Whatever is tuned inside the block, afterwards the model is the base again."""
+    projector = {name: tensor.detach().clone() for name, tensor in model.projector.state_dict().items()}
+    device = model.device
+    try:
+        yield
+    finally:
+        remove_adapter(model)
+        model.projector.load_state_dict(projector)
+        model.requires_grad_(False).eval().to(device)
