@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import av
 import av.error
@@ -21,6 +21,9 @@ from calvin.core.errors import MediaError
 from calvin.media.loudness import MARGIN, highest_between, true_peaks
 from calvin.media.programme import MIX_RATE, programme_blocks
 from calvin.media.sound import read_wav, resampled
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
 
 _HOP = MIX_RATE // 1000
 _HOLD, _SMOOTH = 25, 20
@@ -197,7 +200,7 @@ def _encode(
     options = {"rf64": "auto"} if path.suffix == ".wav" else {}
     written = 0
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=MIX_RATE, layout=settings.layout)
+        stream = cast("AudioStream", container.add_stream(codec, rate=MIX_RATE, layout=settings.layout))
         if not lossless:
             stream.bit_rate = settings.bit_rate * (2 if settings.layout == "5.1" else 1)
         if codec == "aac":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
+from typing import cast
 
 import av
 import av.error
@@ -94,7 +95,7 @@ def _decoded(packets: Iterable[av.Packet]) -> Iterator[av.AudioFrame]:
         except (StopIteration, av.error.FFmpegError):
             return
         try:
-            yield from packet.decode()
+            yield from cast("list[av.AudioFrame]", packet.decode())
         except av.error.FFmpegError:
             continue
 

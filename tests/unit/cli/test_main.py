@@ -13,7 +13,17 @@ import calvin
 from calvin.cli.main import app, sentence
 from calvin.core.errors import ConfigError, DataError
 
-COMMANDS = ["describe", "demo", "train", "puppets render", "data features", "model info", "metrics install-spice"]
+COMMANDS = [
+    "describe",
+    "demo",
+    "train",
+    "puppets render",
+    "data features",
+    "model info",
+    "metrics install-spice",
+    "voice",
+    "mix",
+]
 
 
 @pytest.fixture

@@ -163,6 +163,19 @@ def test_choice_of_sound_track() -> None:
     assert choose_audio(()) is None
 
 
+@pytest.mark.parametrize(("wanted", "chosen"), [(None, 2), ("de", 1), ("ger", 1), ("de-AT", 1), ("fr", 3), ("it", 2)])
+def test_the_sound_track_of_a_film_with_several(wanted: str | None, chosen: int) -> None:
+    tracks = (
+        AudioStream(0, "aac", 2, 48_000, "eng", True, "English - Audio Description", aside=True),
+        AudioStream(1, "aac", 2, 48_000, "deu", False),
+        AudioStream(2, "aac", 2, 48_000, "eng", True),
+        AudioStream(3, "aac", 2, 48_000, "fre", False),
+    )
+    found = choose_audio(tracks, wanted)
+    assert found is not None
+    assert found.index == chosen
+
+
 @pytest.mark.parametrize("suffix", ["mkv", "avi", "mp4"])
 def test_a_truncated_film_is_decoded_as_far_as_it_goes(film: Film, number: Number, tmp_path: Path, suffix: str) -> None:
     whole = film(f"a.{suffix}", pictures=noise(50), options={"g": "5"}, fast_start=suffix == "mp4")

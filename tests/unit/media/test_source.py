@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from calvin.core.errors import MediaError
 from calvin.core.files import file_sha256
@@ -176,3 +177,25 @@ def test_the_container_is_closed(film: Film) -> None:
         assert container.streams.video
     with pytest.raises((AssertionError, ValueError)):
         next(container.demux())
+
+
+def test_tracks_that_are_not_the_films_own_sound(tmp_path: Path) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        tracks = [container.add_stream("aac", rate=48_000) for _ in range(4)]
+        tracks[1].disposition = Disposition.visual_impaired
+        tracks[2].metadata["title"] = "Director's Commentary"
+        tracks[3].metadata["title"] = "Adventure mix"
+        picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+        container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for track in tracks:
+            sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            sound.sample_rate = 48_000
+            container.mux(track.encode(sound))
+            container.mux(track.encode(None))
+    streams = probe(path).audio_streams
+    assert [stream.aside for stream in streams] == [False, True, True, False]
+    assert streams[3].title == "Adventure mix"
