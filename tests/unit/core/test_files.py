@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from calvin.core.files import atomic_folder, atomic_path, file_sha256, write_json, write_text
+from calvin.core.files import atomic_folder, atomic_path, file_sha256, remove_leftovers, write_json, write_text
 
 
 def listing(folder: Path) -> list[str]:
@@ -141,3 +141,22 @@ def test_a_folder_whose_making_fails_leaves_what_was_there(tmp_path: Path) -> No
         make_half(target, ValueError("oh"))
     assert listing(tmp_path) == ["model"]
     assert (target / "weights").read_text() == "old"
+
+
+def test_what_a_killed_process_had_begun_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    kept = [tmp_path / ".hidden", tmp_path / "film.vtt", tmp_path / ".note-to-myself.txt"]
+    for path in kept:
+        path.write_text("x")
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from calvin.core.files import atomic_folder, atomic_path\n"
+        "here = Path(sys.argv[1])\n"
+        "with atomic_folder(here / 'shots') as folder, atomic_path(here / 'frames/frames.jpegs') as path:\n"
+        "    (folder / 'a').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL
+    assert len([path for path in tmp_path.rglob(".*") if path not in kept]) == 2
+    remove_leftovers(tmp_path)
+    assert listing(tmp_path) == [".hidden", ".note-to-myself.txt", "film.vtt", "frames"]

@@ -11,7 +11,7 @@ import pytest
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, Status
-from calvin.studio.rows import FilmRow, Line, Plan
+from calvin.studio.rows import Choice, Decision, FilmRow, Line, Plan
 from calvin.studio.schema import MIGRATIONS
 from calvin.studio.store import DATABASE, MAX_TEXT, ProjectStore
 
@@ -128,6 +128,8 @@ def test_another_film_is_refused_and_a_renamed_one_is_not(store: ProjectStore) -
     assert store.film.path == "/elsewhere/b.mp4"
     with pytest.raises(StoreError, match="is the project of A Film"):
         store.bind_film(replace(FILM, sha256="cd" * 32))
+    with pytest.raises(StoreError, match="has changed since the project"):
+        store.bind_film(replace(FILM, path="/elsewhere/b.mp4", sha256="cd" * 32))
 
 
 def test_a_second_process_is_told(store: ProjectStore) -> None:
@@ -200,3 +202,58 @@ def test_the_context_of_a_cue_is_what_was_said_before_it(store: ProjectStore) ->
     assert [cue.text for cue in store.cues_before(13_000, 2)] == ["At 5000.", "At 9000."]
     assert store.cues_before(13_000, 0) == []
     assert store.cues_before(1000, 3) == []
+
+
+def test_a_decision_is_kept_with_its_reason_and_an_extended_cue_is_marked(store: ProjectStore) -> None:
+    store.set_plan(PLANS)
+    first, second, *_ = store.plans
+    paused = store.finish_plan(first, "He sits.", first.span, decision=Decision(Choice.EXTENDED, "Too long."))
+    store.finish_plan(second, "", second.span, decision=Decision(Choice.REPEATED, "Said before."))
+    store.close_plans(Span(10_500, 16_000), "By hand.")
+    assert paused is not None
+    assert paused.extended
+    assert [(d.choice, d.reason, d.span, d.cue_id) for d in store.decisions] == [
+        (Choice.EXTENDED, "Too long.", first.span, paused.id),
+        (Choice.REPEATED, "Said before.", second.span, None),
+        (Choice.HUMAN, "By hand.", PLANS[2].span, None),
+        (Choice.HUMAN, "By hand.", PLANS[3].span, None),
+    ]
+    assert store.plan_from(5000) == second.__class__(second.span, second.visual, second.event_ms, second.id, True)
+    assert store.plan_from(5001) is None
+    assert store.cues_around(0) == (None, 0)
+    assert store.cues_around(1) == (4000, None)
+
+
+def test_the_history_outlives_its_cue(store: ProjectStore) -> None:
+    cue = store.add_cue(a_cue("She waves."))
+    store.delete_cue(cue.id)
+    assert [(r.text, r.author) for r in store.history(cue.id)] == [("She waves.", Author.MODEL), ("", Author.HUMAN)]
+    with pytest.raises(StoreError, match="There is no cue '99'"):
+        store.history("99")
+
+
+def test_one_may_look_while_another_is_at_work_but_not_write(store: ProjectStore) -> None:
+    store.add_cue(a_cue())
+    with ProjectStore(store.folder, read_only=True) as looker:
+        assert looker.cues == store.cues
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            looker.add_cue(a_cue())
+    assert len(store.cues) == 1
+
+
+def test_a_folder_without_a_project_is_not_made_one_by_looking(tmp_path: Path) -> None:
+    for options in ({"read_only": True}, {"must_exist": True}):
+        with pytest.raises(StoreError, match="is no calvin project: make one with"):
+            ProjectStore(tmp_path / "none", **options)
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_project_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / DATABASE) as db:
+        db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
+        db.execute("INSERT INTO cue VALUES (4, NULL, 0, 900, 0, 900, 5, 'He sits.', 'model', 'draft', 0, '[]')")
+        db.execute("INSERT INTO cue_history (cue_id, text, author) VALUES (4, 'He sits.', 'model')")
+    db.close()
+    with ProjectStore(tmp_path, read_only=True) as store:
+        assert [revision.text for revision in store.history("4")] == ["He sits."]
+        assert store.decisions == []

@@ -1,0 +1,144 @@
+"""A project from the command line: how far it is, its script out and back in, and lint, with their exit codes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from calvin.cli.main import app
+from calvin.core.time import Span
+from calvin.core.types import Author, Status
+from calvin.studio.lint import RULES
+from calvin.studio.rows import Choice, Decision, FilmRow, Line, Plan
+from calvin.studio.store import ProjectStore
+from calvin.studio.writers import WRITERS
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    film = tmp_path / "Night.mp4"
+    film.write_bytes(b"film")
+    from calvin.core.files import file_sha256
+
+    with ProjectStore(tmp_path / "p") as store:
+        store.bind_film(FilmRow("Night", str(film), file_sha256(film), 60_000, {"bytes": 4}))
+        store.set_shots([Span(0, 60_000)])
+        store.set_dialogue([Line(Span(20_000, 22_000), "Hello.")])
+        store.set_plan(
+            [Plan(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
+        )
+        texts = ["Mara opens the gate.", "A man in grey waits.", "He turns around."]
+        for plan, text in zip(store.plans, texts, strict=False):
+            span = Span(plan.span.start_ms, plan.span.start_ms + 3000)
+            store.finish_plan(plan, text, span, decision=Decision(Choice.BEST, "Takes 1.5 s of 4.0 s."))
+        store.put("notes", ["A note."])
+    return tmp_path / "p"
+
+
+def run(*arguments: object, answer: str | None = None) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
+
+
+def test_status_says_how_far_it_is(project: Path) -> None:
+    said = run("status", project).stdout
+    assert "Night: 00:01:00.000, at " in said
+    assert "3 of 4 places done" in said
+    assert "3 cues: 3 model, 3 draft" in said
+    assert "Note: A note." in said
+    assert "best: Takes 1.5 s of 4.0 s." in run("status", project, "--decisions").stdout
+    found = json.loads(run("status", project, "--json").stdout)
+    assert (found["places"], found["places_done"], found["choices"]) == (4, 3, {"best": 3})
+
+
+def test_status_while_another_process_is_at_work_and_after_the_film_moved(project: Path) -> None:
+    film = project.parent / "Night.mp4"
+    with ProjectStore(project):
+        assert run("status", project).exit_code == 0
+        second = run("export", project)
+        assert second.exit_code == 1
+        assert "is open in another calvin process" in second.stderr
+    film.write_bytes(b"flim")
+    assert "has changed since the project began" in run("status", project).stdout
+    film.unlink()
+    assert "no longer at" in run("status", project).stdout
+    assert "is no calvin project" in run("status", project.parent).stderr
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_export_writes_each_format(name: str, project: Path, tmp_path: Path) -> None:
+    result = run("export", project, "--format", name, "-o", tmp_path / "out")
+    assert result.exit_code == 0
+    path = tmp_path / "out" / f"Night{WRITERS[name].suffix}"
+    assert result.stdout.strip() == str(path)
+    assert "A man in grey waits." in path.read_text()
+
+
+def test_export_edit_three_lines_import_leaves_three_human_cues(project: Path) -> None:
+    run("export", project, "--format", "vtt")
+    vtt = project / "Night.vtt"
+    text = vtt.read_text().replace("Mara", "She").replace("grey", "a grey coat").replace("around", "to the wall")
+    vtt.write_text(text)
+    asked = run("import", project, vtt)
+    assert asked.exit_code == 1
+    assert "  - Mara opens the gate.\n  + She opens the gate.\n" in asked.stdout
+    assert "3 changes, 0 unchanged" in asked.stdout
+    assert "Nothing was written" in asked.stderr
+    with ProjectStore(project) as store:
+        assert {cue.author for cue in store.cues} == {Author.MODEL}
+    assert run("import", project, vtt, "--yes").exit_code == 0
+    with ProjectStore(project) as store:
+        assert [(cue.text, cue.author, cue.status) for cue in store.cues] == [
+            ("She opens the gate.", Author.HUMAN, Status.APPROVED),
+            ("A man in a grey coat waits.", Author.HUMAN, Status.APPROVED),
+            ("He turns to the wall.", Author.HUMAN, Status.APPROVED),
+        ]
+    assert run("import", project, vtt).exit_code == 0, "nothing is left to change"
+    assert "human: She opens the gate." in run("status", project, "--history", "cue-1").stdout
+    again = run("export", project, "--format", "vtt")
+    assert again.stderr == ""
+    assert vtt.read_text() == text
+
+
+def test_a_bad_file_changes_nothing(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.srt").write_text("1\n00:00:01,000 --> soon\nHello.\n")
+    result = run("import", project, tmp_path / "bad.srt", "--yes")
+    assert result.exit_code == 1
+    assert "line 2: 'soon' is not a time code" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    with ProjectStore(project) as store:
+        assert [cue.author for cue in store.cues] == [Author.MODEL] * 3
+
+
+def test_a_file_edited_by_hand_is_never_written_over(project: Path) -> None:
+    run("export", project, "--format", "srt,vtt")
+    srt = project / "Night.srt"
+    srt.write_text(srt.read_text().replace("Mara", "Ada"))
+    again = run("export", project, "--format", "srt,vtt")
+    assert "Night.srt was not as calvin wrote it and is kept as Night.kept-1.srt" in again.stderr
+    assert "Ada" in (project / "Night.kept-1.srt").read_text()
+    assert "Mara" in srt.read_text()
+    assert sorted(path.name for path in project.glob("Night*")) == ["Night.kept-1.srt", "Night.srt", "Night.vtt"]
+
+
+def test_lint_by_exit_code_and_as_json(project: Path) -> None:
+    good = run("lint", project)
+    assert good.exit_code == 0, good.stdout
+    assert "3 cues: 0 errors, 0 warnings" in good.stdout
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cues[0], text="We see Mara at the gate."))
+    assert run("lint", project).exit_code == 0
+    assert run("lint", project, "--strict").exit_code == 1
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cues[2], span=Span(19_000, 21_000)))
+    bad = run("lint", project, "--json")
+    assert bad.exit_code == 1
+    found = json.loads(bad.stdout)
+    assert found["errors"] >= 1
+    assert found["findings"][-1]["rule"] in RULES
+    assert "over-dialogue" in {finding["rule"] for finding in found["findings"]}
+    assert run("lint", project, "--ignore", "nonsense").exit_code == 2
+    assert len(run("lint", project, "--rules").stdout.splitlines()) == len(RULES)
