@@ -70,6 +70,7 @@ _MARKS = (
     (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
     (re.compile(r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
+    (re.compile(r"\A\s*#{1,6}\s[^\n]*\n\s*(?=\S)"), ""),  # a heading over the answer
     (re.compile(r"^\s*(?:#{1,6}|>)\s+", re.MULTILINE), ""),
 )
 
