@@ -20,8 +20,10 @@ from torch import Tensor, nn
 
 from calvin.core.errors import CheckpointError
 from calvin.core.files import write_json
+from calvin.training.distributed import like, whole
 
 _NAME = re.compile(r"^checkpoint-(\d+)$")
+WEIGHTS = "weights.safetensors"
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
@@ -32,19 +34,31 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def save_checkpoint(
-    folder: Path, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, facts: Mapping[str, Any], keep: int = 2
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    facts: Mapping[str, Any],
+    keep: int = 2,
+    write: bool = True,
 ) -> Path:
     """Write `folder/checkpoint-<step>` atomically and remove all but the newest `keep`.
+
+    The file holds whole tensors, so it can be resumed on another number of processes. Of a sharded model every process
+    must call this, and one of them with `write`.
 
     Raises:
         CheckpointError: the disk refused (full, read-only); earlier checkpoints are untouched.
     """
     target, temporary = folder / f"checkpoint-{step:08d}", folder / f".checkpoint-{step:08d}.part"
+    weights, moments = _plain(trained_state(model)), _plain(_optimizer_state(model, optimizer))
+    if not write:
+        return target
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        save_file(_plain(trained_state(model)), temporary / "weights.safetensors")
-        save_file(_plain(_optimizer_state(model, optimizer)), temporary / "optimizer.safetensors")
+        save_file(weights, temporary / WEIGHTS)
+        save_file(moments, temporary / "optimizer.safetensors")
         write_json(temporary / "state.json", {"step": step, **facts})
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
@@ -73,22 +87,35 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer: torch.optim.Optimiz
     """
     try:
         facts = json.loads((path / "state.json").read_text())
-        weights, moments = load_file(path / "weights.safetensors"), load_file(path / "optimizer.safetensors")
+        moments = load_file(path / "optimizer.safetensors")
     except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); remove it to go on from the one before.") from error
     if facts.get("fingerprint") != fingerprint:
         raise CheckpointError(
             f"{path} was written by a run with other settings or data; choose another output folder, or remove it."
         )
+    load_weights(path, model)
+    _load_optimizer_state(model, optimizer, moments)
+    return facts
+
+
+def load_weights(path: Path, model: nn.Module) -> None:
+    """Put the trained weights of a checkpoint into a model of which the same parts are set to be trained.
+
+    Raises:
+        CheckpointError: damaged, or another model's.
+    """
+    try:
+        weights = load_file(path / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); remove it to go on from the one before.") from error
     own = trained_state(model)
     if weights.keys() != own.keys() or any(weights[name].shape != own[name].shape for name in own):
         odd = sorted(weights.keys() ^ own.keys())[:3]
         raise CheckpointError(f"{path} holds another model's weights (first differences: {odd or 'shapes'}).")
     with torch.no_grad():
         for name, value in own.items():
-            value.copy_(weights[name])
-    _load_optimizer_state(model, optimizer, moments)
-    return facts
+            value.copy_(like(weights[name], value))
 
 
 def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
@@ -100,7 +127,7 @@ def _checkpoints(folder: Path) -> list[tuple[int, Path]]:
 
 def _plain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # safetensors refuses shared storage, and tied weights share theirs.
-    return {name: value.detach().to("cpu").clone().contiguous() for name, value in state.items()}
+    return {name: whole(value).clone().contiguous() for name, value in state.items()}
 
 
 def _optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -117,4 +144,4 @@ def _load_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer, mo
     for full_name, value in moments.items():
         name, _, key = full_name.rpartition(":")
         parameter = parameters[name]
-        optimizer.state[parameter][key] = value.to(parameter.device).clone()
+        optimizer.state[parameter][key] = like(value, parameter).clone()

@@ -25,11 +25,13 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.training.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
 from calvin.training.config import LoopConfig
 from calvin.training.curves import Curve, draw_curve
+from calvin.training.distributed import Parallel, lay_out, sync_gradients
 
 Batch = Mapping[str, Any]
 BatchAt = Callable[[int], Batch]
 LossOf = Callable[[nn.Module, Batch], Tensor]
 Gate = Callable[[nn.Module, int], bool]
+_ALONE = Parallel()
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def train(
     gate: Gate | None = None,
     gate_every: int = 100,
     listener: Listener = silent,
+    parallel: Parallel = _ALONE,
 ) -> TrainResult:
     """Train what requires gradients in `model`, in place.
 
@@ -92,6 +95,8 @@ def train(
         folder: checkpoints, `log.jsonl` and `loss.png`; a checkpoint found there is resumed.
         identity: what else must be equal for a resume (data, recipe), anything that JSON can hold.
         gate: called every `gate_every` steps; True ends the run early (a curriculum moves on by accuracy, not time).
+        parallel: how the model lies on several processes; a sharded one stays sharded, and what it learnt is in the
+            last checkpoint.
 
     Raises:
         CalvinError: nothing to train, or the loss is not a number.
@@ -107,24 +112,27 @@ def train(
         mixed_precision="bf16" if use_bf16 else "no",
         gradient_accumulation_steps=config.gradient_accumulation_steps,
     )
-    optimizer = make_optimizer(model, config)
+    sharded = lay_out(model, parallel, accelerator)
+    optimizer = make_optimizer(model, config)  # over the shards, where there are any
     fingerprint = fingerprint_of(name, config.model_dump(), identity)
     run = _Run(accelerator, config, folder, fingerprint, Stage(name, listener, config.steps, "steps"))
     found = latest_checkpoint(folder)
     first, finished = 0, False
-    model.to(accelerator.device)
+    if not sharded:
+        model.to(accelerator.device)
     if found is not None:
         facts = load_checkpoint(found, model, optimizer, fingerprint)
         first, finished, run.smoothed = facts["step"], facts["finished"], facts["loss"]
     if finished:
         return TrainResult(first, run.smoothed, folder / "log.jsonl")
-    prepared, wrapped = accelerator.prepare(model, optimizer)
+    wrapped = accelerator.prepare(optimizer)
+    prepared = model if sharded else accelerator.prepare(model)
     model.train()
     last = run.steps(prepared, wrapped, batch_at, loss_of, first, gate, gate_every)
     model.eval()
     accelerator.wait_for_everyone()
+    run.save(last, accelerator.unwrap_model(prepared), wrapped.optimizer, finished=True)
     if accelerator.is_main_process:
-        run.save(last, accelerator.unwrap_model(prepared), wrapped.optimizer, finished=True)
         draw_curve([(name, folder / "log.jsonl")], folder / "loss.png")
     _unwrap_forward(model)
     return TrainResult(last, run.smoothed, folder / "log.jsonl")
@@ -147,7 +155,7 @@ class _Run:
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, finished: bool = False) -> None:
         facts = {"fingerprint": self.fingerprint, "finished": finished, "loss": self.smoothed}
-        save_checkpoint(self.folder, step, model, optimizer, facts)
+        save_checkpoint(self.folder, step, model, optimizer, facts, write=self.accelerator.is_main_process)
 
     def steps(
         self,
@@ -172,6 +180,7 @@ class _Run:
             for group in optimizer.param_groups:
                 group["lr"] = config.lr_at(step)
             with accelerator.accumulate(model):
+                sync_gradients(model, accelerator.sync_gradients)
                 with accelerator.autocast():
                     loss = loss_of(model, batch)
                 accelerator.backward(loss)
@@ -179,7 +188,7 @@ class _Run:
                     accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad()
-            value = float(loss.detach())
+            value = float(accelerator.reduce(loss.detach(), reduction="mean"))  # over the processes
             if not math.isfinite(value):
                 raise CalvinError(f"The loss of step {step} is {value}; lower max_lr or look at that batch.")
             self.smoothed = value if math.isnan(self.smoothed) else 0.98 * self.smoothed + 0.02 * value
@@ -189,7 +198,7 @@ class _Run:
                 curve.add(step=step, loss=value, lr=config.lr_at(step))
                 self.stage.update(done, self._detail(value, tokens, started))
             leave = gate is not None and done % gate_every == 0 and gate(accelerator.unwrap_model(model), done)
-            if curve is not None and not leave and done < config.steps and self._checkpoint_due(done):
+            if not leave and done < config.steps and self._checkpoint_due(done):
                 self.save(done, accelerator.unwrap_model(model), optimizer.optimizer)
             if leave:
                 return done
