@@ -95,7 +95,7 @@ def on_puppets(count: int, report: Callable[[str], None]) -> None:
         sizes = WorldSizes(films=count, scenes=20, clips=0, images=0, conversations=0, tv_clips=0)
         mad = write_world(Path(folder), 0, sizes, "train", 1) / "mad"
         samples = read_mad_csv(mad / "mad.csv").samples
-        truth = [sample.caption.startswith("The closing credits") for sample in samples]
+        truth = [sample.caption.startswith(("The closing credits roll", "The title appears")) for sample in samples]
         tags = KeywordCredits().tag(samples)
         report(f"credits, puppets, words: {share([a == b for a, b in zip(tags, truth, strict=True)])}, "
                f"{sum(truth)} of them credits")  # fmt: skip
