@@ -24,6 +24,8 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.types import Script
 from calvin.media import PlanSettings
+from calvin.studio.cast import Cast, read_cast_file
+from calvin.studio.casting import bring_cast
 from calvin.studio.export import export_script, keep_origin
 from calvin.studio.film import FilmInHand, open_film_project, project_folder
 from calvin.studio.fit import Asked, fit_all
@@ -41,7 +43,8 @@ TROUBLE = (CalvinError, OSError, sqlite3.Error)
 
 class DescribeSettings(FrozenConfig):
     """How to describe: how many previous captions each caption sees, which files to write, what to ask, where cues may
-    lie, and how fast they are spoken.
+    lie, and how fast they are spoken. Where a cast is known, the names of those present take the place of the previous
+    captions (section 5.1) unless `names_alone` is off.
     """
 
     context: int = Field(default=3, ge=0, le=50)
@@ -49,15 +52,20 @@ class DescribeSettings(FrozenConfig):
     question: str = EVALUATION_QUESTION
     plan: PlanSettings = PlanSettings()
     words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=60, le=400)
+    names_alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class FilmJob:
-    """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder."""
+    """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder.
+
+    With `again` what the project knows of the dialogue is used again where no subtitles are given.
+    """
 
     film: Path
     subtitles: Path | None = None
     out_dir: Path | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ def describe(
     out_dir: str | Path | None = None,
     formats: Iterable[str] = ("vtt", "srt", "json"),
     progress: Listener = silent,
+    cast: str | Path | Cast | None = None,
 ) -> Description:
     """Describe one film.
 
@@ -95,16 +104,18 @@ def describe(
         model: a model folder, hub id or bundled name, or a captioner; None: the bundled model.
         context: how many previous captions each caption sees.
         out_dir: the project folder.
+        cast: who is in the film (`read_cast_file`).
 
     Raises:
-        CalvinError: the film, the subtitles, the model or the folder cannot be used.
+        CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
     """
     captioner = model if isinstance(model, Captioner) else None
     settings = DescribeSettings.load({"context": context, "formats": tuple(formats)}, "describe")
     find_writers(settings.formats)
     job = FilmJob(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
+    people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
     captioner = captioner or open_captioner(model if isinstance(model, str) else None)
-    [outcome] = describe_many([job], captioner, settings, progress)
+    [outcome] = describe_many([job], captioner, settings, progress, cast=people)
     if outcome.error is not None:
         raise outcome.error
     assert outcome.description is not None
@@ -117,11 +128,12 @@ def describe_many(
     settings: DescribeSettings | None = None,
     progress: Listener = silent,
     spoken: SpokenLength | None = None,
+    cast: Cast | None = None,
 ) -> list[Outcome]:
     """Describe films, several side by side; one that cannot be described does not stop the others.
 
-    `spoken` says how long a text takes to speak; by default that is estimated at the rate of the settings. Returns one
-    outcome a job, in their order.
+    `spoken` says how long a text takes to speak; by default that is estimated at the rate of the settings. With a
+    `cast` each scene's prompt names those of them who are present. Returns one outcome a job, in their order.
     """
     settings = settings or DescribeSettings()
     spoken = spoken or EstimatedLength(settings.words_per_minute)
@@ -129,7 +141,7 @@ def describe_many(
     outcomes: list[Outcome] = []
     for start in range(0, len(jobs), TOGETHER):
         group = jobs[start : start + TOGETHER]
-        outcomes += _describe_group(group, captioner, settings, progress, spoken, len(jobs) > 1)
+        outcomes += _describe_group(group, captioner, settings, progress, spoken, len(jobs) > 1, cast)
     return outcomes
 
 
@@ -140,8 +152,12 @@ def _describe_group(
     progress: Listener,
     spoken: SpokenLength,
     several: bool,
+    cast: Cast | None,
 ) -> list[Outcome]:
-    request = {"model": captioner.info.fingerprint or captioner.info.name, **settings.model_dump(exclude={"formats"})}
+    asked = settings.model_dump(exclude={"formats", "names_alone"})
+    request = {"model": captioner.info.fingerprint or captioner.info.name, **asked}
+    if cast is not None:
+        request |= {"cast": cast.identity, "names_alone": settings.names_alone}
     hands: dict[FilmJob, FilmInHand] = {}
     outcomes: dict[FilmJob, Outcome] = {}
     taken: set[Path] = set()
@@ -154,9 +170,12 @@ def _describe_group(
                 taken.add(folder.resolve())
                 listener = _naming(job.film, progress) if several else progress
                 project = open_film_project(
-                    job.film, job.subtitles, folder, captioner, request, listener, settings.plan, spoken
+                    job.film, job.subtitles, folder, captioner, request, listener, settings.plan, spoken, job.again
                 )
-                hands[job] = stack.enter_context(project)
+                hand = stack.enter_context(project)
+                if cast is not None:
+                    bring_cast(hand, cast, captioner)
+                hands[job] = hand
             except TROUBLE as error:
                 outcomes[job] = Outcome(job, error=_told(error))
         failed = caption_films(list(hands.values()), captioner, settings, progress)
@@ -232,7 +251,9 @@ def _keep(wave: Sequence[Told], captioner: Captioner) -> None:
 
 
 def _ask(hand: FilmInHand, plan: Plan, settings: DescribeSettings) -> CaptionRequest:
-    return CaptionRequest(hand.scene(plan), Prompt(settings.question, hand.context(plan, settings.context)))
+    names = hand.present.get(plan.id, ())
+    before = () if names and settings.names_alone else hand.context(plan, settings.context)
+    return CaptionRequest(hand.scene(plan), Prompt(settings.question, before, names))
 
 
 def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -> Description:
@@ -249,6 +270,9 @@ def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -
     cleaned = cleaning_note(hand.store.get("cleaned") or {}, sum(plan.done for plan in hand.store.plans))
     if cleaned is not None:
         notes.append(cleaned)
+    unparsed = hand.store.get("unparsed", 0)
+    if unparsed:
+        notes.append(f"{unparsed} answers did not keep to the form the model was adapted to; check these cues.")
     keep_origin(hand.store, captioner.info, notes)
     exported = export_script(hand.store, writers)
     return Description(script, hand.store.folder, exported.files, (*notes, *exported.notes))

@@ -17,7 +17,7 @@ from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
 from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
 from calvin.core.time import Span
-from calvin.core.types import Scene
+from calvin.core.types import Author, Scene
 from calvin.data import FeatureStore, FeatureWriter
 from calvin.media import (
     DecodeSettings,
@@ -58,6 +58,9 @@ class FilmInHand:
     notes: list[str] = field(default_factory=list)
     settings: PlanSettings = field(default_factory=PlanSettings)
     spoken: SpokenLength = field(default_factory=EstimatedLength)
+    author: Author = Author.MODEL
+    present: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Names of those in the scene of a plan, by the plan's id."""
 
     @property
     def open_plans(self) -> list[Plan]:
@@ -105,7 +108,9 @@ class FilmInHand:
             end = min(end, place.start_ms + self.spoken.ms(fitted.text))
         span = Span(place.start_ms, end)
         with self.store.together():
-            self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision)
+            self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision, self.author)
+            if answer.parsed is False:
+                self.store.put("unparsed", self.store.get("unparsed", 0) + 1)
             if answer.cleaned:
                 self.store.put("cleaned", count_cleanings([answer.cleaned], self.store.get("cleaned")))
 
@@ -120,11 +125,12 @@ def open_film_project(
     listener: Listener,
     settings: PlanSettings,
     spoken: SpokenLength,
+    again: bool = False,
 ) -> Iterator[FilmInHand]:
     """The project of a film, ready for captions.
 
     What an earlier run left is used again: the frames and features of the film, and the cues, if `request` (the model
-    and all that shapes its words) is the same. A folder that was made for a film that then cannot be used is removed.
+    and all that shapes its words) is the same; with `again` its dialogue too. A folder that was made for a film that then cannot be used is removed.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.
@@ -145,7 +151,10 @@ def open_film_project(
             hand.settings, hand.spoken = settings, spoken
             if hand.features is not None:
                 stack.enter_context(hand.features)
-            _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else None})
+            if "adapter" in captioner.info.details:
+                hand.author = Author.ADAPTER
+            known = (store.get("request") or {}).get("subtitles") if again else None
+            _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else known}, again)
             _notice(hand, captioner)
         except (CalvinError, OSError):
             stack.close()
@@ -211,7 +220,7 @@ def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
     return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
 
 
-def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]) -> None:
+def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
     """Plan the cues anew, unless the same request was planned before: then go on with what is open."""
     store = hand.store
     if subtitles is not None:
@@ -220,17 +229,19 @@ def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]
         if late:
             hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
     if store.get("request") != request:
-        _plan_anew(hand, subtitles, request)
-    if subtitles is None and store.dialogue:
+        _plan_anew(hand, subtitles, request, again)
+    if request["subtitles"] is None and store.dialogue:
         hand.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
 
-def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]) -> None:
-    """Dialogue from the subtitles, else from listening; cues in its gaps."""
+def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
+    """Dialogue from the subtitles, else (again) the known one, else from listening; cues in its gaps."""
     store = hand.store
     spoken = [Line(line.span, line.text, line.speaker or "") for line in subtitles.lines] if subtitles else []
     sound = store.folder / "frames" / SOUND
-    if subtitles is None and sound.is_file():
+    if subtitles is None and again and store.get("request"):
+        spoken = store.dialogue
+    elif subtitles is None and sound.is_file():
         spoken = [Line(span, "") for span in detect_speech(sound)]
     with store.together():
         store.set_dialogue(spoken)
@@ -238,6 +249,7 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str,
         store.set_plan([Plan(p.span, p.visual, p.event_ms) for p in plans])
         store.put("request", request)
         store.put("cleaned", {})
+        store.put("unparsed", 0)
 
 
 def _notice(hand: FilmInHand, captioner: Captioner) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Script, Status
+from calvin.core.types import Author, Character, Cue, Script, Status
 from calvin.studio.database import DATABASE, Database
 from calvin.studio.rows import Choice, Decision, FilmRow, Line, Plan, Revision
 
@@ -81,12 +81,12 @@ class ProjectStore(Database):
     # The plan
 
     def set_plan(self, plans: Sequence[Plan]) -> None:
-        """Replace the plan and the model's drafts; what a person wrote or approved stays, and its place is not planned.
+        """Replace the plan and the drafts of models. What a person wrote or approved stays, its place unplanned.
 
         A new plan that overlaps a cue that stays is left out.
         """
         with self._change() as db:
-            db.execute("DELETE FROM cue WHERE author = ? AND status = ?", (Author.MODEL, Status.DRAFT))
+            db.execute("DELETE FROM cue WHERE author <> ? AND status = ?", (Author.HUMAN, Status.DRAFT))
             db.execute("DELETE FROM plan")
             kept = [cue.span for cue in self.cues]
             db.executemany(
@@ -108,8 +108,9 @@ class ProjectStore(Database):
         return _plan(row) if row else None
 
     def finish_plan(
-        self, plan: Plan, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None
-    ) -> Cue | None:
+        self, plan: Plan, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None,
+        author: Author = Author.MODEL,
+    ) -> Cue | None:  # fmt: skip
         """Store what a model wrote for a plan and why, and mark the plan done; blank text makes no cue."""
         choice = decision.choice if decision else Choice.BEST if text.strip() else Choice.SILENT
         with self._change() as db:
@@ -119,7 +120,7 @@ class ProjectStore(Database):
             )
             if not text.strip():
                 return None
-            draft = Cue("", span, text, plan.visual, plan.event_ms, extended=choice is Choice.EXTENDED)
+            draft = Cue("", span, text, plan.visual, plan.event_ms, author, extended=choice is Choice.EXTENDED)
             return self.add_cue(draft, plan_id=plan.id, candidates=candidates)
 
     def close_plans(self, span: Span, reason: str) -> None:
@@ -242,7 +243,8 @@ class ProjectStore(Database):
         film = self.film
         if film is None:
             raise StoreError(f"{self.folder} holds no film yet: run `calvin describe FILM -o {self.folder}`.")
-        return Script(film.title, tuple(self.cues), film.language, duration_ms=film.duration_ms)
+        cast = tuple(Character(**{**row, "aliases": tuple(row["aliases"])}) for row in self.get("cast", []))
+        return Script(film.title, tuple(self.cues), film.language, cast, film.duration_ms)
 
     # Settings
 
