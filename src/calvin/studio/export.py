@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 from calvin import __version__
@@ -89,12 +90,14 @@ def _make_way(store: ProjectStore, path: Path, text: str) -> Path | None:
     aside = None
     digest = sha256(text.encode("utf-8")).hexdigest()
     if path.is_file() and file_sha256(path) not in (digest, *store.get("written", {}).get(_name(store, path), [])):
-        number = 1
-        while (aside := path.with_name(f"{path.stem}.kept-{number}{path.suffix}")).exists():
-            number += 1
+        aside = next(name for name in _names_aside(path) if not name.exists())
         path.rename(aside)
     remember_written(store, path, digest)
     return aside
+
+
+def _names_aside(path: Path) -> Iterator[Path]:
+    return (path.with_name(f"{path.stem}.kept-{number}{path.suffix}") for number in count(1))
 
 
 def _name(store: ProjectStore, path: Path) -> str:
