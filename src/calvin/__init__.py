@@ -9,11 +9,16 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from calvin.captioners.calvin import Calvin
+    from calvin.studio.adapt import adapt
     from calvin.studio.describe import describe
 
-_EXPORTS = {"Calvin": "calvin.captioners.calvin", "describe": "calvin.studio.describe"}
+_EXPORTS = {
+    "Calvin": "calvin.captioners.calvin",
+    "adapt": "calvin.studio.adapt",
+    "describe": "calvin.studio.describe",
+}
 
-__all__ = ["Calvin", "__version__", "describe"]
+__all__ = ["Calvin", "__version__", "adapt", "describe"]
 
 
 def __getattr__(name: str) -> Any:

@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 EVERYONE_MAY = {"__version__", "assets"}
 """The version, and the folder of bundled files, which holds no code."""
 
-ROOT_EXPORTS = {"Calvin": "captioners", "describe": "studio"}
+ROOT_EXPORTS = {"Calvin": "captioners", "adapt": "studio", "describe": "studio"}
 """Names of the root package and the package each comes from."""
 
 MAX_FILE_LINES = 350

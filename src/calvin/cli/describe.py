@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from click.core import ParameterSource
 
 from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from calvin.studio.describe import Description, Outcome
+    from calvin.studio.describe import Description, FilmJob, Outcome
+
+_SHAPING = ("context", "min_gap", "guard", "rate")
+"""Options that a project remembers."""
 
 
 def describe(
-    films: Annotated[list[Path], typer.Argument(help="Films: mp4, mkv, mov, webm, avi or ts.", show_default=False)],
+    ctx: typer.Context,
+    films: Annotated[
+        list[Path],
+        typer.Argument(help="Films: mp4, mkv, mov, webm, avi or ts; or projects, to go on.", show_default=False),
+    ],
     subtitles: Annotated[
         list[Path] | None,
         typer.Option("--subtitles", "-s", help="Subtitles; for several films once for each, in their order."),
@@ -32,6 +40,8 @@ def describe(
     min_gap: Annotated[float, typer.Option("--min-gap", help="Shortest gap in the dialogue to use, in s.")] = 2.0,
     guard: Annotated[float, typer.Option("--guard", help="What is left free beside dialogue, in s.")] = 0.3,
     rate: Annotated[int, typer.Option("--rate", help="Words a minute that a cue must fit at.")] = 160,
+    cast: Annotated[Path | None, typer.Option("--cast", help="Who is in the film: a TOML file.")] = None,
+    adapter: Annotated[Path | None, typer.Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")
     ] = None,
@@ -51,8 +61,14 @@ def describe(
         calvin describe a.mp4 b.mp4 --model my-model
 
         calvin describe film.mp4 --model openai:http://127.0.0.1:8000/v1#qwen3-vl
+
+        calvin describe film.mp4 --cast cast.toml
+
+        calvin describe film.calvin --adapter adapted
     """
     from calvin.captioners import open_captioner
+    from calvin.captioners.adapted import AdaptedCalvin, open_adapted
+    from calvin.studio.cast import read_cast_file
     from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
     from calvin.studio.writers import find_writers
 
@@ -60,15 +76,46 @@ def describe(
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
-    settings = DescribeSettings.load(
-        {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}, "describe"
-    )
+    given = {name for name in _SHAPING if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
     jobs = [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
+    if any(film.is_dir() for film in films):
+        job, values = _project(jobs, values, given)
+        jobs = [job]
+    people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
+    if adapter is not None:
+        captioner = open_adapted(captioner, adapter)
+    if isinstance(captioner, AdaptedCalvin) and "context" not in given:
+        values["context"] = captioner.context
+    values["names_alone"] = "context" not in given
+    settings = DescribeSettings.load(values, "describe")
     with ProgressView() as progress:
-        outcomes = describe_many(jobs, captioner, settings, progress)
+        outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
     raise typer.Exit(report(outcomes))
+
+
+def _project(jobs: list[FilmJob], values: dict[str, Any], given: set[str]) -> tuple[FilmJob, dict[str, Any]]:
+    """A project to describe again: its film, and its own settings where none are given."""
+    from calvin.studio.describe import FilmJob
+    from calvin.studio.store import ProjectStore
+
+    job, *others = jobs
+    if others or job.out_dir is not None:
+        raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
+    with ProjectStore(job.film, read_only=True) as store:
+        film, request = store.script() and store.film, store.get("request") or {}
+    assert film is not None
+    if not Path(film.path).is_file():
+        raise UsageError(f"The film of {job.film} is no longer at {film.path}: name it, with -o {job.film}.")
+    if "context" not in given:
+        values["context"] = request.get("context", values["context"])
+    if "rate" not in given:
+        values["words_per_minute"] = request.get("words_per_minute", values["words_per_minute"])
+    if not given & {"min_gap", "guard"}:
+        values["plan"] = request.get("plan", values["plan"])
+    return FilmJob(Path(film.path), job.subtitles, job.film, again=True), values
 
 
 def report(outcomes: list[Outcome]) -> int:

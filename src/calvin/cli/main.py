@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 import calvin
 from calvin.cli import (
+    adapt,
     compare,
     data,
     demo,
@@ -23,7 +24,9 @@ from calvin.cli import (
     metrics,
     mix,
     model,
+    pick,
     puppets,
+    regularisation,
     score,
     status,
     train,
@@ -95,12 +98,15 @@ app.command("import")(import_.import_script)
 app.command("lint")(lint.lint)
 app.command("voice")(voice.voice)
 app.command("mix")(mix.mix)
+app.command("pick")(pick.pick)
+app.command("adapt")(adapt.adapt)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
 app.add_typer(puppets.app, name="puppets")
+data.app.command("regularisation")(regularisation.regularisation)
 app.add_typer(data.app, name="data")
 app.add_typer(model.app, name="model")
 app.add_typer(metrics.app, name="metrics")

@@ -86,6 +86,13 @@ class EntityStripper:
         text = _SEVERAL.sub(lambda m: "Some people" if m[0][0] == "S" else "some people", text)
         return re.sub(r"\b([Tt]he|[Aa]n?) (the|a)\b", r"\1", text)
 
+    def found(self, caption: str) -> tuple[str, ...]:
+        """The names that it would take out, in their order, each once, without possessives."""
+        caption = clean_line(caption)
+        runs = ((run.end(), *self._stripped(caption, run)) for run in _RUN.finditer(caption))
+        names = [re.sub(r"['’]s$", "", caption[start:end]) for end, start, stripped in runs if stripped is not None]
+        return tuple(dict.fromkeys(names))
+
     def _stripped(self, caption: str, run: re.Match[str]) -> tuple[int, str | None]:
         """Where the names of a run of capitals begin, and what stands for them; None where they are no names."""
         start, words = run.start(), run[0].split()

@@ -197,12 +197,16 @@ def remove_adapter(model: CalvinForConditionalGeneration) -> None:
 
 
 def save_adapter(
-    model: CalvinForConditionalGeneration, folder: str | Path, facts: Mapping[str, Any] | None = None
+    model: CalvinForConditionalGeneration,
+    folder: str | Path,
+    facts: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
-    """Write the adapter and the projector to a folder of their own, whole or not at all, in half precision.
+    """Write the adapter and the projector to a folder of their own, whole or not at all.
 
     Args:
         facts: what else `calvin_adapter.json` is to hold, such as what the adapter was made from.
+        half: in half precision.
 
     Raises:
         UsageError: the model has no adapter, or the folder holds something else.
@@ -216,14 +220,16 @@ def save_adapter(
         model.language_model.save_pretrained(str(temporary), safe_serialization=True)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this model
         weights = temporary / "adapter_model.safetensors"
-        save_file(_halved(load_file(weights)), weights, metadata={"format": "pt"})
-        save_file(_halved(model.projector.state_dict()), temporary / _PROJECTOR, metadata={"format": "pt"})
+        if half:
+            save_file(_plain(load_file(weights), half), weights, metadata={"format": "pt"})
+        save_file(_plain(model.projector.state_dict(), half), temporary / _PROJECTOR, metadata={"format": "pt"})
         own = {"kind": kind, "encoder_id": model.config.encoder_id, "encoder_hash": model.config.encoder_hash}
         write_json(temporary / _FACTS, {**(facts or {}), **own})
 
 
-def _halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().half().contiguous() for name, tensor in tensors.items()}
+def _plain(tensors: Mapping[str, Tensor], half: bool) -> dict[str, Tensor]:
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    return {name: tensor.half() for name, tensor in plain.items()} if half else plain
 
 
 def adapter_facts(folder: str | Path) -> dict[str, Any]:

@@ -130,7 +130,8 @@ def open_film_project(
     """The project of a film, ready for captions.
 
     What an earlier run left is used again: the frames and features of the film, and the cues, if `request` (the model
-    and all that shapes its words) is the same; with `again` its dialogue too. A folder that was made for a film that then cannot be used is removed.
+    and all that shapes its words) is the same; with `again` its dialogue too. A folder that was made for a film that
+    then cannot be used is removed.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.

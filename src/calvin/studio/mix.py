@@ -38,12 +38,13 @@ _SPARE_BYTES = 50_000_000
 
 @dataclass
 class MixReport:
-    """What was written: the output first; `cues` are in it; `notes` are sentences for the user."""
+    """What was written: the output first; `cues` are in it, `left_out` are not; `notes` are sentences for the user."""
 
     files: list[Path]
     cues: int
     pauses: int
     peak_db: float
+    left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
 
@@ -267,7 +268,8 @@ class _Job:
         if drowned:
             many = ", ".join(drowned[:8]) + (" and more" if len(drowned) > 8 else "")
             notes.append(f"The film is louder than the voice in cue {many}: a stronger --duck would help.")
-        return MixReport([self.target], len(self.placed.voices), len(self.placed.pauses), peak, notes)
+        placed = self.placed
+        return MixReport([self.target], len(placed.voices), len(placed.pauses), peak, len(placed.left_out), notes)
 
 
 def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:

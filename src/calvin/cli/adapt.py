@@ -1,0 +1,66 @@
+"""`calvin adapt`: a model tuned to one film from scenes that a person described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say, warn
+
+
+def adapt(
+    project: Annotated[Path, typer.Argument(help="Project folder, described with the model.", show_default=False)],
+    corrections: Annotated[
+        Path | None,
+        typer.Option("--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.",
+                     show_default="the approved cues"),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")
+    ] = None,
+    regularisation: Annotated[
+        Path | None,
+        typer.Option("--regularisation", help="From `calvin data regularisation`.", show_default="bundled"),
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", help="Micro-batches of 10.", show_default="100")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Learning rate.", show_default="1e-5, more for small models")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    check: Annotated[bool, typer.Option(help="Measure the effect on a fifth of the scenes, by tuning twice.")] = True,
+) -> None:  # fmt: skip
+    """Tune the model to this film: its characters, and the way you write.
+
+    About 20 scenes do (`calvin pick` proposes them). Corrections from a file become approved cues of the project. Only
+    what was trained is saved; `calvin describe PROJECT --adapter FOLDER` then rewrites the cues that nobody approved.
+
+    Examples:
+
+        calvin adapt film.calvin --corrections corrections.csv -o adapted
+
+        calvin describe film.calvin --adapter adapted
+    """
+    from calvin.captioners.calvin import Calvin
+    from calvin.studio import adapt as studio
+    from calvin.studio.corrections import check_target
+    from calvin.training.adapt import adapt_config
+
+    check_target(out)
+    base = Calvin.from_pretrained(model)
+    config = adapt_config(base.model)
+    changes = {"seed": seed, "steps": iterations, "max_lr": rate}
+    loop = config.loop.changed(**{name: value for name, value in changes.items() if value is not None})
+    with ProgressView() as progress:
+        made = studio.adapt(base, project, corrections, out, config.changed(loop=loop), regularisation, check, progress)
+    say(f"{made.folder}: adapted to {made.scenes} scenes")
+    for effect in made.effects:
+        for line in effect.lines():
+            say(line)
+    for note in made.notes:
+        warn(f"Note: {note}")
+    say(f"Next: calvin describe {project} --adapter {made.folder}")

@@ -1,0 +1,102 @@
+"""What an adapter does to captions of scenes it has not seen: diversity, length, names, form; before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest
+
+Named = Callable[[str], Collection[str]]
+"""The names in a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFacts:
+    """Shares are of captions. `wrong_names`: somebody is named who is not among those who may be; `right_names`: those
+    of the truth are named and nobody else (None: no truth); `unparsed`: not in the form of Figure 6 (None: not asked).
+    """
+
+    scenes: int
+    distinct: float
+    words: float
+    wrong_names: float
+    right_names: float | None = None
+    unparsed: float | None = None
+
+    @classmethod
+    def of(
+        cls, answers: Sequence[CaptionAnswer], named: Named, allowed: Sequence[Collection[str]], exact: bool = False
+    ) -> CaptionFacts:
+        """`allowed`: for each caption who may be named in it; with `exact` these are who must be."""
+        texts, count = [answer.text for answer in answers], max(len(answers), 1)
+        found = [set(named(text)) for text in texts]
+        pairs = list(zip(found, map(set, allowed), strict=True))
+        formed = [answer.parsed for answer in answers if answer.parsed is not None]
+        return cls(
+            len(answers),
+            len(set(texts)) / count,
+            sum(len(text.split()) for text in texts) / count,
+            sum(not names <= there for names, there in pairs) / count,
+            sum(names == there for names, there in pairs) / count if exact else None,
+            formed.count(False) / len(formed) if formed else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Captions before and after adapting, on the scenes that `about` names."""
+
+    about: str
+    before: CaptionFacts
+    after: CaptionFacts
+
+    def lines(self) -> list[str]:
+        """A small table."""
+        rows = [f"On {self.about} ({self.before.scenes}):", f"  {'':<24}{'before':>8}{'after':>8}"]
+        for label, field in _ROWS:
+            before, after = getattr(self.before, field), getattr(self.after, field)
+            if before is not None or after is not None:
+                rows.append(f"  {label:<24}{_shown(field, before):>8}{_shown(field, after):>8}")
+        return rows
+
+    def warnings(self) -> list[str]:
+        """Where adapting hurts (the paper's section 5.3 saw fewer and shorter captions, and wrong names)."""
+        before, after, found = self.before, self.after, []
+        if after.distinct < before.distinct - 0.1:
+            found.append(
+                f"captions are less diverse ({before.distinct:.0%} distinct before, {after.distinct:.0%} after)"
+            )
+        if after.words < 0.8 * before.words:
+            found.append(f"captions are shorter ({before.words:.1f} words before, {after.words:.1f} after)")
+        if after.wrong_names > before.wrong_names + 0.02:
+            found.append(
+                f"more captions name the wrong people ({before.wrong_names:.0%} before, {after.wrong_names:.0%})"
+            )
+        if (after.unparsed or 0) > 0.1:
+            found.append(f"{after.unparsed:.0%} of the answers do not keep to the form they were trained in")
+        return [f"On {self.about}, {text}: look at them before you use the adapter." for text in found]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_ROWS = (
+    ("distinct captions", "distinct"),
+    ("words a caption", "words"),
+    ("names right", "right_names"),
+    ("a wrong name", "wrong_names"),
+    ("form not kept", "unparsed"),
+)
+
+
+def _shown(field: str, value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}" if field == "words" else f"{value:.0%}"
+
+
+def caption_all(captioner: Captioner, requests: Sequence[CaptionRequest], batch: int = 16) -> list[CaptionAnswer]:
+    answers: list[CaptionAnswer] = []
+    for start in range(0, len(requests), batch):
+        answers += captioner.caption(requests[start : start + batch])
+    return answers
