@@ -64,12 +64,16 @@ def fetch(model_id: str, agree: Agree = nobody_asked, endpoint: str | None = Non
                 f"{model} is not on this machine: agree with --yes to fetch it, or fetch it yourself with "
                 f"`hf download {model_id}`."
             )
-        return Path(snapshot_download(model_id, revision=model.revision, allow_patterns=patterns, endpoint=endpoint))
+        # By name and not by revision, so that it is found by name the next time.
+        folder = Path(snapshot_download(model_id, allow_patterns=patterns, endpoint=endpoint))
     except trouble as error:
         raise CheckpointError(
             f"There is no model {model_id}: no such folder here, no bundled model of that name, and none that can be "
             f"fetched from the hub ({_first_line(error)})."
         ) from error
+    if folder.name != model.revision:
+        raise CheckpointError(f"{model_id} was changed on the hub while it was fetched: give the same command again.")
+    return folder
 
 
 def is_whole(folder: Path) -> bool:
@@ -81,7 +85,7 @@ def is_whole(folder: Path) -> bool:
         return (folder / "model.safetensors").is_file()
     try:
         shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
     return all((folder / shard).is_file() for shard in shards)
 

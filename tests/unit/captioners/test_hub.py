@@ -37,7 +37,13 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, 
             asked.append(path)
             name = path.removeprefix(f"/some/tiny/resolve/{SHA}/")
             headers = {"X-Repo-Commit": SHA}
-            if path.startswith("/api/models/some/tiny"):
+            if "/tree/" in path:
+                files = [
+                    {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                    for name, data in FILES.items()
+                ]
+                data = json.dumps(files).encode()
+            elif path.startswith("/api/models/some/tiny"):
                 siblings = [{"rfilename": name, "size": len(data)} for name, data in FILES.items()]
                 data = json.dumps(
                     {"id": "some/tiny", "sha": SHA, "siblings": siblings, "cardData": {"license": "cc0-1.0"}}
