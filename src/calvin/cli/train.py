@@ -12,29 +12,48 @@ from calvin.cli.console import ProgressView, say
 if TYPE_CHECKING:
     from calvin.cli.puppet_material import PuppetMaterial
     from calvin.core.progress import Listener
+    from calvin.training.full_size import StageRecipe
     from calvin.training.recipes import Recipe
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as micro.")],
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as micro or calvin-7b-stage2.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run [runs/RECIPE].")] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 2,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="TOML file that names pretrained parts and data sets.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="Model of the stage before [beside the run's folder].")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would take, without training or weights.")
+    ] = False,
 ) -> None:
     """Train a model by a recipe, stage by stage, and score it on held-out films.
 
     Every step leaves its result in the run's folder; a run that was stopped, at any moment and in any way, goes on
-    with the same command from its last checkpoint.
+    with the same command from its last checkpoint. Recipes whose parts and data you bring (calvin-7b-stage1, -stage2,
+    calvin-small and their variants) take a data file; docs/cluster.md shows one.
 
     Examples:
 
         calvin train micro
 
-        calvin train micro --out runs/second
+        calvin train calvin-7b-stage2 --dry-run
+
+        accelerate launch --multi_gpu --num_processes 8 -m calvin train calvin-7b-stage1 --data data.toml
     """
     from calvin.cli.puppet_material import PuppetMaterial
     from calvin.training.pipeline import Pipeline
-    from calvin.training.recipes import get_recipe
+    from calvin.training.recipes import RECIPES, get_recipe
 
+    if dry_run:
+        say(_dry_run(recipe, data))
+        return
+    if recipe not in RECIPES:
+        _train_stages(_stages(recipe), data, out, start)
+        return
     chosen = get_recipe(recipe)
     folder = out or Path("runs") / recipe
     with ProgressView() as progress:
@@ -43,6 +62,48 @@ def train(
         table = finish(chosen, folder, model, material, progress)
     say(table)
     say(f"\nThe model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
+
+
+def _stages(name: str) -> list[StageRecipe]:
+    from calvin.core.errors import ConfigError
+    from calvin.training.full_size import all_names, stage_recipes
+    from calvin.training.recipes import RECIPES
+
+    if name not in all_names():
+        raise ConfigError(f"There is no recipe {name!r}; there are: {', '.join([*sorted(RECIPES), *all_names()])}.")
+    return stage_recipes(name)
+
+
+def _dry_run(name: str, data: Path | None) -> str:
+    from calvin.training.data_file import DataFile
+    from calvin.training.dry_run import dry_run, plan_recipe, plan_stage
+    from calvin.training.recipes import RECIPES
+
+    file = DataFile.read(data) if data is not None else None
+    if name in RECIPES:
+        plans, file = plan_recipe(RECIPES[name]), None
+    else:
+        plans = [plan_stage(recipe, file) for recipe in _stages(name)]
+    return "\n\n".join(dry_run(plan, file) for plan in plans)
+
+
+def _train_stages(recipes: list[StageRecipe], data: Path | None, out: Path | None, start: Path | None) -> None:
+    """The stages one after another, each in a folder of its own beside the others."""
+    from calvin.core.errors import ConfigError
+    from calvin.training.data_file import DataFile
+    from calvin.training.staged import run_stage
+
+    if data is None:
+        raise ConfigError(f"{recipes[0].name} needs --data, a file that names its parts and data sets.")
+    file = DataFile.read(data)
+    for recipe in recipes:
+        several = len(recipes) > 1
+        folder = (out / recipe.name if several else out) if out is not None else Path("runs") / recipe.name
+        before = folder.parent / recipe.starts_from / "model" if recipe.starts_from else None
+        with ProgressView() as progress:
+            model = run_stage(recipe, file, folder, start or before, progress)
+        start = None
+        say(f"{recipe.name} is done: its model is in {model}.")
 
 
 def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, listener: Listener) -> str:

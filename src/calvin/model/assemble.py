@@ -55,6 +55,7 @@ def assemble(
     max_frames: int = 32,
     visual_token: str = VISUAL_TOKEN,
     seed: int = 0,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[CalvinForConditionalGeneration, CalvinProcessor]:
     """A model whose parts are pretrained and whose connections (cross-attention, queries, projection) are new.
 
@@ -71,9 +72,10 @@ def assemble(
         max_frames: frames a sample at most.
         visual_token: text of the placeholder that is added to the tokenizer.
         seed: of what is drawn at random.
+        dtype: of the language model.
 
     Returns:
-        The model in evaluation mode and float32, and its processor.
+        The model in evaluation mode, all but the language model in float32, and its processor.
 
     Raises:
         ConfigError: what was given contradicts itself.
@@ -84,11 +86,11 @@ def assemble(
         encoder, image_embed_dim = identity_of(tower, str(vision)), vector_width(tower.config)
     if encoder is None or image_embed_dim is None:
         raise ConfigError("Without a vision tower, name the encoder (id, hash) and the width of its vectors.")
-    language_model, tokenizer = load_language_model(language)
+    language_model, tokenizer = load_language_model(language, dtype)
     bert_model = load_strict(BertModel, bert, allow_missing=r"^pooler\.") if bert is not None else None
     fields = dict(qformer or {})
     if bert_model is not None:
-        fields |= {name: getattr(bert_model.config, name) for name in _SHARED_WITH_BERT}
+        fields |= bert_fields(bert_model.config)
     kept = tower if include_tower else None
     processor = CalvinProcessor(
         image_processor if kept is not None else None, tokenizer, visual_token, num_query_tokens, max_frames
@@ -108,6 +110,11 @@ def assemble(
     if bert_model is not None:
         copy_bert(bert_model, model.projector.qformer)
     return model.eval(), processor
+
+
+def bert_fields(config: Any) -> dict[str, Any]:
+    """The fields of a Q-Former's configuration that are those of the BERT it starts from."""
+    return {name: getattr(config, name) for name in _SHARED_WITH_BERT}
 
 
 def _join(
@@ -135,19 +142,19 @@ def _join(
     return model
 
 
-def load_language_model(source: Source) -> tuple[Any, Any]:
-    """A causal language model in float32 and its tokenizer, from a folder, an id or a GGUF file.
+def load_language_model(source: Source, dtype: torch.dtype = torch.float32) -> tuple[Any, Any]:
+    """A causal language model and its tokenizer, from a folder, an id or a GGUF file.
 
     Raises:
         CheckpointError: not readable, not whole, or (GGUF) the `gguf` package is missing.
     """
     path = Path(source)
     if path.suffix != ".gguf":
-        model = load_strict(AutoModelForCausalLM, source, dtype=torch.float32)
+        model = load_strict(AutoModelForCausalLM, source, dtype=dtype)
         return model, _load(AutoTokenizer, str(source))
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}.")
-    model = _load(AutoModelForCausalLM, str(path.parent), gguf_file=path.name, dtype=torch.float32)
+    model = _load(AutoModelForCausalLM, str(path.parent), gguf_file=path.name, dtype=dtype)
     return model.eval(), _load(AutoTokenizer, str(path.parent), gguf_file=path.name)
 
 
