@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 import calvin
 from calvin.cli import (
     adapt,
+    adapt_compare,
     compare,
     data,
     demo,
@@ -100,6 +101,7 @@ app.command("voice")(voice.voice)
 app.command("mix")(mix.mix)
 app.command("pick")(pick.pick)
 app.command("adapt")(adapt.adapt)
+app.command("adapt-compare")(adapt_compare.adapt_compare)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

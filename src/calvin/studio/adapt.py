@@ -96,7 +96,7 @@ def adapt(
         if isinstance(base, AdaptedCalvin):
             raise UsageError("The model carries an adapter already: adapt the base it was made from.")
         config = config or adapt_config(base.model)
-        regular = _regular(base, regularisation, round(len(given) * config.regularisation))
+        regular = regular_scenes(base, regularisation, round(len(given) * config.regularisation))
         with open_project_features(store, base.encoder.hash) as features:
             work = _Work(base, store, features, config, regular, known_names(store, given), given, progress)
             scenes = [work.scene(one) for one in given]
@@ -109,7 +109,12 @@ def adapt(
     return Adaptation(target, len(scenes), tuple(effects), tuple(notes))
 
 
-def _regular(base: Calvin, path: str | Path | None, count: int) -> list[RegularScene]:
+def regular_scenes(base: Calvin, path: str | Path | None, count: int) -> list[RegularScene]:
+    """At least `count` scenes of other films: those of a file, or those that came with calvin.
+
+    Raises:
+        DataError, FeatureError: none for this encoder, or not enough.
+    """
     if count == 0:
         return []
     found = Path(path) if path is not None else bundled_regularisation(base.encoder.hash)

@@ -1,0 +1,202 @@
+"""Table 4 of the paper on films at hand: no adaptation, entity prompts, few-shot tuning; resumable run by run.
+
+All rows are scored on the same scenes: the film minus the largest training set. Smaller sets are nested in it, and so
+are those drawn at random, so no scored scene is ever trained on.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from calvin.captioners import CaptionRequest
+from calvin.captioners.adapted import AdaptedCalvin
+from calvin.captioners.calvin import Calvin
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import StoreError, UsageError
+from calvin.core.files import write_json
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.prompts import Prompt
+from calvin.core.time import Span
+from calvin.core.types import Scene
+from calvin.data.regularisation import RegularScene
+from calvin.studio.effect import caption_all
+from calvin.studio.pick import choose_scenes
+from calvin.training.adapt import AdaptConfig, FewshotScene, base_kept, tune
+
+Kind = Literal["none", "oracle", "bank", "first", "random"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyScene:
+    """A scene with its reference, its frame vectors [k, D], and who is in it: by the reference, and by the bank."""
+
+    id: str
+    span: Span
+    caption: str
+    image_embeds: np.ndarray
+    oracle: tuple[str, ...]
+    bank: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFilm:
+    """A film that the model was not trained on, its scenes in time order."""
+
+    id: str
+    scenes: tuple[StudyScene, ...]
+
+
+class StudyConfig(FrozenConfig):
+    """What is compared. The first of `sizes` and `iterations` make the main row, the others Figures 10 and 9."""
+
+    sizes: tuple[int, ...] = Field(default=(20, 50), min_length=1)
+    iterations: tuple[int, ...] = Field(default=(100,), min_length=1)
+    seeds: int = Field(default=3, gt=0)
+    adapt: AdaptConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table."""
+
+    kind: Kind
+    size: int = 0
+    iterations: int = 0
+
+    @property
+    def label(self) -> str:
+        words = {"none": "no context", "oracle": "entities, oracle", "bank": "entities, bank"}
+        picked = {"first": f"{self.size} scenes, first appearances", "random": f"{self.size} scenes at random"}
+        return words.get(self.kind) or f"{picked[self.kind]}, {self.iterations} iterations"
+
+    @property
+    def key(self) -> str:
+        return self.kind if not self.size else f"{self.kind}-{self.size}-{self.iterations}"
+
+
+def rows_of(config: StudyConfig) -> list[Row]:
+    size, steps = config.sizes[0], config.iterations[0]
+    tuned = [Row("first", number, steps) for number in config.sizes]
+    longer = [Row("first", size, number) for number in config.iterations[1:]]
+    return [Row("none"), Row("oracle"), Row("bank"), *tuned, Row("random", size, steps), *longer]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indices of a film's scenes: `order` by which training sets grow, `random` as many drawn, `scored` the rest."""
+
+    order: tuple[int, ...]
+    random: tuple[int, ...]
+    scored: tuple[int, ...]
+
+
+def split_film(film: StudyFilm, config: StudyConfig, seed: int) -> Split:
+    """
+    Raises:
+        UsageError: the film has too few scenes.
+    """
+    count, most, first = len(film.scenes), max(config.sizes), config.sizes[0]
+    if count < 2 * most:
+        raise UsageError(f"{film.id} has {count} scenes; with {most} to train on it takes {2 * most} or more.")
+    vectors = np.stack([scene.image_embeds.mean(axis=0) for scene in film.scenes])
+    chosen = [choice.index for choice in choose_scenes([scene.oracle for scene in film.scenes], vectors, first)]
+    rng = np.random.default_rng([seed, 11])
+    permutation = [int(index) for index in rng.permutation(count)]
+    drawn = permutation[:first]
+    if len({*chosen, *drawn}) > most:  # there is no room for both: the draw keeps to what nobody is scored on
+        drawn = [int(i) for i in rng.permutation([*chosen, *(i for i in permutation if i not in chosen)][:most])][
+            :first
+        ]
+    order = list(dict.fromkeys((*chosen, *drawn, *permutation)))
+    scored = sorted(order[most:])
+    return Split(tuple(order[:most]), tuple(drawn), tuple(scored))
+
+
+@dataclass
+class Study:
+    """The comparison in one folder: `captions/FILM/ROW[-seed].json`, each whole or absent."""
+
+    base: Calvin
+    films: Sequence[StudyFilm]
+    regular: Sequence[RegularScene]
+    config: StudyConfig
+    folder: Path
+    listener: Listener = silent
+
+    def run(self) -> None:
+        """Caption what has not been captioned yet.
+
+        Raises:
+            StoreError: the folder holds another comparison.
+        """
+        self._claim()
+        jobs = [(film, row, seed) for film in self.films for row in rows_of(self.config) for seed in self.seeds(row)]
+        stage = Stage("compare", self.listener, len(jobs), "runs")
+        for number, (film, row, seed) in enumerate(jobs, 1):
+            path = self._path(film, row, seed)
+            if not path.is_file():
+                write_json(path, self._caption(film, row, seed))
+            stage.update(number, f"{film.id}, {row.label}")
+
+    def seeds(self, row: Row) -> range:
+        return range(self.config.seeds if row.size else 1)
+
+    def captions(self, film: StudyFilm, row: Row, seed: int) -> dict[str, Any]:
+        """Captions by scene id, `unparsed` ones, and the seconds it took."""
+        found: dict[str, Any] = json.loads(self._path(film, row, seed).read_text(encoding="utf-8"))
+        return found
+
+    def _path(self, film: StudyFilm, row: Row, seed: int) -> Path:
+        name = f"{row.key}-{seed}" if row.size else row.key
+        return self.folder / "captions" / film.id / f"{name}.json"
+
+    def _caption(self, film: StudyFilm, row: Row, seed: int) -> dict[str, Any]:
+        if not row.size:
+            names = {"none": lambda s: (), "oracle": lambda s: s.oracle, "bank": lambda s: s.bank}[row.kind]
+            requests = [self._request(film, scene, names(scene)) for scene in film.scenes]
+            answers = caption_all(self.base, requests)
+            return {"captions": {r.scene.id: a.text for r, a in zip(requests, answers, strict=True)}, "unparsed": []}
+        split = split_film(film, self.config, seed)
+        taught = split.order[: row.size] if row.kind == "first" else split.random[: row.size]
+        scenes = [film.scenes[index] for index in taught]
+        examples = [FewshotScene(s.id, s.caption, s.oracle, s.image_embeds) for s in scenes]
+        loop = self.config.adapt.loop.changed(steps=row.iterations, seed=seed)
+        work = self.folder / "work"
+        with base_kept(self.base.model):
+            config = self.config.adapt.changed(loop=loop)
+            tune(self.base.model, self.base.processor, examples, self.regular, config, work / row.key / film.id)
+            adapted = AdaptedCalvin.over(self.base)
+            requests = [self._request(film, film.scenes[index]) for index in split.scored]
+            answers = caption_all(adapted, requests)
+        shutil.rmtree(work, ignore_errors=True)
+        pairs = list(zip(requests, answers, strict=True))
+        return {
+            "taught": [scene.id for scene in scenes],
+            "captions": {request.scene.id: answer.text for request, answer in pairs},
+            "unparsed": [request.scene.id for request, answer in pairs if answer.parsed is False],
+        }
+
+    def _request(self, film: StudyFilm, scene: StudyScene, names: tuple[str, ...] = ()) -> CaptionRequest:
+        about = Scene(scene.id, film.id, scene.span, scene.image_embeds, None, scene.caption)
+        return CaptionRequest(about, Prompt(self.config.adapt.question, entities=names))
+
+    def _claim(self) -> None:
+        mark = self.folder / "study.json"
+        facts: Mapping[str, Any] = {
+            "model": self.base.fingerprint,
+            "films": {film.id: len(film.scenes) for film in self.films},
+            "largest": max(self.config.sizes),
+            "first": self.config.sizes[0],
+            "adapt": self.config.adapt.model_dump(mode="json"),
+        }
+        if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) != facts:
+            raise StoreError(f"{self.folder} holds a comparison of another model or setting: name another with -o.")
+        write_json(mark, facts)

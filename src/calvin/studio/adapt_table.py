@@ -1,0 +1,132 @@
+"""The scores of a comparison of adaptations, beside the paper's Table 4, and whether its orderings come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from calvin.evaluation.metrics import align
+from calvin.evaluation.names import NameList
+from calvin.evaluation.scoring import Measure, score_set
+from calvin.evaluation.statistics import bootstrap_interval, paired_test
+from calvin.studio.adapt_study import Row, Study, StudyFilm, rows_of, split_film
+
+PAPER: Mapping[tuple[str, int], float] = {
+    ("none", 0): 10.85,
+    ("oracle", 0): 16.27,
+    ("first", 20): 17.74,
+    ("first", 50): 20.06,
+}
+"""CIDEr of Table 4, on 10 films of MAD, by a model of 7B: not to be held against ours, only their order."""
+MAIN = "CIDEr-D"
+UNPARSED = "form not kept"
+Marks = Callable[[str, str], Mapping[str, float | None]]
+"""(scene id, caption) -> marks against the structured truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowScore:
+    """A row's measures: of each film the mean over the seeds, in the unit of tables."""
+
+    row: Row
+    films: Mapping[str, Mapping[str, float]]
+
+    def values(self, measure: str) -> np.ndarray:
+        return np.array(list(self.films.get(measure, {}).values()))
+
+    def mean(self, measure: str) -> float | None:
+        values = self.values(measure)
+        return float(values.mean()) if len(values) else None
+
+
+def score_study(
+    study: Study, names: NameList, metrics: Sequence[str] = ("cider", "rouge"), marks: Marks | None = None
+) -> list[RowScore]:
+    """Every row on the same scenes, each film scored by itself (as Table 4's footnote says)."""
+    scores = []
+    for row in rows_of(study.config):
+        films: dict[str, dict[str, float]] = {}
+        for film in study.films:
+            runs = [_run(study, film, row, seed, names, metrics, marks) for seed in range(study.config.seeds)]
+            for name in runs[0]:
+                films.setdefault(name, {})[film.id] = float(np.mean([run[name] for run in runs if name in run]))
+        scores.append(RowScore(row, films))
+    return scores
+
+
+def _run(
+    study: Study, film: StudyFilm, row: Row, seed: int, names: NameList, metrics: Sequence[str], marks: Marks | None
+) -> dict[str, float]:
+    scored = [film.scenes[index] for index in split_film(film, study.config, seed).scored]
+    found = study.captions(film, row, seed if row.size else 0)
+    texts = {scene.id: str(found["captions"][scene.id]) for scene in scored}
+    pairs = align(texts, {scene.id: [scene.caption] for scene in scored}, allow_empty=True)
+    judged = {key: marks(key, text) for key, text in texts.items()} if marks else None
+    result = score_set(pairs, None, list(metrics), names, {s.id: s.oracle for s in scored}, judged)
+    values = {measure.name: _shown(measure) for measure in result.measures}
+    return {**values, UNPARSED: 100 * len(found["unparsed"]) / len(scored)} if row.size else values
+
+
+def _shown(measure: Measure) -> float:
+    return measure.shown
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One of the paper's orderings, by CIDEr a film: `better` minus `worse`, and the p of a paired test over films."""
+
+    words: str
+    difference: float
+    p: float
+    films: int
+
+    @property
+    def holds(self) -> bool:
+        return self.difference > 0
+
+    def line(self) -> str:
+        verdict = "holds" if self.holds else "DOES NOT HOLD"
+        return f"{self.words}: {verdict} ({self.difference:+.1f} CIDEr, p {self.p:.3f} over {self.films} films)"
+
+
+def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
+    """The orderings of Table 4 and of Figure 7."""
+    by_kind = {(score.row.kind, score.row.size): score for score in reversed(scores)}
+    sizes = list(dict.fromkeys(score.row.size for score in scores if score.row.kind == "first"))
+    first = sizes[0]
+    more = 50 if 50 in sizes else max(sizes)
+    pairs = [
+        ("entities by oracle better than none", ("oracle", 0), ("none", 0)),
+        ("entities by bank better than none", ("bank", 0), ("none", 0)),
+        (f"{first} scenes better than none", ("first", first), ("none", 0)),
+        (f"first appearances better than {first} at random", ("first", first), ("random", first)),
+    ]
+    if more > first:
+        pairs.insert(3, (f"{more} scenes better than {first}", ("first", more), ("first", first)))
+    found = []
+    for words, better, worse in pairs:
+        test = paired_test(by_kind[better].values(MAIN), by_kind[worse].values(MAIN))
+        found.append(Ordering(words, test.difference, test.p, test.items))
+    return found
+
+
+def table(scores: Sequence[RowScore]) -> str:
+    """Markdown: CIDEr with its interval over films beside the paper's, then the other measures."""
+    others = [name for name in dict.fromkeys(n for score in scores for n in score.films) if name != MAIN]
+    head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4", *others]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for score in scores:
+        interval = bootstrap_interval(score.values(MAIN))
+        paper = PAPER.get((score.row.kind, score.row.size))
+        cells = [score.row.label, f"{score.mean(MAIN):.1f}"]
+        cells += [f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", f"{paper:.2f}" if paper else ""]
+        cells += [f"{value:.1f}" if (value := score.mean(name)) is not None else "" for name in others]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def results_json(scores: Sequence[RowScore]) -> list[dict[str, Any]]:
+    return [{"row": score.row.label, **asdict(score.row), "films": score.films} for score in scores]
