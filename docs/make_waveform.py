@@ -1,4 +1,4 @@
-"""Draw how a film is turned down under a description: its own sound above, the described sound below.
+"""Draw how a film is turned down under a description: its own sound, the described sound, and the levels of both.
 
 python docs/make_waveform.py demo-output --output docs/images/ducking.png [--seconds 14]
 """
@@ -6,6 +6,7 @@ python docs/make_waveform.py demo-output --output docs/images/ducking.png [--sec
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,16 +21,24 @@ from calvin.core.files import atomic_path
 from calvin.media import probe
 from calvin.media.decode import choose_audio
 from calvin.media.programme import programme_blocks
+from calvin.studio.mix import place_voices
 from calvin.studio.store import ProjectStore
-from calvin.studio.voice import SpokenCue, spoken_cues
+from calvin.studio.voice import spoken_cues
 
-RATE = 16_000
+RATE, LEVEL, BLUE = 16_000, 320, "#33507a"
+Spoken = tuple[int, int, str]
+"""When a cue is said, in ms, and its words."""
 
 
-def best_start_ms(cues: Sequence[SpokenCue], duration_ms: int, window_ms: int) -> int:
-    """A stretch that shows at least one cue whole, with the film before and after it, and as many cues as can be."""
-    starts = [max(0, min(one.cue.span.start_ms - 1500, duration_ms - window_ms)) for one in cues]
-    return max(starts, key=lambda start: sum(start < c.cue.span.start_ms < start + window_ms - 2500 for c in cues))
+def best_start_ms(cues: Sequence[Spoken], lines: Sequence[tuple[int, int]], duration_ms: int, window_ms: int) -> int:
+    """A stretch that begins a while before a cue and shows as many whole cues and lines of dialogue as can be."""
+    starts = [max(0, min(begin - 1500, duration_ms - window_ms)) for begin, _, _ in cues]
+
+    def shown(start: int) -> int:
+        inside = [begin >= start and end <= start + window_ms for begin, end, *_ in (*cues, *lines)]
+        return sum(inside)
+
+    return max(starts, key=shown)
 
 
 def sound_between(path: Path, track: int, start_ms: int, window_ms: int) -> np.ndarray:
@@ -43,26 +52,41 @@ def sound_between(path: Path, track: int, start_ms: int, window_ms: int) -> np.n
     return np.concatenate(blocks)
 
 
+def levels_db(sound: np.ndarray) -> np.ndarray:
+    """The level of each 20 ms, by its root mean square."""
+    pieces = sound[: len(sound) // LEVEL * LEVEL].reshape(-1, LEVEL)
+    return 10 * np.log10(np.mean(pieces**2, axis=1) + 1e-9)
+
+
 def draw(
-    before: np.ndarray, after: np.ndarray, cues: Sequence[SpokenCue], lines: Sequence[tuple[int, int]], start_ms: int
+    before: np.ndarray, after: np.ndarray, cues: Sequence[Spoken], lines: Sequence[tuple[int, int]], start_ms: int
 ) -> plt.Figure:
-    figure, axes = plt.subplots(2, 1, figsize=(11, 4.6), sharex=True, sharey=True, layout="constrained")
+    figure, axes = plt.subplots(3, 1, figsize=(11, 6.4), sharex=True, layout="constrained")
     clock = start_ms / 1000 + np.arange(len(before)) / RATE
-    for axis, sound, title in zip(axes, (before, after), ("the film", "the film with description"), strict=True):
+    loudest = float(max(np.abs(before).max(), np.abs(after).max()))
+    for axis, sound, title in zip(axes, (before, after), ("the film", "the film with description"), strict=False):
         bins = np.linspace(0, len(sound), 1800).astype(int)
         low = [sound[a:b].min(initial=0) for a, b in pairwise(bins)]
         high = [sound[a:b].max(initial=0) for a, b in pairwise(bins)]
-        axis.fill_between(clock[bins[:-1]], low, high, color="#33507a", linewidth=0)
+        axis.fill_between(clock[bins[:-1]], low, high, color=BLUE, linewidth=0)
+        axis.set(ylim=(-1.1 * loudest, 1.4 * loudest))
         axis.set_title(title, loc="left", fontsize=10)
+    for sound, colour, name in ((before, "#999999", "the film"), (after, BLUE, "with description")):
+        level = levels_db(sound)
+        axes[2].plot(clock[::LEVEL][: len(level)], level, color=colour, linewidth=1, label=name)
+    axes[2].set_title("level in dB: 8 lower under the description, and back", loc="left", fontsize=10)
+    axes[2].legend(frameon=False, fontsize=8, loc="upper right")
+    for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     for begin, end in lines:
         axes[0].axvspan(begin / 1000, end / 1000, color="#d9d9d9", alpha=0.7, zorder=0)
-    for one in cues:
-        begin = one.cue.span.start_ms / 1000
-        axes[1].axvspan(begin, begin + one.duration_ms / 1000, color="#f6d55c", alpha=0.5, zorder=0)
-        axes[1].text(begin, axes[1].get_ylim()[1] * 0.82, f" {one.cue.text}", fontsize=8, clip_on=True)
-    axes[1].set_xlim(clock[0], clock[-1])
-    axes[1].set_xlabel("seconds (grey: dialogue; yellow: description)")
+    for begin, end, text in cues:
+        for axis in axes[1:]:
+            axis.axvspan(begin / 1000, end / 1000, color="#f6d55c", alpha=0.5, zorder=0)
+        words = "\n".join(textwrap.wrap(text, round(26 * (end - begin) / 2500)))
+        axes[1].text(begin / 1000 + 0.05, 1.3 * loudest, words, fontsize=7, clip_on=True, va="top")
+    axes[2].set_xlim(clock[0], clock[-1])
+    axes[2].set_xlabel("seconds (grey: dialogue; yellow: description)")
     return figure
 
 
@@ -78,15 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not mixes or film is None or not cues:
         raise SystemExit(f"{options.project} holds no mixed film: run `calvin demo` with the extra `voice` installed.")
     window_ms = round(options.seconds * 1000)
-    start_ms = best_start_ms(cues, film.duration_ms, window_ms)
+    spans = [(line.span.start_ms, line.span.end_ms) for line in lines]
+    placed = place_voices(cues, [line.span for line in lines], film.duration_ms, extended=False)
+    said = [(v.start_ms, v.end_ms, c.cue.text) for v, c in zip(placed.voices, placed.spoken, strict=True)]
+    start_ms = best_start_ms(said, spans, film.duration_ms, window_ms)
     own = choose_audio(probe(film.path, fingerprint=False).audio_streams)
     described = probe(mixes[0], fingerprint=False).audio_streams[1]
     if own is None:
         raise SystemExit(f"{film.path} has no sound to draw.")
     before = sound_between(Path(film.path), own.index, start_ms, window_ms)
     after = sound_between(mixes[0], described.index, start_ms, window_ms)
-    spans = [(line.span.start_ms, line.span.end_ms) for line in lines]
-    shown = [c for c in cues if start_ms <= c.cue.span.start_ms < start_ms + window_ms]
+    shown = [cue for cue in said if start_ms <= cue[0] < start_ms + window_ms]
     figure = draw(before, after, shown, spans, start_ms)
     with atomic_path(options.output) as temporary:
         figure.savefig(temporary, dpi=90)

@@ -65,7 +65,9 @@ def listen(project: Path, name: str) -> None:
         except MissingExtraError as missing:
             warn(f"To hear it: {missing}")
             return
-        report = mix_project(project, project / f"{name}.ad.mkv", listener=progress)
-    say(f"  {report.files[0]}: play it with its second sound track")
-    for note in report.notes:
-        warn(f"Note: {note}")
+        mixes = [mix_project(project, project / f"{name}.ad.mkv", listener=progress)]
+        if mixes[0].left_out:
+            mixes.append(mix_project(project, project / f"{name}.extended.mkv", extended=True, listener=progress))
+    for report in mixes:
+        pausing = f" (the film pauses {report.pauses} times)" if report.pauses else ""
+        say(f"  {report.files[0]}: {report.cues} cues{pausing}; play it with its second sound track")
