@@ -26,7 +26,10 @@ from calvin.core.types import Author
 from calvin.data import FeatureStore
 from calvin.media import decode_film
 from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
+from calvin.studio.lint import Level, lint
+from calvin.studio.rows import Choice
 from calvin.studio.store import ProjectStore
+from calvin.studio.timing import EstimatedLength
 
 SRT = """1
 00:00:03,500 --> 00:00:05,000
@@ -284,3 +287,50 @@ def test_bad_settings_are_refused_before_anything_is_read(film: Path, tmp_path: 
     with pytest.raises(UsageError, match="context"):
         describe(film, context=-1, out_dir=tmp_path / "p")
     assert not (tmp_path / "p").exists()
+
+
+class Wordy(Teller):
+    """Says more than fits; asked for few words it finds them, but for every third scene."""
+
+    def caption(self, requests: list[CaptionRequest]) -> list[CaptionAnswer]:
+        answers = []
+        for request in requests:
+            number = int(request.scene.id)
+            if request.max_words is None:
+                text = f"Scene {number} begins where a tall man in grey walks past the old red gate, and then it ends."
+            else:
+                text = "" if number % 3 == 0 else " ".join(["Scene", str(number), "now", "ends."][: request.max_words])
+            answers.append(CaptionAnswer(text, 0.0, (text,)))
+        return answers
+
+
+@pytest.mark.parametrize("context", [0, 3])
+def test_every_cue_fits_or_is_marked_and_none_overlaps(
+    context: int, film: Path, subtitles: Path, tmp_path: Path
+) -> None:
+    result = describe(film, subtitles, Wordy(), context=context, out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    with ProjectStore(result.project) as store:
+        choices = {decision.cue_id: decision.choice for decision in store.decisions}
+        dialogue = [line.span for line in store.dialogue]
+        plans = len(store.plans)
+    cues = result.script.cues
+    assert len(cues) == plans >= 3
+    assert {cue.extended for cue in cues} == {True, False}
+    for cue in cues:
+        assert choices[cue.id] is (Choice.EXTENDED if cue.extended else Choice.SHORTER)
+        assert cue.text.endswith("ends."), "cut mid-phrase"
+        assert cue.extended or EstimatedLength().ms(cue.text) <= cue.span.duration_ms
+        assert not any(cue.span.overlap_ms(line) for line in dialogue)
+    assert all(before.span.end_ms + 300 <= after.span.start_ms for before, after in pairwise(cues))
+    assert any("extended" in note for note in result.notes)
+    findings = lint(result.script, dialogue)
+    assert not [finding for finding in findings if finding.level is Level.ERROR]
+
+
+def test_what_was_said_just_before_is_not_said_again(film: Path, tmp_path: Path) -> None:
+    teller = Teller()
+    teller.caption = lambda requests: [CaptionAnswer("A light goes on.", 0.0) for _ in requests]  # type: ignore[method-assign]
+    result = describe(film, model=teller, out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert [cue.text for cue in result.script.cues] == ["A light goes on."]
+    decisions = json.loads((tmp_path / "p/Night Train.json").read_text())["decisions"]
+    assert [decision["choice"] for decision in decisions] == ["best", "repeated", "repeated"]
