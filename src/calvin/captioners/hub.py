@@ -57,7 +57,7 @@ def fetch(model_id: str, agree: Agree = nobody_asked, endpoint: str | None = Non
     try:
         info = HfApi(endpoint=endpoint).model_info(model_id, files_metadata=True)
         files = [file for file in info.siblings or [] if any(Path(file.rfilename).match(p) for p in patterns)]
-        licence = str((info.card_data or {}).get("license") or "not stated")
+        licence = str(getattr(info.card_data, "license", None) or "not stated")
         model = HubModel(model_id, str(info.sha), sum(file.size or 0 for file in files), licence)
         if not agree(model):
             raise UsageError(
