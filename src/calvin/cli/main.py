@@ -19,6 +19,7 @@ from calvin.cli import (
     demo,
     describe,
     evaluate,
+    evaluate_puppets,
     export,
     import_,
     lint,
@@ -105,6 +106,7 @@ app.command("adapt-compare")(adapt_compare.adapt_compare)
 app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("evaluate-puppets")(evaluate_puppets.evaluate_puppets)
 app.command("score")(score.score)
 app.command("compare")(compare.compare)
 app.add_typer(puppets.app, name="puppets")

@@ -1,4 +1,4 @@
-"""The puppet evaluation set: ten held-out films, drawn anew from their seed and checked against pinned hashes."""
+"""The puppet evaluation set: 25 held-out films, drawn anew from their seed and checked against pinned hashes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from calvin.puppets.world import CLIP_SIZE, WorldSizes, write_world
 
 SEED = 77
 """Recipes take their own held-out films from seed 0, so that no choice made in training has seen these."""
-SIZES = WorldSizes(films=10, scenes=20, clips=0, images=0, conversations=0, tv_clips=0)
-ANNOTATIONS_SHA256 = "297ee3991aed9b814d2b9be1401fa2bcd6ee164513b180dcf59242c928b23405"
-PICTURES_SHA256 = "655d7fc139ee416e5b41aeada4daac8e2b63ba9a0d150854c3ee5b1e0100cf77"
+SIZES = WorldSizes(films=25, scenes=20, clips=0, images=0, conversations=0, tv_clips=0)
+ANNOTATIONS_SHA256 = "31773684588f716e34c167ba6dc5f8179eccd421ee8b68db6aa46349a8d50774"
+PICTURES_SHA256 = "7dca1e21719a6c86f21641a55c50804ff0af554d18efbda16ebe904ffd35407a"
 
 
 @dataclass(frozen=True)

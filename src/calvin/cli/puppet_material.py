@@ -22,7 +22,7 @@ from calvin.puppets.render import TRAINING_SIZE
 from calvin.puppets.scoring import names_in, score_caption
 from calvin.puppets.script import draw_cast
 from calvin.puppets.stills import Stills, StoredStills, store_stills
-from calvin.puppets.text import Drill, draw_prompt, lexicon_text, make_drill
+from calvin.puppets.text import draw_prompt, lexicon_text, make_drill
 from calvin.puppets.truth import SceneTruth
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.studio.features import Kind, make_features
@@ -34,12 +34,6 @@ _MIXED = {
     "mixed_5": ("captions", "prompt", "seen_prompt", "seen_prompt", "seen_prompt_5", "seen_prompt_5", "entities"),
 }
 """What a batch of a mixed kind goes through in turn: film-like text, prompts with look-ups, names to copy."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Text:
-    text: str
-    marks: Sequence[tuple[int, int]]
 
 
 @dataclass
@@ -56,11 +50,10 @@ class PuppetMaterial:
         stills = Stills(self.config.seed)
         return store_stills(self.folder / "stills", self.config.tower_images, stills, self.workers, self.listener)
 
-    def texts_at(self, kind: str, index: int, count: int) -> list[MarkedText]:
+    def texts_at(self, kind: str, index: int, count: int) -> Sequence[MarkedText]:
         rng = np.random.default_rng([self.config.seed, index])
         kinds = itertools.cycle(_MIXED.get(kind, (kind,)))
-        drills: list[Drill] = [make_drill(next(kinds), rng) for _ in range(count)]
-        return [_Text(drill.text, drill.spans) for drill in drills]
+        return [make_drill(next(kinds), rng) for _ in range(count)]
 
     def tokenizer_texts(self) -> Iterator[str]:
         words = lexicon_text()

@@ -1,14 +1,17 @@
 """Captions scored against what happens, not against one wording, under several kinds of context.
 
 The conditions follow the paper: no context, N previous scenes (Table 1), entities given (Figure 5, by oracle). To them
-comes a control, another scene's frames: what is still right then was not seen but guessed.
+come controls. With another scene's frames, what is still right was not seen but guessed; with the middle frame
+repeated, or the frames out of order, what is still right did not need the motion.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from calvin.captioners.base import Captioner, CaptionRequest
 from calvin.core.errors import DataError
@@ -37,16 +40,24 @@ class Condition:
     name: str
     context: int = 0
     entities: bool = False
-    other_frames: bool = False
+    frames: Literal["own", "other", "middle", "shuffled"] = "own"
 
     def request(self, items: Sequence[TruthScene], index: int) -> CaptionRequest:
         item = items[index]
         previous = item.previous[-self.context :] if self.context else ()
-        scene = item.scene
-        if self.other_frames:
-            # A scene from half the set away: another film, so neither cast nor place agrees but by chance.
-            scene = replace(scene, image_embeds=items[(index + len(items) // 2) % len(items)].scene.image_embeds)
+        scene = replace(item.scene, image_embeds=self._embeds(items, index))
         return CaptionRequest(scene, Prompt(context=previous, entities=item.entities if self.entities else ()))
+
+    def _embeds(self, items: Sequence[TruthScene], index: int) -> np.ndarray | None:
+        embeds = items[index].scene.image_embeds
+        if self.frames == "other":
+            # A scene from half the set away: another film, so neither cast nor place agrees but by chance.
+            return items[(index + len(items) // 2) % len(items)].scene.image_embeds
+        if embeds is None or self.frames == "own":
+            return embeds
+        if self.frames == "middle":
+            return np.repeat(embeds[len(embeds) // 2][None], len(embeds), axis=0)
+        return np.random.default_rng(index).permutation(embeds)
 
 
 CONDITIONS: tuple[Condition, ...] = (
@@ -54,8 +65,15 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("3 scenes", context=3),
     Condition("5 scenes", context=5),
     Condition("entities", entities=True),
-    Condition("3 scenes, other frames", context=3, other_frames=True),
+    Condition("3 scenes, other frames", context=3, frames="other"),
 )
+
+CONTROLS: tuple[Condition, ...] = (
+    Condition("none, other frames", frames="other"),
+    Condition("none, middle frame", frames="middle"),
+    Condition("none, shuffled frames", frames="shuffled"),
+)
+"""What the full evaluation adds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ left when its look-ups are right, not after a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +38,11 @@ class Drill:
 
     text: str
     spans: tuple[tuple[int, int], ...]
+
+    @property
+    def marks(self) -> tuple[tuple[int, int], ...]:
+        """The spans, under the name that training knows them by."""
+        return self.spans
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -141,7 +146,7 @@ def draw_prompt(
         prompt, told = Prompt(question, entities=names), truth.present
     else:
         prompt = Prompt(question, tuple(context))
-        told = tuple(name for name in truth.present if _is_told(name, truth.looks[name].coat, context))
+        told = tuple(name for name in truth.present if is_told(name, truth.looks[name].coat, context))
     return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), told)
 
 
@@ -159,7 +164,7 @@ def _prompt(
     return made.drill()
 
 
-def _is_told(name: str, coat: str, context: list[str]) -> bool:
+def is_told(name: str, coat: str, context: Sequence[str]) -> bool:
     """Whether a caption of the context ties the name to its coat, on either side of it."""
     for caption in context:
         if f"{name}, in a {coat} " in caption or f"{name}, in an {coat} " in caption:

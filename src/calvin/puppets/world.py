@@ -36,12 +36,7 @@ from calvin.puppets.video import film_frames, write_video
 CLIP_SIZE = (224, 128)
 """Twice what the small vision tower sees. Drawn at half of it, a world takes half the time."""
 FPS, TVC_FPS = 5.0, 3.0
-_JPEG = [
-    int(cv2.IMWRITE_JPEG_QUALITY),
-    92,
-    int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR),
-    int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
-]
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 Job = Callable[[], None]
 Size = tuple[int, int]
 

@@ -183,8 +183,8 @@ def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.Monkey
     """Annotations are drawn whole; if this fails, the puppets have changed: pin a new set, and say so in the log."""
     monkeypatch.setattr("calvin.puppets.world._draw_film", lambda target, *_: target.write_bytes(b""))
     drawn = puppet_eval.draw_puppet_eval(tmp_path, workers=1)
-    assert len(drawn.samples) == len(drawn.truth) == 200
-    assert len({sample.movie for sample in drawn.samples}) == 10
+    assert len(drawn.samples) == len(drawn.truth) == 500
+    assert len({sample.movie for sample in drawn.samples}) == 25
     sample = drawn.samples[3]
     assert puppet_eval.judge(sample.caption, drawn.truth[sample.id])["action"] == 1.0
     assert drawn.truth[sample.id]["film"] == sample.movie

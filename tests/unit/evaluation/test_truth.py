@@ -9,7 +9,7 @@ from calvin.captioners.base import CaptionAnswer, CaptionRequest
 from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.core.types import Scene
-from calvin.evaluation.truth import CONDITIONS, TruthScene, evaluate_truth, truth_table
+from calvin.evaluation.truth import CONDITIONS, CONTROLS, Condition, TruthScene, evaluate_truth, truth_table
 
 
 class Echo:
@@ -62,3 +62,17 @@ def test_each_condition_gives_what_it_says() -> None:
 def test_one_scene_has_no_other_frames() -> None:
     with pytest.raises(DataError, match="two"):
         evaluate_truth(Echo(), make_items(1), score)  # type: ignore[arg-type]
+
+
+def test_controls_change_the_frames_and_nothing_else() -> None:
+    frames = np.arange(8, dtype=np.float32)[:, None]
+    items = [
+        TruthScene(Scene(str(i), "film", Span(0, 1000), image_embeds=frames + 10 * i), i, ("before",), ("Ann",))
+        for i in range(4)
+    ]
+    seen = {control.frames: control.request(items, 1).scene.image_embeds for control in (Condition("own"), *CONTROLS)}
+    assert np.array_equal(seen["own"], frames + 10)
+    assert np.array_equal(seen["other"], frames + 30)
+    assert np.array_equal(seen["middle"], np.full((8, 1), 14))
+    assert sorted(seen["shuffled"].ravel()) == sorted((frames + 10).ravel())
+    assert not np.array_equal(seen["shuffled"], frames + 10)

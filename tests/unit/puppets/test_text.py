@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from calvin.core.prompts import TRAINING_QUESTIONS
+from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS
 from calvin.puppets.lexicon import COLOURS, NAMES
 from calvin.puppets.script import pairing_split
 from calvin.puppets.text import PHASES, lexicon_text, make_drill
@@ -68,7 +68,7 @@ def test_held_out_pairings_stay_out_of_training_text() -> None:
 def test_a_prompt_reads_context_question_caption() -> None:
     told = 0
     for drill in drills("seen_prompt"):
-        question = next(question for question in TRAINING_QUESTIONS if f" {question} " in drill.text)
+        question = next(question for question in (*TRAINING_QUESTIONS, EVALUATION_QUESTION) if f" {question} " in drill.text)
         before, caption = drill.text.split(f" {question} ")
         assert before.count(".") == 4
         start = len(before) + len(question) + 2

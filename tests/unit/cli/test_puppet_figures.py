@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from calvin.cli.main import app
+from calvin.cli.puppet_figures import GUESSES, draw_confusion, told, truth_figures, word_figures
+from calvin.core.types import Scene
+from calvin.evaluation.metrics import CiderD, RougeL
+from calvin.evaluation.truth import TruthRow, TruthScene
+from calvin.puppets.captions import film_captions
+from calvin.puppets.script import make_film
+
+
+@pytest.fixture(scope="module")
+def items() -> list[TruthScene]:
+    found = []
+    for seed in range(3):
+        film = make_film(seed, 20, split="heldout")
+        captions = film_captions(film)
+        for number, (scene, caption) in enumerate(zip(film.scenes, captions, strict=True)):
+            truth = scene.truth
+            found.append(
+                TruthScene(
+                    Scene(f"{film.id}-{number}", film.id, truth.span, caption=caption),
+                    truth,
+                    tuple(captions[:number]),
+                    truth.present,
+                )
+            )
+    return found
+
+
+def row(name: str, captions: list[str]) -> TruthRow:
+    return TruthRow(name, {}, {}, tuple(captions))
+
+
+def table(figures, start: str) -> dict[str, tuple[str, ...]]:
+    return {cells[0]: cells for title, (_, rows) in figures.tables.items() if title.startswith(start) for cells in rows}
+
+
+def test_the_describers_own_captions_are_right_in_everything(items: list[TruthScene]) -> None:
+    captions = [item.scene.caption or "" for item in items]
+    figures = truth_figures([row("none", captions), row("3 scenes", captions), row("entities", captions)], items)
+    scores = table(figures, "Percent")["none"]
+    assert scores[1] == "100.0 (60)"
+    assert scores[3] == "100.0 (60)"  # names exact
+    assert scores[4] == "0.0 (60)"  # wrong name
+    assert all(cell.startswith("100.0 (") for cell in (scores[2], scores[5], scores[6]))
+    names = table(figures, "Exact set")["3 scenes"]
+    assert names[1].startswith("100.0 (")
+    assert all(float(cell.split()[0]) < 100 for cell in names[2:5])
+    assert table(figures, "Who of two")["entities"][1].startswith("100.0 (")
+
+
+def test_captions_of_other_scenes_are_not(items: list[TruthScene]) -> None:
+    captions = [item.scene.caption or "" for item in items]
+    figures = truth_figures([row("none", captions[20:] + captions[:20])], items)
+    scores = table(figures, "Percent")["none"]
+    assert float(scores[1].split()[0]) < 20
+    assert float(scores[3].split()[0]) == 0
+
+
+def test_a_guess_knows_no_more_than_the_context(items: list[TruthScene]) -> None:
+    chosen = [(i, item) for i, item in enumerate(items) if told(item, 3)]
+    assert len(chosen) > 10
+    for guess in GUESSES.values():
+        assert 0 < sum(guess(item, 3, i) for i, item in chosen) < len(chosen)
+
+
+def test_words_are_scored_only_where_the_scene_was_seen(items: list[TruthScene]) -> None:
+    captions = [item.scene.caption or "" for item in items]
+    rows = [row("none", captions), row("3 scenes, other frames", captions)]
+    found = table(word_figures(rows, items, [CiderD(), RougeL()]), "Against")
+    assert list(found) == ["none"]
+    assert float(found["none"][2]) == pytest.approx(100)
+
+
+def test_confusion_is_drawn(items: list[TruthScene], tmp_path: Path) -> None:
+    draw_confusion(row("none", [item.scene.caption or "" for item in items]), items, tmp_path / "confusion.png")
+    assert (tmp_path / "confusion.png").stat().st_size > 10_000
+
+
+def test_help_has_an_example() -> None:
+    result = CliRunner().invoke(app, ["evaluate-puppets", "--help"], env={"COLUMNS": "200"})
+    assert "calvin evaluate-puppets runs/mini/model" in result.stdout
