@@ -67,8 +67,9 @@ def test_held_out_pairings_stay_out_of_training_text() -> None:
 
 def test_a_prompt_reads_context_question_caption() -> None:
     told = 0
+    questions = (*TRAINING_QUESTIONS, EVALUATION_QUESTION)
     for drill in drills("seen_prompt"):
-        question = next(question for question in (*TRAINING_QUESTIONS, EVALUATION_QUESTION) if f" {question} " in drill.text)
+        question = next(question for question in questions if f" {question} " in drill.text)
         before, caption = drill.text.split(f" {question} ")
         assert before.count(".") == 4
         start = len(before) + len(question) + 2
