@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -90,20 +92,23 @@ def _dry_run(name: str, data: Path | None) -> str:
 def _train_stages(recipes: list[StageRecipe], data: Path | None, out: Path | None, start: Path | None) -> None:
     """The stages one after another, each in a folder of its own beside the others."""
     from calvin.core.errors import ConfigError
+    from calvin.core.progress import silent
     from calvin.training.data_file import DataFile
     from calvin.training.staged import run_stage
 
     if data is None:
         raise ConfigError(f"{recipes[0].name} needs --data, a file that names its parts and data sets.")
     file = DataFile.read(data)
+    speaks = os.environ.get("RANK", "0") == "0"  # one of the processes of a distributed run
     for recipe in recipes:
         several = len(recipes) > 1
         folder = (out / recipe.name if several else out) if out is not None else Path("runs") / recipe.name
         before = folder.parent / recipe.starts_from / "model" if recipe.starts_from else None
-        with ProgressView() as progress:
+        with ProgressView() if speaks else nullcontext(silent) as progress:
             model = run_stage(recipe, file, folder, start or before, progress)
         start = None
-        say(f"{recipe.name} is done: its model is in {model}.")
+        if speaks:
+            say(f"{recipe.name} is done: its model is in {model}.")
 
 
 def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, listener: Listener) -> str:

@@ -49,7 +49,7 @@ def lay_out(model: Any, parallel: Parallel, accelerator: Accelerator) -> bool:
                 "Activation checkpointing drops the keys and values that a learned prefix consists of: train a prefix "
                 "without it."
             )
-        model.decoder.gradient_checkpointing_enable({"use_reentrant": False})
+        model.decoder.activation_checkpointing_enable({"use_reentrant": False})
     if parallel.strategy == "ddp" or accelerator.num_processes == 1:
         return False
     shard(model, accelerator.device, bf16=accelerator.mixed_precision == "bf16")

@@ -199,7 +199,9 @@ def _settings(plan: Plan) -> list[str]:
     values = {**loop.model_dump(), **stage.model_dump(exclude={"loop"})}
     if plan.adapter is not None:
         values |= plan.adapter.model_dump(include=set(origin))
-    named = [name for name in values if name in origin] or ["steps", "max_lr", "min_lr", "batch_sizes", "weights"]
+    absent = [part for part in ("lora", "prefix") if part not in stage.trains]
+    named = [name for name in values if name in origin and name.split("_")[0] not in absent]
+    named = named or ["steps", "max_lr", "min_lr", "batch_sizes", "weights"]
     rows = []
     for name in named:
         value = values[name]
@@ -219,10 +221,11 @@ def _costs(model: Any, plan: Plan, shapes: Sequence[tuple[float, BatchShape]]) -
     lines = [
         f"A micro-batch on one GPU: {tokens:,.0f} tokens, {flops / 1e12:,.2f} TFLOP"
         + (" (activation checkpointing computes about half as much again)." if saves else "."),
-        f"A step of the optimiser on {GPUS} GPUs: {accumulation} micro-batches each, "
+        f"A step of the optimiser on {GPUS} GPUs: {accumulation} micro-batch{'es' if accumulation > 1 else ''} each, "
         f"{GPUS * accumulation * tokens:,.0f} tokens, {GPUS * accumulation * flops / 1e12:,.1f} TFLOP.",
         "",
-        f"Memory of a GPU, GiB{'':<21} weights  training  activations   in all",
+        f"{'Memory of a GPU, GiB':<32}"
+        + "".join(f"{name:>12}" for name in ("weights", "training", "activations", "in all")),
     ]
     for label, gpus, sharded in (
         ("1 GPU", 1, False),
@@ -233,7 +236,7 @@ def _costs(model: Any, plan: Plan, shapes: Sequence[tuple[float, BatchShape]]) -
         worst = max((memory(model, shape, gpus, sharded, saves) for _, shape in shapes), key=lambda found: found.total)
         chosen = "  <- this recipe" if gpus > 1 and sharded == (plan.parallel.strategy == "fsdp2") else ""
         parts = (worst.weights, worst.training, worst.activations, worst.total)
-        figures = "".join(f"{part / 2**30:>11.1f}" for part in parts)
+        figures = "".join(f"{part / 2**30:>12.1f}" for part in parts)
         lines.append(f"  {label:<30}{figures}{chosen}")
     readings = {
         "iterations are micro-batches": loop.steps,

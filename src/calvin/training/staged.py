@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def run_stage(
     if target.is_dir():
         return target
     config = stage_config(recipe, data)
-    state = PartialState(cpu=not torch.cuda.is_available())  # starts the process group, where there is one
+    # Starts the process group, where there is one; the others wait while one of them writes 14 GB.
+    state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))
     if state.is_main_process:
         _claim(folder, recipe, config, data)
     sources = read_sources(config, data, listener)
