@@ -10,6 +10,8 @@ import typer
 from calvin.cli.console import ProgressView, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from calvin.captioners.calvin import Calvin
     from calvin.cli.puppet_figures import Figures
 
@@ -77,7 +79,7 @@ def _figures(captioner: Calvin, tower: str, out: Path, limit: int | None, real: 
     return f"{len(items)} scenes of {len(films)} films.\n\n{figures.markdown()}\n{words.markdown()}"
 
 
-def _add_notices(figures: Figures, captioner: Calvin, films: list, real: list[Path]) -> None:  # type: ignore[type-arg]
+def _add_notices(figures: Figures, captioner: Calvin, films: list[np.ndarray], real: list[Path]) -> None:
     """How often the notice for unknown footage appears, on films of the world and on real ones."""
     import numpy as np
 
