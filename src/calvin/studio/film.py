@@ -103,9 +103,11 @@ class FilmInHand:
     def keep(self, plan: Plan, fitted: Fitted, answer: CaptionAnswer) -> None:
         """Store the words for a plan and why these: from here on they are not lost."""
         place = self.place(plan)
-        end = place.end_ms
-        if fitted.text and fitted.decision.choice is not Choice.EXTENDED:
-            end = min(end, place.start_ms + self.spoken.ms(fitted.text))
+        if fitted.decision.choice is Choice.EXTENDED:
+            # The film pauses for it anyway, so it takes nothing of the next place.
+            end = min(place.end_ms, max(place.start_ms, plan.span.end_ms))
+        else:
+            end = min(place.end_ms, place.start_ms + self.spoken.ms(fitted.text))
         span = Span(place.start_ms, end)
         with self.store.together():
             self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision, self.author)
