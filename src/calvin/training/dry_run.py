@@ -150,7 +150,8 @@ def assumed_shapes(plan: Plan) -> list[tuple[float, BatchShape]]:
         visual = 0 if kind == "text" else plan.config.num_query_tokens
         frames = {"image": 1, "video": plan.stage.max_frames, "text": 0}[kind]
         # Captions start and end at other places in each row: logits are needed wherever any row has its own.
-        shape = BatchShape(plan.stage.batch_sizes[kind], 1 + visual + prompt + caption, 2 * caption, frames)
+        predicted = caption + min(prompt, caption)
+        shape = BatchShape(plan.stage.batch_sizes[kind], 1 + visual + prompt + caption, predicted, frames)
         found.append((share / sum(shares.values()), shape))
     return found
 
