@@ -31,6 +31,7 @@ from calvin.model.modeling import CalvinForConditionalGeneration, adapter_of
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 """The projections of Llama's attention that LoRA sits on."""
+FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
 
 _PARTS: dict[str, tuple[str, ...]] = {
     "vision_tower": ("vision_tower.",),
@@ -217,7 +218,8 @@ def save_adapter(
     if Path(folder).exists() and not (Path(folder) / _FACTS).is_file():
         raise UsageError(f"{folder} exists and is no adapter folder: name another for the adapter.")
     with atomic_folder(folder) as temporary:
-        model.language_model.save_pretrained(str(temporary), safe_serialization=True)
+        # Told that no embeddings are trained, peft does not look for the base's files to find out.
+        model.language_model.save_pretrained(str(temporary), safe_serialization=True, save_embedding_layers=False)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this model
         weights = temporary / "adapter_model.safetensors"
         if half:
@@ -269,13 +271,18 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     config.inference_mode = not trainable
     _wrap(model, config)
     try:
-        _check_tensors(tensors, get_peft_model_state_dict(model.language_model), folder)
+        _check_tensors(tensors, _adapter_state(model), folder)
     except CheckpointError:
         remove_adapter(model)
         raise
     set_peft_model_state_dict(model.language_model, tensors)
     model.projector.load_state_dict(projector)
     model.eval()
+
+
+def _adapter_state(model: CalvinForConditionalGeneration) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = get_peft_model_state_dict(model.language_model, save_embedding_layers=False)
+    return state
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

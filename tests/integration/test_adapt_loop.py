@@ -1,0 +1,134 @@
+"""The loop on the film that comes along: describe, pick, correct from the truth, adapt, describe."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from calvin import adapt
+from calvin.captioners.calvin import find_model, fingerprint_of
+from calvin.cli.demo import bundled_film
+from calvin.cli.main import app
+from calvin.core.errors import StoreError
+from calvin.core.time import Span, parse_timecode
+from calvin.core.types import Author, Cue, Status
+from calvin.studio.store import ProjectStore
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def correct(path: Path) -> None:
+    """Put the truth into the table of picked scenes, as a describer would."""
+    truth = json.loads(bundled_film()[0].with_suffix(".truth.json").read_text())["scenes"]
+    with open(path, newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        span = Span(parse_timecode(row["in"]), parse_timecode(row["out"]))
+        row["text"] = max(truth, key=lambda s: Span(s["start_ms"], s["end_ms"]).overlap_ms(span))["caption"]
+    with open(path, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def cues_of(project: Path) -> list[Cue]:
+    with ProjectStore(project, read_only=True) as store:
+        return store.cues
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    film, subtitles = bundled_film()
+    folder = tmp_path_factory.mktemp("loop") / "puppets.calvin"
+    done = run("describe", film, "-s", subtitles, "-o", folder)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def test_describe_pick_correct_adapt_describe(project: Path, tmp_path: Path, tiny_model: Path) -> None:
+    drafts = cues_of(project)
+    table, adapter = tmp_path / "corrections.csv", tmp_path / "adapted"
+    picked = run("pick", project, "-n", 5, "-o", table)
+    assert picked.exit_code == 0, picked.output
+    assert "first appearance of Paloma" in picked.stdout
+    assert "5 scenes to correct" in picked.stdout
+    correct(table)
+    base = fingerprint_of(find_model(None))
+    made = run("adapt", project, "-c", table, "-o", adapter, "--iterations", 6)
+    assert made.exit_code == 0, made.output
+    assert "adapted to 5 scenes" in made.stdout
+    assert "distinct captions" in made.stdout
+    assert fingerprint_of(find_model(None)) == base
+    facts = json.loads((adapter / "calvin_adapter.json").read_text())
+    assert facts["base"] == base
+    assert len(facts["scenes"]) == facts["regularisation_scenes"] == 5
+    assert facts["settings"]["loop"]["steps"] == 6
+    assert not (project / "adapting").exists()
+    approved = [cue for cue in cues_of(project) if cue.status is Status.APPROVED]
+    assert len(approved) == 5
+    with ProjectStore(project, read_only=True) as store:
+        dialogue = store.dialogue
+
+    again = run("describe", project, "--adapter", adapter)
+    assert again.exit_code == 0, again.output
+    cues = cues_of(project)
+    assert [cue for cue in cues if cue.status is Status.APPROVED] == approved
+    rest = [cue for cue in cues if cue.status is Status.DRAFT]
+    assert rest
+    assert {cue.author for cue in rest} == {Author.ADAPTER}
+    assert not {cue.text for cue in rest} & {cue.text for cue in drafts}
+    with ProjectStore(project, read_only=True) as store:
+        assert store.dialogue == dialogue, "subtitles were not to be found by listening"
+    script = (project / "puppets.vtt").read_text()
+    assert all(cue.text in script for cue in approved)
+
+    other = run("describe", project, "--adapter", adapter, "--model", tiny_model)
+    assert other.exit_code == 1
+    assert "name its own model with --model" in other.stderr
+    assert cues_of(project) == cues
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [("", "holds no lines"), (",1.0,2.0,Ann.\n", "1 line with text"), (",1.0,9.0,A.\n,2.0,9.5,B.\n", "overlap")],
+)
+def test_bad_corrections_change_nothing(rows: str, told: str, project: Path, tmp_path: Path) -> None:
+    table = tmp_path / "c.csv"
+    table.write_text(f"id,in,out,text\n{rows}")
+    before = cues_of(project)
+    with pytest.raises(StoreError, match=told):
+        adapt(None, project, table, tmp_path / "adapted")
+    assert cues_of(project) == before
+    assert not (tmp_path / "adapted").exists()
+
+
+def test_an_adapter_is_not_written_over_something_else(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    refused = run("adapt", project, "-o", tmp_path)
+    assert refused.exit_code == 2
+    assert "is no adapter folder" in refused.stderr
+
+
+def test_a_cast_names_those_present(project: Path, tmp_path: Path) -> None:
+    film, subtitles = bundled_film()
+    cast = tmp_path / "cast.toml"
+    names = ["Hadi", "Paloma", "Jabari", "Nobody"]
+    cast.write_text("".join(f'[[character]]\nname = "{name}"\n' for name in names))
+    folder = tmp_path / "p"
+    done = run("describe", film, "-s", subtitles, "-o", folder, "--cast", cast, "--format", "csv")
+    assert done.exit_code == 0, done.output
+    assert "Nobody is there" in done.stderr
+    assert "not in the cast: GILDA" in done.stderr
+    rows = [json.loads(line) for line in (folder / "presence.jsonl").read_text().splitlines()]
+    named = [row for row in rows if row["names"]]
+    assert named
+    assert {name for row in named for name in row["names"]} == {"Hadi", "Paloma", "Jabari"}
+    cues = {(cue.visual.start_ms / 1000, cue.visual.end_ms / 1000): cue.text for cue in cues_of(folder)}
+    told = [any(name in cues.get((row["start"], row["end"]), "") for name in row["names"]) for row in named]
+    assert sum(told) > len(told) / 2, "a model that is told names uses them"
