@@ -20,7 +20,6 @@ import av.error
 from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
-from calvin.core.time import round_half_up
 from calvin.media.programme import Timeline
 from calvin.media.source import MediaLimits, open_film, start_us
 
@@ -194,12 +193,13 @@ class _Feed:
         if track.language:
             self._copy.metadata["language"] = track.language
         self._copy.disposition = track.disposition
+        self._tick_s = float(stream.time_base)
         self._packets: Iterator[Any] = (p for p in container.demux(stream) if p.dts is not None)
         self._next = next(self._packets, None)
         self._output = output
 
     def give(self, until_s: float) -> None:
-        while self._next is not None and self._next.dts * self._next.time_base <= until_s:
+        while self._next is not None and self._next.dts * self._tick_s <= until_s:
             packet = self._next
             self._next = next(self._packets, None)
             # An encoder's run-up would move every other stream in containers that begin at zero.
@@ -212,15 +212,16 @@ def _copy(
     source: Any, output: Any, copies: dict[int, tuple[Any, Essence]], added: Sequence[_Feed], timeline: Timeline,
     origin_us: int, on_time: Callable[[float], None] | None,
 ) -> None:  # fmt: skip
+    bases = {index: Fraction(source.streams[index].time_base) for index in copies}
     for packet in source.demux([source.streams[index] for index in copies]):
         if packet.dts is None and packet.pts is None:
             continue
-        copy, kept = copies[packet.stream.index]
-        base = Fraction(packet.time_base)
-        _move(packet, base, timeline, origin_us)
-        time = packet.pts if packet.pts is not None else packet.dts
-        seconds = float((packet.dts if packet.dts is not None else packet.pts) * base)
-        kept.add(packet, float(time * base) * 1000)
+        index = packet.stream.index
+        copy, kept = copies[index]
+        _move(packet, bases[index], timeline, origin_us)
+        tick_s = bases[index].numerator / bases[index].denominator
+        seconds = (packet.dts if packet.dts is not None else packet.pts) * tick_s
+        kept.add(packet, (packet.pts if packet.pts is not None else packet.dts) * tick_s * 1000)
         for feed in added:
             feed.give(seconds)
         packet.stream = copy
@@ -233,10 +234,13 @@ def _copy(
 
 def _move(packet: Any, base: Fraction, timeline: Timeline, origin_us: int) -> None:
     """Into film time, and later by the pauses before."""
+    if not timeline.pauses and not origin_us:
+        return
+    tick_us, parts = base.numerator * 1_000_000, base.denominator
 
     def moved(ticks: int) -> int:
-        film_us = round_half_up(float(ticks * base * 1_000_000)) - origin_us
-        return ticks + round(Fraction(timeline.added_us(film_us) - origin_us, 1_000_000) / base)
+        added_us = timeline.added_us(ticks * tick_us // parts - origin_us) - origin_us
+        return ticks + (2 * added_us * parts + tick_us) // (2 * tick_us)
 
     start, length = packet.pts, packet.duration
     if packet.stream.type == "subtitle" and start is not None and length and timeline.pauses:

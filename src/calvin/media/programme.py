@@ -41,6 +41,8 @@ class Timeline:
 
     def added_us(self, time_us: int) -> int:
         """How much later a moment of the film comes; what begins with a pause comes after it."""
+        if not self.pauses:
+            return 0
         return int(self._added[np.searchsorted(self._at, time_us, side="right")])
 
 
@@ -59,10 +61,17 @@ def programme_blocks(
         MediaError: the film or its sound cannot be read.
     """
     sound = SteadySound("flt", layout, rate)
+    held: list[np.ndarray] = []
     if track is not None:
         for frame, time_us in _frames(Path(film), track, limits or MediaLimits()):
-            yield from sound.feed(frame, time_us)
-        yield from sound.finish()
+            held += sound.feed(frame, time_us)
+            # Second by second: what is done to a block costs more than its samples do.
+            if sum(map(len, held)) >= rate:
+                yield np.concatenate(held)
+                held = []
+        held += sound.finish()
+    if held:
+        yield np.concatenate(held)
     yield from sound.silence(duration_ms * rate // 1000 - sound.samples)
 
 

@@ -92,10 +92,11 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack) -> int:
         kept = {i: Essence(e.kind, e.codec) for i, e in enumerate(muxed.streams) if e and e.kind != "attachment"}
         pictures = container.streams.video
         origin_ms = (start_us(container, pictures[0]) or 0) / 1000 if pictures else 0.0
+        tick_ms = {index: float(Fraction(streams[index].time_base)) * 1000 for index in kept}
         for packet in container.demux([streams[index] for index in kept]):
-            time = packet.pts if packet.pts is not None else packet.dts
+            time, index = packet.pts if packet.pts is not None else packet.dts, packet.stream.index
             if time is not None:
-                kept[packet.stream.index].add(packet, float(time * Fraction(packet.time_base)) * 1000 - origin_ms)
+                kept[index].add(packet, time * tick_ms[index] - origin_ms)
         for index, found in kept.items():
             _same(path, index, found, muxed.streams[index])
         audio = [stream.index for stream in container.streams.audio]
