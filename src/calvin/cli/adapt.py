@@ -33,6 +33,7 @@ def adapt(
     ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     check: Annotated[bool, typer.Option(help="Measure the effect on a fifth of the scenes, by tuning twice.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, also at 7B, and stop.")] = False,
 ) -> None:  # fmt: skip
     """Tune the model to this film: its characters, and the way you write.
 
@@ -45,18 +46,32 @@ def adapt(
 
         calvin describe film.calvin --adapter adapted
     """
-    from calvin.captioners.calvin import Calvin
+    from calvin.captioners.calvin import Calvin, find_model
+    from calvin.model.assemble import full_size_config
+    from calvin.model.loading import load_config
     from calvin.studio import adapt as studio
     from calvin.studio.corrections import check_target
     from calvin.training.adapt import adapt_config
+    from calvin.training.adapt_cost import adapt_cost
 
+    if dry_run:
+        for name, config in (
+            (model or "The bundled model", load_config(find_model(model))),
+            ("7B", full_size_config()),
+        ):
+            say(f"{name}:")
+            for line in adapt_cost(config, adapt_config(config)):
+                say(f"  {line}")
+        return
     check_target(out)
     base = Calvin.from_pretrained(model)
-    config = adapt_config(base.model)
+    settings = adapt_config(base.model.config)
     changes = {"seed": seed, "steps": iterations, "max_lr": rate}
-    loop = config.loop.changed(**{name: value for name, value in changes.items() if value is not None})
+    loop = settings.loop.changed(**{name: value for name, value in changes.items() if value is not None})
     with ProgressView() as progress:
-        made = studio.adapt(base, project, corrections, out, config.changed(loop=loop), regularisation, check, progress)
+        made = studio.adapt(
+            base, project, corrections, out, settings.changed(loop=loop), regularisation, check, progress
+        )
     say(f"{made.folder}: adapted to {made.scenes} scenes")
     for effect in made.effects:
         for line in effect.lines():

@@ -52,7 +52,7 @@ def adapt_compare(
     from calvin.training.adapt import adapt_config
 
     base = Calvin.from_pretrained(model)
-    adapt = adapt_config(base.model)
+    adapt = adapt_config(base.model.config)
     adapt = adapt.changed(loop=adapt.loop.changed(max_lr=rate)) if rate is not None else adapt
     config = StudyConfig.load(
         {"sizes": _numbers(sizes), "iterations": _numbers(iterations), "seeds": seeds, "adapt": adapt}, "adapt-compare"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from click.core import ParameterSource
@@ -13,10 +13,10 @@ from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from calvin.studio.describe import Description, FilmJob, Outcome
+    from calvin.studio.describe import Description, Outcome
 
-_SHAPING = ("context", "min_gap", "guard", "rate")
-"""Options that a project remembers."""
+_SHAPING = {"context": "context", "min_gap": "plan", "guard": "plan", "rate": "words_per_minute"}
+"""Options that a project remembers, and the settings they shape."""
 
 
 def describe(
@@ -68,6 +68,7 @@ def describe(
     """
     from calvin.captioners import open_captioner
     from calvin.captioners.adapted import AdaptedCalvin, open_adapted
+    from calvin.studio.again import film_and_settings
     from calvin.studio.cast import read_cast_file
     from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
     from calvin.studio.writers import find_writers
@@ -76,13 +77,15 @@ def describe(
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
-    given = {name for name in _SHAPING if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    given = {field for name, field in _SHAPING.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
     jobs = [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
     if any(film.is_dir() for film in films):
-        job, values = _project(jobs, values, given)
-        jobs = [job]
+        if len(films) > 1 or out_dir is not None:
+            raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
+        film, values = film_and_settings(films[0], values, given)
+        jobs = [FilmJob(film, lines[0], films[0], again=True)]
     people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
     if adapter is not None:
@@ -94,28 +97,6 @@ def describe(
     with ProgressView() as progress:
         outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
     raise typer.Exit(report(outcomes))
-
-
-def _project(jobs: list[FilmJob], values: dict[str, Any], given: set[str]) -> tuple[FilmJob, dict[str, Any]]:
-    """A project to describe again: its film, and its own settings where none are given."""
-    from calvin.studio.describe import FilmJob
-    from calvin.studio.store import ProjectStore
-
-    job, *others = jobs
-    if others or job.out_dir is not None:
-        raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
-    with ProjectStore(job.film, read_only=True) as store:
-        film, request = store.script() and store.film, store.get("request") or {}
-    assert film is not None
-    if not Path(film.path).is_file():
-        raise UsageError(f"The film of {job.film} is no longer at {film.path}: name it, with -o {job.film}.")
-    if "context" not in given:
-        values["context"] = request.get("context", values["context"])
-    if "rate" not in given:
-        values["words_per_minute"] = request.get("words_per_minute", values["words_per_minute"])
-    if not given & {"min_gap", "guard"}:
-        values["plan"] = request.get("plan", values["plan"])
-    return FilmJob(Path(film.path), job.subtitles, job.film, again=True), values
 
 
 def report(outcomes: list[Outcome]) -> int:

@@ -95,7 +95,7 @@ def adapt(
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
         if isinstance(base, AdaptedCalvin):
             raise UsageError("The model carries an adapter already: adapt the base it was made from.")
-        config = config or adapt_config(base.model)
+        config = config or adapt_config(base.model.config)
         regular = regular_scenes(base, regularisation, round(len(given) * config.regularisation))
         with open_project_features(store, base.encoder.hash) as features:
             work = _Work(base, store, features, config, regular, known_names(store, given), given, progress)

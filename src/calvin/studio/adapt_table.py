@@ -12,7 +12,7 @@ from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList
 from calvin.evaluation.scoring import Measure, score_set
 from calvin.evaluation.statistics import bootstrap_interval, paired_test
-from calvin.studio.adapt_study import Row, Study, StudyFilm, rows_of, split_film
+from calvin.studio.adapt_study import Kind, Row, Study, StudyFilm, rows_of, split_film
 
 PAPER: Mapping[tuple[str, int], float] = {
     ("none", 0): 10.85,
@@ -98,7 +98,7 @@ def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
     sizes = list(dict.fromkeys(score.row.size for score in scores if score.row.kind == "first"))
     first = sizes[0]
     more = 50 if 50 in sizes else max(sizes)
-    pairs = [
+    pairs: list[tuple[str, tuple[Kind, int], tuple[Kind, int]]] = [
         ("entities by oracle better than none", ("oracle", 0), ("none", 0)),
         ("entities by bank better than none", ("bank", 0), ("none", 0)),
         (f"{first} scenes better than none", ("first", first), ("none", 0)),

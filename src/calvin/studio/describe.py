@@ -13,10 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
+from calvin.captioners.adapted import AdaptedCalvin, open_adapted
 from calvin.captioners.cleaning import cleaning_note
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import CalvinError, StoreError
@@ -24,6 +26,7 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.types import Script
 from calvin.media import PlanSettings
+from calvin.studio.again import film_and_settings
 from calvin.studio.cast import Cast, read_cast_file
 from calvin.studio.casting import bring_cast
 from calvin.studio.export import export_script, keep_origin
@@ -91,30 +94,42 @@ def describe(
     film: str | Path,
     subtitles: str | Path | None = None,
     model: str | Captioner | None = None,
-    context: int = 3,
+    context: int | None = None,
     out_dir: str | Path | None = None,
     formats: Iterable[str] = ("vtt", "srt", "json"),
     progress: Listener = silent,
     cast: str | Path | Cast | None = None,
+    adapter: str | Path | None = None,
 ) -> Description:
-    """Describe one film.
+    """Describe one film, or a project again.
 
     Args:
         subtitles: where there are any, cues lie in the gaps between them; else each shot has one.
         model: a model folder, hub id or bundled name, or a captioner; None: the bundled model.
-        context: how many previous captions each caption sees.
+        context: how many previous captions each caption sees; None: 3, as the project, or as the adapter was trained.
         out_dir: the project folder.
         cast: who is in the film (`read_cast_file`).
+        adapter: what `adapt` made for this model.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
     """
     captioner = model if isinstance(model, Captioner) else None
-    settings = DescribeSettings.load({"context": context, "formats": tuple(formats)}, "describe")
+    values: dict[str, Any] = {"formats": tuple(formats), "names_alone": context is None}
+    values |= {"context": context} if context is not None else {}
+    settings = DescribeSettings.load(values, "describe")
     find_writers(settings.formats)
     job = FilmJob(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
+    if job.film.is_dir():
+        path, values = film_and_settings(job.film, values, values)
+        job = FilmJob(path, job.subtitles, job.film, again=True)
     people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
     captioner = captioner or open_captioner(model if isinstance(model, str) else None)
+    if adapter is not None:
+        captioner = open_adapted(captioner, adapter)
+    if isinstance(captioner, AdaptedCalvin) and context is None:
+        values["context"] = captioner.context
+    settings = DescribeSettings.load(values, "describe")
     [outcome] = describe_many([job], captioner, settings, progress, cast=people)
     if outcome.error is not None:
         raise outcome.error

@@ -82,7 +82,7 @@ def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
         StoreError: no film, no scene left, or no frame vectors to compare scenes by.
         UsageError: more scenes than there are.
     """
-    film, cues = store.script() and store.film, store.cues
+    film, cues = store.film, store.script().cues
     assert film is not None
     done = [cue for cue in cues if cue.author is Author.HUMAN or cue.status is Status.APPROVED]
     plans = [plan for plan in store.plans if not any(plan.span.overlap_ms(cue.span) for cue in done)]

@@ -20,13 +20,14 @@ from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt, fewshot_caption, regularisation_caption
 from calvin.data import collate
 from calvin.data.regularisation import RegularScene
-from calvin.model import CalvinForConditionalGeneration, CalvinProcessor
-from calvin.model.tuning import ATTENTION, FEED_FORWARD, add_lora, count_parameters, remove_adapter, set_trainable
+from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
+from calvin.model.tuning import ATTENTION, FEED_FORWARD, add_lora, remove_adapter, set_trainable
 from calvin.training.config import LoopConfig
 from calvin.training.loop import TrainResult, train
 
 LEAST_SCENES = 2
-_SMALL = 100_000_000
+_SMALL = 1024
+"""Width of the language model."""
 
 
 class AdaptConfig(FrozenConfig):
@@ -51,9 +52,9 @@ SMALL = AdaptConfig(loop=PAPER.loop.changed(max_lr=4e-3), lora_targets=(*ATTENTI
 the LoRA sits on its feed-forward layers too: with attention alone it had not learnt to say them in 100 iterations."""
 
 
-def adapt_config(model: CalvinForConditionalGeneration) -> AdaptConfig:
+def adapt_config(config: CalvinConfig) -> AdaptConfig:
     """The settings for a model of this size."""
-    return SMALL if count_parameters(model) < _SMALL else PAPER
+    return SMALL if config.text_config.hidden_size < _SMALL else PAPER
 
 
 @dataclass(frozen=True, slots=True, eq=False)

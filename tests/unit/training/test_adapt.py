@@ -11,6 +11,7 @@ import torch
 from calvin.core.errors import DataError
 from calvin.data.regularisation import RegularScene
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
+from calvin.model.assemble import full_size_config
 from calvin.model.tuning import load_adapter, save_adapter
 from calvin.training.adapt import PAPER, SMALL, AdaptConfig, FewshotBatches, FewshotScene, adapt_config, base_kept, tune
 
@@ -44,7 +45,8 @@ def test_the_defaults_are_the_papers() -> None:
 
 
 def test_a_small_model_has_settings_of_its_own(loaded: Loaded) -> None:
-    assert adapt_config(loaded[0]) is SMALL
+    assert adapt_config(loaded[0].config) is SMALL
+    assert adapt_config(full_size_config()) is PAPER
 
 
 def test_the_mix_is_half_this_film_and_half_others_each_once_an_epoch(loaded: Loaded) -> None:
