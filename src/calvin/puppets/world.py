@@ -238,7 +238,9 @@ def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list
 
 
 def _lone_scene(seed: int, source: str, number: int, split: Split, still: bool = False) -> Scene:
-    return random_scene(int(rng_for(seed, source, number).integers(2**31)), split, still=still)
+    """Shorter than a film's scenes: more clips to learn from in the same time."""
+    rng = rng_for(seed, source, number)
+    return random_scene(int(rng.integers(2**31)), split, seconds=int(rng.integers(10, 19)) / 5, still=still)
 
 
 def _draw_clip(target: Path, scene: Scene, size: Size) -> None:

@@ -30,6 +30,8 @@ def deviations(recipe: Recipe) -> list[str]:
         "of the micro-batches of stage 2 are text alone": stage.weights.get("text", 0.0) / sum(stage.weights.values()),
     }
     found = [f"{share:.0%} {what}" for what, share in shares.items() if share]
+    if "language_model" in recipe.stage1.trains:
+        found.append("stage 1 trains the language model too, where the paper's is frozen")
     if "language_model" in stage.trains:
         found.append("stage 2 trains the whole language model instead of a LoRA")
     return found
