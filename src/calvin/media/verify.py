@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +91,7 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack) -> int:
         kept = {i: Essence(e.kind, e.codec) for i, e in enumerate(muxed.streams) if e and e.kind != "attachment"}
         pictures = container.streams.video
         origin_ms = (start_us(container, pictures[0]) or 0) / 1000 if pictures else 0.0
-        tick_ms = {index: float(Fraction(streams[index].time_base)) * 1000 for index in kept}
+        tick_ms = {index: float(streams[index].time_base or 0) * 1000 for index in kept}
         for packet in container.demux([streams[index] for index in kept]):
             time, index = packet.pts if packet.pts is not None else packet.dts, packet.stream.index
             if time is not None:
