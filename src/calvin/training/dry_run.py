@@ -30,13 +30,13 @@ UTILISATION = 0.4
 _MEASURED = 24  # micro-batches looked at, where there is data
 
 _KINDS: Mapping[str, Kind] = {**SOURCES, "cc": "image", "text": "text"}
-_ASSUMED: Mapping[tuple[int, Kind], tuple[int, int]] = {
-    (1, "image"): (1, 20),
-    (2, "image"): (40, 30),
-    (2, "video"): (80, 25),  # three captions of context and a question
-    (2, "text"): (80, 25),
+_STAGE_1 = (1, 20)
+_STAGE_2: Mapping[Kind, tuple[int, int]] = {
+    "image": (40, 30),
+    "video": (80, 25),  # three captions of context and a question
+    "text": (80, 25),
 }
-"""Tokens of prompt and caption in a stage, where no data is given."""
+"""Tokens of prompt and caption, where no data is given."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def assumed_shapes(plan: Plan) -> list[tuple[float, BatchShape]]:
         shares[_KINDS[name]] += weight  # type: ignore[assignment]
     found = []
     for kind, share in shares.items():
-        prompt, caption = _ASSUMED[plan.stage.stage, kind]
+        prompt, caption = _STAGE_1 if plan.stage.stage == 1 else _STAGE_2[kind]
         visual = 0 if kind == "text" else plan.config.num_query_tokens
         frames = {"image": 1, "video": plan.stage.max_frames, "text": 0}[kind]
         # Captions start and end at other places in each row: logits are needed wherever any row has its own.

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from calvin.cli.main import app
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["calvin-7b-stage2"], "calvin-7b-stage2 needs --data"),
+        (["calvin-7b-stage9"], "no recipe 'calvin-7b-stage9'; there are: micro, mini, calvin-7b"),
+        (["calvin-7b-stage9", "--dry-run"], "no recipe 'calvin-7b-stage9'"),
+        (["calvin-7b-stage1", "--data", "gone.toml"], "no data file gone.toml"),
+        (["calvin-small", "--dry-run", "--data", "gone.toml"], "no data file gone.toml"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_made(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["train", *arguments, "--out", "run"])
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_shows_each_stage_and_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["train", "calvin-small", "--dry-run"])
+    assert result.exit_code == 0, result.stderr
+    for line in (
+        "calvin-small-stage1:",
+        "calvin-small-stage2:",
+        "134,515,008",
+        "FSDP2 on 8",
+        "TFLOP",
+        "Days on 8 A100",
+    ):
+        assert line in result.stdout
+    assert not list(tmp_path.iterdir())
