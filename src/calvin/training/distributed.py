@@ -93,8 +93,8 @@ def sync_gradients(model: nn.Module, wanted: bool) -> None:
 
 def whole(value: Tensor) -> Tensor:
     """A tensor whole and on the CPU; of a sharded one all processes must ask at the same time."""
-    full = value.detach().full_tensor() if isinstance(value, DTensor) else value.detach()
-    return full.to("cpu")
+    full = value.full_tensor() if isinstance(value, DTensor) else value
+    return full.detach().to("cpu")
 
 
 def like(value: Tensor, model_value: Tensor) -> Tensor:
