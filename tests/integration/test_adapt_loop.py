@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from calvin import adapt
-from calvin.captioners.calvin import find_model, fingerprint_of
+from calvin.captioners.calvin import Calvin, find_model, fingerprint_of
 from calvin.cli.demo import bundled_film
 from calvin.cli.main import app
 from calvin.core.errors import StoreError
 from calvin.core.time import Span, parse_timecode
 from calvin.core.types import Author, Cue, Status
+from calvin.data import MemoryFeatures, Sample
+from calvin.data.entities import EntityStripper
+from calvin.data.regularisation import write_regularisation
 from calvin.studio.store import ProjectStore
 
 
@@ -40,6 +45,46 @@ def correct(path: Path) -> None:
 def cues_of(project: Path) -> list[Cue]:
     with ProjectStore(project, read_only=True) as store:
         return store.cues
+
+
+def test_the_loop_with_a_model_of_random_weights(
+    tiny_model: Path, tmp_path: Path, make_film: Callable[..., Path]
+) -> None:
+    film = make_film(tmp_path / "film.mp4", (3.0, 3.0, 3.0, 3.0))
+    folder, table, adapter, regular = (tmp_path / name for name in ("p", "c.csv", "adapted", "r.safetensors"))
+    assert run("describe", film, "-m", tiny_model, "-o", folder, "-f", "vtt", "-c", 1).exit_code == 0
+    picked = run("pick", folder, "-n", 2, "-o", table)
+    assert picked.exit_code == 0, picked.output
+    with open(table, newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with open(table, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows([{**row, "text": f"Ann waves {number}."} for number, row in enumerate(rows)])
+    encoder = Calvin.from_pretrained(tiny_model).encoder
+    vectors = MemoryFeatures({"other": np.random.default_rng(0).normal(size=(20, 24))})
+    samples = [
+        Sample(str(i), "mad", "other", "video", "A man waves.", Span(i * 1000, i * 1000 + 900)) for i in range(4)
+    ]
+    write_regularisation(regular, samples, vectors, encoder, EntityStripper(), max_frames=4)
+    missing = run("adapt", folder, "-c", table, "-m", tiny_model, "-o", adapter)
+    assert missing.exit_code == 1
+    assert "calvin data regularisation" in missing.stderr
+    assert {cue.status for cue in cues_of(folder)} == {Status.DRAFT}, "nothing is changed where it cannot be done"
+    made = run("adapt", folder, "-c", table, "-m", tiny_model, "-o", adapter, "--regularisation", regular,
+               "--iterations", 2)  # fmt: skip
+    assert made.exit_code == 0, made.output
+    approved = [cue for cue in cues_of(folder) if cue.status is Status.APPROVED]
+    assert [cue.text for cue in approved] == ["Ann waves 0.", "Ann waves 1."]
+    again = run("describe", folder, "-m", tiny_model, "--adapter", adapter, "-f", "vtt")
+    assert again.exit_code == 0, again.output
+    cues = cues_of(folder)
+    assert [cue for cue in cues if cue.status is Status.APPROVED] == approved
+    assert {cue.author for cue in cues if cue.status is Status.DRAFT} <= {Author.ADAPTER}
+    refused = run("describe", folder, "--adapter", adapter)
+    assert refused.exit_code == 1
+    assert "name its own model with --model" in refused.stderr
+    assert cues_of(folder) == cues
 
 
 @pytest.fixture(scope="module")

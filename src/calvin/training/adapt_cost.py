@@ -31,5 +31,5 @@ def adapt_cost(config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = F
         f"A GPU needs {needs.total / 2**30:,.1f} GiB: weights {needs.weights / 2**30:,.1f}, training "
         f"{needs.training / 2**30:,.1f}, activations {needs.activations / 2**30:,.1f}.",
         f"{adapt.loop.steps} micro-batches of {adapt.batch_size} take {flops / 1e15:,.2f} PFLOP, some "
-        f"{flops / (A100_FLOPS * UTILISATION) / 60:,.1f} minutes on an A100 at an assumed {UTILISATION:.0%} of its peak.",
+        f"{flops / (A100_FLOPS * UTILISATION) / 60:,.1f} minutes on an A100 (assumed: {UTILISATION:.0%} of its peak).",
     ]
