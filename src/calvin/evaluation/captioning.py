@@ -115,7 +115,5 @@ def _before(before: Sequence[Sample], context: Context, store: CaptionStore) -> 
 
 
 def _kept(request: CaptionRequest, answer: CaptionAnswer) -> Captioned:
-    prompt, raw = request.prompt, answer.candidates[-1] if answer.cleaned else ""
-    return Captioned(
-        request.scene.id, clean_line(answer.text), prompt.context, prompt.entities, answer.cleaned, clean_line(raw)
-    )
+    prompt, said = request.prompt, clean_line(answer.said)
+    return Captioned(request.scene.id, clean_line(answer.text), prompt.context, prompt.entities, answer.cleaned, said)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calvin.captioners.speaking import to_answer
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.types import Frame
 from calvin.data import Sample
@@ -135,6 +136,17 @@ def test_scores_can_be_made_again_without_the_model(make_job: Make, parrot: Any,
     alone = finish(from_files(files[0], files[1]), ["rouge"])
     assert alone.card.references_sha256 == results.card.references_sha256
     assert alone.scores.get("ROUGE-L") == again.scores.get("ROUGE-L")
+
+
+def test_words_that_were_cleaned_are_kept_as_they_were_said(make_job: Make, parrot: Any, out: Path) -> None:
+    captioner = parrot()
+    said = 'In this scene, we see "Ann" wave.'
+    captioner.caption = lambda requests: [to_answer(said)] * len(requests)
+    evaluate(captioner, make_job(), out)
+    row = json.loads((out / "captions.jsonl").read_text().splitlines()[0])
+    assert row["cleaned"]
+    assert (row["text"], row["raw"]) == (to_answer(said).text, said)
+    assert row["text"] != said
 
 
 def test_empty_captions_are_counted(make_job: Make, parrot: Any, out: Path) -> None:
