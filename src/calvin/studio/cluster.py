@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from calvin.core.errors import MissingExtraError
+from calvin.core.errors import CalvinError, MissingExtraError
 from calvin.studio.parts import Part, Plan, Worker
 
 
@@ -18,6 +18,7 @@ def make_on_cluster(plan: Plan, parts: list[Part], workers: int, on_made: Callab
 
     Raises:
         MissingExtraError: Ray is not installed.
+        CalvinError: no cluster can be started or reached.
     """
     try:
         import ray
@@ -27,7 +28,14 @@ def make_on_cluster(plan: Plan, parts: list[Part], workers: int, on_made: Callab
     own = not ray.is_initialized()
     if own:
         local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + 1}
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
+        except Exception as error:  # Ray raises this bare class where its processes are slow to come up
+            ray.shutdown()
+            raise CalvinError(
+                f"Ray cannot be started or reached ({' '.join(str(error).split())[:200]}): try again, name a running "
+                "cluster in RAY_ADDRESS, or leave --ray out."
+            ) from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         by_name = {part.name: part for part in parts}
