@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_TEMPORARY = re.compile(r"\..*-[a-z0-9_]{8}(\.[^.]*)?")
-"""What `tempfile` makes of the prefixes used here."""
+TEMPORARY = ".calvin-tmp-"
+"""How the name of everything begins that is not finished yet."""
+_RETIRED = ".calvin-old-"
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:40]}-", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY, suffix=target.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -57,31 +57,47 @@ def file_sha256(path: str | Path) -> str:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that becomes `path` when the block ends well; an old `path` is replaced."""
+    """A temporary folder beside `path` that becomes `path` when the block ends well; an old `path` is replaced.
+
+    Of a process killed between taking the old folder away and putting the new one there, the old one comes back with
+    the next call, or with `restore_folder`.
+    """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    restore_folder(target)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
     try:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
         if target.exists():
-            retired = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-old-"))
-            target.replace(retired / "old")
-            temporary.replace(target)
-            shutil.rmtree(retired, ignore_errors=True)
-        else:
-            temporary.replace(target)
+            target.replace(_retired(target))
+        temporary.replace(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        restore_folder(target)
 
 
-def remove_leftovers(folder: str | Path) -> None:
-    """Remove what `atomic_path` and `atomic_folder` had begun below a folder when their process was killed.
+def restore_folder(path: str | Path) -> None:
+    """Bring back the folder that an `atomic_folder` had taken away when it was stopped before its last step."""
+    target, retired = Path(path), _retired(Path(path))
+    if retired.is_dir():
+        if target.exists():
+            shutil.rmtree(retired, ignore_errors=True)
+        else:
+            retired.replace(target)
 
-    Only for a folder that nobody else writes to just now.
+
+def _retired(target: Path) -> Path:
+    return target.parent / (_RETIRED + target.name)
+
+
+def remove_leftovers(*folders: str | Path) -> None:
+    """Remove what `atomic_path` and `atomic_folder` had begun right in these folders when their process was killed.
+
+    Only for folders that nobody else writes to just now.
     """
-    for path in Path(folder).glob("**/.*"):
-        if _TEMPORARY.fullmatch(path.name):
+    for folder in folders:
+        for path in Path(folder).glob(f"{TEMPORARY}*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from calvin.core.errors import CheckpointError, ConfigError, UsageError
-from calvin.core.files import atomic_folder, write_json
+from calvin.core.files import atomic_folder, restore_folder, write_json
 from calvin.model.loading import read_json
 from calvin.model.modeling import CalvinForConditionalGeneration, adapter_of
 
@@ -240,6 +240,7 @@ def adapter_facts(folder: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: not an adapter folder.
     """
+    restore_folder(folder)
     if not (Path(folder) / _FACTS).is_file():
         raise CheckpointError(f"{folder} is no adapter folder: make one with `calvin adapt PROJECT -o FOLDER`.")
     return read_json(Path(folder) / _FACTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -32,18 +33,17 @@ from calvin.media import (
 )
 from calvin.media.decode import SOUND
 from calvin.media.speech import detect_speech
-from calvin.studio.fit import Fitted
+from calvin.studio.fit import NOT_AGAIN, Fitted
 from calvin.studio.rows import Choice, FilmRow, Line, Plan
 from calvin.studio.store import ProjectStore
 from calvin.studio.timing import EstimatedLength, SpokenLength
+from calvin.studio.voice import FOLDER as VOICES
 
 FPS = 5.0
 """Frames a second that are kept and encoded, as in MAD."""
 FRAME_SIZE = 224
 """Shorter side of the stills; the vision tower's own preprocessing takes it from there."""
 NOTICE_FRAMES = 500
-NOT_AGAIN = 3
-"""How many cues back a description is not repeated."""
 
 
 @dataclass(eq=False)
@@ -143,9 +143,10 @@ def open_film_project(
     lines = read_subtitles(subtitles) if subtitles else None
     ours = not folder.exists()
     with ExitStack() as stack:
+        store = stack.enter_context(ProjectStore(folder))
+        ours = ours and store.film is None  # else another process made it meanwhile
         try:
-            store = stack.enter_context(ProjectStore(folder))
-            remove_leftovers(folder)
+            remove_leftovers(folder, folder / "frames", folder / VOICES)
             film = FilmRow(
                 _plain(path.stem), _plain(str(path.resolve())), facts.sha256, facts.duration_ms, _facts(facts)
             )
@@ -159,7 +160,7 @@ def open_film_project(
             known = (store.get("request") or {}).get("subtitles") if again else None
             _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else known}, again)
             _notice(hand, captioner)
-        except (CalvinError, OSError):
+        except (CalvinError, OSError, sqlite3.Error):
             stack.close()
             if ours:
                 shutil.rmtree(folder, ignore_errors=True)

@@ -12,6 +12,8 @@ from calvin.studio.timing import SpokenLength, words_within
 
 FEWEST_WORDS = 3
 """No sentence worth hearing is asked for in fewer words."""
+NOT_AGAIN = 3
+"""How many cues back a description is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)

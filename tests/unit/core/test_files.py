@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from calvin.core.files import atomic_folder, atomic_path, file_sha256, remove_leftovers, write_json, write_text
+from calvin.core.files import (
+    atomic_folder,
+    atomic_path,
+    file_sha256,
+    remove_leftovers,
+    restore_folder,
+    write_json,
+    write_text,
+)
 
 
 def listing(folder: Path) -> list[str]:
@@ -144,8 +152,10 @@ def test_a_folder_whose_making_fails_leaves_what_was_there(tmp_path: Path) -> No
 
 
 def test_what_a_killed_process_had_begun_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    kept = [tmp_path / ".hidden", tmp_path / "film.vtt", tmp_path / ".note-to-myself.txt"]
+    mine = (".hidden", ".note-to-myself.txt", ".env-template", ".vscode-insiders/settings", ".git-abcdefgh/config")
+    kept = [tmp_path / name for name in (*mine, "film.vtt", "footage/.calvin-tmp-of-mine")]
     for path in kept:
+        path.parent.mkdir(exist_ok=True)
         path.write_text("x")
     code = (
         "import os, signal, sys\n"
@@ -157,6 +167,37 @@ def test_what_a_killed_process_had_begun_is_removed_and_nothing_else(tmp_path: P
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -signal.SIGKILL
-    assert len([path for path in tmp_path.rglob(".*") if path not in kept]) == 2
-    remove_leftovers(tmp_path)
-    assert listing(tmp_path) == [".hidden", ".note-to-myself.txt", "film.vtt", "frames"]
+    assert len(list(tmp_path.rglob(".calvin-tmp-*"))) == 3
+    remove_leftovers(tmp_path, tmp_path / "frames", tmp_path / "absent")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_folder_taken_away_by_a_killed_process_comes_back(tmp_path: Path, again: bool) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "weights").write_text("old")
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from calvin.core.files import atomic_folder\n"
+        "replace = Path.replace\n"
+        "def once(path, target):\n"
+        "    replace(path, target)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Path.replace = once\n"
+        "with atomic_folder(sys.argv[1]) as folder:\n"
+        "    (folder / 'weights').write_text('new')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == -signal.SIGKILL
+    assert not target.exists()
+    if again:
+        with pytest.raises(ValueError, match="oh"):
+            make_half(target, ValueError("oh"))
+    else:
+        restore_folder(target)
+    assert (target / "weights").read_text() == "old"
+    with atomic_folder(target) as temporary:
+        (temporary / "weights").write_text("newer")
+    assert (target / "weights").read_text() == "newer"
+    assert not list(tmp_path.glob(".calvin-old-*"))
