@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import sqlite3
 import sys
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ class Commands(TyperGroup):
             # The reader of our output has gone, as in `calvin ... | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-        except (CalvinError, OSError) as error:
+        except (CalvinError, OSError, sqlite3.Error) as error:
             if ctx.params.get("debug"):
                 raise
             warn(f"Error: {sentence(error)}")
@@ -62,6 +63,10 @@ def sentence(error: BaseException) -> str:
     """What to tell a person about an error."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
+    if isinstance(error, sqlite3.Error):
+        return (
+            f"The project's database cannot be used ({error}): bring a copy of it back, or describe into a new folder."
+        )
     return " ".join(str(error).split())
 
 

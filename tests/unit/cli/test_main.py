@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -85,6 +86,12 @@ def test_an_unknown_command_is_refused(runner: CliRunner) -> None:
         (DataError("The list is empty:\n  fill it."), 1, "Error: The list is empty: fill it.\n"),
         (ConfigError("No such recipe."), 2, "Error: No such recipe.\n"),
         (OSError(28, "No space left on device", "/big/file"), 1, "Error: /big/file: No space left on device.\n"),
+        (
+            sqlite3.DatabaseError("malformed"),
+            1,
+            "Error: The project's database cannot be used (malformed): bring a copy of it back, or describe into a new "
+            "folder.\n",
+        ),
         (KeyboardInterrupt(), 130, "Stopped. What was finished is kept: the same command goes on from there.\n"),
     ],
 )

@@ -236,9 +236,30 @@ def test_one_may_look_while_another_is_at_work_but_not_write(store: ProjectStore
     store.add_cue(a_cue())
     with ProjectStore(store.folder, read_only=True) as looker:
         assert looker.cues == store.cues
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(StoreError, match=r"cannot be written .*readonly"):
             looker.add_cue(a_cue())
     assert len(store.cues) == 1
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(store: ProjectStore) -> None:
+    store.add_cue(a_cue())
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreError, match=r"cannot be written \(database or disk is full\): see that its disk has room"):
+        store.put("much", "x" * 100_000)
+    store._db.execute("PRAGMA max_page_count = 100000")
+    store.put("much", "x" * 100_000)
+    assert (len(store.cues), len(store.get("much"))) == (1, 100_000)
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(store: ProjectStore) -> None:
+    store._db.execute("PRAGMA defer_foreign_keys = ON")
+    store._db.execute("CREATE TABLE part (whole INTEGER REFERENCES film (id) DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(StoreError, match="FOREIGN KEY"), store.together():
+        store._db.execute("INSERT INTO part VALUES (99)")
+    assert not store._db.in_transaction
+    assert store._db.execute("SELECT count(*) FROM part").fetchone() == (0,)
+    store.add_cue(a_cue())
 
 
 def test_a_folder_without_a_project_is_not_made_one_by_looking(tmp_path: Path) -> None:
