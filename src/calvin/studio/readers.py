@@ -32,6 +32,9 @@ _COLUMNS = {
     "status": ("status",),
 }
 
+MAX_MS = 100 * 3_600_000
+"""No film lasts longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScriptLine:
@@ -68,6 +71,9 @@ def read_script(path: str | Path) -> list[ScriptLine]:
         raise StoreError(f"{source} cannot be imported: {str(error).rstrip('.')}; nothing was changed.") from error
     if not lines:
         raise StoreError(f"{source} holds no lines of a script: give VTT, SRT, DAPT or CSV with times and text.")
+    late = next((line for line in lines if line.span.end_ms > MAX_MS), None)
+    if late is not None:
+        raise StoreError(f"{source} cannot be imported: {late.where} ends after 100 hours; nothing was changed.")
     if len(lines) > MAX_CUES:
         raise StoreError(f"{source} holds more than {MAX_CUES} lines: it is no film's script.")
     return sorted(lines, key=lambda line: line.span)

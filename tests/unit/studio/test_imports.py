@@ -101,6 +101,19 @@ def times(cue: Cue) -> tuple[int, int]:
     return cue.span.start_ms, cue.span.end_ms
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("a.json", f'{{"cues": [{{"start_ms": 0, "end_ms": {10**30}, "text": "x"}}]}}', "cue 1"),
+        ("a.csv", "in,out,text\n00:00:01.000,400000.5,x\n", "line 2"),
+    ],
+)
+def test_times_that_no_film_has_are_refused(tmp_path: Path, name: str, text: str, where: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(StoreError, match=f"{where} ends after 100 hours; nothing was changed"):
+        read_script(tmp_path / name)
+
+
 def test_an_emptied_line_removes_its_cue_and_so_does_an_absent_one_on_request() -> None:
     emptied = plan_import(CUES, [line(" ", *times(CUES[0]), "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
     assert [(c.before, c.after) for c in emptied.changes] == [(CUES[0], None)]
