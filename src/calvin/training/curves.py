@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from calvin.core.files import write_text
+
 
 class Curve:
     """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none stands twice."""
@@ -15,7 +17,7 @@ class Curve:
         self.path = folder / "log.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
         rows = [row for row in read_log(self.path) if row["step"] < resumed_step]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def add(self, **row: Any) -> None:
         with self.path.open("a") as stream:
