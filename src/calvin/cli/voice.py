@@ -41,7 +41,13 @@ def voice(
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
-    if report.late:
-        first = ", ".join(late.cue.id for late in report.late[:5])
-        more = " and more" if len(report.late) > 5 else ""
-        warn(f"Note: {len(report.late)} cues take longer to say than their gap lasts (cue {first}{more}).")
+    told = {
+        "were too long when spoken and got other words that fit": report.reworded,
+        "are too long when spoken: the film is to pause for them (`extended`)": report.paused,
+        "stay as a person wrote them, though they take longer to say than their gap lasts": [
+            late.cue.id for late in report.late
+        ],
+    }
+    for what, ids in told.items():
+        if ids:
+            warn(f"Note: cues {', '.join(ids[:5])}{' and more' if len(ids) > 5 else ''} {what}.")

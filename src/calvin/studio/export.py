@@ -14,7 +14,7 @@ from calvin.core.files import file_sha256, write_text
 from calvin.media import PlanSettings
 from calvin.studio.store import ProjectStore
 from calvin.studio.timing import rooms
-from calvin.studio.writers import Provenance, Writer
+from calvin.studio.writers import WRITERS, Provenance, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +62,25 @@ def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path |
         StoreError: the project has no film yet.
     """
     script, origin = store.script(), provenance(store)
-    film = store.film
-    stem = Path(film.path).stem if film else script.title
     folder = folder or store.folder
     files, notes = [], []
     for writer in writers:
-        path, text = folder / f"{stem}{writer.suffix}", writer.render(script, origin)
-        aside = _make_way(store, path, text)
-        if aside is not None:
-            notes.append(
-                f"{path.name} was not as calvin wrote it and is kept as {aside.name}: `calvin import` reads it."
-            )
+        path, text = folder / f"{_stem(store)}{writer.suffix}", writer.render(script, origin)
+        notes += make_way(store, path, text)
         write_text(path, text)
         files.append(path)
     return Exported(tuple(files), tuple(notes))
+
+
+def writers_used(store: ProjectStore) -> list[Writer]:
+    """The writers of the formats that the script has been written in, in the project's own folder."""
+    written = store.get("written", {})
+    return [writer for writer in WRITERS.values() if f"{_stem(store)}{writer.suffix}" in written]
+
+
+def _stem(store: ProjectStore) -> str:
+    film = store.film
+    return Path(film.path).stem if film else store.script().title
 
 
 def remember_written(store: ProjectStore, path: Path, digest: str) -> None:
@@ -85,15 +90,16 @@ def remember_written(store: ProjectStore, path: Path, digest: str) -> None:
     store.put("written", written)
 
 
-def _make_way(store: ProjectStore, path: Path, text: str) -> Path | None:
-    """Move away a file that is not ours; returns where to. Killed at any moment, neither text is lost."""
-    aside = None
+def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
+    """Move away a file that is not ours, and say where to. Killed at any moment, neither text is lost."""
+    notes = []
     digest = sha256(text.encode("utf-8")).hexdigest()
     if path.is_file() and file_sha256(path) not in (digest, *store.get("written", {}).get(_name(store, path), [])):
         aside = next(name for name in _names_aside(path) if not name.exists())
         path.rename(aside)
+        notes.append(f"{path.name} was not as calvin wrote it and is kept as {aside.name}: `calvin import` reads it.")
     remember_written(store, path, digest)
-    return aside
+    return notes
 
 
 def _names_aside(path: Path) -> Iterator[Path]:

@@ -24,11 +24,13 @@ from calvin.media.mux import DESCRIPTION, FILM_SUFFIXES, FLAGLESS, AddedTrack, D
 from calvin.media.programme import Pause, Timeline, programme_blocks, with_pauses
 from calvin.media.source import AudioStream, FilmFacts, probe
 from calvin.media.verify import check_film, check_voices
+from calvin.studio.export import make_way
+from calvin.studio.refit import settled
 from calvin.studio.rows import FilmRow
 from calvin.studio.store import ProjectStore
 from calvin.studio.timing import rooms
 from calvin.studio.voice import SpokenCue, spoken_cues
-from calvin.studio.writers import VttWriter
+from calvin.studio.writers import Provenance, VttWriter
 
 SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}
 _BREATH_MS = 100
@@ -62,8 +64,8 @@ class Placement:
 def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration_ms: int, extended: bool) -> Placement:
     """Each voice at its cue's start. One that lasts longer than its room makes an extended version pause there.
 
-    Otherwise a cue marked as extended is left out, because it would be spoken over dialogue, and any other is spoken as
-    a person placed it. No voice is ever cut.
+    Otherwise such a cue is left out, because it would be spoken over dialogue; only one that a person wrote or approved
+    and did not mark as extended is spoken as it was placed. No voice is ever cut.
     """
     placed = Placement()
     room = rooms([s.cue for s in spoken], dialogue, duration_ms)
@@ -76,7 +78,7 @@ def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration
             voice = PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id)
             placed.pauses.append(Pause(at, one.duration_ms - (at - start) + _BREATH_MS))
             added += placed.pauses[-1].length_ms
-        elif one.duration_ms > until - start and one.cue.extended:
+        elif one.duration_ms > until - start and (one.cue.extended or not settled(one.cue)):
             placed.left_out.append(one)
             continue
         else:
@@ -128,15 +130,25 @@ def mix_project(
         job = _Job(target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener)
         job.enough_room()
         with _written(target):
-            report = job.run()
-        if extended:
-            script = store.script()
-            cues = tuple(
-                replace(one.cue, span=Span(voice.start_ms, voice.end_ms), extended=False)
-                for one, voice in zip(placed.spoken, placed.voices, strict=True)
-            )
-            report.files.append(VttWriter().write(replace(script, cues=cues), target.with_suffix(".vtt")))
+            report = _with_times(job, store) if extended else job.run()
     report.notes += _notes(placed, facts, language, job.track)
+    return report
+
+
+def _with_times(job: _Job, store: ProjectStore) -> MixReport:
+    """The version that pauses, and beside it the script in its times: both whole, or neither."""
+    cues = tuple(
+        replace(one.cue, span=Span(voice.start_ms, voice.end_ms), extended=False)
+        for one, voice in zip(job.placed.spoken, job.placed.voices, strict=True)
+    )
+    writer = VttWriter()
+    path = job.target.with_name(f"{job.target.stem}.descriptions{writer.suffix}")
+    text = writer.render(replace(store.script(), cues=cues), Provenance())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+        report = job.run()
+        report.notes += make_way(store, path, text)
+    report.files.append(path)
     return report
 
 

@@ -123,6 +123,14 @@ class ProjectStore(Database):
             draft = Cue("", span, text, plan.visual, plan.event_ms, author, extended=choice is Choice.EXTENDED)
             return self.add_cue(draft, plan_id=plan.id, candidates=candidates)
 
+    def decide(self, cue_id: str, decision: Decision) -> None:
+        """Put another decision, with its reason, on the place of a cue."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE plan SET choice = ?, reason = ? WHERE id = (SELECT plan_id FROM cue WHERE id = ?)",
+                (decision.choice, decision.reason, _number(cue_id)),
+            )
+
     def close_plans(self, span: Span, reason: str) -> None:
         """Leave open plans that a person's cue at `span` takes the place of."""
         with self._change() as db:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from calvin.media.languages import short_code
 from calvin.media.loudness import levelled, trimmed
 from calvin.media.sound import read_wav, write_wav
 from calvin.media.voice import EspeakVoice, ToneVoice, Voice, open_voice, pronounced, read_pronunciations
+from calvin.studio.export import export_script, writers_used
+from calvin.studio.refit import Said, fit_measured, room_to_speak
 from calvin.studio.store import ProjectStore
-from calvin.studio.writers.base import spoken
+from calvin.studio.writers.base import printable, spoken
 
 FOLDER, PRONUNCIATION = "voice", "pronunciation.csv"
 SETTING = "voice"
@@ -44,16 +46,19 @@ class SpokenCue:
 
 @dataclass
 class VoiceReport:
-    """`made` cues were spoken now, `kept` are those of an earlier run; `late` do not fit their place."""
+    """`made` cues were spoken now, `kept` are those of an earlier run.
+
+    Of those that the voice takes too long for, `reworded` got another candidate, `paused` were marked as extended, and
+    `late` are a person's, which stay as they are.
+    """
 
     voice: str
     made: int = 0
     kept: int = 0
     cues: list[SpokenCue] = field(default_factory=list)
-
-    @property
-    def late(self) -> list[SpokenCue]:
-        return [s for s in self.cues if not s.cue.extended and s.duration_ms > s.cue.span.duration_ms]
+    reworded: list[str] = field(default_factory=list)
+    paused: list[str] = field(default_factory=list)
+    late: list[SpokenCue] = field(default_factory=list)
 
 
 def voice_project(
@@ -66,7 +71,8 @@ def voice_project(
     """Speak every cue of a project into its folder `voice/`, and note in the store how long each takes.
 
     Killed at any moment, the same call goes on. Only cues whose words, voice, pace, level or pronunciation are new are
-    spoken again.
+    spoken again. A model's cue that takes longer than its room gets words that fit, or is marked as `extended`; the
+    scripts in the project are then written anew.
 
     Args:
         voice: a voice, its name, or the path of a Piper model; None for the best one in the project's language.
@@ -114,10 +120,11 @@ def _speak_all(
     home = store.folder / FOLDER
     home.mkdir(exist_ok=True)
     identity = speaker.identity
-    for number, (cue, text) in enumerate(cues, 1):
+
+    def say(cue: Cue, text: str) -> SpokenCue | None:
         words = pronounced(text, said)
         if not any(character.isalnum() for character in words):
-            continue
+            return None
         path = home / f"{cue.id}-{_key(identity, settings, words)}.wav"
         duration_ms = _length_ms(path)
         if duration_ms is None:
@@ -125,14 +132,39 @@ def _speak_all(
             report.made += 1
         else:
             report.kept += 1
-        report.cues.append(SpokenCue(cue, path, duration_ms))
+        return SpokenCue(cue, path, duration_ms)
+
+    for number, (cue, text) in enumerate(cues, 1):
+        one = say(cue, text)
+        report.cues += [one] if one else []
         stage.update(number)
+    _fit(store, report, say)
     _remember(store, report, settings)
     wanted = {spoken_cue.path for spoken_cue in report.cues}
     for old in home.glob("*.wav"):
         if old not in wanted:
             old.unlink()
     return report
+
+
+def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> None:
+    """Words that fit in place of those the voice takes too long for, else the mark of a pause."""
+
+    def ms(cue: Cue, text: str) -> int | None:
+        one = say(cue, printable(text))
+        return one.duration_ms if one else None
+
+    changed = fit_measured(store, [Said(one.cue, one.duration_ms) for one in report.cues], ms)
+    for number, one in enumerate(report.cues):
+        cue = changed.get(one.cue.id)
+        if cue is None:
+            continue
+        (report.reworded if cue.text != one.cue.text else report.paused).append(cue.id)
+        report.cues[number] = say(cue, printable(cue.text)) or one
+    room = room_to_speak(store, guarded=False)
+    report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]
+    if changed and (writers := writers_used(store)):
+        export_script(store, writers)
 
 
 def _key(voice: str, settings: VoiceSettings, words: str) -> str:

@@ -17,7 +17,7 @@ from av.stream import Disposition
 from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
-from calvin.core.types import Cue
+from calvin.core.types import Cue, Status
 from calvin.media import read_subtitles
 from calvin.media.mix import MixSettings
 from calvin.media.mux import essence
@@ -149,8 +149,13 @@ def test_the_version_that_pauses(project: Callable[..., Path], tmp_path: Path, s
     plain = mix_project(folder, tmp_path / "plain.mkv")
     assert plain.cues == 1
     assert any("--extended" in note for note in plain.notes)
+    (tmp_path / "long.vtt").write_text("mine")
+    (tmp_path / "long.descriptions.vtt").write_text("mine too")
     report = mix_project(folder, tmp_path / f"long{suffix}", extended=True)
     assert (report.cues, report.pauses, len(report.files)) == (2, 1, 2)
+    assert (tmp_path / "long.vtt").read_text() == "mine"
+    assert (tmp_path / "long.descriptions.kept-1.vtt").read_text() == "mine too"
+    assert any("kept-1" in note for note in report.notes)
     pause = (voiced.cues[1].duration_ms - 2000 + 100) / 1000
     # Every frame is there with its content, those from 7 s on later by the pause.
     before, after = packets(tmp_path / "film.mp4", "video"), packets(report.files[0], "video")
@@ -173,18 +178,20 @@ def test_the_version_that_pauses(project: Callable[..., Path], tmp_path: Path, s
     ]  # fmt: skip
 
 
-def spoken(number: int, start: int, end: int, length: int, extended: bool = False) -> SpokenCue:
-    cue = Cue(str(number), Span(start, end), "x", Span(start, end), start, extended=extended)
+def spoken(number: int, start: int, end: int, length: int, extended: bool = False, **options: Any) -> SpokenCue:
+    cue = Cue(str(number), Span(start, end), "x", Span(start, end), start, extended=extended, **options)
     return SpokenCue(cue, Path(f"{number}.wav"), length)
 
 
 def test_places() -> None:
-    cues = [spoken(1, 1000, 3000, 2500), spoken(2, 4000, 6000, 5000, True), spoken(3, 9000, 10_000, 3000)]
-    lines = [Span(6300, 8000), Span(10_300, 11_000)]
+    approved = spoken(3, 9000, 10_000, 3000, status=Status.APPROVED)
+    cues = [spoken(1, 1000, 3000, 2500), spoken(2, 4000, 6000, 5000, True), approved, spoken(4, 14_000, 15_000, 3000)]
+    lines = [Span(6300, 8000), Span(10_300, 11_000), Span(16_000, 17_000)]
     plain = place_voices(cues, lines, 20_000, extended=False)
     assert [voice.start_ms for voice in plain.voices] == [1000, 9000]
-    assert [one.cue.id for one in plain.left_out] == ["2"]
+    assert [one.cue.id for one in plain.left_out] == ["2", "4"]
     assert [one.cue.id for one in plain.late] == ["3"]
+    cues, lines = cues[:3], lines[:2]
     long = place_voices(cues, lines, 20_000, extended=True)
     assert long.pauses == [Pause(6000, 3100), Pause(10_000, 2100)]
     assert [voice.start_ms for voice in long.voices] == [1000, 4000, 12_100]
@@ -212,7 +219,7 @@ def refused(folder: Path, target: Path, match: str, kind: type[CalvinError] = Ca
 def test_what_is_not_ready_is_told(project: Callable[..., Path], tmp_path: Path) -> None:
     folder = project(voiced=False)
     refused(folder, tmp_path / "out.mkv", "calvin voice", UsageError)
-    voice_project(folder, ToneVoice())
+    voice_project(folder, ToneVoice(), VoiceSettings(rate=300))
     refused(folder, tmp_path / "out.avi", "suffixes", UsageError)
     refused(folder, tmp_path / "film.mp4", "the film itself", UsageError)
     film = tmp_path / "film.mp4"

@@ -15,9 +15,11 @@ from calvin.media.loudness import loudness_lufs
 from calvin.media.sound import read_wav
 from calvin.media.voice import ToneVoice
 from calvin.studio import voice as module
-from calvin.studio.rows import FilmRow
+from calvin.studio.export import export_script
+from calvin.studio.rows import Choice, FilmRow, Line, Plan
 from calvin.studio.store import ProjectStore
 from calvin.studio.voice import VoiceSettings, measured_ms, spoken_cues, voice_project
+from calvin.studio.writers import find_writers
 
 TEXTS = ("Mara opens the door.", "She looks down the dark street.", "-", "Rain.")
 
@@ -102,11 +104,37 @@ def test_a_damaged_file_is_made_again(project: Path) -> None:
     assert voice_project(project, Listening()).made == 1
 
 
-def test_late_cues_are_told(project: Path) -> None:
+def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> None:
+    """A person's words stay; a model's are fitted by what the voice takes, whatever was estimated."""
+    long = (
+        "She walks along the old street in the cold rain and waits.",
+        "A man in a blue coat digs in his garden there.",
+    )
+    beams = (["She walks along the wet street.", "She walks.", "She runs."], ["He digs and digs and looks around."])
     with ProjectStore(project) as store:
-        store.edit_cue(replace(store.cue("1"), text="word " * 30))
-        store.edit_cue(replace(store.cue("2"), text="word " * 30, extended=True))
-    assert [s.cue.id for s in voice_project(project, Listening()).late] == ["1"]
+        store.edit_cue(replace(store.cue("1"), text="word " * 30, author=Author.HUMAN))
+        store.set_dialogue([Line(Span(10_000, 12_000), "Go."), Line(Span(42_000, 45_000), "Go.")])
+        store.set_plan([Plan(Span(at, at + 1700), Span(at, at + 1700), at) for at in (40_000, 58_000)])
+        ids = []
+        for plan, text, others in zip(store.plans, long, beams, strict=True):
+            cue = store.finish_plan(plan, text, plan.span, others)
+            ids += [cue.id] if cue else []
+        export_script(store, find_writers(["srt"]))
+    speaker = Listening()
+    report = voice_project(project, speaker)
+    assert (report.reworded, report.paused, [s.cue.id for s in report.late]) == (ids[:1], ids[1:], ["1"])
+    with ProjectStore(project) as store:
+        fitting, pausing = map(store.cue, ids)
+        assert (fitting.text, fitting.extended) == ("She walks.", False)
+        assert fitting.span.duration_ms == measured_ms(store)[fitting.id] <= 1700
+        assert (pausing.text, pausing.extended) == (long[1], True)
+        assert [d.choice for d in store.decisions] == [Choice.CANDIDATE, Choice.EXTENDED]
+        assert all(d.reason.startswith("Spoken, it takes ") for d in store.decisions)
+        assert spoken_cues(store)[1] == []
+    assert "She walks." in (project / "film.srt").read_text()
+    assert {s.path for s in report.cues} == set((project / "voice").glob("*.wav"))
+    again = voice_project(project, speaker)
+    assert (again.made, again.reworded, again.paused) == (0, [], [])
 
 
 def test_tones_are_no_voice_by_default(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

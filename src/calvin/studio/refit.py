@@ -1,0 +1,66 @@
+"""Cues fitted once more when a voice has said them: the estimate they were written by may have been too short."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from calvin.captioners.guard import is_sound, says_again
+from calvin.core.time import Span
+from calvin.core.types import Author, Cue, Status
+from calvin.studio.export import project_plan
+from calvin.studio.fit import NOT_AGAIN
+from calvin.studio.rows import Choice, Decision
+from calvin.studio.store import ProjectStore
+from calvin.studio.timing import rooms
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A cue and how long the voice took for it."""
+
+    cue: Cue
+    ms: int
+
+
+def settled(cue: Cue) -> bool:
+    """Whether a person wrote or approved a cue, so that nothing here may change it."""
+    return cue.author is Author.HUMAN or cue.status is Status.APPROVED
+
+
+def room_to_speak(store: ProjectStore, guarded: bool = True) -> dict[str, int]:
+    """The milliseconds that each cue, by id, may be spoken for; `guarded` keeps the time before dialogue free."""
+    guard = project_plan(store).guard_ms if guarded else 0
+    lines = [Span(max(0, line.span.start_ms - guard), line.span.end_ms) for line in store.dialogue]
+    return rooms(store.cues, lines, store.film.duration_ms if store.film else None)
+
+
+def fit_measured(store: ProjectStore, said: Sequence[Said], ms: Callable[[Cue, str], int | None]) -> dict[str, Cue]:
+    """Replace cues that take longer than their room by the best candidate that fits, else mark them as `extended`.
+
+    `ms` speaks other words for a cue and says how long they take. Returns the cues that changed, by id.
+    """
+    room, changed = room_to_speak(store), {}
+    order = [one.cue for one in said]
+    for number, one in enumerate(said):
+        cue, has = one.cue, room[one.cue.id]
+        if cue.extended or settled(cue) or one.ms <= has:
+            continue
+        near = [other.text for other in (*order[max(0, number - NOT_AGAIN) : number], *order[number + 1 : number + 2])]
+        needs = f"Spoken, it takes {one.ms / 1000:.1f} s of {has / 1000:.1f} s"
+        for text in store.candidates(cue.id):
+            if text == cue.text or not is_sound(text, None) or any(says_again(text, other) for other in near):
+                continue
+            length = ms(cue, text)
+            if length is not None and length <= has:
+                span = Span(cue.span.start_ms, cue.span.start_ms + length)
+                new, why = replace(cue, text=text, span=span), f"the best other that fits takes {length / 1000:.1f} s."
+                decision = Decision(Choice.CANDIDATE, f"{needs}; {why}")
+                break
+        else:
+            new = replace(cue, extended=True)
+            decision = Decision(Choice.EXTENDED, f"{needs}, and no other candidate fits: the film pauses.")
+        with store.together():
+            changed[cue.id] = order[number] = store.edit_cue(new)
+            store.decide(cue.id, decision)
+    return changed
