@@ -143,9 +143,7 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     source = Path(model)
     if not source.exists():
         source = fetch(check_source(ALIASES.get(model, model)), options.agree)
-    config = load_config(source)
-    if config.model_type not in MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
-        raise CheckpointError(f"{model} is a {config.model_type}, which is no model that looks and writes.")
+    config = load_config(source, MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES, "one that looks and writes")
     blip = config.model_type in _BLIP
     processor = _processor(source, blip)
     if not blip and not processor.chat_template:

@@ -48,7 +48,7 @@ def adapt(
     """
     from calvin.captioners.calvin import Calvin, find_model
     from calvin.model.assemble import full_size_config
-    from calvin.model.loading import load_config
+    from calvin.model.loading import CALVIN, load_config
     from calvin.studio import adapt as studio
     from calvin.studio.corrections import check_target
     from calvin.training.adapt import adapt_config
@@ -56,7 +56,7 @@ def adapt(
 
     if dry_run:
         for name, config in (
-            (model or "The bundled model", load_config(find_model(model))),
+            (model or "The bundled model", load_config(find_model(model), CALVIN, "a CALVIN")),
             ("7B", full_size_config()),
         ):
             say(f"{name}:")

@@ -12,7 +12,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, Blip2QF
 
 from calvin.core.errors import CheckpointError, ConfigError
 from calvin.model.configuration import CalvinConfig
-from calvin.model.loading import load_strict, quiet
+from calvin.model.loading import (
+    A_LANGUAGE_MODEL,
+    BERT,
+    LANGUAGE_MODELS,
+    check_architecture,
+    load_config,
+    load_strict,
+    quiet,
+)
 from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
 from calvin.model.projector import CalvinProjector
@@ -87,7 +95,10 @@ def assemble(
     if encoder is None or image_embed_dim is None:
         raise ConfigError("Without a vision tower, name the encoder (id, hash) and the width of its vectors.")
     language_model, tokenizer = load_language_model(language, dtype)
-    bert_model = load_strict(BertModel, bert, allow_missing=r"^pooler\.") if bert is not None else None
+    bert_model = None
+    if bert is not None:
+        load_config(bert, BERT, "a BERT")
+        bert_model = load_strict(BertModel, bert, allow_missing=r"^pooler\.")
     fields = dict(qformer or {})
     if bert_model is not None:
         fields |= bert_fields(bert_model.config)
@@ -146,15 +157,17 @@ def load_language_model(source: Source, dtype: torch.dtype = torch.float32) -> t
     """A causal language model and its tokenizer, from a folder, an id or a GGUF file.
 
     Raises:
-        CheckpointError: not readable, not whole, or (GGUF) the `gguf` package is missing.
+        CheckpointError: not readable, not whole, of an architecture not allowed, or (GGUF) `gguf` is missing.
     """
     path = Path(source)
     if path.suffix != ".gguf":
-        model = load_strict(AutoModelForCausalLM, source, dtype=dtype)
+        config = load_config(source, LANGUAGE_MODELS, A_LANGUAGE_MODEL)
+        model = load_strict(AutoModelForCausalLM, source, config=config, dtype=dtype)
         return model, _load(AutoTokenizer, str(source))
     if not path.is_file():
         raise CheckpointError(f"There is no file {path}.")
     model = _load(AutoModelForCausalLM, str(path.parent), gguf_file=path.name, dtype=dtype)
+    check_architecture(model.config.to_dict(), LANGUAGE_MODELS, source, A_LANGUAGE_MODEL)
     return model.eval(), _load(AutoTokenizer, str(path.parent), gguf_file=path.name)
 
 

@@ -7,19 +7,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig
+from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils import logging
 
 from calvin.core.errors import CheckpointError
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
+
+CALVIN = frozenset({"calvin"})
+BERT = frozenset({"bert"})
+# fmt: off
+TOWERS = frozenset({
+    "beit", "calvin_frame_encoder", "clip", "clip_vision_model", "convnext", "convnextv2", "deit", "dinov2",
+    "dinov2_with_registers", "dinov3_convnext", "dinov3_vit", "metaclip_2", "metaclip_2_vision_model", "regnet",
+    "resnet", "siglip", "siglip_vision_model", "swin", "swinv2", "vit",
+})
+LANGUAGE_MODELS = frozenset({
+    "arcee", "bloom", "cohere", "cohere2", "exaone4", "falcon", "gemma", "gemma2", "gemma3_text", "glm", "glm4", "gpt2",
+    "gpt_neo", "gpt_neox", "gpt_oss", "granite", "helium", "llama", "ministral", "ministral3", "mistral", "mixtral",
+    "nemotron", "olmo", "olmo2", "olmo3", "olmoe", "opt", "phi", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+    "smollm3", "stablelm", "starcoder2",
+})
+# fmt: on
+"""Architectures that a model, or a part of one, may be of: a checkpoint from elsewhere does not choose which of
+transformers' hundreds runs."""
+A_TOWER = f"a vision tower that can be used ({', '.join(sorted(TOWERS))})"
+A_LANGUAGE_MODEL = f"a language model that can be used ({', '.join(sorted(LANGUAGE_MODELS))})"
+_PARTS = (
+    ("text_config", "language model", LANGUAGE_MODELS, A_LANGUAGE_MODEL),
+    ("vision_config", "vision tower", TOWERS, A_TOWER),
+    ("backbone_config", "backbone", TOWERS, A_TOWER),
+)
 
 
 @contextmanager
@@ -55,17 +80,37 @@ def check_source(path_or_id: str | Path) -> str:
     return text
 
 
-def load_config(path_or_id: str | Path) -> Any:
+def load_config(path_or_id: str | Path, known: Collection[str], what: str) -> Any:
     """The configuration of a model folder or hub id, without running any code that comes with it.
 
+    Args:
+        known: the architectures allowed.
+        what: what it should be, for the error.
+
     Raises:
-        CheckpointError: there is none, or it cannot be read.
+        CheckpointError: there is none, it cannot be read, or it or a part of it is of an architecture not allowed.
     """
     source = check_source(path_or_id)
     try:
+        # Before anything is built of it, for building may already import what the architecture wants.
+        check_architecture(PreTrainedConfig.get_config_dict(source)[0], known, source, what)
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
         raise CheckpointError(f"The configuration of {source} cannot be read: {_first_line(error)}") from error
+
+
+def check_architecture(config: Mapping[str, Any], known: Collection[str], source: str | Path, what: str) -> None:
+    """
+    Raises:
+        CheckpointError: the configuration, or that of a part of a CALVIN or of its tower, is of none of these.
+    """
+    kind = config.get("model_type")
+    if kind not in known:
+        raise CheckpointError(f"{source} is a {kind or 'nameless'} model, not {what}.")
+    parts = {"calvin": _PARTS[:2], "calvin_frame_encoder": _PARTS[2:]}.get(kind, ())
+    for key, name, allowed, wanted in parts:
+        if config.get(key) is not None:
+            check_architecture(config[key], allowed, f"The {name} in {source}", wanted)
 
 
 def load_strict(model_class: Any, path_or_id: str | Path, allow_missing: str = "", **options: Any) -> Any:

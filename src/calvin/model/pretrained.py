@@ -9,7 +9,7 @@ import torch
 from transformers import AutoProcessor
 
 from calvin.core.errors import CheckpointError
-from calvin.model.loading import load_config, load_strict, quiet
+from calvin.model.loading import CALVIN, load_config, load_strict, quiet
 from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.processing import CalvinProcessor
 
@@ -28,9 +28,7 @@ def load_calvin(
     Raises:
         CheckpointError: not a CALVIN, a missing tensor or one of another shape, or no processor beside it.
     """
-    config = load_config(path_or_id)
-    if config.model_type != "calvin":
-        raise CheckpointError(f"{path_or_id} is a {config.model_type} model, not a CALVIN.")
+    config = load_config(path_or_id, CALVIN, "a CALVIN")
     model = load_strict(CalvinForConditionalGeneration, path_or_id, config=config, dtype=dtype or torch.float32)
     try:
         with quiet():

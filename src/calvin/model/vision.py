@@ -23,7 +23,7 @@ from transformers import (
 
 from calvin.core.errors import CheckpointError, DataError
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig, FrameEncoderOutput
-from calvin.model.loading import load_config, load_strict
+from calvin.model.loading import A_TOWER, CALVIN, TOWERS, load_config, load_strict
 
 __all__ = [
     "CalvinFrameEncoder",
@@ -84,7 +84,7 @@ def load_vision_tower(path_or_id: str | Path) -> tuple[nn.Module, Any]:
     Raises:
         CheckpointError: not a model, not whole, or a CALVIN without a tower (it works from stored features).
     """
-    config = load_config(path_or_id)
+    config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
     if config.model_type == "calvin":
         from calvin.model.pretrained import load_calvin  # here, because the composite is built on this module
 
@@ -197,7 +197,7 @@ def encoder_identity(path_or_id: str | Path) -> tuple[str, str]:
     Raises:
         CheckpointError: as `load_vision_tower`.
     """
-    config = load_config(path_or_id)
+    config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
     if config.model_type == "calvin":
         return str(config.encoder_id), str(config.encoder_hash)
     tower, _ = load_vision_tower(path_or_id)

@@ -10,7 +10,16 @@ from transformers import AutoConfig, AutoTokenizer
 from calvin.core.errors import CheckpointError
 from calvin.model import VISUAL_TOKEN, CalvinConfig, CalvinProcessor
 from calvin.model.assemble import bert_fields
-from calvin.model.loading import load_config, quiet
+from calvin.model.loading import (
+    A_LANGUAGE_MODEL,
+    A_TOWER,
+    BERT,
+    LANGUAGE_MODELS,
+    TOWERS,
+    check_architecture,
+    load_config,
+    quiet,
+)
 from calvin.model.vision import vector_width, vision_config_of
 from calvin.training.data_file import ModelParts
 from calvin.training.full_size import StageRecipe
@@ -22,11 +31,15 @@ def config_of_parts(parts: ModelParts, recipe: StageRecipe) -> CalvinConfig:
     Raises:
         CheckpointError: a part is not there.
     """
-    vision = vision_config_of(load_config(parts.vision))
+    vision = vision_config_of(load_config(parts.vision, TOWERS, A_TOWER))
     qformer: dict[str, Any] = {"num_hidden_layers": recipe.qformer_layers}
     if parts.bert is not None:
-        qformer |= bert_fields(load_config(parts.bert))
-    text = _gguf(AutoConfig, parts.language) if parts.language.endswith(".gguf") else load_config(parts.language)
+        qformer |= bert_fields(load_config(parts.bert, BERT, "a BERT"))
+    if parts.language.endswith(".gguf"):
+        text = _gguf(AutoConfig, parts.language)
+        check_architecture(text.to_dict(), LANGUAGE_MODELS, parts.language, A_LANGUAGE_MODEL)
+    else:
+        text = load_config(parts.language, LANGUAGE_MODELS, A_LANGUAGE_MODEL)
     return CalvinConfig(
         vision_config=vision,
         qformer_config=qformer,

@@ -12,6 +12,7 @@ from transformers.utils import logging
 
 from calvin.core.errors import CheckpointError
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin, load_vision_tower
+from calvin.model.assemble import load_language_model
 from calvin.model.loading import quiet
 
 
@@ -138,3 +139,27 @@ def test_quiet_gives_the_volume_back() -> None:
     with quiet():
         assert not logging.is_progress_bar_enabled()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_a_part_of_an_architecture_that_is_not_allowed_is_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    for part, found, said in (
+        (None, "timm_wrapper", "is a timm_wrapper model, not a CALVIN"),
+        ("text_config", "rwkv", "The language model in .* is a rwkv model, not a language model that can be used"),
+        ("vision_config", "detr", "The vision tower in .* is a detr model, not a vision tower that can be used"),
+    ):
+        other = {"model_type": found}
+        (folder / "config.json").write_text(json.dumps(config | ({part: other} if part else other)))
+        with pytest.raises(CheckpointError, match=said):
+            load_calvin(folder)
+
+
+def test_parts_of_an_architecture_that_is_not_allowed_are_refused(tmp_path: Path) -> None:
+    for kind, load in (("detr", load_vision_tower), ("rwkv", load_language_model)):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+        with pytest.raises(CheckpointError, match=f"is a {kind} model, not a"):
+            load(tmp_path)
+    backbone = {"model_type": "calvin_frame_encoder", "backbone_config": {"model_type": "vitdet"}}
+    (tmp_path / "config.json").write_text(json.dumps(backbone))
+    with pytest.raises(CheckpointError, match=r"The backbone in .* is a vitdet model"):
+        load_vision_tower(tmp_path)
