@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -38,12 +39,13 @@ def make_on_cluster(plan: Plan, parts: list[Part], workers: int, on_made: Callab
             ) from error
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         by_name = {part.name: part for part in parts}
         rows = ray.data.from_items([{"name": name} for name in by_name], override_num_blocks=len(by_name))
         made = rows.map(
             _Maker,
             fn_constructor_args=(plan, by_name),
-            concurrency=(1, workers),
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=workers),
             num_cpus=1,
             num_gpus=1 if ray.cluster_resources().get("GPU") else 0,
         )

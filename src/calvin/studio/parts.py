@@ -164,7 +164,7 @@ class Worker:
             count, problem = 0, ""
             try:
                 for rgb in pictures:
-                    pixels.append(prepare_pixels(self.image_processor, rgb[None]))
+                    pixels.append(prepare_pixels(self.image_processor, np.array(rgb[None])))
                     count += 1
                     if len(pixels) == self.plan.batch:
                         rows.extend(self._forward(pixels))
