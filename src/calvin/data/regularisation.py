@@ -70,8 +70,8 @@ def write_regularisation(
     return len(arrays)
 
 
-def read_regularisation(path: Path, expect_encoder: Encoder) -> list[RegularScene]:
-    """The scenes of such a file.
+def read_regularisation(path: Path, expect_encoder: Encoder, max_frames: int = FRAMES) -> list[RegularScene]:
+    """The scenes of such a file, each with at most `max_frames` of its frames, evenly spread.
 
     Raises:
         FeatureError: not one, or made with another encoder.
@@ -81,7 +81,7 @@ def read_regularisation(path: Path, expect_encoder: Encoder) -> list[RegularScen
             captions = json.loads((raw.metadata() or {}).get("captions", "{}"))
         if sorted(captions) != sorted(store.ids):
             raise FeatureError(f"{path} holds no captions: build it with `calvin data regularisation`.")
-        return [RegularScene(captions[name], store.get(name)) for name in store.ids]
+        return [RegularScene(captions[name], store.scene(name, None, max_frames)) for name in store.ids]
 
 
 def bundled_regularisation(encoder_hash: str) -> Path | None:

@@ -123,7 +123,7 @@ def regular_scenes(base: Calvin, path: str | Path | None, count: int) -> list[Re
             f"No scenes of other films came with calvin for the encoder of {base.name}: build them from a training set "
             "with `calvin data regularisation` and give them with --regularisation."
         )
-    scenes = read_regularisation(found, base.encoder)
+    scenes = read_regularisation(found, base.encoder, base.max_frames)
     if len(scenes) < count:
         raise DataError(
             f"{count} regularisation scenes are needed, but {found} holds {len(scenes)}: build more with --count."

@@ -47,7 +47,7 @@ def test_the_bundled_scenes_fit_the_bundled_model_and_name_nobody() -> None:
     path = bundled_regularisation(base.encoder.hash)
     assert path is not None, "run `calvin data regularisation puppets` for the bundled model"
     assert path.stat().st_size < 1.5 * 2**20
-    scenes = read_regularisation(path, base.encoder)
+    scenes = read_regularisation(path, base.encoder, base.max_frames)
     assert len(scenes) >= 100
     words = {word.strip(".,'s") for scene in scenes for word in scene.caption.split()}
     assert not words & set(NAMES)
