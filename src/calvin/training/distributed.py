@@ -7,6 +7,7 @@ and falls back to DDP on a CPU without a word: what the tests see on two CPU pro
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -63,6 +64,8 @@ def shard(model: Any, device: torch.device, bf16: bool) -> None:
     gradients are added up in float32. The projector computes under autocast from float32 weights, as it does on one
     GPU.
     """
+    # What the projector returns is a view, which the model only ever copies from.
+    warnings.filterwarnings("ignore", message=".*returned a view tensor", category=UserWarning)
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     half = MixedPrecisionPolicy(
         param_dtype=torch.bfloat16 if bf16 else None,
