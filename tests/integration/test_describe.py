@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pysubs2
 import pytest
@@ -20,11 +23,13 @@ from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.captioners.calvin import Calvin
 from calvin.captioners.world import World
-from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
+from calvin.core.errors import CalvinError, MediaError, ServerError, StoreError, UsageError
 from calvin.core.progress import Progress
 from calvin.core.types import Author
 from calvin.data import FeatureStore
 from calvin.media import decode_film
+from calvin.media.sound import read_wav
+from calvin.studio import film as module
 from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
 from calvin.studio.lint import Level, lint
 from calvin.studio.rows import Choice
@@ -279,6 +284,87 @@ def test_features_of_one_film_that_cannot_be_read_stop_only_that_film(
     outcomes = describe_many([FilmJob(p, out_dir=tmp_path / "o") for p in (other, film)], calvin)
     assert str(outcomes[0].error) == "The disk forgot."
     assert outcomes[1].error is None
+
+
+class Choosy(Teller):
+    """Refuses scenes of the film of two seconds: its whole requests, or only those for fewer words."""
+
+    def __init__(self, only_short: bool) -> None:
+        super().__init__()
+        self.only_short = only_short
+
+    def caption(self, requests: list[CaptionRequest]) -> list[CaptionAnswer]:
+        for request in requests:
+            if request.scene.span.end_ms == 2000 and bool(request.max_words) >= self.only_short:
+                raise ServerError("The server refuses this picture.")
+        if not self.only_short:
+            return super().caption(requests)
+        # Too much to say, and never the same.
+        return [CaptionAnswer(f"{' '.join(f's{r.scene.id}w{i}' for i in range(40))}.", 0.0) for r in requests]
+
+
+@pytest.mark.parametrize("only_short", [False, True])
+@pytest.mark.parametrize("context", [0, 3])
+def test_a_film_whose_scenes_the_model_refuses_stops_only_itself(
+    film: Path, tmp_path: Path, make_film: Callable[..., Path], only_short: bool, context: int
+) -> None:
+    other = make_film(tmp_path / "other.mp4", (2.0,))
+    settings = DescribeSettings(context=context)
+    outcomes = describe_many([FilmJob(p, out_dir=tmp_path / "o") for p in (other, film)], Choosy(only_short), settings)
+    assert str(outcomes[0].error) == "The server refuses this picture."
+    assert outcomes[1].description is not None
+    assert len(outcomes[1].description.script.cues) == 3
+
+
+@pytest.mark.parametrize("context", [0, 3])
+def test_a_film_that_cannot_be_stored_stops_only_itself(
+    film: Path, tmp_path: Path, make_film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, context: int
+) -> None:
+    inner = ProjectStore.finish_plan
+
+    def fail_for_other(store: ProjectStore, *args: Any) -> object:
+        if store.folder.name == "other.calvin":
+            raise sqlite3.OperationalError("disk I/O error")
+        return inner(store, *args)
+
+    monkeypatch.setattr(ProjectStore, "finish_plan", fail_for_other)
+    jobs = [FilmJob(p, out_dir=tmp_path / "o") for p in (film, make_film(tmp_path / "other.mp4", (3.0, 3.0)))]
+    first, second = describe_many(jobs, Teller(), DescribeSettings(context=context))
+    assert "cannot be written (disk I/O error)" in str(second.error)
+    assert first.description is not None
+    texts = [cue.text for cue in first.description.script.cues]
+    assert len(texts) == len(set(texts)) == 3, "each cue is stored once"
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_of_two_runs_on_one_new_folder_the_loser_leaves_the_project_of_the_winner(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """The winner begins, or is done, between the loser's look at the folder and its opening it."""
+    folder = tmp_path / "p"
+    inner = ProjectStore
+    winners: list[ProjectStore] = []
+
+    def open_late(path: Path) -> ProjectStore:
+        monkeypatch.setattr(module, "ProjectStore", inner)
+        if finished:
+            describe(film, model=Teller(), out_dir=path)  # type: ignore[arg-type]
+        else:
+            winners.append(inner(path))
+        return inner(path)
+
+    def unreadable(*args: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(module, "ProjectStore", open_late)
+    if finished:
+        monkeypatch.setattr(module, "_notice", lambda hand, captioner: unreadable() if hand.store.cues else None)
+    with pytest.raises(StoreError, match="disk I/O" if finished else "open in another calvin process"):
+        describe(film, model=Teller(), out_dir=folder)  # type: ignore[arg-type]
+    for winner in winners:
+        winner.close()
+    with ProjectStore(folder, must_exist=True) as store:
+        assert len(store.cues) == (3 if finished else 0)
 
 
 def test_bad_settings_are_refused_before_anything_is_read(film: Path, tmp_path: Path) -> None:

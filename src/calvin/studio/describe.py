@@ -1,19 +1,20 @@
 """From films to scripts.
 
 A film is decoded once; the vision tower encodes its frames in the same pass; cues are planned in the gaps between the
-subtitles, or on whole shots; each is captioned in time order with the captions before it as context; the script is
-written from the project store. Killed at any moment, the same call goes on where it was.
+subtitles, or between the lines that are heard where there are none; each is captioned in time order with the captions
+before it as context; the script is written from the project store. Killed at any moment, the same call goes on where it
+was.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
@@ -31,7 +32,7 @@ from calvin.studio.cast import Cast, read_cast_file
 from calvin.studio.casting import bring_cast
 from calvin.studio.export import export_script, keep_origin
 from calvin.studio.film import FilmInHand, open_film_project, project_folder
-from calvin.studio.fit import Asked, fit_all
+from calvin.studio.fit import Asked, Fitted, fit_all
 from calvin.studio.rows import Plan
 from calvin.studio.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength
 from calvin.studio.writers import Writer, find_writers
@@ -104,7 +105,7 @@ def describe(
     """Describe one film, or a project again.
 
     Args:
-        subtitles: where there are any, cues lie in the gaps between them; else each shot has one.
+        subtitles: cues lie in the gaps between them; None: between the lines that are heard.
         model: a model folder, hub id or bundled name, or a captioner; None: the bundled model.
         context: how many previous captions each caption sees; None: 3, as the project, or as the adapter was trained.
         out_dir: the project folder.
@@ -214,36 +215,56 @@ def _told(error: Exception) -> CalvinError:
     return error if isinstance(error, CalvinError) else StoreError(f"The project cannot be written: {error}.")
 
 
+Failed = dict[FilmInHand, Exception]
+Told = tuple[FilmInHand, Plan, CaptionRequest, CaptionAnswer]
+_Item = TypeVar("_Item", bound=tuple[FilmInHand, *tuple[Any, ...]])
+_Result = TypeVar("_Result")
+
+
 def caption_films(
     hands: Sequence[FilmInHand], captioner: Captioner, settings: DescribeSettings, progress: Listener
-) -> dict[FilmInHand, Exception]:
+) -> Failed:
     """Caption every open cue. With context, a film's captions follow one another and films run side by side.
 
-    Returns the films that had to be given up, each with its error.
+    Returns the films that had to be given up, each with its error; what was stored of them is kept.
     """
-    failed: dict[FilmInHand, Exception] = {}
+    failed: Failed = {}
     waiting = {hand: hand.open_plans for hand in hands}
     stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
     done = 0
     while any(waiting.values()):
-        batch: list[tuple[FilmInHand, Plan, CaptionRequest]] = []
-        for hand, plans in waiting.items():
-            count = 1 if settings.context else TOGETHER
-            try:
-                batch += [(hand, plan, _ask(hand, plan, settings)) for plan in plans[:count]]
-                del plans[:count]
-            except TROUBLE as error:
-                failed[hand] = error
-                plans.clear()
-        answers = captioner.caption([request for _, _, request in batch]) if batch else []
-        for wave in _waves([(*asked, answer) for asked, answer in zip(batch, answers, strict=True)]):
-            _keep(wave, captioner)
-        done += len(batch)
-        stage.update(done, detail=_shortened(answers))
+        count = 1 if settings.context else TOGETHER
+        open_now = [(hand, plan) for hand, plans in waiting.items() for plan in plans[:count]]
+        requests = _each(open_now, lambda items: [_ask(hand, plan, settings) for hand, plan in items], failed)
+        asked = [(hand, plan, request) for (hand, plan), request in requests]
+        answers = _each(asked, lambda items: captioner.caption([request for _, _, request in items]), failed)
+        for wave in _waves([(*one, answer) for one, answer in answers]):
+            _keep(wave, captioner, failed)
+        waiting = {hand: plans[count:] for hand, plans in waiting.items() if hand not in failed}
+        done += len(open_now)
+        stage.update(done, detail=_shortened([answer for _, answer in answers]))
     return failed
 
 
-Told = tuple[FilmInHand, Plan, CaptionRequest, CaptionAnswer]
+def _each(
+    items: Sequence[_Item], work: Callable[[Sequence[_Item]], Sequence[_Result]], failed: Failed
+) -> list[tuple[_Item, _Result]]:
+    """What `work` makes of each item. Where it fails for all together it is tried film by film.
+
+    The films at fault join `failed`, and their items are left out.
+    """
+    items = [item for item in items if item[0] not in failed]
+    if not items:
+        return []
+    try:
+        return list(zip(items, work(items), strict=True))
+    except TROUBLE as error:
+        films = list(dict.fromkeys(item[0] for item in items))
+        if len(films) == 1:
+            failed[films[0]] = error
+            return []
+    apart = [[item for item in items if item[0] is film] for film in films]
+    return [done for film in apart for done in _each(film, work, failed)]
 
 
 def _waves(told: Sequence[Told]) -> Iterator[list[Told]]:
@@ -255,14 +276,21 @@ def _waves(told: Sequence[Told]) -> Iterator[list[Told]]:
         yield [one for one in wave if one is not None]
 
 
-def _keep(wave: Sequence[Told], captioner: Captioner) -> None:
+def _keep(wave: Sequence[Told], captioner: Captioner, failed: Failed) -> None:
     """Fit each answer into its place, ask for shorter ones where none fits, and store what is to be said."""
-    asked = [
-        Asked(request, answer, hand.place(plan).duration_ms, hand.said(plan)) for hand, plan, request, answer in wave
-    ]
-    fitted = fit_all(asked, captioner, wave[0][0].spoken)
-    for (hand, plan, _, answer), words in zip(wave, fitted, strict=True):
-        hand.keep(plan, words, answer)
+
+    def fit(wave: Sequence[Told]) -> list[Fitted]:
+        asked = [
+            Asked(request, answer, hand.place(plan).duration_ms, hand.said(plan))
+            for hand, plan, request, answer in wave
+        ]
+        return fit_all(asked, captioner, wave[0][0].spoken)
+
+    for (hand, plan, _, answer), words in _each(wave, fit, failed):
+        try:
+            hand.keep(plan, words, answer)
+        except TROUBLE as error:
+            failed[hand] = error
 
 
 def _ask(hand: FilmInHand, plan: Plan, settings: DescribeSettings) -> CaptionRequest:
