@@ -420,3 +420,49 @@ def test_what_was_said_just_before_is_not_said_again(film: Path, tmp_path: Path)
     assert [cue.text for cue in result.script.cues] == ["A light goes on."]
     decisions = json.loads((tmp_path / "p/Night Train.json").read_text())["decisions"]
     assert [decision["choice"] for decision in decisions] == ["best", "repeated", "repeated"]
+
+
+def test_the_language_is_asked_for_and_kept(film: Path, calvin: Calvin, tmp_path: Path) -> None:
+    teller = Teller()
+    result = describe(film, model=teller, out_dir=tmp_path / "p", language="ger")  # type: ignore[arg-type]
+    assert result.script.language == "de"
+    assert all(request.prompt.question.endswith(" Answer in German.") for request in teller.asked)
+    assert "language de" in result.files[0].read_text()
+    asked = len(teller.asked)
+    again = describe(film, model=teller, out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert (again.script.language, len(teller.asked)) == ("de", asked)
+    english = describe(film, model=teller, out_dir=tmp_path / "p", language="en")  # type: ignore[arg-type]
+    assert (english.script.language, len(teller.asked) > asked) == ("en", True)
+    assert not any("translate" in note for note in english.notes)
+    mute = describe(film, model=calvin, out_dir=tmp_path / "c", language="de")
+    assert any("answer in English, and the project is in German" in note for note in mute.notes)
+    with pytest.raises(UsageError, match="no code of a language"):
+        describe(film, model=teller, out_dir=tmp_path / "x", language="german")  # type: ignore[arg-type]
+
+
+def test_the_sound_track_to_listen_to_can_be_chosen(film: Path, tmp_path: Path) -> None:
+    path = tmp_path / "two.mkv"
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        copies = {stream: target.add_stream_from_template(stream) for stream in source.streams}
+        copies[source.streams.audio[0]].metadata["language"] = "eng"
+        silent = target.add_stream("aac", rate=16_000, layout="mono")
+        silent.metadata["language"] = "ger"
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream]
+                target.mux(packet)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16_000), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, 0
+        target.mux([*silent.encode(frame), *silent.encode(None)])
+
+    def heard(project: Path, **options: str) -> tuple[float, str]:
+        result = describe(project, model=Teller(), out_dir=tmp_path / "p", **options)  # type: ignore[arg-type]
+        samples, _ = read_wav(tmp_path / "p" / "frames" / "sound.wav")
+        return float(np.abs(samples).max()), " ".join(result.notes)
+
+    assert heard(path, audio_language="de")[0] < 0.01
+    assert heard(tmp_path / "p")[0] < 0.01  # again, as the project was
+    assert heard(path)[0] > 0.1
+    level, notes = heard(path, audio_language="fr")
+    assert level > 0.1
+    assert "no sound track in French: another was listened to" in notes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from click.core import ParameterSource
@@ -13,9 +13,15 @@ from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from calvin.studio.describe import Description, Outcome
+    from calvin.studio.describe import Description, FilmJob, Outcome
 
-_SHAPING = {"context": "context", "min_gap": "plan", "guard": "plan", "rate": "words_per_minute"}
+_SHAPING = {
+    "context": "context",
+    "audio_language": "audio_language",
+    "min_gap": "plan",
+    "guard": "plan",
+    "rate": "words_per_minute",
+}
 """Options that a project remembers, and the settings they shape."""
 
 
@@ -42,6 +48,12 @@ def describe(
     rate: Annotated[int, typer.Option("--rate", help="Words a minute that a cue must fit at.")] = 160,
     cast: Annotated[Path | None, typer.Option("--cast", help="Who is in the film: a TOML file.")] = None,
     adapter: Annotated[Path | None, typer.Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", help="Language of the description, such as de.", show_default="en")
+    ] = None,
+    audio_language: Annotated[
+        str | None, typer.Option("--audio-language", help="The sound track to listen to.", show_default="the film's")
+    ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")
     ] = None,
@@ -68,24 +80,16 @@ def describe(
     """
     from calvin.captioners import open_captioner
     from calvin.captioners.adapted import AdaptedCalvin, open_adapted
-    from calvin.studio.again import film_and_settings
     from calvin.studio.cast import read_cast_file
-    from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
+    from calvin.studio.describe import DescribeSettings, describe_many
     from calvin.studio.writers import find_writers
 
-    if subtitles and len(subtitles) != len(films):
-        raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
     given = {field for name, field in _SHAPING.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
     values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
-    lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
-    jobs = [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
-    if any(film.is_dir() for film in films):
-        if len(films) > 1 or out_dir is not None:
-            raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
-        film, values = film_and_settings(films[0], values, given)
-        jobs = [FilmJob(film, lines[0], films[0], again=True)]
+    values |= {"language": language, "audio_language": audio_language}
+    jobs, values = _jobs(films, subtitles, out_dir, values, given)
     people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
     if adapter is not None:
@@ -97,6 +101,24 @@ def describe(
     with ProgressView() as progress:
         outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
     raise typer.Exit(report(outcomes))
+
+
+def _jobs(
+    films: list[Path], subtitles: list[Path] | None, out_dir: Path | None, values: dict[str, Any], given: set[str]
+) -> tuple[list[FilmJob], dict[str, Any]]:
+    """What to describe, and the settings; a project brings its own where none are given."""
+    from calvin.studio.again import film_and_settings
+    from calvin.studio.describe import FilmJob
+
+    if subtitles and len(subtitles) != len(films):
+        raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
+    lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
+    if not any(film.is_dir() for film in films):
+        return [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)], values
+    if len(films) > 1 or out_dir is not None:
+        raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
+    film, values = film_and_settings(films[0], values, given)
+    return [FilmJob(film, lines[0], films[0], again=True)], values
 
 
 def report(outcomes: list[Outcome]) -> int:

@@ -15,6 +15,9 @@ def import_script(
     project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
     edited: Annotated[Path, typer.Argument(help="Script: csv, srt, vtt, dapt (TTML) or json.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Make the changes without asking.")] = False,
+    language: Annotated[
+        str | None, typer.Option("--language", help="Language of the description, such as de.", show_default="kept")
+    ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take out cues that the file does not hold.")] = False,
 ) -> None:
     """Bring an edited script, or one from another tool, into a project.
@@ -27,13 +30,17 @@ def import_script(
         calvin import film.calvin film.calvin/film.vtt
 
         calvin import film.calvin from-the-describer.csv --yes
+
+        calvin import film.calvin translated.vtt --language de
     """
     from calvin.core.files import file_sha256
+    from calvin.media.languages import language_tag
     from calvin.studio.export import remember_written
     from calvin.studio.imports import apply_import, plan_import
     from calvin.studio.readers import read_script
     from calvin.studio.store import ProjectStore
 
+    tag = language_tag(language) if language else None
     with ProjectStore(project, must_exist=True) as store:
         digest = file_sha256(edited) if edited.is_file() else ""
         plan = plan_import(store.script().cues, read_script(edited), remove)
@@ -44,12 +51,16 @@ def import_script(
             warn(f"Note: {note}")
         count = len(plan.changes)
         say(f"{count} change{'' if count == 1 else 's'}, {plan.unchanged} unchanged")
-        if not count:
+        if tag and tag != store.script().language:
+            say(f"Language: {store.script().language} -> {tag}")
+        elif not count:
             return
         if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
             warn("Nothing was written: give --yes to make these changes.")
             raise typer.Exit(1)
         with store.together():
             apply_import(store, plan)
+            if tag:
+                store.set_language(tag)
             remember_written(store, edited, digest)
     say(f"Imported. `calvin export {project}` writes the files anew.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from calvin.core.errors import ConfigError
+
 _TABLE = """
 ar ara Arabic|bg bul Bulgarian|ca cat Catalan|cs cze,ces Czech|da dan Danish|de ger,deu German|el gre,ell Greek
 en eng English|es spa Spanish|et est Estonian|eu baq,eus Basque|fa per,fas Persian|fi fin Finnish|fr fre,fra French
@@ -20,6 +22,19 @@ def short_code(code: str) -> str:
     """'ger', 'deu', 'de-AT' -> 'de'; a code that is not known, as it is without its region."""
     plain = code.lower().replace("_", "-").partition("-")[0]
     return _SHORT.get(plain, plain)
+
+
+def language_tag(code: str) -> str:
+    """A language as projects keep it: 'ger' -> 'de', 'de_at' -> 'de-AT'.
+
+    Raises:
+        ConfigError: that is no code of a language.
+    """
+    primary, *regions = code.strip().replace("_", "-").split("-")
+    parts = (primary, *regions)
+    if not 2 <= len(primary) <= 3 or not all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts):
+        raise ConfigError(f"{code!r} is no code of a language: give one such as en, de or pt-BR.")
+    return "-".join([short_code(primary), *(part.upper() if len(part) == 2 else part for part in regions)])
 
 
 def long_code(code: str) -> str:

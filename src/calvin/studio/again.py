@@ -22,5 +22,5 @@ def film_and_settings(project: Path, values: dict[str, Any], given: Collection[s
         raise StoreError(f"{project} holds no film yet: run `calvin describe FILM -o {project}`.")
     if not Path(film.path).is_file():
         raise StoreError(f"The film of {project} is no longer at {film.path}: name it, with -o {project}.")
-    kept = ("context", "words_per_minute", "plan", "question")
+    kept = ("context", "words_per_minute", "plan", "question", "audio_language")
     return Path(film.path), values | {name: request[name] for name in kept if name in request and name not in given}

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
 from calvin.captioners.adapted import AdaptedCalvin, open_adapted
@@ -27,6 +27,7 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.types import Script
 from calvin.media import PlanSettings
+from calvin.media.languages import language_name, language_tag
 from calvin.studio.again import film_and_settings
 from calvin.studio.cast import Cast, read_cast_file
 from calvin.studio.casting import bring_cast
@@ -47,8 +48,9 @@ TROUBLE = (CalvinError, OSError, sqlite3.Error)
 
 class DescribeSettings(FrozenConfig):
     """How to describe: how many previous captions each caption sees, which files to write, what to ask, where cues may
-    lie, and how fast they are spoken. Where a cast is known, the names of those present take the place of the previous
-    captions (section 5.1) unless `names_alone` is off.
+    lie, and how fast they are spoken. `language` is that of the description (None: the project's, else English),
+    `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
+    names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
     """
 
     context: int = Field(default=3, ge=0, le=50)
@@ -57,6 +59,13 @@ class DescribeSettings(FrozenConfig):
     plan: PlanSettings = PlanSettings()
     words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=60, le=400)
     names_alone: bool = True
+    language: str | None = None
+    audio_language: str | None = None
+
+    @field_validator("language", "audio_language")
+    @classmethod
+    def _tag(cls, code: str | None) -> str | None:
+        return language_tag(code) if code else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,8 @@ def describe(
     progress: Listener = silent,
     cast: str | Path | Cast | None = None,
     adapter: str | Path | None = None,
+    language: str | None = None,
+    audio_language: str | None = None,
 ) -> Description:
     """Describe one film, or a project again.
 
@@ -111,13 +122,16 @@ def describe(
         out_dir: the project folder.
         cast: who is in the film (`read_cast_file`).
         adapter: what `adapt` made for this model.
+        language: of the description; None: English, or as the project.
+        audio_language: of the sound track to listen to; None: the film's own choice, or as the project.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
     """
     captioner = model if isinstance(model, Captioner) else None
     values: dict[str, Any] = {"formats": tuple(formats), "names_alone": context is None}
-    values |= {"context": context} if context is not None else {}
+    given = {"context": context, "language": language, "audio_language": audio_language}
+    values |= {name: value for name, value in given.items() if value is not None}
     settings = DescribeSettings.load(values, "describe")
     find_writers(settings.formats)
     job = FilmJob(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
@@ -170,7 +184,9 @@ def _describe_group(
     several: bool,
     cast: Cast | None,
 ) -> list[Outcome]:
-    asked = settings.model_dump(exclude={"formats", "names_alone"})
+    asked = settings.model_dump(exclude={"formats", "names_alone", "language", "audio_language"})
+    if settings.audio_language:
+        asked["audio_language"] = settings.audio_language
     request = {"model": captioner.info.fingerprint or captioner.info.name, **asked}
     if cast is not None:
         request |= {"cast": cast.identity, "names_alone": settings.names_alone}
@@ -186,7 +202,8 @@ def _describe_group(
                 taken.add(folder.resolve())
                 listener = _naming(job.film, progress) if several else progress
                 project = open_film_project(
-                    job.film, job.subtitles, folder, captioner, request, listener, settings.plan, spoken, job.again
+                    *(job.film, job.subtitles, folder, captioner, request, listener),
+                    *(settings.plan, spoken, job.again, settings.language),
                 )
                 hand = stack.enter_context(project)
                 if cast is not None:
@@ -296,7 +313,10 @@ def _keep(wave: Sequence[Told], captioner: Captioner, failed: Failed) -> None:
 def _ask(hand: FilmInHand, plan: Plan, settings: DescribeSettings) -> CaptionRequest:
     names = hand.present.get(plan.id, ())
     before = () if names and settings.names_alone else hand.context(plan, settings.context)
-    return CaptionRequest(hand.scene(plan), Prompt(settings.question, before, names))
+    question, language = settings.question, hand.film.language
+    if language != "en" and hand.features is None:  # CALVIN knows the question by its words, and English alone
+        question = f"{question} Answer in {language_name(language)}."
+    return CaptionRequest(hand.scene(plan), Prompt(question, before, names))
 
 
 def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -> Description:

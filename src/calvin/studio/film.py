@@ -32,6 +32,7 @@ from calvin.media import (
     read_subtitles,
 )
 from calvin.media.decode import SOUND
+from calvin.media.languages import language_name, short_code
 from calvin.media.speech import detect_speech
 from calvin.studio.fit import NOT_AGAIN, Fitted
 from calvin.studio.rows import Choice, FilmRow, Line, Plan
@@ -128,12 +129,14 @@ def open_film_project(
     settings: PlanSettings,
     spoken: SpokenLength,
     again: bool = False,
+    language: str | None = None,
 ) -> Iterator[FilmInHand]:
     """The project of a film, ready for captions.
 
     What an earlier run left is used again: the frames and features of the film, and the cues, if `request` (the model
     and all that shapes its words) is the same; with `again` its dialogue too. A folder that was made for a film that
-    then cannot be used is removed.
+    then cannot be used is removed. `language` is that of the description; by default the project's, else English. The
+    request may name the `audio_language` to listen to.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.
@@ -151,7 +154,11 @@ def open_film_project(
                 _plain(path.stem), _plain(str(path.resolve())), facts.sha256, facts.duration_ms, _facts(facts)
             )
             store.bind_film(film)
-            hand = _decoded(path, store, film, captioner, listener)
+            if language:
+                store.set_language(language)
+            if store.film and store.film.language != "en":
+                request = {**request, "language": store.film.language}
+            hand = _decoded(path, store, film, captioner, listener, request.get("audio_language"))
             hand.settings, hand.spoken = settings, spoken
             if hand.features is not None:
                 stack.enter_context(hand.features)
@@ -168,18 +175,20 @@ def open_film_project(
         yield hand
 
 
-def _decoded(path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener) -> FilmInHand:
+def _decoded(
+    path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
+) -> FilmInHand:
     """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
     encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
     max_frames = encodes.max_frames if encodes else 32
-    hand = _kept(store, film, encodes, max_frames)
+    hand = _kept(store, film, encodes, max_frames, audio)
     if hand is not None:
         return hand
     vectors: list[np.ndarray] = []
     decoded = decode_film(
         path,
         store.folder / "frames",
-        DecodeSettings(fps=FPS, frame_size=FRAME_SIZE),
+        DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
         on_batch=(lambda batch: vectors.append(encodes.encode_frames(batch.rgb).astype(np.float16)))
         if encodes
         else None,
@@ -195,15 +204,26 @@ def _decoded(path: Path, store: ProjectStore, film: FilmRow, captioner: Captione
     with store.together():
         store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
         store.set_shots(decoded.shots)
-        store.put("decoded", {"duration_ms": decoded.duration_ms, "notes": list(decoded.report.notes)})
+        notes = [*decoded.report.notes, *_other_track(decoded.facts, audio)]
+        store.put("decoded", {"duration_ms": decoded.duration_ms, "notes": notes, "audio_language": audio})
     film = store.film or film
-    return FilmInHand(store, film, decoded.frames, features, max_frames, list(decoded.report.notes))
+    return FilmInHand(store, film, decoded.frames, features, max_frames, notes)
 
 
-def _kept(store: ProjectStore, film: FilmRow, encodes: FeatureCaptioner | None, max_frames: int) -> FilmInHand | None:
-    """What an earlier run decoded, where it is whole and by the same encoder."""
+def _other_track(facts: FilmFacts, language: str | None) -> list[str]:
+    """What to say where the film has no sound track in the language asked for."""
+    tracks = facts.audio_streams
+    if language is None or any(short_code(track.language or "") == short_code(language) for track in tracks):
+        return []
+    return [f"The film has no sound track in {language_name(language)}{': another was listened to' if tracks else ''}."]
+
+
+def _kept(
+    store: ProjectStore, film: FilmRow, encodes: FeatureCaptioner | None, max_frames: int, audio: str | None
+) -> FilmInHand | None:
+    """What an earlier run decoded, where it is whole, by the same encoder and of the same sound track."""
     decoded = store.get("decoded")
-    if decoded is None:
+    if decoded is None or decoded.get("audio_language") != audio:
         return None
     features = None
     try:
@@ -259,6 +279,9 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str,
 def _notice(hand: FilmInHand, captioner: Captioner) -> None:
     if hand.features is None or not isinstance(captioner, FeatureCaptioner):
         return
+    if hand.film.language != "en":
+        name = language_name(hand.film.language)
+        hand.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
     notice = captioner.notice(hand.features.scene(hand.film.sha256, None, NOTICE_FRAMES))
     if notice is not None:
         hand.notes.insert(0, notice.message)

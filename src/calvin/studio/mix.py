@@ -105,7 +105,7 @@ def mix_project(
         output: a film (.mkv, .mp4, .mov, .webm) with the description as its second sound track, or that track alone
             (.wav, .m4a, .mka).
         extended: the film pauses where a cue needs more time than there is.
-        language: which of the film's sound tracks to mix with; by default its own choice.
+        language: which of the film's sound tracks to mix with; by default the one described, else the film's choice.
         film: where the film is now, if it was moved.
 
     Raises:
@@ -125,6 +125,7 @@ def mix_project(
         facts = _facts(row, film)
         if target.exists() and target.samefile(facts.path):
             raise UsageError(f"{target} is the film itself: name another file.")
+        language = language or (store.get("request") or {}).get("audio_language")
         dialogue = [line.span for line in store.dialogue]
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
         job = _Job(target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener)

@@ -50,6 +50,11 @@ class ProjectStore(Database):
                 (film.title, film.path, film.sha256, film.duration_ms, json.dumps(film.facts), film.language),
             )
 
+    def set_language(self, language: str) -> None:
+        """Keep the language of the description."""
+        with self._change() as db:
+            db.execute("UPDATE film SET language = ?", (language,))
+
     @property
     def film(self) -> FilmRow | None:
         row = self._db.execute("SELECT title, path, sha256, duration_ms, facts, language FROM film").fetchone()

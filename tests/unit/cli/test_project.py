@@ -142,3 +142,16 @@ def test_lint_by_exit_code_and_as_json(project: Path) -> None:
     assert "over-dialogue" in {finding["rule"] for finding in found["findings"]}
     assert run("lint", project, "--ignore", "nonsense").exit_code == 2
     assert len(run("lint", project, "--rules").stdout.splitlines()) == len(RULES)
+
+
+def test_the_language_of_an_imported_script(project: Path, tmp_path: Path) -> None:
+    run("export", project, "--format", "vtt")
+    vtt = project / "Night.vtt"
+    assert "no code of a language" in run("import", project, vtt, "--language", "german").stderr
+    assert "Nothing was written" in run("import", project, vtt, "--language", "deu").stderr
+    with ProjectStore(project, read_only=True) as store:
+        assert store.script().language == "en"
+    result = run("import", project, vtt, "--language", "deu", "--yes")
+    assert (result.exit_code, "Language: en -> de" in result.stdout) == (0, True)
+    run("export", project, "--format", "vtt")
+    assert "language de" in vtt.read_text()

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from calvin.media.languages import language_name, long_code, short_code
+from calvin.core.errors import ConfigError
+from calvin.media.languages import language_name, language_tag, long_code, short_code
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,10 @@ from calvin.media.languages import language_name, long_code, short_code
 )
 def test_codes(code: str, short: str, long: str, name: str) -> None:
     assert (short_code(code), long_code(code), language_name(code)) == (short, long, name)
+
+
+def test_tags_of_projects() -> None:
+    assert [language_tag(code) for code in ("ger", "pt_br", "EN", "zh-Hans")] == ["de", "pt-BR", "en", "zh-Hans"]
+    for code in ("", "e", "german", "de-", "d\u00e9", "de;rm"):
+        with pytest.raises(ConfigError, match="no code of a language"):
+            language_tag(code)
