@@ -31,7 +31,7 @@ class AdaptedCalvin(Calvin):
     @classmethod
     def over(cls, base: Calvin, adapter: str = "", fingerprint: str = "", context: int = 0) -> Self:
         """The base's model, which carries the adapter now, asked and read in the adapted form."""
-        made = cls(base.model, base.processor, base.name, fingerprint, base.card, base.world)
+        made = cls(base.model, base.processor, base.name, fingerprint, base.card, base.world, base.agree)
         made.adapter, made.context = adapter, context
         return made
 

@@ -44,6 +44,7 @@ class Calvin:
         fingerprint: of its files; two models that differ have different ones.
         card: the model card's text.
         world: statistics of the footage it knows, where they came with it.
+        agree: asked before the vision tower that it names, but does not hold, is fetched from a hub.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Calvin:
         fingerprint: str = "",
         card: str = "",
         world: World | None = None,
+        agree: Agree = nobody_asked,
     ) -> None:
         self.model = model
         self.processor = processor
@@ -61,6 +63,7 @@ class Calvin:
         self.fingerprint = fingerprint
         self.card = card
         self.world = world
+        self.agree = agree
 
     @classmethod
     def from_pretrained(
@@ -70,7 +73,7 @@ class Calvin:
 
         Args:
             device: where to run; by default the GPU where there is one.
-            agree: asked before a model is fetched from a hub.
+            agree: asked before a model, or the tower it names, is fetched from a hub.
 
         Raises:
             CheckpointError: there is no such model, a tensor is missing or has another shape.
@@ -85,6 +88,7 @@ class Calvin:
             fingerprint=fingerprint_of(folder),
             card=_card(folder),
             world=World.load(folder),
+            agree=agree,
         )
 
     @property
@@ -187,7 +191,8 @@ class Calvin:
         """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D], by the model's vision tower.
 
         Raises:
-            CheckpointError: the model came without a tower and the one it names is another.
+            CheckpointError: the model came without a tower, and the one it names is not there or another.
+            UsageError: that tower is on a hub, and nobody agreed to fetch it.
         """
         tower, image_processor = self._tower
         return encode_images(tower, image_processor, rgb)
@@ -196,7 +201,7 @@ class Calvin:
     def _tower(self) -> tuple[Any, Any]:
         if self.model.vision_tower is not None:
             return self.model.vision_tower, self.processor.image_processor
-        tower, image_processor = load_vision_tower(self.encoder.id)
+        tower, image_processor = load_vision_tower(find_model(self.encoder.id, self.agree))
         _, found = identity_of(tower, self.encoder.id)
         if self.encoder.hash and found != self.encoder.hash:
             raise CheckpointError(

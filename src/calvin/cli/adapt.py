@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 
 
@@ -34,6 +35,7 @@ def adapt(
     seed: Annotated[int, typer.Option("--seed")] = 0,
     check: Annotated[bool, typer.Option(help="Measure the effect on a fifth of the scenes, by tuning twice.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, also at 7B, and stop.")] = False,
+    yes: YES = False,
 ) -> None:  # fmt: skip
     """Tune the model to this film: its characters, and the way you write.
 
@@ -56,7 +58,7 @@ def adapt(
 
     if dry_run:
         for name, config in (
-            (model or "The bundled model", load_config(find_model(model), CALVIN, "a CALVIN")),
+            (model or "The bundled model", load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")),
             ("7B", full_size_config()),
         ):
             say(f"{name}:")
@@ -64,7 +66,7 @@ def adapt(
                 say(f"  {line}")
         return
     check_target(out)
-    base = Calvin.from_pretrained(model)
+    base = Calvin.from_pretrained(model, agree=opening(yes).agree)
     settings = adapt_config(base.model.config)
     changes = {"seed": seed, "steps": iterations, "max_lr": rate}
     loop = settings.loop.changed(**{name: value for name, value in changes.items() if value is not None})

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say
 
 _HEAD = "CIDEr is the mean of films, each scored by itself; every row on the same scenes, none of them trained on."
@@ -32,6 +33,7 @@ def adapt_compare(
     regularisation: Annotated[
         Path | None, typer.Option(help="From `calvin data regularisation`.", show_default="bundled")
     ] = None,
+    yes: YES = False,
 ) -> None:
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.
 
@@ -51,7 +53,7 @@ def adapt_compare(
     from calvin.studio.adapt_table import orderings, results_json, score_study, table
     from calvin.training.adapt import adapt_config
 
-    base = Calvin.from_pretrained(model)
+    base = Calvin.from_pretrained(model, agree=opening(yes).agree)
     adapt = adapt_config(base.model.config)
     adapt = adapt.changed(loop=adapt.loop.changed(max_lr=rate)) if rate is not None else adapt
     config = StudyConfig.load(

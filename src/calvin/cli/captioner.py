@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,3 +32,10 @@ def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False
         return yes or (sys.stdin.isatty() and typer.confirm("Fetch it?", err=True))
 
     return OpenOptions(agree, frames, four_bit)
+
+
+def at_hand(source: str, yes: bool) -> str:
+    """A model's folder or file, by path or bundled name; one on a hub is fetched first, where someone agrees."""
+    from calvin.captioners.calvin import find_model
+
+    return source if Path(source).exists() else str(find_model(source, opening(yes).agree))

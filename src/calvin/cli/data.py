@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calvin.cli.captioner import YES, opening
+from calvin.cli.captioner import YES, at_hand, opening
 from calvin.cli.console import ProgressView, say, warn
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def features(
     frames_at: Annotated[
         float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
     ] = None,
+    yes: YES = False,
 ) -> None:
     """Turn films, clips, images or folders of frames into one vector a frame, in one file.
 
@@ -66,8 +67,9 @@ def features(
     """
     from calvin.studio.features import make_features
 
+    tower = at_hand(model, yes)
     with ProgressView() as progress:
-        report = make_features(source, _tower(model), output, kind.value, fps, frames_at, progress)
+        report = make_features(source, tower, output, kind.value, fps, frames_at, progress)
     kept = f", {report.kept} of them from an earlier run" if report.kept else ""
     say(f"{report.path}: {report.written} ids{kept}, {report.frames} frames encoded")
     if report.drops.total_dropped:
@@ -140,6 +142,7 @@ def prepare(
     batch: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = 64,
     part_size: Annotated[int | None, typer.Option(min=1, help="Items a part.", show_default="by kind")] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Spread with Ray: the cluster of RAY_ADDRESS, or here.")] = False,
+    yes: YES = False,
 ) -> None:
     """Put a whole data set through the vision tower once, in parts, into feature files or tars ready for training.
 
@@ -155,9 +158,10 @@ def prepare(
     from calvin.studio.prepare import prepare as run
 
     samples = _read(annotations, format, scrub=True).samples if annotations else None
+    tower = at_hand(model, yes)
     with ProgressView() as progress:
         report = run(
-            source, _tower(model), output, kind.value, form=to.value, fps=fps, folder_fps=frames_at, samples=samples,
+            source, tower, output, kind.value, form=to.value, fps=fps, folder_fps=frames_at, samples=samples,
             workers=workers, batch=batch, part_size=part_size, ray=ray, listener=progress,
         )  # fmt: skip
     kept = f", {report.kept} from an earlier run" if report.kept else ""
@@ -246,11 +250,3 @@ def _read(path: Path, format: str, scrub: bool = False) -> ReadResult:
     if result.report.total_dropped:
         warn(result.report.summary())
     return result
-
-
-def _tower(model: str) -> str:
-    """A bundled model may lend its tower."""
-    from calvin.captioners.calvin import bundled_models
-
-    known = bundled_models()
-    return str(known[model]) if model in known and not Path(model).exists() else model

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
 from calvin.core.errors import MissingExtraError, UsageError
@@ -34,6 +35,7 @@ def demo(
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
     ] = None,
+    yes: YES = False,
 ) -> None:
     """Describe the short film that comes with calvin, print the script, and speak it into the film.
 
@@ -41,11 +43,13 @@ def demo(
 
         calvin demo
     """
+    from calvin.captioners import open_captioner
     from calvin.studio.describe import describe
 
     film, subtitles = bundled_film()
+    captioner = open_captioner(model, opening(yes))
     with ProgressView() as progress:
-        description = describe(film, subtitles, model, out_dir=out_dir, progress=progress)
+        description = describe(film, subtitles, captioner, out_dir=out_dir, progress=progress)
     for cue in description.script.cues:
         start, end = format_timecode(cue.span.start_ms), format_timecode(cue.span.end_ms)
         say(f"{start} - {end}  {cue.text}")

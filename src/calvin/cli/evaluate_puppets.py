@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def evaluate_puppets(
     real: Annotated[
         list[Path] | None, typer.Option(help="A real film or clip, on which the notice should appear; repeatable.")
     ] = None,
+    yes: YES = False,
 ) -> None:
     """Score a model on 25 held-out puppet films, against what happens and against the describer's words.
 
@@ -42,7 +44,7 @@ def evaluate_puppets(
     from calvin.captioners.calvin import Calvin, find_model
     from calvin.core.files import write_text
 
-    folder = find_model(model)
+    folder = find_model(model, opening(yes).agree)
     captioner = Calvin.from_pretrained(folder)
     figures = _figures(captioner, str(folder), out, limit, real or [])
     write_text(out / "figures.md", figures)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import say
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def info(
     model: Annotated[
         str | None, typer.Argument(help="Model folder, hub id or bundled name.", show_default="bundled")
     ] = None,
+    yes: YES = False,
 ) -> None:
     """Show a model's parts, their parameters, when each is trained, and its card.
 
@@ -35,7 +37,7 @@ def info(
     """
     from calvin.captioners.calvin import Calvin
 
-    for line in describe(Calvin.from_pretrained(model, device="cpu")):
+    for line in describe(Calvin.from_pretrained(model, device="cpu", agree=opening(yes).agree)):
         say(line)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say
 from calvin.core.errors import UsageError
 from calvin.core.progress import Listener
@@ -32,6 +33,7 @@ def regularisation(
     count: Annotated[int, typer.Option("--count", "-n", min=2, help="Scenes.")] = 200,
     frames: Annotated[int, typer.Option(min=1, max=32, help="Frames a scene at most.")] = 12,
     seed: Annotated[int, typer.Option("--seed")] = 0,
+    yes: YES = False,
 ) -> None:
     """Draw scenes of films that are not the one to adapt to, and take the names out of their captions (section 5.2).
 
@@ -43,6 +45,7 @@ def regularisation(
 
         calvin data regularisation puppets --model runs/mini/model
     """
+    from calvin.captioners.calvin import find_model
     from calvin.data import FeatureStore, SourceConfig, read_samples
     from calvin.data.entities import EntityStripper
     from calvin.data.readers.registry import resolve_format
@@ -51,7 +54,7 @@ def regularisation(
     with tempfile.TemporaryDirectory() as folder, ProgressView() as progress:
         names: list[str] = []
         if annotations == PUPPETS:
-            path, features, names = _puppets(Path(folder), model, seed, progress)
+            path, features, names = _puppets(Path(folder), find_model(model, opening(yes).agree), seed, progress)
         else:
             path = Path(annotations)
         if features is None:
@@ -68,9 +71,8 @@ def regularisation(
     say(f"{target}: {written} scenes of {identity[0]}, {target.stat().st_size / 2**20:.1f} MiB")
 
 
-def _puppets(folder: Path, model: str | None, seed: int, progress: Listener) -> tuple[Path, Path, list[str]]:
+def _puppets(folder: Path, model: Path, seed: int, progress: Listener) -> tuple[Path, Path, list[str]]:
     """Training films of the puppet world: annotations, frame vectors, and the names of all who may be in them."""
-    from calvin.captioners.calvin import find_model
     from calvin.puppets import NAMES, TRAINING_SIZE, WorldSizes, write_world
     from calvin.studio.features import make_features
 
@@ -80,5 +82,5 @@ def _puppets(folder: Path, model: str | None, seed: int, progress: Listener) -> 
     # Apart from the seeds of recipes, so that a model does not meet its own training films again.
     mad = write_world(folder / "world", 900 + seed, sizes, "train", listener=progress) / "mad"
     features = folder / "features.h5"
-    make_features(mad / "videos", find_model(model), features, listener=progress)
+    make_features(mad / "videos", model, features, listener=progress)
     return mad / "mad.csv", features, list(NAMES)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calvin.cli.captioner import YES, at_hand
 from calvin.cli.console import ProgressView, say
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, without training or weights.")
     ] = False,
+    yes: YES = False,
 ) -> None:
     """Train a model by a recipe, stage by stage, and score it on held-out films.
 
@@ -54,7 +56,7 @@ def train(
         say(_dry_run(recipe, data))
         return
     if recipe not in RECIPES:
-        _train_stages(_stages(recipe), data, out, start)
+        _train_stages(_stages(recipe), data, out, start, yes)
         return
     chosen = get_recipe(recipe)
     folder = out or Path("runs") / recipe
@@ -89,7 +91,9 @@ def _dry_run(name: str, data: Path | None) -> str:
     return "\n\n".join(dry_run(plan, file) for plan in plans)
 
 
-def _train_stages(recipes: list[StageRecipe], data: Path | None, out: Path | None, start: Path | None) -> None:
+def _train_stages(
+    recipes: list[StageRecipe], data: Path | None, out: Path | None, start: Path | None, yes: bool = False
+) -> None:
     """The stages one after another, each in a folder of its own beside the others."""
     from calvin.core.errors import ConfigError
     from calvin.core.progress import silent
@@ -99,6 +103,8 @@ def _train_stages(recipes: list[StageRecipe], data: Path | None, out: Path | Non
     if data is None:
         raise ConfigError(f"{recipes[0].name} needs --data, a file that names its parts and data sets.")
     file = DataFile.read(data)
+    parts = {part: at_hand(source, yes) for part, source in file.model.model_dump(exclude_none=True).items()}
+    file = file.changed(model=parts)
     speaks = os.environ.get("RANK", "0") == "0"  # one of the processes of a distributed run
     for recipe in recipes:
         several = len(recipes) > 1

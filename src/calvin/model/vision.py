@@ -207,5 +207,15 @@ def encoder_identity(path_or_id: str | Path) -> tuple[str, str]:
 def identity_of(tower: nn.Module, path_or_id: str | Path) -> tuple[str, str]:
     """As `encoder_identity`, for a tower that is loaded already."""
     named = getattr(tower.config, "encoder_name", None)
-    local = Path(path_or_id)
-    return str(named or (local.resolve().name if local.is_dir() else path_or_id)), tower_hash(tower)
+    return str(named or _name_of(Path(path_or_id))), tower_hash(tower)
+
+
+def _name_of(path: Path) -> str:
+    """The folder's name, the hub id of one fetched from a hub (its cache holds `models--OWNER--NAME/snapshots/...`)."""
+    if not path.is_dir():
+        return path.as_posix()
+    path = path.resolve()
+    cache = path.parent.parent.name
+    if path.parent.name == "snapshots" and cache.startswith("models--"):
+        return cache.removeprefix("models--").replace("--", "/")
+    return path.name

@@ -6,13 +6,19 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from calvin.captioners.calvin import Calvin
 from calvin.captioners.hub import HubModel, fetch, is_whole
+from calvin.cli.main import app
 from calvin.core.errors import CheckpointError, UsageError
+from calvin.model.assemble import drop_tower
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -104,6 +110,26 @@ def test_with_leave_it_is_fetched_once_and_only_what_is_needed(hub: tuple[str, l
     (folder / "model.safetensors").unlink()
     with pytest.raises(UsageError):
         fetch("some/tiny", endpoint=url)
+
+
+def test_a_tower_that_a_model_names_is_not_fetched_unasked(
+    hub: tuple[str, list[str]], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("calvin.captioners.calvin.fetch", partial(fetch, endpoint=hub[0]))
+    shown: list[HubModel] = []
+    calvin = Calvin.from_pretrained(tiny_model, agree=lambda model: bool(shown.append(model)))
+    drop_tower(calvin.model, calvin.processor)
+    calvin.model.config.encoder_id = "some/tiny"
+    with pytest.raises(UsageError, match="agree with --yes"):
+        calvin.encode_frames(np.zeros((1, 8, 8, 3), np.uint8))
+    assert [model.id for model in shown] == ["some/tiny"]
+    words = ["data", "features", str(tmp_path), "--model", "some/tiny", "--out", str(tmp_path / "f.h5")]
+    for command in (words, ["model", "info", "some/tiny"], ["demo", "--model", "some/tiny", "-o", str(tmp_path / "d")]):
+        result = CliRunner().invoke(app, command)
+        assert (result.exit_code, "agree with --yes" in result.stderr) == (2, True), result.output
+    assert not any("resolve" in path for path in hub[1])
+    given = CliRunner().invoke(app, ["model", "info", "some/tiny", "--yes"])
+    assert "is a tiny model, not a CALVIN" in given.stderr  # fetched, and looked at
 
 
 def test_what_the_hub_does_not_have_is_said(hub: tuple[str, list[str]]) -> None:

@@ -172,6 +172,11 @@ def test_the_id_is_the_folders_name_where_none_is_given(tmp_path: Path) -> None:
     assert encoder_identity(saved(encoder(encoder_name=None), tmp_path / "tower-a"))[0] == "tower-a"
 
 
+def test_the_id_of_a_tower_from_the_hubs_cache_is_its_hub_id(tmp_path: Path) -> None:
+    folder = tmp_path / "models--some--tower" / "snapshots" / "0123abcd"
+    assert encoder_identity(saved(encoder(encoder_name=None), folder))[0] == "some/tower"
+
+
 def test_our_tower_brings_its_own_preparation_where_the_file_is_gone(tmp_path: Path) -> None:
     saved(encoder(), tmp_path)
     (tmp_path / "preprocessor_config.json").unlink()
