@@ -18,6 +18,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils import logging
 
 from calvin.core.errors import CheckpointError
+from calvin.core.files import restore_folder
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
 
@@ -69,6 +70,8 @@ def check_source(path_or_id: str | Path) -> str:
     """
     text = str(path_or_id)
     path = Path(text)
+    if not path.exists():
+        restore_folder(path)
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise CheckpointError(f"{text} is not a model folder: it has no config.json.")

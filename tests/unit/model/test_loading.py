@@ -13,7 +13,7 @@ from transformers.utils import logging
 from calvin.core.errors import CheckpointError
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin, load_vision_tower
 from calvin.model.assemble import load_language_model
-from calvin.model.loading import quiet
+from calvin.model.loading import check_source, quiet
 
 
 @pytest.fixture
@@ -66,6 +66,12 @@ def test_absent_weights_are_refused_and_pickles_are_not_read(folder: Path) -> No
     torch.save(tensors, folder / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="cannot be loaded"):
         load_calvin(folder)
+
+
+def test_a_folder_that_a_killed_writer_had_taken_away_is_brought_back(folder: Path) -> None:
+    folder.rename(folder.parent / f".calvin-old-{folder.name}")
+    assert check_source(folder) == str(folder)
+    assert (folder / "config.json").is_file()
 
 
 def test_what_is_no_model_folder(folder: Path, tmp_path: Path) -> None:
