@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from calvin.cli.console import ProgressView, say, warn
-from calvin.cli.evaluate import METRICS
+from calvin.cli.evaluate import METRICS, metric_names
 
 
 def compare(
@@ -46,9 +46,10 @@ def compare(
                 continue
             if references is None:
                 raise UsageError(f"{path} is a file of captions: give what to score it against with --references FILE.")
-            wanted = [word.strip() for word in metrics.split(",")] if metrics else None
             results = read_results(path, references, None, None, False)
-            loaded.append(finish(results, wanted, listener=progress))
+            loaded.append(finish(results, metric_names(metrics), listener=progress))
+    if metrics and any(path.is_dir() for path in systems):
+        warn("Folders of results keep their scores; `calvin score FOLDER --metrics ...` scores one again.")
     comparison = put_together(loaded, rank)
     say(comparison_table(comparison))
     for line in comparison.warnings():

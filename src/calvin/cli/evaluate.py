@@ -94,6 +94,11 @@ def evaluate(
     score_and_show(results, metrics)
 
 
+def metric_names(metrics: str | None) -> list[str] | None:
+    """The names given to `--metrics`; None: the default."""
+    return [word.strip().lower() for word in metrics.split(",") if word.strip()] if metrics else None
+
+
 def score_and_show(results: Results, metrics: str | None) -> None:
     """Score results, write them where they have a folder, and print the table."""
     import torch
@@ -102,9 +107,8 @@ def score_and_show(results: Results, metrics: str | None) -> None:
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
 
-    wanted = [word.strip().lower() for word in metrics.split(",") if word.strip()] if metrics else None
     with ProgressView() as progress:
-        finish(results, wanted, judge, "cuda" if torch.cuda.is_available() else "cpu", progress)
+        finish(results, metric_names(metrics), judge, "cuda" if torch.cuda.is_available() else "cpu", progress)
     say(f"{results.name}: {results.card.scenes} scenes{f' of {results.card.split}' if results.card.split else ''}\n")
     say(score_table(results.scores))
     say(f"\nReferences {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}.")

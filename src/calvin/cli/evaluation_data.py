@@ -77,8 +77,9 @@ def make_job(
         )
     if context.kind == "entities-bank" and options.entities is None:
         raise UsageError(
-            "Names from a character bank are not made automatically yet: give --entities FILE, with a line such as "
-            '{"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": ["Ann"]} for every scene.'
+            "Give --entities FILE, who is in each scene: the presence.jsonl that `calvin describe FILM --cast CAST` "
+            'leaves in its project, or lines such as {"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": '
+            '["Ann"]}, one for every scene.'
         )
     samples = evaluated(found.samples)[: options.limit]
     split = found.split if options.limit is None else f"{found.split}, first {len(samples)} scenes"

@@ -114,7 +114,9 @@ def test_evaluate_a_file_then_compare(run, tmp_path: Path, tiny_model: Path) -> 
     assert "differ in context" in compared.stderr
     assert "published: CALVIN 7B, 5 scenes (mad-named)" in compared.stdout
     assert page.read_text().count("<article") == 6
-    ranked = run("compare", tmp_path / "none", tmp_path / "3", "--rank", "--out", page)
+    assert "keep their scores" not in compared.stderr
+    ranked = run("compare", tmp_path / "none", tmp_path / "3", "--rank", "--metrics", "bleu", "--out", page)
+    assert "Folders of results keep their scores" in ranked.stderr
     assert "\n1. tiny-model0/tiny" in ranked.stdout
 
 
@@ -125,6 +127,10 @@ def test_compare_files_of_captions(run, tmp_path: Path) -> None:
     )
     assert result.exit_code == 0, result.output
     assert "1. ours" in result.stdout
+    assert "keep their scores" not in result.stderr
+    upper = run("compare", *files, "-r", tmp_path / "r.csv", "--metrics", " ROUGE,Cider", "-o", tmp_path / "c.html")
+    assert upper.exit_code == 0, upper.output
+    assert all(name in upper.stdout for name in ("ROUGE-L", "CIDEr-D"))
     missing = run("compare", *files)
     assert missing.exit_code == 2
     assert "--references FILE" in missing.stderr
@@ -135,7 +141,7 @@ def test_compare_files_of_captions(run, tmp_path: Path) -> None:
     [
         (["--data", "mad-named"], "--annotations FILE"),
         (["--context", "five"], "context is none"),
-        (["--context", "entities-bank"], "not made automatically yet: give --entities FILE"),
+        (["--context", "entities-bank"], "the presence.jsonl that `calvin describe FILM --cast CAST`"),
         ([], "give --features FILE or the films (--films FOLDER)"),
         (["--data", "notes.txt"], "--format"),
     ],
