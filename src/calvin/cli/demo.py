@@ -11,6 +11,7 @@ import typer
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
+from calvin.cli.voice import tell
 from calvin.core.errors import MissingExtraError, UsageError
 from calvin.core.time import format_timecode
 
@@ -65,13 +66,14 @@ def listen(project: Path, name: str) -> None:
 
     with ProgressView() as progress:
         try:
-            voice_project(project, listener=progress)
+            voiced = voice_project(project, listener=progress)
         except MissingExtraError as missing:
             warn(f"To hear it: {missing}")
             return
         mixes = [mix_project(project, project / f"{name}.ad.mkv", listener=progress)]
         if mixes[0].left_out:
             mixes.append(mix_project(project, project / f"{name}.extended.mkv", extended=True, listener=progress))
+    tell(voiced)
     for report in mixes:
         pausing = f" (the film pauses {report.pauses} times)" if report.pauses else ""
         say(f"  {report.files[0]}: {report.cues} cues{pausing}; play it with its second sound track")

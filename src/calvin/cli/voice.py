@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from calvin.cli.console import ProgressView, say, warn
+
+if TYPE_CHECKING:
+    from calvin.studio.voice import VoiceReport
 
 
 def voice(
@@ -41,6 +44,11 @@ def voice(
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
+    tell(report)
+
+
+def tell(report: VoiceReport) -> None:
+    """Say which cues the voice takes too long for, and what became of them."""
     told = {
         "were too long when spoken and got other words that fit": report.reworded,
         "are too long when spoken: the film is to pause for them (`extended`)": report.paused,

@@ -38,29 +38,46 @@ def room_to_speak(store: ProjectStore, guarded: bool = True) -> dict[str, int]:
 def fit_measured(store: ProjectStore, said: Sequence[Said], ms: Callable[[Cue, str], int | None]) -> dict[str, Cue]:
     """Replace cues that take longer than their room by the best candidate that fits, else mark them as `extended`.
 
-    `ms` speaks other words for a cue and says how long they take. Returns the cues that changed, by id.
+    A cue that was marked and fits after all loses the mark. `ms` speaks other words for a cue and says how long they
+    take. Returns the cues that changed, by id.
     """
     room, changed = room_to_speak(store), {}
     order = [one.cue for one in said]
     for number, one in enumerate(said):
         cue, has = one.cue, room[one.cue.id]
-        if cue.extended or settled(cue) or one.ms <= has:
+        if settled(cue) or cue.extended == (one.ms > has):
             continue
-        near = [other.text for other in (*order[max(0, number - NOT_AGAIN) : number], *order[number + 1 : number + 2])]
         needs = f"Spoken, it takes {one.ms / 1000:.1f} s of {has / 1000:.1f} s"
-        for text in store.candidates(cue.id):
-            if text == cue.text or not is_sound(text, None) or any(says_again(text, other) for other in near):
-                continue
-            length = ms(cue, text)
-            if length is not None and length <= has:
-                span = Span(cue.span.start_ms, cue.span.start_ms + length)
-                new, why = replace(cue, text=text, span=span), f"the best other that fits takes {length / 1000:.1f} s."
-                decision = Decision(Choice.CANDIDATE, f"{needs}; {why}")
-                break
+        if cue.extended:
+            new, decision = _lasting(replace(cue, extended=False), one.ms), Decision(Choice.BEST, f"{needs}.")
         else:
-            new = replace(cue, extended=True)
-            decision = Decision(Choice.EXTENDED, f"{needs}, and no other candidate fits: the film pauses.")
+            near = [c.text for c in (*order[max(0, number - NOT_AGAIN) : number], *order[number + 1 : number + 2])]
+            new, decision = _other_words(cue, store.candidates(cue.id), near, has, ms, needs)
         with store.together():
             changed[cue.id] = order[number] = store.edit_cue(new)
             store.decide(cue.id, decision)
     return changed
+
+
+def _other_words(
+    cue: Cue,
+    candidates: Sequence[str],
+    near: Sequence[str],
+    room_ms: int,
+    ms: Callable[[Cue, str], int | None],
+    needs: str,
+) -> tuple[Cue, Decision]:
+    """The best candidate that fits and says nothing that is said `near`, else the cue with the mark of a pause."""
+    for text in candidates:
+        if text == cue.text or not is_sound(text, None) or any(says_again(text, other) for other in near):
+            continue
+        length = ms(cue, text)
+        if length is not None and length <= room_ms:
+            why = f"{needs}; the best other that fits takes {length / 1000:.1f} s."
+            return _lasting(replace(cue, text=text), length), Decision(Choice.CANDIDATE, why)
+    why = f"{needs}, and no other candidate fits: the film pauses."
+    return replace(cue, extended=True), Decision(Choice.EXTENDED, why)
+
+
+def _lasting(cue: Cue, ms: int) -> Cue:
+    return replace(cue, span=Span(cue.span.start_ms, cue.span.start_ms + ms))

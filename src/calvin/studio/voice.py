@@ -159,7 +159,10 @@ def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], Spo
         cue = changed.get(one.cue.id)
         if cue is None:
             continue
-        (report.reworded if cue.text != one.cue.text else report.paused).append(cue.id)
+        if cue.text != one.cue.text:
+            report.reworded.append(cue.id)
+        elif cue.extended:
+            report.paused.append(cue.id)
         report.cues[number] = say(cue, printable(cue.text)) or one
     room = room_to_speak(store, guarded=False)
     report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]

@@ -135,6 +135,10 @@ def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> No
     assert {s.path for s in report.cues} == set((project / "voice").glob("*.wav"))
     again = voice_project(project, speaker)
     assert (again.made, again.reworded, again.paused) == (0, [], [])
+    voice_project(project, speaker, VoiceSettings(rate=400))
+    with ProjectStore(project) as store:
+        assert not store.cue(ids[1]).extended  # it fits after all
+        assert store.cue(ids[1]).span.duration_ms == measured_ms(store)[ids[1]]
 
 
 def test_tones_are_no_voice_by_default(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
