@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, Blip2QFormerModel, GenerationConfig
 
-from calvin.core.errors import CheckpointError, ConfigError
+from calvin.core.errors import CheckpointError, ConfigError, first_line
 from calvin.model.configuration import CalvinConfig
 from calvin.model.loading import (
     A_LANGUAGE_MODEL,
@@ -168,6 +168,8 @@ def load_language_model(source: Source, dtype: torch.dtype = torch.float32) -> t
         raise CheckpointError(f"There is no file {path}.")
     model = _load(AutoModelForCausalLM, str(path.parent), gguf_file=path.name, dtype=dtype)
     check_architecture(model.config.to_dict(), LANGUAGE_MODELS, source, A_LANGUAGE_MODEL)
+    # The weights are plain now; with this left in its configuration, a saved model could be loaded but not saved again.
+    vars(model.config).pop("quantization_config", None)
     return model.eval(), _load(AutoTokenizer, str(path.parent), gguf_file=path.name)
 
 
@@ -177,8 +179,8 @@ def _load(auto_class: Any, source: str, **options: Any) -> Any:
             return auto_class.from_pretrained(source, trust_remote_code=False, **options)
     except Exception as error:  # a file from elsewhere can break its reader in any way
         what = "tokenizer" if auto_class is AutoTokenizer else "language model"
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"No {what} can be read from {options.get('gguf_file', source)}: {reason}") from error
+        source = options.get("gguf_file", source)
+        raise CheckpointError(f"No {what} can be read from {source}: {first_line(error)}.") from error
 
 
 def copy_bert(bert: BertModel, qformer: Blip2QFormerModel) -> None:
