@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils import logging
 
-from calvin.core.errors import CheckpointError
+from calvin.core.errors import CheckpointError, first_line
 from calvin.core.files import restore_folder
 
 _HUB_ID = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+)?$")
@@ -99,7 +99,7 @@ def load_config(path_or_id: str | Path, known: Collection[str], what: str) -> An
         check_architecture(PreTrainedConfig.get_config_dict(source)[0], known, source, what)
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:
-        raise CheckpointError(f"The configuration of {source} cannot be read: {_first_line(error)}") from error
+        raise CheckpointError(f"The configuration of {source} cannot be read: {first_line(error)}.") from error
 
 
 def check_architecture(config: Mapping[str, Any], known: Collection[str], source: str | Path, what: str) -> None:
@@ -107,7 +107,7 @@ def check_architecture(config: Mapping[str, Any], known: Collection[str], source
     Raises:
         CheckpointError: the configuration, or that of a part of a CALVIN or of its tower, is of none of these.
     """
-    kind = config.get("model_type")
+    kind = str(config.get("model_type") or "")
     if kind not in known:
         raise CheckpointError(f"{source} is a {kind or 'nameless'} model, not {what}.")
     parts = {"calvin": _PARTS[:2], "calvin_frame_encoder": _PARTS[2:]}.get(kind, ())
@@ -140,7 +140,7 @@ def load_strict(model_class: Any, path_or_id: str | Path, allow_missing: str = "
                 **options,
             )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
-        raise CheckpointError(f"The model {source} cannot be loaded: {_first_line(error)}") from error
+        raise CheckpointError(f"The model {source} cannot be loaded: {first_line(error)}.") from error
     mismatched = sorted(info["mismatched_keys"], key=str)
     if mismatched:
         name, stored, expected = mismatched[0]
@@ -166,7 +166,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {_first_line(error)}") from error
+        raise CheckpointError(f"{path} cannot be read: {first_line(error)}.") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} does not hold a JSON object.")
     return value
@@ -174,7 +174,3 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _and_more(items: list[Any]) -> str:
     return f" (and {len(items) - 1} more)" if len(items) > 1 else ""
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
