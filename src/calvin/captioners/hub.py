@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calvin.core.errors import CheckpointError, UsageError
+from calvin.core.errors import CheckpointError, UsageError, first_line
 
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
 """Configuration, tokenizer, weights and card; no pickles, no code."""
@@ -69,7 +69,7 @@ def fetch(model_id: str, agree: Agree = nobody_asked, endpoint: str | None = Non
     except trouble as error:
         raise CheckpointError(
             f"There is no model {model_id}: no such folder here, no bundled model of that name, and none that can be "
-            f"fetched from the hub ({_first_line(error)})."
+            f"fetched from the hub ({first_line(error)})."
         ) from error
     if folder.name != model.revision:
         raise CheckpointError(f"{model_id} was changed on the hub while it was fetched: give the same command again.")
@@ -88,7 +88,3 @@ def is_whole(folder: Path) -> bool:
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
     return all((folder / shard).is_file() for shard in shards)
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")

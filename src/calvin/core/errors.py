@@ -63,3 +63,8 @@ class StoreError(CalvinError):
 
 class ServerError(CalvinError):
     """A model server that cannot be reached, refuses, or answers with nonsense."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of another library's error that says something, without its full stop, else the error's kind."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")

@@ -6,13 +6,12 @@ for few-shot regularisation (section 5.2). Any model may stand in: it is a funct
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from calvin.core.cells import csv_text, unguarded
 from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.progress import Listener, Stage, silent
@@ -27,7 +26,6 @@ Complete = Callable[[str], str]
 COLUMNS = ("id", "caption", "answer", "by", "correction")
 CREDITS, SCENE = "credits", "scene"
 _SAVE_EVERY = 50
-_FORMULA = re.compile(r"^'*[=+\-@\t\r]")
 _YES, _NO = {"credits", "credit", "yes", "y", "1", "true"}, {"scene", "no", "n", "0", "false"}
 
 
@@ -66,7 +64,7 @@ class AnswerSheet:
         rows = list(read_table(path, [(name,) for name in COLUMNS], report))
         if report.dropped:
             raise DataError(f"{path} has rows that are no answers: mend them.\n{report.summary()}")
-        answers = [Answer(**{name: _unguarded(row[name]).strip() for name in COLUMNS}) for row in rows]
+        answers = [Answer(**{name: unguarded(row[name]).strip() for name in COLUMNS}) for row in rows]
         return cls(Path(path), {answer.id: answer for answer in answers})
 
     @classmethod
@@ -81,12 +79,8 @@ class AnswerSheet:
 
     def save(self) -> None:
         """Write the sheet, whole or not at all; a spreadsheet will not take a cell for a formula."""
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for answer in self.answers.values():
-            writer.writerow([_guarded(getattr(answer, name)) for name in COLUMNS])
-        write_text(self.path, stream.getvalue())
+        rows = ([getattr(answer, name) for name in COLUMNS] for answer in self.answers.values())
+        write_text(self.path, csv_text(COLUMNS, rows))
 
     def fill(
         self,
@@ -112,14 +106,6 @@ class AnswerSheet:
         finally:
             self.save()
         return [self.answers[sample.id] for sample in samples]
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _unguarded(text: str) -> str:
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def is_credit(answer: Answer) -> bool:

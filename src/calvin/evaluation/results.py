@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from calvin.core.cells import csv_text
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.files import write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
@@ -27,7 +28,6 @@ from calvin.evaluation.metrics import Pairs
 from calvin.evaluation.names import NameList
 from calvin.evaluation.protocol import ProtocolCard
 from calvin.evaluation.scoring import TRUTH, Measure, Scores
-from calvin.evaluation.tables import csv_text
 from calvin.media import FrameStore, FrameWriter
 
 FORMAT = "calvin-evaluation-1"

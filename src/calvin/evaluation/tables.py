@@ -8,13 +8,13 @@ together (seconds, as in MAD's and AutoAD's files) make the id.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from calvin.core.cells import unguarded
 from calvin.core.errors import DataError
 from calvin.core.time import to_ms
 from calvin.data.readers.text import clean_text, read_jsonl, read_table
@@ -55,7 +55,7 @@ def read_captions(path: str | Path, role: Role) -> CaptionTable:
     unnamed = 0
     for row in rows:
         if table.path.suffix.lower() == ".csv":
-            row = {key: re.sub(r"^'(?='*[=+\-@])", "", value) for key, value in row.items()}  # as `guarded` wrote it
+            row = {key: unguarded(value) for key, value in row.items()}
         identity, texts = _identity(row), _texts(row, role)
         if identity is None or texts is None or "\ufffd" in (identity := clean_text(identity, report)):
             unnamed += 1
@@ -180,29 +180,3 @@ def _bytes(path: Path) -> bytes:
 _READERS: Mapping[str, Callable[[CaptionTable, DropReport], Iterable[Mapping[str, Any]]]] = {
     ".json": _json_rows, ".jsonl": _jsonl_rows, ".txt": _text_rows,
 }  # fmt: skip
-
-
-def guarded(cell: object) -> str:
-    """A cell of a CSV that a spreadsheet will not take for a formula."""
-    text = str(cell)
-    return f"'{text}" if re.match(r"'*[=+\-@\t\r]", text) and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV table, formulas guarded."""
-    import csv
-    import io
-
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([guarded(cell) for cell in row] for row in rows)
-    return stream.getvalue()

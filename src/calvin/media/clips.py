@@ -15,7 +15,7 @@ from calvin.media.reader import FilmReader
 from calvin.media.sampling import FrameSampler, Scaler, Size, fit
 from calvin.media.source import MediaLimits, probe
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 def iter_clip_frames(

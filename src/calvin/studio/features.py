@@ -18,13 +18,13 @@ from calvin.core.errors import DataError, MediaError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.data import DropReport, FeatureWriter, media_id_of
 from calvin.media import iter_clip_frames, read_image
+from calvin.media.clips import IMAGE_SUFFIXES
 from calvin.model import encode_images, load_vision_tower
 from calvin.model.vision import identity_of, vector_width
 from calvin.studio.film import FPS, FRAME_SIZE
 
 Kind = Literal["films", "images", "frames"]
 FILMS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"})
-IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 _BATCH = 64
 _AHEAD = 8
 
@@ -110,7 +110,7 @@ def find_media(source: Path, kind: Kind) -> list[_Item]:
     """
     if not source.exists():
         raise DataError(f"{source} is not there: name a file or folder of {kind}.")
-    suffixes = FILMS if kind == "films" else IMAGES
+    suffixes = FILMS if kind == "films" else IMAGE_SUFFIXES
     paths = [source] if source.is_file() else [p for p in source.rglob("*") if p.suffix.lower() in suffixes]
     if kind == "frames":
         paths = list({path.parent for path in paths}) if source.is_dir() else []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calvin.core.cells import csv_text
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.files import write_text
 from calvin.core.time import format_timecode
@@ -20,7 +19,6 @@ from calvin.studio.presence import PRESENCE, guess_presence, names_at, speakers_
 from calvin.studio.rows import Plan
 from calvin.studio.store import ProjectStore
 from calvin.studio.writers.base import cue_name, printable
-from calvin.studio.writers.csv import guarded
 
 MAX_FRAMES = 32
 
@@ -138,12 +136,10 @@ def write_picks(picks: Sequence[Pick], path: Path) -> None:
     """
     if path.exists():
         raise UsageError(f"{path} is there already and may hold corrections: name another file with -o.")
-    stream = io.StringIO()
-    rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(("id", "in", "out", "text", "why"))
+    rows = []
     for pick in picks:
         span = pick.cue.span if pick.cue else pick.plan.span
         times = (format_timecode(span.start_ms), format_timecode(span.end_ms))
         text = printable(pick.cue.text) if pick.cue else ""
-        rows.writerow((cue_name(pick.cue) if pick.cue else "", *times, guarded(text), pick.reason))
-    write_text(path, stream.getvalue())
+        rows.append((cue_name(pick.cue) if pick.cue else "", *times, text, pick.reason))
+    write_text(path, csv_text(("id", "in", "out", "text", "why"), rows))

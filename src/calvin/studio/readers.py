@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from calvin.core.cells import unguarded
 from calvin.core.errors import DataError, StoreError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span, parse_timecode, to_ms
@@ -20,7 +21,6 @@ from calvin.core.types import Status
 from calvin.media.subtitles import MAX_CUES, format_of, read_text, refuse_doctype
 from calvin.studio.ttml import read_ttml
 from calvin.studio.writers.base import printable
-from calvin.studio.writers.csv import unguarded
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>")

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calvin.core.cells import csv_text
 from calvin.core.errors import DataError
-from calvin.evaluation.tables import csv_text, join, read_captions, scene_key
+from calvin.evaluation.tables import join, read_captions, scene_key
 
 
 def put(path: Path, content: str | bytes) -> Path:

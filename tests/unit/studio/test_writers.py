@@ -24,6 +24,7 @@ import ttconv.vtt.reader
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from calvin.core.cells import guarded, unguarded
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Character, Cue, Script, Status
@@ -31,7 +32,6 @@ from calvin.studio.readers import read_script
 from calvin.studio.rows import Choice, Decision
 from calvin.studio.writers import WRITERS, Provenance, Writer, find_writers
 from calvin.studio.writers.base import last_ms, printable
-from calvin.studio.writers.csv import guarded, unguarded
 from calvin.studio.writers.dapt import DAPTM, TTM, TTP, XML
 from calvin.studio.writers.srt import plain
 

@@ -14,9 +14,10 @@ from typing import Any
 from calvin.core.errors import DataError
 from calvin.data.readers.text import NO_CHECKSUM, clean_text
 from calvin.data.types import DropReport, Kind, ReadResult, Sample, note_duplicates
+from calvin.media.clips import IMAGE_SUFFIXES
 
 CUT_SHORT = "shard cut short or damaged, its rest is lost"
-IMAGES = ("jpg", "jpeg", "png", "webp")
+IMAGES = tuple(suffix[1:] for suffix in IMAGE_SUFFIXES)
 CLIPS = ("mp4", "mkv", "webm", "mov", "avi")
 VECTORS = "npy"
 _MAX_TEXT = 1 << 20

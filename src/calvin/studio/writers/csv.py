@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-
+from calvin.core.cells import csv_text
 from calvin.core.time import format_timecode
 from calvin.core.types import Script
 from calvin.studio.writers.base import Provenance, Writer, cue_name, mentioned, spoken
 
 COLUMNS = ("id", "in", "out", "character", "text", "words", "gap", "status")
-
-_FORMULA = re.compile(r"'*[=+\-@]")
 
 
 class CsvWriter(Writer):
@@ -22,14 +17,11 @@ class CsvWriter(Writer):
     suffix = ".csv"
 
     def render(self, script: Script, provenance: Provenance) -> str:
-        stream = io.StringIO()
-        rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(COLUMNS)
+        rows = []
         for cue, text in spoken(script):
             room = provenance.rooms.get(cue.id)
-            rows.writerow(
-                guarded(cell)
-                for cell in (
+            rows.append(
+                (
                     cue_name(cue),
                     format_timecode(cue.span.start_ms),
                     format_timecode(cue.span.end_ms),
@@ -40,14 +32,4 @@ class CsvWriter(Writer):
                     f"{cue.status}, extended" if cue.extended else str(cue.status),
                 )
             )
-        return stream.getvalue()
-
-
-def guarded(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
-
-
-def unguarded(cell: str) -> str:
-    """What `guarded` was given."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+        return csv_text(COLUMNS, rows)
