@@ -47,7 +47,7 @@ _PLACES = _words(
     Court"""
 )
 _INTO_PLACES = _words("in into across inside outside through throughout around")
-_NAME = r"(?:(?:[A-Z]\.)+|[A-ZÀ-Þ][\w’'-]*[\w]|[A-Z])"
+_NAME = r"(?:(?:[A-Z]\.)+|[A-ZÀ-ÖØ-Þ][\w’'-]*[\w]|[A-Z])"
 _RUN = re.compile(rf"(?<![\w’'-])(?:{_TITLES}\s+|{_RANKS}\s+)*{_NAME}(?:\s+(?:(?:of|de|van|von|la|le)\s+)?{_NAME})*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SEVERAL = re.compile(r"\bsomeone(?:, someone)*,? and someone\b", re.IGNORECASE)

@@ -34,6 +34,7 @@ FILES = {
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
     """The address of a hub that has the model some/tiny, and what was asked of it."""
     asked: list[str] = []
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # this hub is on the machine itself
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

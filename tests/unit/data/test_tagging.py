@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from calvin.core.errors import DataError
@@ -146,6 +146,7 @@ def test_what_the_corpus_writes_small_is_no_name() -> None:
 
 
 @given(st.text(alphabet=st.characters(blacklist_categories=["Lu", "Lt", "Cs"]), max_size=60))
+@example(";×0")
 def test_text_without_capitals_keeps_its_words(text: str) -> None:
     assert EntityStripper()(text).split() == text.split()
 
