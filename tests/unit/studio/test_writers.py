@@ -47,7 +47,7 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
         "&lt;",
     ]
 )
-SPANS = st.tuples(st.integers(0, 359_999_000), st.integers(0, 20_000)).map(lambda t: Span(t[0], t[0] + t[1]))
+SPANS = st.tuples(st.integers(0, 359_970_000), st.integers(0, 20_000)).map(lambda t: Span(t[0], t[0] + t[1]))
 
 
 SPAN = Span(1500, 4250)
