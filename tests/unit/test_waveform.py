@@ -36,4 +36,4 @@ def test_a_waveform_of_a_mixed_project(tmp_path: Path, make_film: Callable[..., 
     picture = np.asarray(Image.open(tmp_path / "x.png").convert("RGB")).astype(int)
     yellow = (picture[..., 2] < 200) & (picture[..., 0] > 230)
     assert yellow.mean() > 0.01
-    assert not yellow[: len(picture) // 2 - 20].any()  # the film above is without description
+    assert not yellow[: len(picture) // 3 - 20].any()  # the film above is without description

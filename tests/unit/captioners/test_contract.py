@@ -138,7 +138,7 @@ def test_times_reach_the_prompt(tmp_path: Path, make_scene: MakeScene) -> None:
 
 def test_what_is_no_video_llm_is_refused(tmp_path: Path) -> None:
     language = save_tiny_language_model(tmp_path / "language")
-    with pytest.raises(CheckpointError, match="is a llama, which is no model that looks"):
+    with pytest.raises(CheckpointError, match="is a llama model, not one that looks"):
         open_captioner(f"hf:{language}")
     silent = save_tiny("video-llava", tmp_path / "silent")
     (silent / "chat_template.jinja").unlink()
