@@ -75,7 +75,7 @@ def draw(
         level = levels_db(sound)
         axes[2].plot(clock[::LEVEL][: len(level)], level, color=colour, linewidth=1, label=name)
     axes[2].set_title("level in dB: 8 lower under the description, and back", loc="left", fontsize=10)
-    axes[2].legend(frameon=False, fontsize=8, loc="upper right")
+    axes[2].legend(frameon=False, fontsize=8, loc="lower right")
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
     for begin, end in lines:
