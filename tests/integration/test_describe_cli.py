@@ -200,11 +200,11 @@ def test_the_demo_prints_the_script_with_times_and_leaves_the_files(tiny_model: 
     cues = [line for line in result.stdout.splitlines() if re.match(r"\d\d:\d\d:\d\d\.\d{3} - \d\d:", line)]
     assert cues  # how many depends on what random weights repeat
     for suffix in ("vtt", "srt", "json"):
-        [path] = (tmp_path / "demo").glob(f"*.{suffix}")
+        path = tmp_path / "demo" / f"puppets.{suffix}"
+        assert path.is_file()
         assert str(path) in result.stdout
     subtitles = pysubs2.load(str(bundled_film()[1]))
-    [vtt] = (tmp_path / "demo").glob("*.vtt")
-    described = pysubs2.load(str(vtt))
+    described = pysubs2.load(str(tmp_path / "demo" / "puppets.vtt"))
     assert len(described) == len(cues)
     for cue in described:
         assert not any(cue.start < line.end and line.start < cue.end for line in subtitles), "described over dialogue"
