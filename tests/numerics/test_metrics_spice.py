@@ -100,13 +100,13 @@ def published() -> tuple[Pairs, dict[str, float]]:
     return align(candidates, references), {quality: numbers[quality]["SPICE"] for quality in ("good", "bad")}
 
 
-@pytest.mark.parametrize("items", [12, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_equal_to_spices_own_scorer_per_image_and_to_published_numbers(
-    home: Path, tmp_path: Path, items: int, monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")  # short runs start faster
     example, numbers = published()
-    made = varied(items)
+    made = varied(200)
     pairs = Pairs(made.ids + example.ids, made.candidates + example.candidates, made.references + example.references)
     metric = Spice(home, memory="4g", tokenizer="whitespace")
     expected = oracle(pairs, installed_jars(home), tmp_path)
