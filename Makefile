@@ -61,8 +61,9 @@ $(VENV)/.test-ready: $(VENV)/.ready
 demo: setup
 	@$(BIN)/calvin demo
 
-# The long tests first, with all cores: the closing line is then the whole suite's.
-test: slow quick
+# One run for all: while one process trains micro, the other goes through the rest.
+test: $(VENV)/.test-ready
+	$(ONE_THREAD) $(PYTEST) -n $(WORKERS) --dist worksteal
 
 quick: $(VENV)/.test-ready
 	$(ONE_THREAD) $(PYTEST) -m "not slow" -n $(WORKERS)

@@ -51,3 +51,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # Workers of pytest-xdist send their reports to the main process, which judges them all.
     if os.environ.get("CALVIN_STRICT_SKIPS") == "1" and not hasattr(config, "workerinput"):
         config.pluginmanager.register(StrictSkips(), "calvin-strict-skips")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, by the time they are allowed, so that none is begun when the rest is done."""
+
+    def allowed(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("timeout")
+        return float(marker.args[0]) if marker and item.get_closest_marker("slow") else 0.0
+
+    items.sort(key=allowed, reverse=True)

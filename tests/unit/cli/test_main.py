@@ -65,7 +65,7 @@ def test_help_is_quick_and_does_not_load_torch() -> None:
         assert result.returncode == 0, result.stderr
         assert "describe" in result.stdout
     # Half a second on an idle machine; tests may share theirs.
-    assert best < 1.5
+    assert best < 5
 
 
 @pytest.mark.parametrize("words", COMMANDS)
