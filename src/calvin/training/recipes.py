@@ -61,11 +61,11 @@ def _resnet(*hidden_sizes: int) -> dict[str, Any]:
 MICRO = Recipe(
     name="micro",
     about="every stage of mini, shrunk to minutes on two cores, for tests, demos and ablations",
-    world=WorldConfig(films=28, clips=1700, images=900, conversations=150, heldout_films=6, tower_images=16_000),
+    world=WorldConfig(films=40, clips=2200, images=1500, conversations=250, heldout_films=8, tower_images=20_000),
     tower=TowerConfig(
         backbone=_resnet(32, 64, 160),
         projection_dim=192,
-        loop=LoopConfig(steps=300, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"),
+        loop=LoopConfig(steps=400, max_lr=1.5e-3, min_lr=2e-5, warmup_steps=50, checkpoint_every=100, precision="fp32"),
     ),
     language=LanguageConfig(
         hidden_size=192,
@@ -83,7 +83,7 @@ MICRO = Recipe(
             Phase(
                 kind="mixed",
                 batch_size=32,
-                loop=LoopConfig(steps=160, max_lr=2e-3, min_lr=2e-4, warmup_steps=10, weight_decay=0.0),
+                loop=LoopConfig(steps=180, max_lr=2e-3, min_lr=2e-4, warmup_steps=10, weight_decay=0.0),
             ),
         ),
     ),
@@ -107,7 +107,7 @@ MICRO = Recipe(
         weights={"webvid": 0.95, "text": 0.05},
         batch_sizes={"video": 16, "text": 16},
         max_frames=8,
-        loop=LoopConfig(steps=480, max_lr=1e-3, min_lr=7e-4, warmup_steps=30),
+        loop=LoopConfig(steps=600, max_lr=1e-3, min_lr=7e-4, warmup_steps=30),
     ),
     stage2=StageConfig(
         stage=2,
@@ -118,7 +118,7 @@ MICRO = Recipe(
         max_frames=8,
         no_context_share=0.15,
         entity_share=0.55,
-        loop=LoopConfig(steps=400, max_lr=7e-4, min_lr=2e-5, warmup_steps=10),
+        loop=LoopConfig(steps=500, max_lr=7e-4, min_lr=2e-5, warmup_steps=10),
     ),
 )
 
