@@ -133,7 +133,10 @@ def marked_loss(mark_weight: float) -> Callable[[nn.Module, Batch], Tensor]:
     def loss_of(model: nn.Module, batch: Batch) -> Tensor:
         logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
         targets, marked = batch["labels"][:, 1:], batch["marked"][:, 1:]
-        losses = functional.cross_entropy(logits.transpose(1, 2), targets, ignore_index=IGNORE_INDEX, reduction="none")
+        # Flat: over [B, V, L] the same takes a fifth of the step longer.
+        losses = functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="none"
+        ).view_as(targets)
         loss = losses.sum() / (targets != IGNORE_INDEX).sum()
         if mark_weight and marked.any():
             loss = loss + mark_weight * losses[marked].mean()
