@@ -328,8 +328,8 @@ def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -
         notes.append(f"No description was written: the dialogue leaves no gap of {seconds:g} seconds.")
     paused = sum(cue.extended for cue in script.cues)
     if paused:
-        what = "1 cue does" if paused == 1 else f"{paused} cues do"
-        notes.append(f"{what} not fit and the film is to pause for it (`extended`): shorten the text, or let it pause.")
+        what, it = ("1 cue does", "it") if paused == 1 else (f"{paused} cues do", "them")
+        notes.append(f"{what} not fit: the film is to pause for {it} (`extended`), or the text to be shortened.")
     cleaned = cleaning_note(hand.store.get("cleaned") or {}, sum(plan.done for plan in hand.store.plans))
     if cleaned is not None:
         notes.append(cleaned)
