@@ -37,16 +37,11 @@ class Drill:
     """A text, and the character spans of the names in it that can be told from what stands before them."""
 
     text: str
-    spans: tuple[tuple[int, int], ...]
-
-    @property
-    def marks(self) -> tuple[tuple[int, int], ...]:
-        """The spans, under the name that training knows them by."""
-        return self.spans
+    marks: tuple[tuple[int, int], ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self.text[start:end] for start, end in self.spans)
+        return tuple(self.text[start:end] for start, end in self.marks)
 
 
 class _Builder:
@@ -55,7 +50,7 @@ class _Builder:
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.length = 0
-        self.spans: list[tuple[int, int]] = []
+        self.marks: list[tuple[int, int]] = []
         self.seen: set[str] = set()
 
     def add(self, piece: str, *lookups: str) -> None:
@@ -63,7 +58,7 @@ class _Builder:
             self.length += 1
         for name in lookups:
             start = self.length + piece.index(name)
-            self.spans.append((start, start + len(name)))
+            self.marks.append((start, start + len(name)))
         self.parts.append(piece)
         self.length += len(piece)
 
@@ -74,7 +69,7 @@ class _Builder:
         return known
 
     def drill(self) -> Drill:
-        return Drill(" ".join(self.parts), tuple(self.spans))
+        return Drill(" ".join(self.parts), tuple(self.marks))
 
 
 def _pairs(rng: np.random.Generator, cast: tuple[Person, ...], count: int, fill: int) -> Drill:

@@ -22,7 +22,7 @@ def drills(phase: str, count: int = 200, split: str | None = "train"):
 def test_spans_hold_names_and_texts_repeat_by_seed(phase: str) -> None:
     for drill in drills(phase):
         assert all(name in _WORDS for name in drill.names)
-        assert list(drill.spans) == sorted(set(drill.spans))
+        assert list(drill.marks) == sorted(set(drill.marks))
         assert drill.text == drill.text.strip()
     assert make_drill(phase, np.random.default_rng(1)) == make_drill(phase, np.random.default_rng(1))
 
@@ -30,7 +30,7 @@ def test_spans_hold_names_and_texts_repeat_by_seed(phase: str) -> None:
 def test_a_copied_name_is_among_those_the_prompt_gives() -> None:
     found = 0
     for drill in drills("entities"):
-        for start, end in drill.spans:
+        for start, end in drill.marks:
             given = drill.text[:start].partition("The characters and entities in the scene are ")[2].partition(".")[0]
             assert drill.text[start:end] in re.split(r", | and ", given), drill.text
             found += 1
@@ -41,7 +41,7 @@ def test_a_copied_name_is_among_those_the_prompt_gives() -> None:
 def test_a_looked_up_name_follows_its_colour_and_was_paired_with_it_before(phase: str) -> None:
     found = 0
     for drill in drills(phase):
-        for start, end in drill.spans:
+        for start, end in drill.marks:
             name, before = drill.text[start:end], drill.text[:start]
             colours = re.findall("|".join(COLOURS), before.lower())
             colour = colours[-1] if "hat" not in before.rsplit(".", 1)[-1] else colours[-2]
@@ -73,7 +73,7 @@ def test_a_prompt_reads_context_question_caption() -> None:
         before, caption = drill.text.split(f" {question} ")
         assert before.count(".") == 4
         start = len(before) + len(question) + 2
-        for first, last in drill.spans:
+        for first, last in drill.marks:
             assert first >= start
             name = drill.text[first:last]
             assert name in before
