@@ -108,13 +108,13 @@ def _jobs(
 ) -> tuple[list[FilmJob], dict[str, Any]]:
     """What to describe, and the settings; a project brings its own where none are given."""
     from calvin.studio.again import film_and_settings
-    from calvin.studio.database import DATABASE
+    from calvin.studio.database import is_project
     from calvin.studio.describe import FilmJob
 
     if subtitles and len(subtitles) != len(films):
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
-    if not any((film / DATABASE).is_file() for film in films):
+    if not any(map(is_project, films)):
         return [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)], values
     if len(films) > 1 or out_dir is not None:
         raise UsageError("A project is described by itself and into itself: name it alone, without -o.")

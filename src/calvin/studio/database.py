@@ -16,6 +16,11 @@ DATABASE = "project.sqlite"
 LOCK = "project.lock"
 
 
+def is_project(folder: Path) -> bool:
+    """Whether a folder holds a project, of whatever state; not every folder does."""
+    return (folder / DATABASE).is_file()
+
+
 class Database:
     """Opens or creates the database in `folder`, and holds it until closed.
 
@@ -31,7 +36,7 @@ class Database:
 
     def __init__(self, folder: str | Path, must_exist: bool = False, read_only: bool = False) -> None:
         self.folder = Path(folder)
-        if (must_exist or read_only) and not (self.folder / DATABASE).is_file():
+        if (must_exist or read_only) and not is_project(self.folder):
             raise StoreError(f"{self.folder} is no calvin project: make one with `calvin describe FILM -o FOLDER`.")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,7 @@ from calvin.media.languages import language_name, language_tag
 from calvin.studio.again import film_and_settings
 from calvin.studio.cast import Cast, read_cast_file
 from calvin.studio.casting import bring_cast
+from calvin.studio.database import is_project
 from calvin.studio.export import export_script, keep_origin
 from calvin.studio.film import FilmInHand, open_film_project, project_folder
 from calvin.studio.fit import Asked, Fitted, fit_all
@@ -135,7 +136,7 @@ def describe(
     settings = DescribeSettings.load(values, "describe")
     find_writers(settings.formats)
     job = FilmJob(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
-    if job.film.is_dir():
+    if is_project(job.film):
         path, values = film_and_settings(job.film, values, values)
         job = FilmJob(path, job.subtitles, job.film, again=True)
     people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
