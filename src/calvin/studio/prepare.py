@@ -19,7 +19,7 @@ from typing import Any, get_args
 import torch
 
 from calvin.core.errors import CalvinError, DataError, UsageError
-from calvin.core.files import write_json
+from calvin.core.files import remove_leftovers, write_json
 from calvin.core.progress import Listener, Stage, silent
 from calvin.data import DropReport, Sample
 from calvin.data.feature_folder import MANIFEST
@@ -166,12 +166,12 @@ def _is_made(plan: Plan, part: Part) -> bool:
 
 def _finish(plan: Plan, parts: list[Part], report: PrepareReport) -> PrepareReport:
     names = {part.name for part in parts}
+    remove_leftovers(plan.out)
     for path in plan.out.iterdir():
-        # Parts of a longer run before this one; nothing else that may lie here is touched.
-        if path.stem not in names and path.stem.startswith("part-") and path.suffix in (".json", ".h5", ".tar"):
+        # Parts of a longer run before this one, and a killed worker's; nothing else that may lie here is touched.
+        longer = path.stem not in names and path.stem.startswith("part-") and path.suffix in (".json", ".h5", ".tar")
+        if longer or path.name.endswith(".partial.h5"):
             path.unlink()
-        elif path.name.startswith(".part-") or path.name.endswith(".partial.h5"):
-            path.unlink()  # a killed worker's
     for part in parts:
         record = _record(plan, part)
         if record is None:

@@ -16,6 +16,7 @@ import webdataset as wds
 from PIL import Image
 
 from calvin.core.errors import DataError, UsageError
+from calvin.core.files import TEMPORARY
 from calvin.data import FeatureStore, Sample, SourceConfig, load_source
 from calvin.data.feature_folder import FeatureFolder
 from calvin.model import encode_images, encoder_identity, load_vision_tower
@@ -95,6 +96,7 @@ def test_what_is_there_is_kept_and_what_is_spoilt_is_made_again(
     first = digests(tmp_path / "out")
     (tmp_path / "out/part-00001.h5").write_bytes(b"cut")
     (tmp_path / "out/part-00002.json").unlink()
+    (tmp_path / f"out/{TEMPORARY}x.tar").write_bytes(b"half")  # a killed worker's
     assert go() == 1
     assert digests(tmp_path / "out") == first
     image(pictures / "0/0.png", 99)
@@ -113,7 +115,7 @@ class _Killed:
     def __call__(self, part: parts.Part) -> str:
         if part.name == "part-00001" and not self.mark.exists():
             self.mark.touch()
-            (self.mark.parent / ".part-00001-x.h5").write_bytes(b"half")
+            (self.mark.parent / f"{TEMPORARY}x.tar").write_bytes(b"half")
             os.kill(os.getpid(), signal.SIGKILL)
         return self.worker(part)
 
@@ -139,7 +141,7 @@ def test_killing_a_worker_of_the_pool_loses_nothing(
     monkeypatch.setattr("calvin.studio.prepare._start", _start_killed)
     report = prepare(pictures, tiny_tower, tmp_path / "pool", "images", workers=2, part_size=3, batch=2)
     assert (tmp_path / "pool/killed").exists()
-    assert not list((tmp_path / "pool").glob(".part*"))
+    assert not list((tmp_path / "pool").glob(f"{TEMPORARY}*"))
     assert report.ids == 7
     assert digests(tmp_path / "pool") == digests(tmp_path / "here")
 
