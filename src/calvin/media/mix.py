@@ -19,7 +19,7 @@ from pydantic import Field
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError
 from calvin.media.loudness import MARGIN, highest_between, true_peaks
-from calvin.media.programme import MIX_RATE, programme_blocks
+from calvin.media.programme import MIX_RATE, programme_blocks, silence
 from calvin.media.sound import read_wav, resampled
 
 if TYPE_CHECKING:
@@ -120,10 +120,7 @@ def _at_least(blocks: Iterable[np.ndarray], length_ms: int, layout: str) -> Iter
         for start in range(0, len(block), _CHUNK):
             yield block[start : start + _CHUNK].copy()
         at += len(block)
-    while at < length_ms * _HOP:
-        count = min(_CHUNK, length_ms * _HOP - at)
-        yield np.zeros((count, 6 if layout == "5.1" else 2), np.float32)
-        at += count
+    yield from silence(length_ms * _HOP - at, 6 if layout == "5.1" else 2)
 
 
 def limited(blocks: Iterable[np.ndarray], ceiling_db: float) -> Iterator[np.ndarray]:

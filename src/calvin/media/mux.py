@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -253,6 +253,4 @@ def told(error: OSError, target: Path) -> MediaError:
     """What to tell about a file that could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return MediaError(f"The disk is full: {target} was not written; free some space or name a place elsewhere.")
-    with suppress(AttributeError):
-        return MediaError(f"{target} cannot be written ({error.strerror}): check the place, or name another.")
-    return MediaError(f"{target} cannot be written: {error}.")
+    return MediaError(f"{target} cannot be written ({error.strerror or error}): check the place, or name another.")

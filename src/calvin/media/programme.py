@@ -124,14 +124,15 @@ def with_pauses(blocks: Iterable[np.ndarray], pauses: Sequence[Pause], rate: int
             before[-fade:] *= ramp[fade - min(fade, len(before)) :]
             block[:fade] *= ramp[::-1][: len(block)]
             yield before
-            yield from _silence(pause.length_ms * rate // 1000, channels)
+            yield from silence(pause.length_ms * rate // 1000, channels)
             at += cut
         yield block
         at += len(block)
     for pause in waiting:
-        yield from _silence(pause.length_ms * rate // 1000, channels)
+        yield from silence(pause.length_ms * rate // 1000, channels)
 
 
-def _silence(samples: int, channels: int) -> Iterator[np.ndarray]:
+def silence(samples: int, channels: int) -> Iterator[np.ndarray]:
+    """Blocks [N, channels] of at most a second each."""
     for start in range(0, samples, MIX_RATE):
         yield np.zeros((min(MIX_RATE, samples - start), channels), np.float32)

@@ -14,7 +14,7 @@ import av.error
 import numpy as np
 
 from calvin.core.errors import MediaError, StoreError, UsageError
-from calvin.core.files import atomic_path
+from calvin.core.files import TEMPORARY, atomic_path
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.media.decode import choose_audio
@@ -71,22 +71,19 @@ def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration
     room = rooms([s.cue for s in spoken], dialogue, duration_ms)
     added = 0
     for one in sorted(spoken, key=lambda s: s.cue.span):
-        start = one.cue.span.start_ms
-        until = start + room[one.cue.id]
-        if one.duration_ms > until - start and extended:
-            at = max(start, min(until, one.cue.span.end_ms))
-            voice = PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id)
-            placed.pauses.append(Pause(at, one.duration_ms - (at - start) + _BREATH_MS))
-            added += placed.pauses[-1].length_ms
-        elif one.duration_ms > until - start and (one.cue.extended or not settled(one.cue)):
+        start, has = one.cue.span.start_ms, room[one.cue.id]
+        too_long = one.duration_ms > has
+        if too_long and not extended and (one.cue.extended or not settled(one.cue)):
             placed.left_out.append(one)
             continue
-        else:
-            if one.duration_ms > until - start:
-                placed.late.append(one)
-            voice = PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id)
-        placed.voices.append(voice)
+        placed.voices.append(PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id))
         placed.spoken.append(one)
+        if too_long and extended:
+            at = max(start, min(start + has, one.cue.span.end_ms))
+            placed.pauses.append(Pause(at, one.duration_ms - (at - start) + _BREATH_MS))
+            added += placed.pauses[-1].length_ms
+        elif too_long:
+            placed.late.append(one)
     return placed
 
 
@@ -194,8 +191,7 @@ class _Job:
 
     def enough_room(self) -> None:
         """Refuse early what the disk cannot hold: the film again, and its sound once more or twice."""
-        seconds = (self.row.duration_ms + Timeline(self.placed.pauses).total_ms) / 1000
-        needed = round(seconds * 200_000) if self.target.suffix == ".wav" else round(seconds * 60_000)
+        needed = round(self._seconds * (200_000 if self.target.suffix == ".wav" else 60_000))
         if self.target.suffix.lower() in FILM_SUFFIXES:
             needed += self.facts.size
         folder = self.target.resolve().parent
@@ -221,7 +217,7 @@ class _Job:
     def _film(self, temporary: Path) -> MixReport:
         suffix = self.target.suffix.lower()
         codec, timeline = "libopus" if suffix == ".webm" else "aac", Timeline(self.placed.pauses)
-        with tempfile.TemporaryDirectory(dir=self.target.resolve().parent, prefix=".calvin-mix-") as name:
+        with tempfile.TemporaryDirectory(dir=self.target.resolve().parent, prefix=TEMPORARY) as name:
             sound = Path(name) / "description.mka"
             peak = self._encode(sound, codec, self.track, self.placed.voices, "mix")
             description = AddedTrack(sound, self._language, self._title, DESCRIPTION)
@@ -256,8 +252,7 @@ class _Job:
         # The description has the channels asked for, a track of the film's own those it had.
         surround = track is not None and track.channels >= 6 and (self.settings.layout == "5.1" or not voices)
         settings = self.settings.changed(layout="5.1" if surround else "stereo")
-        seconds = (self.row.duration_ms + Timeline(self.placed.pauses).total_ms) / 1000
-        stage = Stage(name, self.listener, seconds, "s")
+        stage = Stage(name, self.listener, self._seconds, "s")
         make = partial(self._blocks, track, voices, settings)
         metadata = {"title": self._title, **({"language": self._language} if self._language else {})}
         return write_mix(path, make, settings, codec, metadata, _now_and_then(stage.update))
@@ -268,6 +263,11 @@ class _Job:
         index = track.index if track else None
         programme = programme_blocks(self.facts.path, index, settings.layout, self.row.duration_ms)
         return mixed(with_pauses(programme, self.placed.pauses), voices, settings)
+
+    @property
+    def _seconds(self) -> float:
+        """How long the output lasts."""
+        return (self.row.duration_ms + Timeline(self.placed.pauses).total_ms) / 1000
 
     @property
     def _language(self) -> str:
