@@ -202,6 +202,7 @@ def test_calvin_reads_back_what_it_wrote(cues: list[tuple[str, Span]]) -> None:
 
 
 @settings(deadline=None, max_examples=5)
+@example(cues=[("0", Span(0, 1)), ("0", Span(0, 2))])
 @given(cues=st.lists(st.tuples(TEXTS, SPANS.filter(lambda span: span.duration_ms > 0)), max_size=20))
 def test_vtt_is_valid_for_the_w3cs_parser(cues: list[tuple[str, Span]]) -> None:
     node = shutil.which("node")
@@ -225,8 +226,10 @@ def test_vtt_is_valid_for_the_w3cs_parser(cues: list[tuple[str, Span]]) -> None:
     errors, read = json.loads(run.stdout)
     assert errors == []
     # Its own decoding of character references leaves their semicolon, so they are decoded here.
+    # The standard's cue order has the longer of two that begin together first.
+    ordered = sorted(script.cues, key=lambda c: (c.span.start_ms, -c.span.end_ms))
     assert [[*times, html.unescape(text)] for *times, text in read] == [
-        [f"cue-{c.id}", c.span.start_ms, c.span.end_ms, printable(c.text)] for c in script.cues if printable(c.text)
+        [f"cue-{c.id}", c.span.start_ms, c.span.end_ms, printable(c.text)] for c in ordered if printable(c.text)
     ]
 
 
