@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from calvin.training import staged
+from calvin.training import staged, stages
 from calvin.training.data_file import DataFile
 from stage_data import shrunk
 
 torch.set_num_threads(1)
 data, stage1, out = DataFile.read(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 kinds: dict[str, list[str]] = {}
-train = staged.train
+train = stages.train
 
 
 class Killed(Exception):
@@ -41,7 +41,7 @@ def watched(until: int | None, name: str) -> Any:
 
 
 def stage(name: str, recipe: Any, until: int | None = None, folder: str | None = None) -> None:
-    staged.train = watched(until, name)
+    stages.train = watched(until, name)
     staged.run_stage(recipe, data, out / (folder or name), stage1)
 
 

@@ -24,7 +24,7 @@ from calvin.data.readers.registry import READERS, ReaderManifest, read
 from calvin.data.readers.shards import read_webdataset
 from calvin.data.readers.tvc import read_tvc, read_tvr
 from calvin.data.readers.webvid import read_webvid
-from calvin.data.sources import SourceConfig, load_source, read_samples
+from calvin.data.sources import SourceConfig, load_source, load_sources, read_samples
 from calvin.data.types import DropReport, FilmName, Kind, ReadResult, Sample, media_id_of
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "in_order",
     "is_coordinate_turn",
     "load_source",
+    "load_sources",
     "media_id_of",
     "open_features",
     "pad_frames",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from pydantic import Field, field_validator
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError
+from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.data.cleaning import CreditTagger, KeywordCredits, remove_credits, scrub_captions
 from calvin.data.collate import CachedFeatures
@@ -126,6 +128,16 @@ def load_source(
         config.name, kind, result.samples, features, config.weight, report=result.report,
         max_bad_share=config.max_bad_share,
     )  # fmt: skip
+
+
+def load_sources(configs: Sequence[SourceConfig], encoder: Encoder | None, listener: Listener = silent) -> list[Source]:
+    """`load_source` of each, with features of this encoder and no other."""
+    stage = Stage("read", listener, len(configs), "sources")
+    sources = []
+    for number, config in enumerate(configs, 1):
+        sources.append(load_source(config, expect_encoder=encoder))
+        stage.update(number, config.name)
+    return sources
 
 
 def without_evaluation_films(config: SourceConfig, result: ReadResult) -> ReadResult:

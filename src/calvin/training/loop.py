@@ -31,7 +31,7 @@ Batch = Mapping[str, Any]
 BatchAt = Callable[[int], Batch]
 LossOf = Callable[[nn.Module, Batch], Tensor]
 Gate = Callable[[nn.Module, int], bool]
-_ALONE = Parallel()
+ALONE = Parallel()
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def train(
     gate: Gate | None = None,
     gate_every: int = 100,
     listener: Listener = silent,
-    parallel: Parallel = _ALONE,
+    parallel: Parallel = ALONE,
 ) -> TrainResult:
     """Train what requires gradients in `model`, in place.
 

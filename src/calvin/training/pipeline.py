@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from calvin.core.errors import CheckpointError
 from calvin.core.files import atomic_folder, write_json
-from calvin.core.progress import Listener, Stage, silent
-from calvin.data import Example, Source, SourceConfig, load_source
+from calvin.core.progress import Listener, silent
+from calvin.data import Example, Source, SourceConfig, load_sources
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import assemble
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
@@ -21,9 +20,8 @@ from calvin.model.tuning import add_lora, merge
 from calvin.model.vision import encoder_identity
 from calvin.training.curves import draw_curve
 from calvin.training.language import MarkedText, train_language_model, train_tokenizer
-from calvin.training.loop import fingerprint_of
 from calvin.training.recipes import Recipe
-from calvin.training.stages import StageConfig, train_stage
+from calvin.training.stages import StageConfig, claim_folder, train_stage
 from calvin.training.tower import SlotImages, train_tower
 
 T = TypeVar("T")
@@ -62,7 +60,7 @@ class Pipeline:
         Raises:
             CheckpointError: the folder holds a run of other settings.
         """
-        self._claim_folder()
+        claim_folder(self.folder, self.recipe.model_dump(mode="json"))
         tower = self._timed("tower", self.tower)
         language = self._timed("language", self.language)
         if not (self.folder / "model").is_dir():
@@ -129,13 +127,7 @@ class Pipeline:
 
     def sources(self, tower: Path) -> list[Source]:
         configs = self.material.source_configs(tower, self.listener)
-        identity = encoder_identity(tower)
-        stage = Stage("read", self.listener, len(configs), "sources")
-        sources = []
-        for number, config in enumerate(configs, 1):
-            sources.append(load_source(config, expect_encoder=identity))
-            stage.update(number, config.name)
-        return sources
+        return load_sources(configs, encoder_identity(tower), self.listener)
 
     def stage1(self, tower: Path, language: Path, sources: Sequence[Source]) -> Path:
         def build() -> tuple[CalvinForConditionalGeneration, CalvinProcessor]:
@@ -192,17 +184,6 @@ class Pipeline:
 
     def _work(self, step: str) -> Path:
         return self.folder / "checkpoints" / step
-
-    def _claim_folder(self) -> None:
-        """Mark the folder with the recipe, or refuse one that another recipe began."""
-        mark, fingerprint = self.folder / "recipe.json", fingerprint_of(self.recipe.model_dump())
-        if mark.is_file():
-            if json.loads(mark.read_text())["fingerprint"] != fingerprint:
-                raise CheckpointError(
-                    f"{self.folder} holds a run of another recipe or of other settings; name another folder with --out."
-                )
-            return
-        write_json(mark, {"fingerprint": fingerprint, **self.recipe.model_dump(mode="json")})
 
     def _draw_curves(self) -> None:
         logs: Mapping[str, Path] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 import torch
 from accelerate import PartialState
 
-from calvin.core.errors import CheckpointError, ConfigError
-from calvin.core.files import atomic_folder, write_json, write_text
-from calvin.core.progress import Listener, Stage, silent
-from calvin.data import Source, load_source
+from calvin.core.errors import ConfigError
+from calvin.core.files import atomic_folder, write_text
+from calvin.core.progress import Listener, silent
+from calvin.data import Source, load_sources
 from calvin.model import (
     CalvinForConditionalGeneration,
     CalvinProcessor,
@@ -29,8 +28,8 @@ from calvin.training.checkpoints import latest_checkpoint, load_weights
 from calvin.training.data_file import DataFile
 from calvin.training.distributed import is_sharded
 from calvin.training.full_size import StageRecipe
-from calvin.training.loop import fast_bf16, fingerprint_of, train
-from calvin.training.stages import StageConfig, make_mixture
+from calvin.training.loop import fast_bf16
+from calvin.training.stages import StageConfig, claim_folder, train_stage
 
 Built = tuple[CalvinForConditionalGeneration, CalvinProcessor]
 
@@ -56,24 +55,20 @@ def run_stage(
     # Starts the process group, where there is one; the others wait while one of them writes 14 GB.
     state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))
     if state.is_main_process:
-        _claim(folder, recipe, config, data)
+        facts = {
+            "recipe": recipe.model_dump(mode="json", exclude={"parallel"}),
+            "stage": config.model_dump(mode="json"),
+            "data": data.model_dump(mode="json"),
+        }
+        claim_folder(folder, facts)
     sources = read_sources(config, data, listener)
     if state.is_main_process:
         write_text(folder / "data.txt", "".join(f"{source.name}: {source.report.summary()}\n" for source in sources))
     model, processor = build(recipe, data, start)
     model.vision_tower = None  # features are stored: it would only fill the GPU
-    set_trainable(model, set(config.trains))
-    mixture = make_mixture(config, sources, processor)
     checkpoints = folder / "checkpoints"
-    train(
-        model,
-        mixture.batch_at,
-        config.loop,
-        checkpoints,
-        name=recipe.name,
-        identity=[config.model_dump(exclude={"loop"}), mixture.identity],
-        listener=listener,
-        parallel=recipe.parallel,
+    train_stage(
+        model, processor, sources, config, checkpoints, name=recipe.name, parallel=recipe.parallel, listener=listener
     )
     if state.is_main_process:
         if is_sharded(model):
@@ -105,13 +100,7 @@ def stage_config(recipe: StageRecipe, data: DataFile) -> StageConfig:
 def read_sources(config: StageConfig, data: DataFile, listener: Listener = silent) -> list[Source]:
     """The sources that the stage mixes, with features of the data file's vision tower and no other."""
     chosen = data.chosen(config.weights)
-    identity = encoder_identity(data.model.vision) if chosen else None
-    stage = Stage("read", listener, len(chosen), "sources")
-    sources = []
-    for number, source in enumerate(chosen, 1):
-        sources.append(load_source(source, expect_encoder=identity))
-        stage.update(number, source.name)
-    return sources
+    return load_sources(chosen, encoder_identity(data.model.vision) if chosen else None, listener)
 
 
 def build(recipe: StageRecipe, data: DataFile, start: Path | None) -> Built:
@@ -174,22 +163,3 @@ def _save(model: Any, processor: CalvinProcessor, recipe: StageRecipe, config: S
             f"{config.loop.steps:,} micro-batches a GPU, learning rate {config.loop.max_lr:g}; micro-batches from "
             f"{mixed}. Made by `calvin train {recipe.name}`. It carries the terms of its parts and data.\n",
         )
-
-
-def _claim(folder: Path, recipe: StageRecipe, config: StageConfig, data: DataFile) -> None:
-    """Mark the folder with everything that makes the run, or refuse one that another run began.
-
-    Raises:
-        CheckpointError: the folder is another run's.
-    """
-    facts = {
-        "recipe": recipe.model_dump(mode="json", exclude={"parallel"}),
-        "stage": config.model_dump(mode="json"),
-        "data": data.model_dump(mode="json"),
-    }
-    mark, fingerprint = folder / "recipe.json", fingerprint_of(facts)
-    if mark.is_file() and json.loads(mark.read_text()).get("fingerprint") != fingerprint:
-        raise CheckpointError(
-            f"{folder} holds a run of another recipe, of other data or settings; name another folder with --out."
-        )
-    write_json(mark, {"fingerprint": fingerprint, **facts})

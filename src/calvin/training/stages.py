@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import ConfigError
+from calvin.core.errors import CheckpointError, ConfigError
+from calvin.core.files import write_json
 from calvin.core.progress import Listener, silent
 from calvin.data import Example, Instructions, Kind, Mixture, Source
 from calvin.training.config import LoopConfig
-from calvin.training.loop import TrainResult, train
+from calvin.training.distributed import Parallel
+from calvin.training.loop import ALONE, TrainResult, fingerprint_of, train
 
 Part = Literal["qformer", "language_projection", "projector", "lora", "language_model", "prefix"]
 
@@ -82,10 +85,12 @@ def train_stage(
     config: StageConfig,
     folder: Path,
     *,
+    name: str | None = None,
     texts: Callable[[int], Sequence[Example]] | None = None,
+    parallel: Parallel = ALONE,
     listener: Listener = silent,
 ) -> TrainResult:
-    """Train the parts that the stage names, in place; resumable (see `train`)."""
+    """Train the parts that the stage names, in place; resumable (see `train`). The name is the stage's unless told."""
     from calvin.model.tuning import set_trainable
 
     set_trainable(model, set(config.trains))
@@ -95,7 +100,23 @@ def train_stage(
         mixture.batch_at,
         config.loop,
         folder,
-        name=f"stage {config.stage}",
+        name=name or f"stage {config.stage}",
         identity=[config.model_dump(exclude={"loop"}), mixture.identity],
         listener=listener,
+        parallel=parallel,
     )
+
+
+def claim_folder(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Mark a run's folder with everything that makes the run, JSON by name, or refuse one that another run began.
+
+    Raises:
+        CheckpointError: the folder is another run's.
+    """
+    mark, fingerprint = folder / "recipe.json", fingerprint_of(facts)
+    if not mark.is_file():
+        write_json(mark, {"fingerprint": fingerprint, **facts})
+    elif json.loads(mark.read_text()).get("fingerprint") != fingerprint:
+        raise CheckpointError(
+            f"{folder} holds a run of another recipe, of other data or settings; name another folder with --out."
+        )
