@@ -279,8 +279,8 @@ def _read_facts(handle: Any) -> dict[str, Any]:
 
 def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: Encoder | None) -> _Facts:
     if "calvin_format" not in raw:
-        notes = () if fps else (f"{path.name} holds no frame rate: {MAD_FPS:g} frames a second, as in MAD, are assumed.",)
-        return _Facts(fps or MAD_FPS, stated or ("", ""), None, notes)
+        note = f"{path.name} holds no frame rate: {MAD_FPS:g} frames a second, as in MAD, are assumed."
+        return _Facts(fps or MAD_FPS, stated or ("", ""), None, () if fps else (note,))
     if raw["calvin_format"] != FORMAT or len(raw) < len(_FACTS):
         raise FeatureError(f"{path} is of the form {raw['calvin_format']!r}, not {FORMAT!r}: make the features again.")
     held = float(raw["fps"])

@@ -21,7 +21,7 @@ import pytest
 import ttconv.imsc.reader
 import ttconv.model
 import ttconv.vtt.reader
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from calvin.core.cells import guarded, unguarded
