@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from calvin.captioners.calvin import Calvin
-from calvin.cli.puppet_eval import judge
+from calvin.cli.puppet_eval import judge, read_truth
 from calvin.core.progress import Listener, silent
 from calvin.core.types import Character
-from calvin.data import FeatureStore, in_order, read_mad_csv
+from calvin.data import FeatureStore, MemoryFeatures, in_order, read_mad_csv
 from calvin.media import read_subtitles
 from calvin.puppets.lexicon import ACTION_BY_KEY
 from calvin.puppets.render import TRAINING_SIZE, SceneRenderer
@@ -64,18 +63,14 @@ def draw_films(
     features = folder / f"{split}-{count}x{scenes}-{base.encoder.hash[:12]}.h5"
     if not features.is_file():
         make_features(mad / "videos", model, features, listener=listener)
-    truth: dict[tuple[str, int], dict[str, Any]] = {}
-    for line in (mad / "truth.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        row.pop("caption")
-        truth[row.pop("media"), row["start_ms"]] = row
+    samples = read_mad_csv(mad / "mad.csv").samples
+    truth = read_truth(mad, samples)
     films = []
     with FeatureStore.open(features, expect_encoder=base.encoder) as store:
-        samples = read_mad_csv(mad / "mad.csv").samples
         for number in range(count):
             film = make_film(SEED * 100_000 + number, scenes, split=split, talk=_TALK)
             own = in_order(sample for sample in samples if sample.media_id == film.id)
-            rows = {s.id: truth[film.id, s.span.start_ms] for s in own if s.span is not None}
+            rows = {s.id: truth[s.id] for s in own}
             subtitles = mad / "videos" / f"{film.id}.srt"
             said = read_subtitles(subtitles).lines if subtitles.is_file() else []
             films.append(
@@ -180,10 +175,10 @@ def study_films(films: Sequence[CastFilm], settings: PresenceSettings, max_frame
     """Scenes with the names that their references hold, and those that the bank finds."""
     study = PuppetStudy()
     for one in films:
-        with_vectors = _Vectors(one.vectors, one.fps)
+        features = MemoryFeatures({one.film.id: one.vectors}, one.fps)
         scenes = [
             StudyScene(
-                sample.id, sample.span, sample.caption, with_vectors.scene(sample.span, max_frames),
+                sample.id, sample.span, sample.caption, features.scene(one.film.id, sample.span, max_frames),
                 tuple(sorted(names_in(sample.caption, one.film.names), key=sample.caption.index)),
                 names_at(guesses, settings),
             )
@@ -192,14 +187,3 @@ def study_films(films: Sequence[CastFilm], settings: PresenceSettings, max_frame
         study.films.append(StudyFilm(one.film.id, tuple(scenes)))
         study.truth |= one.truth
     return study
-
-
-@dataclass(frozen=True)
-class _Vectors:
-    vectors: np.ndarray
-    fps: float
-
-    def scene(self, span: Any, max_frames: int) -> np.ndarray:
-        from calvin.data import MemoryFeatures
-
-        return MemoryFeatures({"": self.vectors}, self.fps).scene("", span, max_frames)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ def draw_puppet_eval(folder: Path, listener: Listener = silent, workers: int = 2
         # Pixels may differ in their last bit between builds of OpenCV: the card says so, and compare marks it.
         notes = (f"The pictures of puppet-eval are drawn differently here ({drawn[:12]}) than where they were fixed.",)
     samples = read_mad_csv(mad / "mad.csv").samples
-    return PuppetEval(mad, samples, _truth(mad, samples), f"pictures {drawn[:12]}", notes)
+    return PuppetEval(mad, samples, read_truth(mad, samples), f"pictures {drawn[:12]}", notes)
 
 
 def annotations_hash(mad: Path) -> str:
@@ -84,7 +84,8 @@ def pictures_hash() -> str:
     return digest.hexdigest()
 
 
-def _truth(mad: Path, samples: list[Sample]) -> dict[str, dict[str, Any]]:
+def read_truth(mad: Path, samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
+    """What happens in each scene of a MAD-like folder of puppet films, by scene id."""
     rows = {}
     for line in (mad / "truth.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from calvin.cli.puppet_material import truth_score
-from calvin.evaluation.truth import TruthRow, TruthScene
+from calvin.core.cells import markdown_table
+from calvin.evaluation.truth import CONDITIONS, CONTROLS, TruthRow, TruthScene
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.scoring import action_of, names_in
 from calvin.puppets.text import is_told
 
+_ALL = {condition.name: condition for condition in (*CONDITIONS, *CONTROLS)}
 _ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
 
 
@@ -31,8 +33,7 @@ class Figures:
     def markdown(self) -> str:
         parts = []
         for title, (heads, rows) in self.tables.items():
-            lines = [f"### {title}", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-            parts.append("\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]))
+            parts.append(f"### {title}\n\n{markdown_table(heads, rows)}")
         return "\n\n".join(parts) + "\n"
 
 
@@ -77,7 +78,7 @@ def _add_names(
     """Names from context where it tells them, beside three ways to guess that all know how many there are."""
     table = []
     for row in rows:
-        count = {"3 scenes": 3, "5 scenes": 5, "3 scenes, other frames": 3}.get(row.condition)
+        count = _ALL[row.condition].context
         chosen = [i for i, item in enumerate(items) if count and told(item, count)]
         if not count or not chosen:
             continue
@@ -120,13 +121,14 @@ GUESSES: Mapping[str, Callable[[TruthScene, int, int], bool]] = {
 def _add_roles(figures: Figures, items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]) -> None:
     """Who of two does it, among the scenes in which exactly the two right names were used."""
     table = []
-    for condition, count in (("entities", None), ("3 scenes", 3), ("5 scenes", 5)):
+    for condition in ("entities", "3 scenes", "5 scenes"):
         if condition not in marks:
             continue
+        count = _ALL[condition].context
         chosen = [
             score["agent"]
             for item, score in zip(items, marks[condition], strict=True)
-            if item.truth.patient and score["names_exact"] and (count is None or told(item, count))
+            if item.truth.patient and score["names_exact"] and (not count or told(item, count))
         ]
         table.append([condition, percent(chosen), "50.0"])
     figures.add("Who of two acts, where both names are right", ("given", "agent right", "chance"), table)
@@ -137,7 +139,7 @@ def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics:
     references = {item.scene.id: [item.scene.caption or ""] for item in items}
     table, names = [], list[str]()
     for row in rows:
-        if "frame" not in row.condition:
+        if _ALL[row.condition].frames == "own":
             captions = {item.scene.id: text or "." for item, text in zip(items, row.captions, strict=True)}
             scores = [metric.score(captions, references) for metric in metrics]
             names = [score.name for score in scores]

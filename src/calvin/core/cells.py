@@ -1,4 +1,4 @@
-"""Cells of CSV files: what a spreadsheet would compute gets an apostrophe before it, and loses it when read again."""
+"""Cells of tables; in CSV, what a spreadsheet would compute gets an apostrophe before it, and loses it when read."""
 
 from __future__ import annotations
 
@@ -35,3 +35,9 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, without a line end after it."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from calvin.captioners.base import Captioner, CaptionRequest
+from calvin.core.cells import markdown_table
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import Prompt
@@ -127,8 +128,8 @@ def _row(condition: str, captions: Sequence[str], items: Sequence[TruthScene], s
 def truth_table(rows: Sequence[TruthRow]) -> str:
     """The rows as a Markdown table, in percent."""
     aspects = list(dict.fromkeys(aspect for row in rows for aspect in row.means))
-    lines = ["| context | " + " | ".join(aspects) + " |", "|---|" + "---|" * len(aspects)]
-    for row in rows:
-        cells = [f"{100 * row.means[aspect]:.1f}" if aspect in row.means else "" for aspect in aspects]
-        lines.append(f"| {row.condition} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    cells = [
+        [row.condition, *(f"{100 * row.means[aspect]:.1f}" if aspect in row.means else "" for aspect in aspects)]
+        for row in rows
+    ]
+    return markdown_table(["context", *aspects], cells)

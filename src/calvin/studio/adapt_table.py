@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from calvin.core.cells import markdown_table
 from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList
 from calvin.evaluation.scoring import Measure, score_set
@@ -117,15 +118,15 @@ def table(scores: Sequence[RowScore]) -> str:
     """Markdown: CIDEr with its interval over films beside the paper's, then the other measures."""
     others = [name for name in dict.fromkeys(n for score in scores for n in score.films) if name != MAIN]
     head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4", *others]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    rows = []
     for score in scores:
         interval = bootstrap_interval(score.values(MAIN))
         paper = PAPER.get((score.row.kind, score.row.size))
         cells = [score.row.label, f"{score.mean(MAIN):.1f}"]
         cells += [f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", f"{paper:.2f}" if paper else ""]
         cells += [f"{value:.1f}" if (value := score.mean(name)) is not None else "" for name in others]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append(cells)
+    return markdown_table(head, rows)
 
 
 def results_json(scores: Sequence[RowScore]) -> list[dict[str, Any]]:
