@@ -13,7 +13,7 @@ from calvin.core.errors import DataError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, clean_line
 from calvin.data import Sample
-from calvin.evaluation.scenes import Context, Pictures, film_of, request_for
+from calvin.evaluation.scenes import Context, Pictures, by_film, request_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,7 @@ _Item = tuple[Sample, list[Sample]]
 
 def _order(samples: Sequence[Sample], context: Context, store: CaptionStore, batch: int) -> Iterator[list[_Item]]:
     """Open scenes, each with those before it in its film, in groups that may be captioned together."""
-    films: dict[str, list[Sample]] = {}
-    for sample in samples:
-        films.setdefault(film_of(sample), []).append(sample)
+    films = by_film(samples)
     if context.own:
         # The n-th scenes of all films; within a film one waits for another.
         deepest = max(map(len, films.values()))
@@ -110,7 +108,7 @@ def _order(samples: Sequence[Sample], context: Context, store: CaptionStore, bat
 
 
 def _before(before: Sequence[Sample], context: Context, store: CaptionStore) -> list[str]:
-    last = before[-context.count :] if context.count else ()
+    last = before[-context.count :] if context.kind == "scenes" and context.count else ()
     return [store.kept[sample.id].text if context.own else sample.caption for sample in last]
 
 

@@ -7,7 +7,7 @@ without context, the names of those in the scene given; entity prompts alone (se
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -80,10 +80,7 @@ def evaluated(samples: Sequence[Sample]) -> list[Sample]:
     """
     if not samples:
         raise DataError("There is no scene with a reference to evaluate: look at what the reader dropped.")
-    films: dict[str, list[Sample]] = {}
-    for sample in samples:
-        films.setdefault(film_of(sample), []).append(sample)
-    ordered = [sample for scenes in films.values() for sample in in_order(scenes)]
+    ordered = [sample for scenes in by_film(samples).values() for sample in in_order(scenes)]
     repeated = len(ordered) - len({sample.id for sample in ordered})
     if repeated:
         raise DataError(f"{repeated} scenes have an id that another scene has: make the ids in the annotations unique.")
@@ -92,6 +89,14 @@ def evaluated(samples: Sequence[Sample]) -> list[Sample]:
 
 def film_of(sample: Sample) -> str:
     return sample.movie or sample.media_id
+
+
+def by_film(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
+    """The samples of each film, as they come."""
+    films: dict[str, list[Sample]] = {}
+    for sample in samples:
+        films.setdefault(film_of(sample), []).append(sample)
+    return films
 
 
 def with_oracle(samples: Sequence[Sample], cast: Mapping[str, NameList], everyone: NameList) -> list[Sample]:
@@ -139,7 +144,6 @@ class Pictures:
 def request_for(
     sample: Sample, before: Sequence[str], context: Context, pictures: Pictures, question: str = EVALUATION_QUESTION
 ) -> CaptionRequest:
-    """What a captioner is asked; `before` holds the captions before, oldest first."""
-    lines = tuple(before[-context.count :]) if context.kind == "scenes" and context.count else ()
+    """What a captioner is asked; `before` holds the captions that it is shown, oldest first."""
     names = sample.entities if context.kind != "scenes" else ()
-    return CaptionRequest(pictures.scene(sample), Prompt(question, lines, names))
+    return CaptionRequest(pictures.scene(sample), Prompt(question, tuple(before), names))

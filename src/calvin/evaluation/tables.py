@@ -61,9 +61,9 @@ def read_captions(path: str | Path, role: Role) -> CaptionTable:
             unnamed += 1
             continue
         table.rows += [(identity, clean_text(text, report)) for text in texts]
-        movie = next((row[name] for name in _MOVIES if row.get(name)), None)
+        movie = _movie(row)
         if movie is not None:
-            table.movies[identity] = clean_text(str(movie), report)
+            table.movies[identity] = clean_text(movie, report)
     if unnamed:
         table.problems.append(f"{unnamed} row{_s(unnamed)} of {path} without a readable id or caption")
     for reason, count in report.dropped.items():
@@ -111,11 +111,15 @@ def _identity(row: Mapping[str, Any]) -> str | None:
     for name in _IDS:
         if isinstance(row.get(name), str | int) and str(row[name]).strip():
             return str(row[name])
-    movie = next((row[name] for name in _MOVIES if row.get(name)), None)
+    movie = _movie(row)
     try:
-        return None if movie is None else scene_key(str(movie), float(row["start"]), float(row["end"]))
+        return None if movie is None else scene_key(movie, float(row["start"]), float(row["end"]))
     except (KeyError, TypeError, ValueError, DataError):
         return None
+
+
+def _movie(row: Mapping[str, Any]) -> str | None:
+    return next((str(row[name]) for name in _MOVIES if row.get(name)), None)
 
 
 def scene_key(movie: str, start: float, end: float) -> str:
