@@ -68,10 +68,8 @@ def is_stripped(line: Line, stripped: str) -> bool:
 def credit_marks(lines: Sequence[Line], every: Sequence[Line], complete: Complete | None = None) -> list[bool]:
     """Whether each line was judged rightly; `every` are all lines of the film, whose edges the rule knows."""
     judge = judge_by(credits_rule(KeywordCredits()), "words", complete, "model")
-    if complete is None:
-        answers = dict(zip((line.sample.id for line in every), judge([line.sample for line in every]), strict=True))
-    else:
-        answers = dict(zip((line.sample.id for line in lines), judge([line.sample for line in lines]), strict=True))
+    asked = [line.sample for line in (every if complete is None else lines)]
+    answers = dict(zip((sample.id for sample in asked), judge(asked), strict=True))
     return [(answers[line.sample.id][0] == CREDITS) == line.credit for line in lines]
 
 

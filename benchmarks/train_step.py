@@ -25,7 +25,7 @@ from calvin.data import FeatureStore, FeatureWriter, collate
 from calvin.data.collate import CachedFeatures
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration
 from calvin.model.assemble import full_size_config
-from calvin.model.tuning import set_trainable
+from calvin.model.tuning import count_parameters, set_trainable
 from calvin.training.cost import A100_FLOPS, H100_FLOPS, BatchShape, memory, step_flops
 from calvin.training.dry_run import Plan, assumed_shapes
 from calvin.training.full_size import STAGE_1, STAGE_2, StageRecipe
@@ -153,7 +153,7 @@ def profile_cpu(config: CalvinConfig, repeats: int) -> float:
     whole = timed(lambda i: model(**batches[i % 4]).loss.backward(), device, repeats)
     optimise = timed(lambda i: optimizer.step(), device, repeats)
     step = whole + optimise
-    print(f"a stage-2 step of {sum(value.numel() for value in model.parameters()):,} parameters on a CPU: "
+    print(f"a stage-2 step of {count_parameters(model):,} parameters on a CPU: "
           f"{step * 1e3:.1f} ms")  # fmt: skip
     for name, seconds in (("forward", forward), ("backward", whole - forward), ("optimiser", optimise)):
         print(f"  {name:<30} {seconds * 1e3:8.1f} ms  {seconds / step:6.1%}")

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, CaptionRequest
-from calvin.captioners.calvin import Calvin, fingerprint_of
+from calvin.captioners.calvin import Calvin, fingerprint_of, followed_by, previous
 from calvin.captioners.guard import choose, cut_loop, strip_start
 from calvin.core.errors import CheckpointError, UsageError
 from calvin.core.prompts import FewshotAnswer, parse_fewshot
@@ -65,9 +65,7 @@ class AdaptedCalvin(Calvin):
                 [text] = self.processor.captions([list(candidate.token_ids[:end])])
                 if parse_fewshot(f"{text} x").caption == "x":
                     thought = torch.tensor([candidate.token_ids[:end]], device=self.model.device)
-                    inputs["input_ids"] = torch.cat([inputs["input_ids"], thought], dim=1)
-                    inputs["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(thought)], dim=1)
-                    return inputs
+                    return followed_by(inputs, thought)
         return inputs
 
 
@@ -75,7 +73,7 @@ def _answer(request: CaptionRequest, read: Sequence[tuple[FewshotAnswer, float]]
     """The best answer that kept to the form, else the best."""
     kept = [pair for pair in read if pair[0].parsed] or list(read)
     texts = [strip_start(found.caption) for found, _ in kept]
-    chosen = choose(texts, request.prompt.context[-1] if request.prompt.context else None)
+    chosen = choose(texts, previous(request))
     found, score = kept[chosen]
     named = found.entities if found.parsed else ()
     candidates = tuple(dict.fromkeys(texts))

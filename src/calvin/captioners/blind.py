@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.calvin import fingerprint_of
-from calvin.captioners.hub import fetch
+from calvin.captioners.calvin import fingerprint_of, local_or_fetched
 from calvin.captioners.instruction import build_message
 from calvin.captioners.speaking import device, fingerprint, prepare_tokenizer, say, to_answer
 from calvin.core.errors import UsageError
 from calvin.core.files import file_sha256
 from calvin.model.assemble import load_language_model
-from calvin.model.loading import check_source
 
 BATCH = 8
 SMOLLM2 = "smollm2"
@@ -73,9 +71,7 @@ def open_blind(model: str | None, options: OpenOptions) -> Blind:
         CheckpointError: there is no such model, or it is not whole.
     """
     name = model or SMOLLM2
-    source = _smollm2() if name == SMOLLM2 else Path(name)
-    if not source.exists():
-        source = fetch(check_source(name), options.agree)
+    source = _smollm2() if name == SMOLLM2 else local_or_fetched(name, options.agree)
     language, tokenizer = load_language_model(source)
     weights = file_sha256(source) if source.is_file() else fingerprint_of(source)
     return Blind(language.to(device()), tokenizer, f"blind:{name}", weights)

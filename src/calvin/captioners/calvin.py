@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import as_file, files
 from itertools import groupby
@@ -148,7 +148,7 @@ class Calvin:
         for request, row in zip(requests, rows, strict=True):
             said = self.processor.captions([list(candidate.token_ids) for candidate in row])
             texts = [strip_start(text) for text in said]
-            chosen = choose(texts, _previous(request))
+            chosen = choose(texts, previous(request))
             answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))
         return answers
 
@@ -170,8 +170,7 @@ class Calvin:
         if firsts:
             inputs = {name: tensor.repeat_interleave(len(firsts), dim=0) for name, tensor in inputs.items()}
             starts = torch.tensor([first.token_ids for first in firsts], device=self.model.device)
-            inputs["input_ids"] = torch.cat([inputs["input_ids"], starts], dim=1)
-            inputs["attention_mask"] = torch.cat([inputs["attention_mask"], torch.ones_like(starts)], dim=1)
+            inputs = followed_by(inputs, starts)
             limit = TOKENS_A_WORD * words + 2
             rows = self.model.generate_candidates(
                 **inputs, num_beams=SHORT_BEAMS, max_new_tokens=limit, no_repeat_ngram_size=NO_REPEAT_NGRAM
@@ -182,7 +181,7 @@ class Calvin:
                     [text] = self.processor.captions([[*first.token_ids, *candidate.token_ids]])
                     found.append(((first.score + candidate.score * length) / (length + 1), strip_start(text)))
         fitting = [(score, text) for score, text in found if len(text.split()) <= words and is_whole(text)]
-        sound = [(score, text) for score, text in fitting if is_sound(text, _previous(request))]
+        sound = [(score, text) for score, text in fitting if is_sound(text, previous(request))]
         sound.sort(key=lambda pair: -pair[0])
         score, text = sound[0] if sound else (0.0, "")
         return CaptionAnswer(text, score, tuple(text for _, text in sound))
@@ -215,8 +214,15 @@ class Calvin:
         return self.world.check(image_embeds) if self.world is not None else None
 
 
-def _previous(request: CaptionRequest) -> str | None:
+def previous(request: CaptionRequest) -> str | None:
+    """The caption before, which is not to be said again."""
     return request.prompt.context[-1] if request.prompt.context else None
+
+
+def followed_by(inputs: Mapping[str, Any], tokens: torch.Tensor) -> dict[str, Any]:
+    """Inputs of the model with `tokens` [B, N] after their prompts."""
+    more = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
+    return {**inputs, **{name: torch.cat([inputs[name], after], dim=1) for name, after in more.items()}}
 
 
 def open_model(model: str | None, options: OpenOptions) -> Calvin:
@@ -245,9 +251,19 @@ def find_model(model: str | Path | None, agree: Agree = nobody_asked) -> Path:
         if name not in known:
             raise CheckpointError(f"The bundled model {name} is not installed: name one with --model, or train one.")
         return known[name]
-    if Path(model).exists():
-        return Path(check_source(model))
-    return fetch(check_source(str(model)), agree)
+    return local_or_fetched(check_source(str(model)), agree)
+
+
+def local_or_fetched(name: str, agree: Agree = nobody_asked) -> Path:
+    """What lies at a path, else what a hub knows by that id, fetched if `agree` says so.
+
+    Raises:
+        CheckpointError: there is no such model.
+        UsageError: it is on a hub, and nobody agreed to fetch it.
+    """
+    if not Path(name).exists():
+        check_source(name)  # brings back a folder whose writing was interrupted
+    return Path(name) if Path(name).exists() else fetch(name, agree)
 
 
 def fingerprint_of(folder: Path) -> str:

@@ -29,17 +29,17 @@ def fingerprint(weights: str, **settings: Any) -> str:
 
 
 @torch.inference_mode()
-def say(model: Any, tokenizer: Any, inputs: Any, max_new_tokens: int = MAX_NEW_TOKENS) -> list[tuple[str, float]]:
+def say(model: Any, tokenizer: Any, inputs: Any) -> list[tuple[str, float]]:
     """What a model writes after each prompt by always taking the likeliest token, and its mean log-probability.
 
     `inputs` holds left-padded `input_ids` [B, T] and what else the model takes.
     """
     answer = model.generate(
         **inputs,
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=MAX_NEW_TOKENS,
         do_sample=False,
         num_beams=1,
-        pad_token_id=_pad_id(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
         output_scores=True,
         return_dict_in_generate=True,
     )
@@ -60,10 +60,6 @@ def prepare_tokenizer(tokenizer: Any) -> None:
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-
-
-def _pad_id(tokenizer: Any) -> int | None:
-    return tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
 
 
 def _ends(model: Any, tokenizer: Any) -> set[int]:

@@ -23,14 +23,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPI
 
 from calvin.captioners.aliases import ALIASES
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.calvin import fingerprint_of
-from calvin.captioners.hub import fetch
+from calvin.captioners.calvin import fingerprint_of, local_or_fetched
 from calvin.captioners.instruction import build_message, stills
 from calvin.captioners.messages import Message, rgb, video_metadata
 from calvin.captioners.speaking import device, fingerprint, prepare_tokenizer, say, to_answer
-from calvin.core.errors import CheckpointError, MissingExtraError, UsageError
+from calvin.core.errors import CheckpointError, MissingExtraError, UsageError, first_line
 from calvin.core.types import Frame
-from calvin.model.loading import check_source, load_config, load_strict, quiet
+from calvin.model.loading import load_config, load_strict, quiet
 
 FRAMES = 16
 """Stills a scene where neither the model nor the user says otherwise."""
@@ -140,9 +139,7 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
         raise MissingExtraError("A video LLM", "videollm", "No module named 'torchvision'")
     if options.four_bit and find_spec("bitsandbytes") is None:
         raise UsageError("Loading in four bits takes bitsandbytes: run `pip install bitsandbytes`.")
-    source = Path(model)
-    if not source.exists():
-        source = fetch(check_source(ALIASES.get(model, model)), options.agree)
+    source = local_or_fetched(model if Path(model).exists() else ALIASES.get(model, model), options.agree)
     config = load_config(source, MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES, "one that looks and writes")
     blip = config.model_type in _BLIP
     processor = _processor(source, blip)
@@ -176,11 +173,9 @@ def _processor(source: Path, blip: bool) -> Any:
         with quiet():
             return kind.from_pretrained(source, trust_remote_code=False)
     except ImportError as error:
-        raise MissingExtraError("A video LLM", "videollm", str(error).strip().splitlines()[0]) from error
+        raise MissingExtraError("A video LLM", "videollm", first_line(error)) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"The processor of {source} cannot be read: {str(error).strip().splitlines()[0]}"
-        ) from error
+        raise CheckpointError(f"The processor of {source} cannot be read: {first_line(error)}.") from error
 
 
 def _complete_blip(model: Any, processor: Any) -> None:

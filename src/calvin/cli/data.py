@@ -35,6 +35,13 @@ class Form(StrEnum):
     TAR = "tar"
 
 
+TOWER = Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
+FPS = Annotated[float, typer.Option("--fps", help="Frames a second to keep.")]
+FRAMES_AT = Annotated[
+    float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
+]
+
+
 @app.callback()
 def group() -> None:
     """Check, clean and prepare data."""
@@ -44,12 +51,10 @@ def group() -> None:
 def features(
     source: Annotated[Path, typer.Argument(help="A film, or the folder that holds the films, images or frames.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="Feature file to write: .h5 or .safetensors.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")],
+    model: TOWER,
     kind: Annotated[Kind, typer.Option("--kind", "-k", help="What the folder holds.")] = Kind.FILMS,
-    fps: Annotated[float, typer.Option("--fps", help="Frames a second to keep.")] = 5.0,
-    frames_at: Annotated[
-        float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
-    ] = None,
+    fps: FPS = 5.0,
+    frames_at: FRAMES_AT = None,
     yes: YES = False,
 ) -> None:
     """Turn films, clips, images or folders of frames into one vector a frame, in one file.
@@ -129,15 +134,13 @@ def check(
 def prepare(
     source: Annotated[Path, typer.Argument(help="Folder of films, images or frame folders; or webdataset tars.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="Folder of the feature files.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")],
+    model: TOWER,
     kind: Annotated[PreparedKind, typer.Option("--kind", "-k", help="What is there.")] = PreparedKind.FILMS,
     to: Annotated[Form, typer.Option("--to", help="h5 parts, or tars of vectors and captions.")] = Form.H5,
     annotations: Annotated[Path | None, typer.Option(help="Only what is described here, and its captions.")] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="Format of the annotations.")] = "webvid",
-    fps: Annotated[float, typer.Option("--fps", help="Frames a second to keep.")] = 5.0,
-    frames_at: Annotated[
-        float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
-    ] = None,
+    fps: FPS = 5.0,
+    frames_at: FRAMES_AT = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one.")] = 2,
     batch: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = 64,
     part_size: Annotated[int | None, typer.Option(min=1, help="Items a part.", show_default="by kind")] = None,

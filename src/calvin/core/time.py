@@ -99,6 +99,11 @@ def format_timecode(ms: int, decimal: str = ".") -> str:
     return f"{hours:02d}:{minutes:02d}:{seconds:02d}{decimal}{millis:03d}"
 
 
+def in_s(ms: int) -> str:
+    """1530 -> '1.5 s'."""
+    return f"{ms / 1000:.1f} s"
+
+
 def parse_timecode(text: str) -> int:
     """'[hh:]mm:ss[.mmm]' with '.' or ',' to milliseconds; further digits are rounded.
 

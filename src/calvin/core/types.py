@@ -6,6 +6,7 @@ cuts. A *cue* is one line of description placed in time, and a *script* is a fil
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -39,6 +40,11 @@ class Character:
     pronouns: str = ""
     look: str = ""
     known_from_ms: int = 0
+
+    def named_in(self, text: str) -> bool:
+        """Whether the name or an alias stands in a text, as whole words."""
+        names = "|".join(re.escape(name) for name in (self.name, *self.aliases) if name)
+        return bool(names and re.search(rf"(?<!\w)(?:{names})(?!\w)", text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,11 @@ class Cue:
     author: Author = Author.MODEL
     status: Status = Status.DRAFT
     extended: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether a person wrote or approved it, so that no model may change it."""
+        return self.author is Author.HUMAN or self.status is Status.APPROVED
 
     def with_text(self, text: str, author: Author) -> Cue:
         return replace(self, text=text, author=author)

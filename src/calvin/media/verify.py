@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from calvin.core.errors import MediaError
+from calvin.core.time import in_s
 from calvin.media.languages import short_code
 from calvin.media.mix import PlacedVoice
 from calvin.media.mux import FLAGLESS, AddedTrack, Essence, Muxed
@@ -44,7 +45,7 @@ def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice]) ->
             likeness, lag_ms = _likeness(np.pad(piece, (max(0, -first), 0)), resampled(*read_wav(voice.path), 16_000))
             if likeness < _PRESENT or abs(lag_ms) > _MAX_LAG_MS:
                 raise MediaError(
-                    f"The voice of cue {voice.name} is not heard in the mix at {voice.start_ms / 1000:.1f} s, so the "
+                    f"The voice of cue {voice.name} is not heard in the mix at {in_s(voice.start_ms)}, so the "
                     "mix was not kept: the film may be far too loud there; try a stronger --duck."
                 )
             if likeness < _CLEAR:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, BertModel, Blip2QFormerModel, GenerationConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BertModel, Blip2QFormerModel, GenerationConfig
 
 from calvin.core.errors import CheckpointError, ConfigError, first_line
 from calvin.model.configuration import CalvinConfig
@@ -159,27 +159,53 @@ def load_language_model(source: Source, dtype: torch.dtype = torch.float32) -> t
     Raises:
         CheckpointError: not readable, not whole, of an architecture not allowed, or (GGUF) `gguf` is missing.
     """
-    path = Path(source)
-    if path.suffix != ".gguf":
-        config = load_config(source, LANGUAGE_MODELS, A_LANGUAGE_MODEL)
-        model = load_strict(AutoModelForCausalLM, source, config=config, dtype=dtype)
-        return model, _load(AutoTokenizer, str(source))
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}.")
-    model = _load(AutoModelForCausalLM, str(path.parent), gguf_file=path.name, dtype=dtype)
+    if not _is_gguf(source):
+        model = load_strict(AutoModelForCausalLM, source, config=load_language_config(source), dtype=dtype)
+        return model, load_tokenizer(source)
+    model = _load(AutoModelForCausalLM, source, dtype=dtype)
     check_architecture(model.config.to_dict(), LANGUAGE_MODELS, source, A_LANGUAGE_MODEL)
     # The weights are plain now; with this left in its configuration, a saved model could be loaded but not saved again.
     vars(model.config).pop("quantization_config", None)
-    return model.eval(), _load(AutoTokenizer, str(path.parent), gguf_file=path.name)
+    return model.eval(), load_tokenizer(source)
 
 
-def _load(auto_class: Any, source: str, **options: Any) -> Any:
+def load_language_config(source: Source) -> Any:
+    """The configuration of what `load_language_model` would load, without its weights.
+
+    Raises:
+        CheckpointError: as there.
+    """
+    if not _is_gguf(source):
+        return load_config(source, LANGUAGE_MODELS, A_LANGUAGE_MODEL)
+    config = _load(AutoConfig, source)
+    check_architecture(config.to_dict(), LANGUAGE_MODELS, source, A_LANGUAGE_MODEL)
+    return config
+
+
+def load_tokenizer(source: Source) -> Any:
+    """The tokenizer of a language model, from a folder, an id or a GGUF file.
+
+    Raises:
+        CheckpointError: not readable.
+    """
+    return _load(AutoTokenizer, source)
+
+
+def _is_gguf(source: Source) -> bool:
+    return Path(source).suffix == ".gguf"
+
+
+def _load(auto_class: Any, source: Source, **options: Any) -> Any:
+    where, path = str(source), Path(source)
+    if _is_gguf(source):
+        if not path.is_file():
+            raise CheckpointError(f"There is no file {path}.")
+        where, options["gguf_file"] = str(path.parent), path.name
     try:
         with quiet():
-            return auto_class.from_pretrained(source, trust_remote_code=False, **options)
+            return auto_class.from_pretrained(where, trust_remote_code=False, **options)
     except Exception as error:  # a file from elsewhere can break its reader in any way
         what = "tokenizer" if auto_class is AutoTokenizer else "language model"
-        source = options.get("gguf_file", source)
         raise CheckpointError(f"No {what} can be read from {source}: {first_line(error)}.") from error
 
 

@@ -24,7 +24,7 @@ from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span, sample_indices
-from calvin.core.types import Character, Scene
+from calvin.core.types import Scene
 from calvin.data import FeatureStore
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
@@ -150,10 +150,8 @@ class Names:
 def known_names(store: ProjectStore, scenes: Sequence[Described]) -> Names:
     """The project's cast, else its speakers and the names that its corrected scenes hold."""
     texts = [scene.text for scene in scenes]
-    rows = store.get("cast", [])
-    if rows:
-        cast = Cast(tuple(Character(**{**row, "aliases": tuple(row["aliases"])}) for row in rows))
-    else:
+    cast = Cast(store.characters)
+    if not cast.characters:
         speakers = [person.name for person in speakers_of(store.dialogue).characters]
         capitals = EntityStripper(speakers, texts)
         cast = cast_of_names([*speakers, *(name for text in texts for name in capitals.found(text))])

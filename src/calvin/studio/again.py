@@ -17,9 +17,7 @@ def film_and_settings(project: Path, values: dict[str, Any], given: Collection[s
         StoreError: no project, or its film is no longer where it was.
     """
     with ProjectStore(project, read_only=True) as store:
-        film, request = store.film, store.get("request") or {}
-    if film is None:
-        raise StoreError(f"{project} holds no film yet: run `calvin describe FILM -o {project}`.")
+        film, request = store.bound_film(), store.get("request") or {}
     if not Path(film.path).is_file():
         raise StoreError(f"The film of {project} is no longer at {film.path}: name it, with -o {project}.")
     kept = ("context", "words_per_minute", "plan", "question", "audio_language")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest
 from calvin.captioners.guard import is_sound, says_again
+from calvin.core.time import in_s
 from calvin.studio.rows import Choice, Decision
 from calvin.studio.timing import SpokenLength, words_within
 
@@ -63,10 +64,10 @@ def _from_beam(one: Asked, spoken: SpokenLength) -> Fitted | None:
     fitting = next((text for text in sound if spoken.ms(text) <= one.room_ms), None)
     if fitting is None:
         return None
-    length = f"{_s(spoken.ms(fitting))} of {_s(one.room_ms)}"
+    length = f"{in_s(spoken.ms(fitting))} of {in_s(one.room_ms)}"
     if fitting == text:
         return Fitted(text, Decision(Choice.BEST, f"Takes {length}."))
-    why = f"takes {_s(spoken.ms(text))}" if text in sound else "was said just before or loops"
+    why = f"takes {in_s(spoken.ms(text))}" if text in sound else "was said just before or loops"
     return Fitted(fitting, Decision(Choice.CANDIDATE, f"The best {why}; the best other that fits takes {length}."))
 
 
@@ -74,13 +75,9 @@ def _shorter(one: Asked, answer: CaptionAnswer | None, words: int, spoken: Spoke
     sound = _sound(one, answer) if answer else []
     text = next((text for text in sound if spoken.ms(text) <= one.room_ms), None)
     best = _sound(one, one.answer)[0]
-    needs = f"{_s(spoken.ms(best))} for the best, but there are {_s(one.room_ms)}"
+    needs = f"{in_s(spoken.ms(best))} for the best, but there are {in_s(one.room_ms)}"
     if text is not None:
-        why = f"It takes {needs}; asked for {words} words, the model says it in {_s(spoken.ms(text))}."
+        why = f"It takes {needs}; asked for {words} words, the model says it in {in_s(spoken.ms(text))}."
         return Fitted(text, Decision(Choice.SHORTER, why))
     tried = f"the model finds no whole sentence of {words} words" if answer else f"{words} words are no sentence"
     return Fitted(best, Decision(Choice.EXTENDED, f"It takes {needs}, and {tried}: the film pauses."))
-
-
-def _s(ms: int) -> str:
-    return f"{ms / 1000:.1f} s"

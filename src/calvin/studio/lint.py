@@ -17,7 +17,7 @@ from pydantic import Field
 from calvin.captioners.guard import says_again
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import UsageError
-from calvin.core.time import Span, format_timecode
+from calvin.core.time import Span, format_timecode, in_s
 from calvin.core.types import Author, Character, Cue, Script, Status
 from calvin.media import dialogue_gaps
 from calvin.studio import lint_words
@@ -112,7 +112,7 @@ def _over_dialogue(case: _Case) -> Found:
     for cue in case.script.cues:
         shared = max((cue.span.overlap_ms(line) for line in case.dialogue), default=0)
         if shared > _LITTLE_MS:
-            yield cue, f"It talks over dialogue for {_s(shared)}.", "Move or shorten it."
+            yield cue, f"It talks over dialogue for {in_s(shared)}.", "Move or shorten it."
 
 
 def _guard(case: _Case) -> Found:
@@ -120,14 +120,14 @@ def _guard(case: _Case) -> Found:
     for cue in case.script.cues:
         left = min((start - cue.span.end_ms for start in starts if start >= cue.span.end_ms), default=None)
         if left is not None and left < case.settings.guard_ms - _LITTLE_MS and not _over(cue, case):
-            yield cue, f"It ends {_s(left)} before the next line.", f"Leave {_s(case.settings.guard_ms)}."
+            yield cue, f"It ends {in_s(left)} before the next line.", f"Leave {in_s(case.settings.guard_ms)}."
 
 
 def _short_gap(case: _Case) -> Found:
     usable = case.gaps(case.settings.min_gap_ms, 0)
     for cue in case.script.cues:
         if not any(gap.start_ms <= cue.span.start_ms < gap.end_ms for gap in usable) and not _over(cue, case):
-            wanted = _s(case.settings.min_gap_ms)
+            wanted = in_s(case.settings.min_gap_ms)
             yield cue, f"Its pause in the dialogue is shorter than {wanted}.", "Say it in the next longer pause."
 
 
@@ -136,21 +136,22 @@ def _too_long(case: _Case) -> Found:
         room, needs = case.rooms[cue.id], case.spoken.ms(cue.text)
         if needs > room + _LITTLE_MS and not cue.extended and cue.text.strip():
             words = len(cue.text.split()) * room // needs
-            yield cue, f"It takes {_s(needs)} to say and has {_s(room)}.", f"Use {words} words, or let the film pause."
+            problem = f"It takes {in_s(needs)} to say and has {in_s(room)}."
+            yield cue, problem, f"Use {words} words, or let the film pause."
 
 
 def _overlap(case: _Case) -> Found:
     for cue, following in pairwise(case.script.cues):
         shared = cue.span.overlap_ms(following.span)
         if shared > _LITTLE_MS:
-            yield following, f"It begins {_s(shared)} before cue-{cue.id} ends.", "Move one of them."
+            yield following, f"It begins {in_s(shared)} before cue-{cue.id} ends.", "Move one of them."
 
 
 def _beyond_film(case: _Case) -> Found:
     duration = case.script.duration_ms
     for cue in case.script.cues:
         if duration is not None and cue.span.end_ms > duration + _LITTLE_MS:
-            yield cue, f"It ends after the film, which lasts {_s(duration)}.", "Check that it is of this cut."
+            yield cue, f"It ends after the film, which lasts {in_s(duration)}.", "Check that it is of this cut."
 
 
 def _blank(case: _Case) -> Found:
@@ -163,7 +164,7 @@ def _late(case: _Case) -> Found:
     for cue in case.script.cues:
         late = cue.span.start_ms - cue.event_ms
         if late > _LITTLE_MS:
-            yield cue, f"It comes {_s(late)} after what it describes.", "Say that it was before, or move it forward."
+            yield cue, f"It comes {in_s(late)} after what it describes.", "Say that it was before, or move it forward."
 
 
 def _fast(case: _Case) -> Found:
@@ -225,18 +226,13 @@ def _name_without_look(case: _Case) -> Found:
 
 def _naming(script: Script) -> Iterator[tuple[Character, Cue]]:
     for character in script.characters:
-        names = "|".join(re.escape(name) for name in (character.name, *character.aliases) if name)
         for cue in script.cues:
-            if names and re.search(rf"(?<!\w)(?:{names})(?!\w)", cue.text):
+            if character.named_in(cue.text):
                 yield character, cue
 
 
 def _over(cue: Cue, case: _Case) -> bool:
     return any(cue.span.overlap_ms(line) for line in case.dialogue)
-
-
-def _s(ms: int) -> str:
-    return f"{ms / 1000:.1f} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ from calvin.media.programme import Pause, Timeline, programme_blocks, with_pause
 from calvin.media.source import AudioStream, FilmFacts, probe
 from calvin.media.verify import check_film, check_voices
 from calvin.studio.export import make_way
-from calvin.studio.refit import settled
 from calvin.studio.rows import FilmRow
 from calvin.studio.store import ProjectStore
 from calvin.studio.timing import rooms
@@ -73,7 +72,7 @@ def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration
     for one in sorted(spoken, key=lambda s: s.cue.span):
         start, has = one.cue.span.start_ms, room[one.cue.id]
         too_long = one.duration_ms > has
-        if too_long and not extended and (one.cue.extended or not settled(one.cue)):
+        if too_long and not extended and (one.cue.extended or not one.cue.settled):
             placed.left_out.append(one)
             continue
         placed.voices.append(PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id))
@@ -117,8 +116,7 @@ def mix_project(
         raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
     with ProjectStore(folder) as store:
         spoken = _ready(store, folder)
-        row = store.film
-        assert row is not None
+        row = store.bound_film()
         facts = _facts(row, film)
         if target.exists() and target.samefile(facts.path):
             raise UsageError(f"{target} is the film itself: name another file.")

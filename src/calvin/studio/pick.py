@@ -13,7 +13,7 @@ from calvin.core.cells import csv_text
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.files import write_text
 from calvin.core.time import format_timecode
-from calvin.core.types import Author, Cue, Status
+from calvin.core.types import Cue
 from calvin.data import FeatureStore
 from calvin.studio.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
 from calvin.studio.rows import Plan
@@ -80,9 +80,8 @@ def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
         StoreError: no film, no scene left, or no frame vectors to compare scenes by.
         UsageError: more scenes than there are.
     """
-    film, cues = store.film, store.script().cues
-    assert film is not None
-    done = [cue for cue in cues if cue.author is Author.HUMAN or cue.status is Status.APPROVED]
+    film, cues = store.bound_film(), store.script().cues
+    done = [cue for cue in cues if cue.settled]
     plans = [plan for plan in store.plans if not any(plan.span.overlap_ms(cue.span) for cue in done)]
     if not plans:
         raise StoreError("There is no scene left that a person has not described: nothing to pick.")

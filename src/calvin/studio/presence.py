@@ -16,7 +16,7 @@ import numpy as np
 from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Status
+from calvin.core.types import Cue
 from calvin.studio.cast import Cast, PresenceSettings, Told, cast_of_names
 from calvin.studio.rows import Line
 
@@ -139,7 +139,7 @@ def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:
     told: list[Told] = []
     texts: list[str] = []
     for cue in cues:
-        if cue.author is Author.HUMAN or cue.status is Status.APPROVED:
+        if cue.settled:
             names = cast.meant(cue.text, texts[-3:])
             told += [Told(cue.visual, names)] if names else []
         texts.append(cue.text)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from calvin.captioners.guard import is_sound, says_again
-from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Status
+from calvin.core.time import Span, in_s
+from calvin.core.types import Cue
 from calvin.studio.export import project_plan
 from calvin.studio.fit import NOT_AGAIN
 from calvin.studio.rows import Choice, Decision
@@ -21,11 +21,6 @@ class Said:
 
     cue: Cue
     ms: int
-
-
-def settled(cue: Cue) -> bool:
-    """Whether a person wrote or approved a cue, so that nothing here may change it."""
-    return cue.author is Author.HUMAN or cue.status is Status.APPROVED
 
 
 def room_to_speak(store: ProjectStore, guarded: bool = True) -> dict[str, int]:
@@ -45,9 +40,9 @@ def fit_measured(store: ProjectStore, said: Sequence[Said], ms: Callable[[Cue, s
     order = [one.cue for one in said]
     for number, one in enumerate(said):
         cue, has = one.cue, room[one.cue.id]
-        if settled(cue) or cue.extended == (one.ms > has):
+        if cue.settled or cue.extended == (one.ms > has):
             continue
-        needs = f"Spoken, it takes {one.ms / 1000:.1f} s of {has / 1000:.1f} s"
+        needs = f"Spoken, it takes {in_s(one.ms)} of {in_s(has)}"
         if cue.extended:
             new, decision = _lasting(replace(cue, extended=False), one.ms), Decision(Choice.BEST, f"{needs}.")
         else:
@@ -73,7 +68,7 @@ def _other_words(
             continue
         length = ms(cue, text)
         if length is not None and length <= room_ms:
-            why = f"{needs}; the best other that fits takes {length / 1000:.1f} s."
+            why = f"{needs}; the best other that fits takes {in_s(length)}."
             return _lasting(replace(cue, text=text), length), Decision(Choice.CANDIDATE, why)
     why = f"{needs}, and no other candidate fits: the film pauses."
     return replace(cue, extended=True), Decision(Choice.EXTENDED, why)

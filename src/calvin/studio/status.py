@@ -17,8 +17,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
     Raises:
         StoreError: it holds no film yet.
     """
-    script, film = store.script(), store.film
-    assert film is not None
+    script, film = store.script(), store.bound_film()
     plans = store.plans
     by = Counter(str(cue.author) for cue in script.cues) + Counter(str(cue.status) for cue in script.cues)
     by["extended"] = sum(cue.extended for cue in script.cues)

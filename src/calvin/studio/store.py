@@ -63,6 +63,17 @@ class ProjectStore(Database):
         title, path, sha256, duration_ms, facts, language = row
         return FilmRow(title, path, sha256, duration_ms, json.loads(facts), language)
 
+    def bound_film(self) -> FilmRow:
+        """The film.
+
+        Raises:
+            StoreError: the project has none yet.
+        """
+        film = self.film
+        if film is None:
+            raise StoreError(f"{self.folder} holds no film yet: run `calvin describe FILM -o {self.folder}`.")
+        return film
+
     def set_shots(self, shots: Iterable[Span]) -> None:
         with self._change() as db:
             db.execute("DELETE FROM shot")
@@ -253,11 +264,13 @@ class ProjectStore(Database):
         Raises:
             StoreError: the project has no film yet.
         """
-        film = self.film
-        if film is None:
-            raise StoreError(f"{self.folder} holds no film yet: run `calvin describe FILM -o {self.folder}`.")
-        cast = tuple(Character(**{**row, "aliases": tuple(row["aliases"])}) for row in self.get("cast", []))
-        return Script(film.title, tuple(self.cues), film.language, cast, film.duration_ms)
+        film = self.bound_film()
+        return Script(film.title, tuple(self.cues), film.language, self.characters, film.duration_ms)
+
+    @property
+    def characters(self) -> tuple[Character, ...]:
+        """The cast that the film was last described with."""
+        return tuple(Character(**{**row, "aliases": tuple(row["aliases"])}) for row in self.get("cast", []))
 
     # Settings
 

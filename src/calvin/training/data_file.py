@@ -14,6 +14,9 @@ from calvin.core.errors import ConfigError, DataError
 from calvin.data import SourceConfig
 from calvin.training.full_size import SOURCES
 
+_PATHS = ("annotations", "features", "entities", "credits")
+"""The fields of a source that name files."""
+
 
 class ModelParts(FrozenConfig):
     """The pretrained parts, each a folder or an id on a hub; a language model may also be a GGUF file."""
@@ -49,7 +52,7 @@ class DataFile(FrozenConfig):
             if name not in SOURCES:
                 raise ConfigError(f"{path} names a source {name!r}; recipes know {', '.join(SOURCES)}.")
         for source in file.sources:
-            for what in ("annotations", "features", "entities", "credits"):
+            for what in _PATHS:
                 wanted = getattr(source, what)
                 if wanted is not None and not wanted.exists():
                     raise DataError(f"The {what} of {source.name} are not there: {wanted} ({path}).")
@@ -64,9 +67,8 @@ def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Paths of sources from the file's folder; of model parts only where there is something: else they are ids."""
     sources = values.get("sources")
     if isinstance(sources, list):
-        fields = ("annotations", "features", "entities", "credits")
         values["sources"] = [
-            {key: folder / value if key in fields and isinstance(value, str) else value for key, value in row.items()}
+            {key: folder / value if key in _PATHS and isinstance(value, str) else value for key, value in row.items()}
             if isinstance(row, dict)
             else row
             for row in sources

@@ -14,7 +14,7 @@ from calvin.data import Kind, Mixture
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
 from calvin.model.assemble import full_size_config
 from calvin.model.frame_encoder import CalvinFrameEncoderConfig
-from calvin.model.tuning import describe_model, set_trainable
+from calvin.model.tuning import count_parameters, describe_model, set_trainable
 from calvin.training.cost import A100_FLOPS, BatchShape, memory, step_flops
 from calvin.training.data_file import DataFile
 from calvin.training.distributed import Parallel
@@ -183,7 +183,7 @@ def _left_out(mixture: Mixture) -> list[str]:
 
 
 def _parameters(model: Any, plan: Plan) -> list[str]:
-    total = sum(value.numel() for value in model.parameters())
+    total = count_parameters(model)
     trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
     rows = [f"  {row.part:<20} {row.parameters:>15,}" for row in describe_model(model)]
     return [

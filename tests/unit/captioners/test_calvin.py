@@ -179,3 +179,9 @@ def test_short_captions_come_from_the_model_itself(calvin: Calvin) -> None:
     answers = calvin.caption([CaptionRequest(scene(1), Prompt(), max_words=3), CaptionRequest(scene(9), Prompt())])
     assert len(answers[0].text.split()) <= 3
     assert len(answers[1].candidates) == 5
+
+
+def test_a_model_that_a_killed_writer_had_taken_away_is_found(copied: Path) -> None:
+    copied.rename(copied.parent / f".calvin-old-{copied.name}")
+    assert find_model(str(copied)) == copied
+    assert (copied / "config.json").is_file()

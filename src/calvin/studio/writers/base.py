@@ -71,9 +71,4 @@ def cue_name(cue: Cue) -> str:
 
 def mentioned(script: Script, text: str) -> list[str]:
     """The characters of the script whose name or alias stands in a text."""
-    found = []
-    for character in script.characters:
-        names = "|".join(re.escape(name) for name in (character.name, *character.aliases) if name)
-        if names and re.search(rf"(?<!\w)(?:{names})(?!\w)", text):
-            found.append(character.name)
-    return found
+    return [character.name for character in script.characters if character.named_in(text)]
