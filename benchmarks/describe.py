@@ -3,7 +3,7 @@
     python benchmarks/describe.py [--film FILE] [--subtitles FILE] [--model MODEL] [--times 4]
 
 Without a film, the bundled one with its subtitles. The exit code is 1 where a bound is missed: faster than the film
-plays, and at most 1.1 times the memory.
+plays, and at most 1.1 times the memory. `--times 7` makes a film of more than ten minutes of the bundled one.
 """
 
 from __future__ import annotations
@@ -95,6 +95,19 @@ def peak_memory(film: Path, subtitles: Path | None, model: str | None, folder: P
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def report(film: Path, subtitles: Path | None, model: str | None, folder: Path) -> float:
+    """Describe, print where the time went, and return it as a share of the film's playing time."""
+    result, seconds = timed(film, subtitles, model, folder)
+    length_s = (result.script.duration_ms or 0) / 1000
+    share = seconds["total"] / length_s
+    print(f"{film.name}: {length_s:.1f} s, {len(result.script.cues)} cues, described in {seconds['total']:.1f} s")
+    print(f"of its playing time: {share:.2f} (at most {MAX_SHARE:g})")
+    for part, spent in seconds.items():
+        if part != "total":
+            print(f"  {part:<15} {spent:6.2f} s  {spent / seconds['total']:4.0%}")
+    return share
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--film", type=Path)
@@ -105,16 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     film, subtitles = (options.film, options.subtitles) if options.film else bundled_film()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        result, seconds = timed(film, subtitles, options.model, folder / "timed")
-        length_s = (result.script.duration_ms or 0) / 1000
-        share = seconds["total"] / length_s
-        print(f"{film.name}: {length_s:.1f} s, {len(result.script.cues)} cues, described in {seconds['total']:.1f} s")
-        print(f"of its playing time: {share:.2f} (at most {MAX_SHARE:g})")
-        for part, spent in seconds.items():
-            if part != "total":
-                print(f"  {part:<15} {spent:6.2f} s  {spent / seconds['total']:4.0%}")
+        share = report(film, subtitles, options.model, folder / "timed")
         long = folder / f"long{film.suffix}"
         repeated(film, long, options.times)
+        share = max(share, report(long, None, options.model, folder / "long"))
         # Both without subtitles: the second then has as many cues a minute as the first.
         once = peak_memory(film, None, options.model, folder / "once")
         often = peak_memory(long, None, options.model, folder / "often")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +30,9 @@ def evaluate_puppets(
     real: Annotated[
         list[Path] | None, typer.Option(help="A real film or clip, on which the notice should appear; repeatable.")
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write the figures and the picture into the model's card too.")
+    ] = False,
     yes: YES = False,
 ) -> None:
     """Score a model on 25 held-out puppet films, against what happens and against the describer's words.
@@ -39,15 +44,18 @@ def evaluate_puppets(
 
         calvin evaluate-puppets
 
-        calvin evaluate-puppets runs/mini/model --real holiday.mp4
+        calvin evaluate-puppets runs/mini/model --real holiday.mp4 --card
     """
     from calvin.captioners.calvin import Calvin, find_model
     from calvin.core.files import write_text
+    from calvin.training.card import add_figures
 
     folder = find_model(model, opening(yes).agree)
     captioner = Calvin.from_pretrained(folder)
     figures = _figures(captioner, str(folder), out, limit, real or [])
     write_text(out / "figures.md", figures)
+    if card:
+        add_figures(folder, figures, out / "confusion.png")
     say(figures)
     say(f"Written to {out / 'figures.md'}, with the confusion of actions in {out / 'confusion.png'}.")
 
@@ -78,6 +86,7 @@ def _figures(captioner: Calvin, tower: str, out: Path, limit: int | None, real: 
         draw_confusion(rows[0], items, out / "confusion.png")
         _add_notices(words, captioner, films, real)
         _add_lookups(words, captioner)
+        _add_bundled(words, captioner)
     return f"{len(items)} scenes of {len(films)} films.\n\n{figures.markdown()}\n{words.markdown()}"
 
 
@@ -111,3 +120,19 @@ def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
         right = [marked_accuracy(captioner.model.language_model, batch) for batch in batches]
         rows.append((kind, f"{100 * float(np.mean(right)):.1f}"))
     figures.add("Names that the text gives away, told by the language model alone", ("text", "percent right"), rows)
+
+
+def _add_bundled(figures: Figures, captioner: Calvin) -> None:
+    """What is said of the bundled film, every cue of it, beside what its describer wrote."""
+    from calvin.cli.demo import bundled_film
+    from calvin.cli.puppet_figures import tell_beside_truth
+    from calvin.studio.describe import describe
+
+    film, subtitles = bundled_film()
+    truth = json.loads(film.with_suffix(".truth.json").read_text(encoding="utf-8"))["scenes"]
+    with TemporaryDirectory() as name:
+        cues = describe(film, subtitles, captioner, out_dir=Path(name) / "project").script.cues
+    rows = tell_beside_truth(cues, truth)
+    right = sum(row[-1] == "yes" for row in rows)
+    title = f"The bundled film: the action is right in {right} of {len(rows)} cues"
+    figures.add(title, ("at", "the model", "its describer", "action right"), rows)

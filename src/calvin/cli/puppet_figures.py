@@ -12,6 +12,8 @@ import numpy as np
 
 from calvin.cli.puppet_material import truth_score
 from calvin.core.cells import markdown_table
+from calvin.core.time import Span, format_timecode
+from calvin.core.types import Cue
 from calvin.evaluation.truth import CONDITIONS, CONTROLS, TruthRow, TruthScene
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.scoring import action_of, names_in
@@ -147,6 +149,16 @@ def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics:
     figures = Figures()
     figures.add("Against the describer's words", ("given", *names), table)
     return figures
+
+
+def tell_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """A row a cue: when, what it says, the caption of the scene that it saw most of, whether the action is right."""
+    rows = []
+    for cue in cues:
+        scene = max(scenes, key=lambda row: cue.visual.overlap_ms(Span(row["start_ms"], row["end_ms"])))
+        right = "yes" if action_of(cue.text) == scene["action"] else "no"
+        rows.append((format_timecode(cue.span.start_ms), cue.text, scene["caption"], right))
+    return rows
 
 
 def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from calvin.core.files import write_text
 from calvin.core.progress import Listener, silent
-from calvin.core.prompts import Prompt
+from calvin.core.prompts import STAGE_1, Prompt
 from calvin.core.types import Scene
 from calvin.data import Example, FeatureStore, SourceConfig, read_mad_csv
 from calvin.evaluation.truth import TruthScene
@@ -22,7 +22,7 @@ from calvin.puppets.render import TRAINING_SIZE
 from calvin.puppets.scoring import names_in, score_caption
 from calvin.puppets.script import draw_cast
 from calvin.puppets.stills import Stills, StoredStills, store_stills
-from calvin.puppets.text import draw_prompt, lexicon_text, make_drill
+from calvin.puppets.text import draw_fewshot, draw_prompt, lexicon_text, make_drill
 from calvin.puppets.truth import SceneTruth
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.studio.features import Kind, make_features
@@ -30,10 +30,21 @@ from calvin.training.language import MarkedText
 from calvin.training.recipes import WorldConfig
 
 _MIXED = {
+    "look_ups": ("repeats", "looks", "short", "look_first", "captions", "seen_prompt"),
     "mixed": ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities"),
-    "mixed_5": ("captions", "prompt", "seen_prompt", "seen_prompt", "seen_prompt_5", "seen_prompt_5", "entities"),
+    "mixed_5": (
+        "captions",
+        "prompt",
+        "seen_prompt",
+        "seen_prompt",
+        "seen_prompt_5",
+        "seen_prompt_5",
+        "entities",
+        "fewshot",
+    ),
 }
-"""What a batch of a mixed kind goes through in turn: film-like text, prompts with look-ups, names to copy."""
+"""What a batch of a mixed kind goes through in turn: recall in ever more film-like text; then film-like text, prompts
+with look-ups, names to copy, the form of Figure 6."""
 
 
 @dataclass
@@ -61,13 +72,18 @@ class PuppetMaterial:
         yield from (f"{word} {' '.join(words[:250])}" for word in words[:20])
         yield from (f" {word}" for word in words * 20)
         for index in range(40):
-            yield from (text.text for text in self.texts_at("mixed", 2**41 + index, 64))
+            yield from (text.text for text in self.texts_at("mixed_5", 2**41 + index, 64))
 
     def examples_at(self, index: int, count: int) -> Sequence[Example]:
         rng = np.random.default_rng([self.config.seed, 2**20, index])
         examples = []
         for number in range(count):
-            parts = draw_prompt(rng, draw_cast(rng, 4, "train"), entities=number % 3 == 2)
+            cast = draw_cast(rng, 4, "train")
+            if number % 4 == 3:
+                # Without a prompt, which no scene to describe is: what is asked is not answered in this form.
+                examples.append(Example(STAGE_1, draw_fewshot(rng, cast), visual=False))
+                continue
+            parts = draw_prompt(rng, cast, entities=number % 3 == 2)
             prompt = parts.prompt
             prompt = Prompt(prompt.question, (parts.stand_in, *prompt.context), prompt.entities)
             examples.append(Example(prompt, parts.caption, visual=False))

@@ -2,8 +2,10 @@
 tell who is who from looks.
 
 Telling a person's name from "in a red coat" is recall within the context; small transformers learn it suddenly or not
-at all, so it starts with bare pairs of colour and name and works up to the prompts of training. Each phase is to be
-left when its look-ups are right, not after a time.
+at all. So it starts with words that come again in the same order, other words between them: each word recalled is worth
+more bits than the choice between two names (induction heads: Olsson et al. 2022), and what stands between keeps recall
+from being about neighbours only, which "in a red coat, Mara" are not. From there it works up to the prompts of
+training. A phase is to be left when its look-ups are right, not after a time.
 """
 
 from __future__ import annotations
@@ -13,7 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS, Prompt
+from calvin.core.prompts import (
+    EVALUATION_QUESTION,
+    TRAINING_QUESTIONS,
+    Prompt,
+    fewshot_caption,
+    regularisation_caption,
+)
 from calvin.puppets.captions import (
     STYLES,
     Style,
@@ -70,6 +78,37 @@ class _Builder:
 
     def drill(self) -> Drill:
         return Drill(" ".join(self.parts), tuple(self.marks))
+
+
+_WORDS = (*NAMES, *COLOURS, *PROPS)
+_BETWEEN = (*FILLERS, *GARMENTS, "in", "a", "an", "and", "hat", "the", ",")
+
+
+def _repeats(rng: np.random.Generator) -> Drill:
+    """Five runs of two to four words, all different, then seven of these runs again: their later words can be told.
+
+    Every third time or so, other words stand between.
+    """
+    words = iter([_WORDS[i] for i in rng.permutation(len(_WORDS))])
+    runs = [[next(words) for _ in range(int(rng.integers(2, 5)))] for _ in range(5)]
+    made = _Builder()
+    for number, run in enumerate([*runs, *(pick(rng, runs) for _ in range(7))]):
+        for place, word in enumerate(run):
+            made.add(word, *((word,) if place and number >= len(runs) else ()))
+            while rng.random() < 0.3:
+                made.add(pick(rng, _BETWEEN))
+    return made.drill()
+
+
+def _looks(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
+    """'in a red coat, Mara in a blue dress, Greta then ...': looks and names, and little else."""
+    made = _Builder()
+    for _ in range(14):
+        person = pick(rng, cast)
+        made.add(f"{say_look(person.look)}, {person.name}", *made.once_seen(person.name))
+        if rng.random() < 0.3:
+            made.add(pick(rng, FILLERS))
+    return made.drill()
 
 
 def _pairs(rng: np.random.Generator, cast: tuple[Person, ...], count: int, fill: int) -> Drill:
@@ -159,6 +198,14 @@ def _prompt(
     return made.drill()
 
 
+def draw_fewshot(rng: np.random.Generator, cast: tuple[Person, ...]) -> str:
+    """A caption in the form of Figure 6, so that adapting to a film need not teach words never met before."""
+    truth = _truth(rng, cast)
+    if rng.random() < 0.5:
+        return regularisation_caption(look_caption(truth, rng))
+    return fewshot_caption(write_caption(truth, rng, pick(rng, STYLES)), truth.present)
+
+
 def is_told(name: str, coat: str, context: Sequence[str]) -> bool:
     """Whether a caption of the context ties the name to its coat, on either side of it."""
     for caption in context:
@@ -170,9 +217,11 @@ def is_told(name: str, coat: str, context: Sequence[str]) -> bool:
 
 
 PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]], Drill]]] = {
+    "repeats": (1, lambda rng, _: _repeats(rng)),
     "pairs_2": (2, lambda rng, cast: _pairs(rng, cast, 16, 0)),
     "pairs_4": (4, lambda rng, cast: _pairs(rng, cast, 16, 0)),
     "fillers": (4, lambda rng, cast: _pairs(rng, cast, 14, 6)),
+    "looks": (4, _looks),
     "short": (4, lambda rng, cast: _short(rng, cast, "{colour} {name}")),
     "look_first": (4, lambda rng, cast: _short(rng, cast, "{look}, {name}")),
     "full_look_first": (4, lambda rng, cast: _captions(rng, cast, _ALWAYS)),
@@ -181,9 +230,10 @@ PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]],
     "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
     "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
     "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
+    "fewshot": (4, lambda rng, cast: Drill(" ".join(draw_fewshot(rng, cast) for _ in range(3)), ())),
 }
-"""The curriculum in order: phase name to size of cast and maker. The last has no look-ups: it is the plain language of
-stage 2."""
+"""The curriculum in order: phase name to size of cast and maker. The last two have no look-ups: they are the plain
+language of stage 2 and of adapting to a film."""
 
 
 def make_drill(phase: str, rng: np.random.Generator, split: Split | None = "train") -> Drill:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from calvin.core.files import file_sha256, write_json, write_text
+from calvin.core.errors import CheckpointError
+from calvin.core.files import atomic_path, file_sha256, write_json, write_text
 from calvin.training.recipes import Recipe
 
 
@@ -79,6 +81,26 @@ def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[s
     path = folder / "README.md"
     write_text(path, "\n".join(lines))
     return path
+
+
+_FIGURES = "## Figures on puppet-eval"
+
+
+def add_figures(folder: Path, figures: str, picture: Path) -> None:
+    """Put what `calvin evaluate-puppets` printed and drew at the end of a model's card, in place of what stood there.
+
+    Raises:
+        CheckpointError: the model has no card.
+    """
+    path = folder / "README.md"
+    if not path.is_file():
+        raise CheckpointError(f"{folder} has no card (README.md) to write the figures into.")
+    card = path.read_text(encoding="utf-8").partition(_FIGURES)[0].rstrip()
+    with atomic_path(folder / picture.name) as temporary:
+        shutil.copyfile(picture, temporary)
+    how = "`calvin evaluate-puppets` prints these, beam 5, on films drawn from their seeds and checked by hash."
+    shown = f"![Confusion of actions]({picture.name})"
+    write_text(path, "\n\n".join([card, _FIGURES, how, figures.strip(), shown]) + "\n")
 
 
 _SHOWN = frozenset({"place", "prop", "people", "left coat", "left near hand x", "left turn"})

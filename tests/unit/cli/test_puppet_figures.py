@@ -4,12 +4,22 @@ import pytest
 from typer.testing import CliRunner
 
 from calvin.cli.main import app
-from calvin.cli.puppet_figures import GUESSES, draw_confusion, told, truth_figures, word_figures
-from calvin.core.types import Scene
+from calvin.cli.puppet_figures import (
+    GUESSES,
+    draw_confusion,
+    tell_beside_truth,
+    told,
+    truth_figures,
+    word_figures,
+)
+from calvin.core.errors import CheckpointError
+from calvin.core.time import Span
+from calvin.core.types import Cue, Scene
 from calvin.evaluation.metrics import CiderD, RougeL
 from calvin.evaluation.truth import TruthRow, TruthScene
 from calvin.puppets.captions import film_captions
 from calvin.puppets.script import make_film
+from calvin.training.card import add_figures
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +89,38 @@ def test_words_are_scored_only_where_the_scene_was_seen(items: list[TruthScene])
 def test_confusion_is_drawn(items: list[TruthScene], tmp_path: Path) -> None:
     draw_confusion(row("none", [item.scene.caption or "" for item in items]), items, tmp_path / "confusion.png")
     assert (tmp_path / "confusion.png").stat().st_size > 10_000
+
+
+def test_a_cue_stands_beside_the_scene_it_saw_most_of() -> None:
+    truth = [
+        {"start_ms": 0, "end_ms": 4000, "action": "nod", "caption": "Mara nods."},
+        {"start_ms": 4000, "end_ms": 9000, "action": "jump", "caption": "Otto jumps."},
+    ]
+    cues = [
+        Cue("1", Span(0, 2000), "Mara nods.", visual=Span(0, 3000), event_ms=1000),
+        Cue("2", Span(5000, 7000), "Otto nods.", visual=Span(3000, 9000), event_ms=6000),
+    ]
+    assert tell_beside_truth(cues, truth) == [
+        ("00:00:00.000", "Mara nods.", "Mara nods.", "yes"),
+        ("00:00:05.000", "Otto nods.", "Otto jumps.", "no"),
+    ]
+
+
+def test_a_card_holds_the_latest_figures_once(tmp_path: Path) -> None:
+    picture = tmp_path / "confusion.png"
+    picture.write_bytes(b"picture")
+    model = tmp_path / "model"
+    model.mkdir()
+    with pytest.raises(CheckpointError, match="no card"):
+        add_figures(model, "old", picture)
+    (model / "README.md").write_text("# calvin-tiny\n\nA card.\n")
+    for figures in ("old", "new"):
+        add_figures(model, figures, picture)
+    card = (model / "README.md").read_text()
+    assert "A card." in card
+    assert "old" not in card
+    assert card.count("new") == 1
+    assert (model / "confusion.png").read_bytes() == b"picture"
 
 
 def test_help_has_an_example() -> None:

@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS
-from calvin.puppets.lexicon import COLOURS, NAMES
-from calvin.puppets.script import pairing_split
-from calvin.puppets.text import PHASES, lexicon_text, make_drill
+from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS, parse_fewshot
+from calvin.puppets.lexicon import COLOURS, NAMES, PROPS
+from calvin.puppets.script import draw_cast, pairing_split
+from calvin.puppets.text import PHASES, draw_fewshot, lexicon_text, make_drill
 
-_WORDS = set(NAMES)
+_WORDS = {*NAMES, *COLOURS, *PROPS}
 
 
 def drills(phase: str, count: int = 200, split: str | None = "train"):
@@ -19,7 +19,7 @@ def drills(phase: str, count: int = 200, split: str | None = "train"):
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_spans_hold_names_and_texts_repeat_by_seed(phase: str) -> None:
+def test_spans_hold_words_and_texts_repeat_by_seed(phase: str) -> None:
     for drill in drills(phase):
         assert all(name in _WORDS for name in drill.names)
         assert list(drill.marks) == sorted(set(drill.marks))
@@ -37,7 +37,10 @@ def test_a_copied_name_is_among_those_the_prompt_gives() -> None:
     assert found > 100
 
 
-@pytest.mark.parametrize("phase", [phase for phase in PHASES if "prompt" not in phase and phase != "entities"])
+LOOK_UPS = [phase for phase in PHASES if "prompt" not in phase and phase not in ("repeats", "entities", "fewshot")]
+
+
+@pytest.mark.parametrize("phase", LOOK_UPS)
 def test_a_looked_up_name_follows_its_colour_and_was_paired_with_it_before(phase: str) -> None:
     found = 0
     for drill in drills(phase):
@@ -49,6 +52,27 @@ def test_a_looked_up_name_follows_its_colour_and_was_paired_with_it_before(phase
             assert re.search(pair, before, re.IGNORECASE), (drill.text, name, colour)
             found += 1
     assert found > 100
+
+
+def test_a_repeated_word_follows_the_word_it_followed_before() -> None:
+    for drill in drills("repeats"):
+        for start, end in drill.marks:
+            before = [known for known in drill.text[:start].split() if known in _WORDS]
+            assert f"{before[-1]} {drill.text[start:end]}" in " ".join(before), drill.text
+        assert 7 <= len(drill.marks) <= 21
+
+
+def test_few_shot_texts_are_in_the_form_that_is_read_back() -> None:
+    rng = np.random.default_rng(3)
+    answers = []
+    for _ in range(100):
+        cast = draw_cast(rng, 4, "train")
+        answer = parse_fewshot(draw_fewshot(rng, cast))
+        assert answer.parsed
+        names = {person.name for person in cast}
+        assert set(answer.entities) == {name for name in names if name in answer.caption}
+        answers.append(answer)
+    assert 30 < sum(bool(answer.entities) for answer in answers) < 70
 
 
 def test_names_and_looks_are_paired_anew() -> None:

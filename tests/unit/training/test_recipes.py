@@ -27,8 +27,8 @@ def test_recipes_say_what_they_are_and_mix_what_they_name(name: str) -> None:
 def test_what_departs_from_the_paper_is_said() -> None:
     recipe = get_recipe("micro")
     said = " ".join(deviations(recipe))
-    assert "15%" in said
-    assert "55%" in said
+    assert "10%" in said
+    assert "40%" in said
     assert "whole language model" in said
     assert "stage 1 trains the language model" in said
     plain = recipe.changed(
