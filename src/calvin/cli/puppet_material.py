@@ -31,6 +31,11 @@ from calvin.training.recipes import WorldConfig
 
 _MIXED = {
     "look_ups": ("repeats", "looks", "short", "look_first", "captions", "seen_prompt"),
+    "seen": (
+        *("short", "look_first", "captions"),
+        *("seen_prompt",) * 3,
+        *("seen_prompt_5",) * 2,
+    ),
     "mixed": ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities"),
     "mixed_5": (
         "captions",
@@ -103,7 +108,8 @@ class PuppetMaterial:
             path = _features(media, tower, features / f"{name}.h5", kind, listener)
             entities = world / "mad" / "entities.jsonl" if name == "mad" else None
             configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
-        return configs
+        # The same films with five scenes of context, for recipes that mix them in.
+        return [*configs, configs[0].changed(name="mad_5", context=5)]
 
     def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
         """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""

@@ -32,6 +32,8 @@ def deviations(recipe: Recipe) -> list[str]:
         "of the micro-batches of stage 2 are text alone": stage.weights.get("text", 0.0) / sum(stage.weights.values()),
     }
     found = [f"{share:.0%} {what}" for what, share in shares.items() if share]
+    if "mad_5" in stage.weights:
+        found.append("some scenes of films are shown with 5 scenes of context, where the paper trains with 3")
     if "language_model" in recipe.stage1.trains:
         found.append("stage 1 trains the language model too, where the paper's is frozen")
     if "language_model" in stage.trains:

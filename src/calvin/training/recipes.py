@@ -148,17 +148,21 @@ MINI = Recipe(
         # of two people had not in 2,000, and repeats without others between recalled only what stood next to it.
         phases=(
             _phase("repeats", 0.93),
-            _phase("look_ups", 0.95, 48),
+            _phase("look_ups", None, 48, steps=600),
+            _phase("seen", 0.95, 48),
             _phase("mixed_5", None, 32, steps=1500, schedule="cosine", min_lr=5e-5),
         ),
     ),
     qformer={**MICRO.qformer, "hidden_size": 256, "intermediate_size": 768},
     visual_std=MICRO.visual_std,
-    stage1=MICRO.stage1.changed(max_frames=12, loop=LoopConfig(steps=4000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50)),
-    stage2=MICRO.stage2.changed(
-        weights={"mad": 0.5, "webvid": 0.3, "cc": 0.05, "llava": 0.05, "text": 0.1},
+    stage1=MICRO.stage1.changed(
+        weights={"webvid": 0.9, "text": 0.1},  # what recall was learnt is not to be forgotten over so many clips
         max_frames=12,
-        no_context_share=0.1,
+        loop=LoopConfig(steps=4000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50),
+    ),
+    stage2=MICRO.stage2.changed(
+        weights={"mad": 0.25, "mad_5": 0.25, "webvid": 0.3, "cc": 0.05, "llava": 0.05, "text": 0.1},
+        max_frames=12,
         entity_share=0.25,
         loop=LoopConfig(steps=6000, max_lr=7e-4, min_lr=1e-5, warmup_steps=50),
     ),
