@@ -30,22 +30,19 @@ from calvin.training.language import MarkedText
 from calvin.training.recipes import WorldConfig
 
 _MIXED = {
+    # Its own mixture: with another one, all that a language model learnt before would be in other tokens.
+    "tokenizer": ("captions", "prompt", *("seen_prompt",) * 2, *("seen_prompt_5",) * 2, "entities", "fewshot"),
     "look_ups": ("repeats", "looks", "short", "look_first", "captions", "seen_prompt"),
-    "seen": (
-        *("short", "look_first", "captions"),
-        *("seen_prompt",) * 3,
-        *("seen_prompt_5",) * 2,
+    "look_ups_far": (
+        *("looks", "look_first", "captions", "far"),
+        *("farther",) * 2,
+        *("asked",) * 2,
+        "seen_prompt",
     ),
     "mixed": ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities"),
     "mixed_5": (
-        "captions",
-        "prompt",
-        "seen_prompt",
-        "seen_prompt",
-        "seen_prompt_5",
-        "seen_prompt_5",
-        "entities",
-        "fewshot",
+        *("captions", "prompt", "entities", "fewshot", "asked", "asked"),
+        *("seen_prompt", "seen_prompt_5") * 2,
     ),
 }
 """What a batch of a mixed kind goes through in turn: recall in ever more film-like text; then film-like text, prompts
@@ -77,7 +74,7 @@ class PuppetMaterial:
         yield from (f"{word} {' '.join(words[:250])}" for word in words[:20])
         yield from (f" {word}" for word in words * 20)
         for index in range(40):
-            yield from (text.text for text in self.texts_at("mixed_5", 2**41 + index, 64))
+            yield from (text.text for text in self.texts_at("tokenizer", 2**41 + index, 64))
 
     def examples_at(self, index: int, count: int) -> Sequence[Example]:
         rng = np.random.default_rng([self.config.seed, 2**20, index])

@@ -32,11 +32,12 @@ from calvin.puppets.captions import (
     with_article,
     write_caption,
 )
-from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, COLOURS, GARMENTS, NAMES, PLACE_BY_KEY, PLACES, PROPS
+from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, COLOURS, GARMENTS, NAMES, PLACE_BY_KEY, PLACES, PROPS, Action
 from calvin.puppets.script import Person, Split, draw_cast, draw_scene, pick
 from calvin.puppets.truth import SceneTruth
 
 FILLERS = "then and so while still near far slowly again soon here there now also".split()  # noqa: SIM905
+_ALONE = tuple(action for action in ACTIONS if action.people == 1)
 _ALWAYS = Style("always", look=1.0, look_first=1.0, place=0.8, place_first=0.0, hat=0.15)
 
 
@@ -121,8 +122,8 @@ def _pairs(rng: np.random.Generator, cast: tuple[Person, ...], count: int, fill:
     return made.drill()
 
 
-def _truth(rng: np.random.Generator, cast: tuple[Person, ...]) -> SceneTruth:
-    return draw_scene(rng, "text", 0, 0, cast, 4.0).truth
+def _truth(rng: np.random.Generator, cast: tuple[Person, ...], action: Action | None = None) -> SceneTruth:
+    return draw_scene(rng, "text", 0, 0, cast, 4.0, action).truth
 
 
 def _short(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> Drill:
@@ -148,6 +149,53 @@ def _captions(rng: np.random.Generator, cast: tuple[Person, ...], style: Style |
         known = truth.agent in made.seen
         made.add(caption, *((truth.agent,) if look_first and known else ()))
         made.seen |= set(truth.present)
+    return made.drill()
+
+
+def _far(rng: np.random.Generator, cast: tuple[Person, ...], others: int) -> Drill:
+    """'Mara, in a red coat. In a blue dress, Greta. ... A man in a red coat soon here . Mara': a look that is asked for
+    from further and further away, up to `others` introductions between."""
+
+    def introduce(person: Person) -> None:
+        look = say_look(person.look)
+        made.add(f"{look}, {person.name}." if rng.random() < 0.5 else f"{person.name}, {look}.")
+
+    made = _Builder()
+    for index in rng.permutation(len(cast)):
+        introduce(cast[index])
+    for _ in range(8):
+        person = pick(rng, cast)
+        made.add(f"A {person.look.noun} {say_look(person.look)}")
+        for _ in range(int(rng.integers(5))):
+            made.add(pick(rng, FILLERS))
+        made.add(".")
+        for _ in range(int(rng.integers(others + 1))):
+            introduce(pick(rng, cast))
+        if rng.random() < 0.5:
+            made.add(pick(rng, (EVALUATION_QUESTION, *TRAINING_QUESTIONS)))
+        made.add(person.name, person.name)
+    return made.drill()
+
+
+def _asked(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
+    """Everybody is introduced, then five scenes are told without names and with them, up to two others between.
+
+    What `seen_prompt` asks once a text is asked five times here, and from nearer.
+    """
+    made, style = _Builder(), pick(rng, STYLES)
+    for person in cast:
+        form = "{look}, {name}" if rng.random() < 0.5 else "{name}, {look},"
+        truth = _truth(rng, (person,), pick(rng, _ALONE))
+        deed = say_action(ACTION_BY_KEY[truth.action], rng, truth, "")
+        made.add(finish(f"{form.format(look=say_look(person.look), name=person.name)} {deed}"))
+    for _ in range(5):
+        truth = _truth(rng, cast)
+        made.add(look_caption(truth, rng))
+        for _ in range(int(rng.integers(3))):
+            made.add(write_caption(_truth(rng, cast), rng, style))
+        if rng.random() < 0.5:
+            made.add(EVALUATION_QUESTION)
+        made.add(write_caption(truth, rng, style), *truth.present)
     return made.drill()
 
 
@@ -226,6 +274,9 @@ PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]],
     "look_first": (4, lambda rng, cast: _short(rng, cast, "{look}, {name}")),
     "full_look_first": (4, lambda rng, cast: _captions(rng, cast, _ALWAYS)),
     "captions": (4, _captions),
+    "far": (4, lambda rng, cast: _far(rng, cast, 0)),
+    "farther": (4, lambda rng, cast: _far(rng, cast, 3)),
+    "asked": (4, _asked),
     "seen_prompt": (4, _prompt),
     "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
     "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),

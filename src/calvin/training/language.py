@@ -21,7 +21,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.progress import Listener, silent
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.training.config import LoopConfig
-from calvin.training.loop import Batch, TrainResult, train
+from calvin.training.loop import Batch, TrainResult, fingerprint_of, train
 
 PAD, BOS, EOS, VISUAL = "<pad>", "<s>", "</s>", "<visual>"
 
@@ -167,6 +167,7 @@ def train_language_model(
 ) -> tuple[LlamaForCausalLM, list[tuple[Phase, TrainResult, float]]]:
     """Run the curriculum; returns the model and, a phase, its result and the held-out share of marked words right."""
     model = new_language_model(config, tokenizer, seed)
+    words = fingerprint_of(tokenizer.get_vocab())  # weights are worth nothing with another tokenizer
     results = []
     for number, phase in enumerate(config.phases, 1):
         # Held-out texts: indices from the far end of the stream, never reached by training.
@@ -184,7 +185,7 @@ def train_language_model(
             phase.loop,
             folder / f"phase{number}-{phase.kind}",
             name=f"language {number}/{len(config.phases)} {phase.kind}",
-            identity=[config.model_dump(exclude={"phases"}), phase.model_dump(), seed],
+            identity=[config.model_dump(exclude={"phases"}), phase.model_dump(), seed, words],
             loss_of=marked_loss(config.mark_weight),
             gate=gate if phase.gate_accuracy is not None else None,
             listener=listener,

@@ -149,8 +149,8 @@ MINI = Recipe(
         phases=(
             _phase("repeats", 0.93),
             _phase("look_ups", None, 48, steps=600),
-            _phase("seen", 0.95, 48),
-            _phase("mixed_5", None, 32, steps=1500, schedule="cosine", min_lr=5e-5),
+            _phase("look_ups_far", None, 36, steps=350),
+            _phase("mixed_5", None, 32, steps=800, schedule="cosine", min_lr=5e-5),
         ),
     ),
     qformer={**MICRO.qformer, "hidden_size": 256, "intermediate_size": 768},

@@ -37,7 +37,11 @@ def test_a_copied_name_is_among_those_the_prompt_gives() -> None:
     assert found > 100
 
 
-LOOK_UPS = [phase for phase in PHASES if "prompt" not in phase and phase not in ("repeats", "entities", "fewshot")]
+LOOK_UPS = [
+    phase
+    for phase in PHASES
+    if "prompt" not in phase and phase not in ("repeats", "far", "farther", "asked", "entities", "fewshot")
+]
 
 
 @pytest.mark.parametrize("phase", LOOK_UPS)
@@ -60,6 +64,25 @@ def test_a_repeated_word_follows_the_word_it_followed_before() -> None:
             before = [known for known in drill.text[:start].split() if known in _WORDS]
             assert f"{before[-1]} {drill.text[start:end]}" in " ".join(before), drill.text
         assert 7 <= len(drill.marks) <= 21
+
+
+def test_whoever_is_asked_for_was_introduced_with_a_look_and_is_told_without_a_name_first() -> None:
+    for drill in drills("asked"):
+        assert len(drill.marks) >= 5
+        for start, end in drill.marks:
+            before, name = drill.text[:start], drill.text[start:end]
+            assert re.search(rf"{name}, in an? \w+ |In an? \w+ (?:coat|jacket|dress), {name} ", before), drill.text
+            assert re.search(r"\bA (?:wo)?man in an? \w+", before), drill.text
+
+
+@pytest.mark.parametrize("phase", ["far", "farther"])
+def test_a_look_is_asked_for_from_far(phase: str) -> None:
+    for drill in drills(phase):
+        assert len(drill.marks) == 8
+        for start, end in drill.marks:
+            before, name = drill.text[:start], drill.text[start:end]
+            asked = re.findall(r"A (?:wo)?man in an? (\w+)", before)[-1]
+            assert re.search(rf"{name}, in an? {asked} |\bin an? {asked} [^.]*, {name}\.", before), drill.text
 
 
 def test_few_shot_texts_are_in_the_form_that_is_read_back() -> None:
