@@ -24,7 +24,7 @@ from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode
 from calvin.model.loading import check_source
 from calvin.model.vision import identity_of
 
-DEFAULT_MODEL = "calvin-micro"
+DEFAULT_MODEL = "calvin-mini"
 NUM_BEAMS = 5
 MAX_NEW_TOKENS = 64
 NO_REPEAT_NGRAM = 4

@@ -26,7 +26,7 @@ def compare(
 
     Examples:
 
-        calvin compare runs/evaluation/calvin-micro-puppet-eval-none runs/evaluation/calvin-micro-puppet-eval-3
+        calvin compare runs/evaluation/calvin-mini-puppet-eval-none runs/evaluation/calvin-mini-puppet-eval-3
 
         calvin compare ours.csv theirs.json --references references.csv --out page.html
     """

@@ -66,7 +66,7 @@ def evaluate(
 
     Examples:
 
-        calvin evaluate calvin-micro --data puppet-eval --context 3
+        calvin evaluate calvin-mini --data puppet-eval --context 3
 
         calvin evaluate my-model --data mad-named --annotations mad-eval.csv --features mad.h5 --context 5
 

@@ -167,7 +167,8 @@ def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[
             embeds = store.scene(media, truth.span, max_frames)
             scene = Scene(f"{media}-{truth.scene}", media, truth.span, image_embeds=embeds, caption=caption)
             before = previous.get(media, ())
-            scenes.append(TruthScene(scene, truth, before, truth.present))
+            # By the alphabet: whoever acts comes first in the truth, and the order must not tell it.
+            scenes.append(TruthScene(scene, truth, before, tuple(sorted(truth.present))))
             previous[media] = (*before, caption)
         films = [store.get(media) for media in previous]
     return scenes, films

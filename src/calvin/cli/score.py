@@ -34,7 +34,7 @@ def score(
 
         calvin score predictions.csv references.csv
 
-        calvin score runs/evaluation/calvin-micro-puppet-eval-3 --metrics cider,rouge,bleu
+        calvin score runs/evaluation/calvin-mini-puppet-eval-3 --metrics cider,rouge,bleu
     """
     from calvin.core.errors import UsageError
     from calvin.evaluation.results import load_results

@@ -64,7 +64,7 @@ class Results:
 
     @property
     def name(self) -> str:
-        """The system and what it was told, 'calvin-micro, 3'."""
+        """The system and what it was told, 'calvin-mini, 3'."""
         return ", ".join(filter(None, (self.system["name"], self.system.get("context", ""))))
 
     @property

@@ -150,7 +150,7 @@ MINI = Recipe(
             _phase("repeats", 0.93),
             _phase("look_ups", None, 48, steps=600),
             _phase("look_ups_far", None, 36, steps=350),
-            _phase("mixed_5", None, 32, steps=800, schedule="cosine", min_lr=5e-5),
+            _phase("mixed_5", None, 32, steps=250, schedule="cosine", min_lr=5e-5),
         ),
     ),
     qformer={**MICRO.qformer, "hidden_size": 256, "intermediate_size": 768},
@@ -158,13 +158,13 @@ MINI = Recipe(
     stage1=MICRO.stage1.changed(
         weights={"webvid": 0.9, "text": 0.1},  # what recall was learnt is not to be forgotten over so many clips
         max_frames=12,
-        loop=LoopConfig(steps=4000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50),
+        loop=LoopConfig(steps=2000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50),
     ),
     stage2=MICRO.stage2.changed(
         weights={"mad": 0.25, "mad_5": 0.25, "webvid": 0.3, "cc": 0.05, "llava": 0.05, "text": 0.1},
         max_frames=12,
         entity_share=0.25,
-        loop=LoopConfig(steps=6000, max_lr=7e-4, min_lr=1e-5, warmup_steps=50),
+        loop=LoopConfig(steps=2500, max_lr=8e-4, min_lr=1e-5, warmup_steps=50),
     ),
 )
 

@@ -129,10 +129,10 @@ def test_an_id_that_the_hub_does_not_have_is_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_bundled_names_are_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calvin.captioners.calvin.bundled_models", lambda: {"calvin-micro": tiny_model})
-    assert find_model(None) == find_model("calvin-micro") == tiny_model
+    monkeypatch.setattr("calvin.captioners.calvin.bundled_models", lambda: {"calvin-mini": tiny_model})
+    assert find_model(None) == find_model("calvin-mini") == tiny_model
     monkeypatch.setattr("calvin.captioners.calvin.bundled_models", dict)
-    with pytest.raises(CheckpointError, match="calvin-micro is not installed"):
+    with pytest.raises(CheckpointError, match="calvin-mini is not installed"):
         find_model(None)
     assert all((path / "config.json").is_file() for path in bundled_models().values())
 
