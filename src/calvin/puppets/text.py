@@ -24,7 +24,6 @@ from calvin.core.prompts import (
 )
 from calvin.puppets.captions import (
     STYLES,
-    Style,
     finish,
     look_caption,
     say_action,
@@ -38,7 +37,6 @@ from calvin.puppets.truth import SceneTruth
 
 FILLERS = "then and so while still near far slowly again soon here there now also".split()  # noqa: SIM905
 _ALONE = tuple(action for action in ACTIONS if action.people == 1)
-_ALWAYS = Style("always", look=1.0, look_first=1.0, place=0.8, place_first=0.0, hat=0.15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +110,11 @@ def _looks(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
     return made.drill()
 
 
-def _pairs(rng: np.random.Generator, cast: tuple[Person, ...], count: int, fill: int) -> Drill:
+def _pairs(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
     made = _Builder()
-    for _ in range(count):
+    for _ in range(16):
         person = pick(rng, cast)
         made.add(f"{person.look.coat} {person.name}", *made.once_seen(person.name))
-        for _ in range(int(rng.integers(fill + 1)) if fill else 0):
-            made.add(pick(rng, FILLERS))
     return made.drill()
 
 
@@ -139,9 +135,9 @@ def _short(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> Dri
     return made.drill()
 
 
-def _captions(rng: np.random.Generator, cast: tuple[Person, ...], style: Style | None = None) -> Drill:
+def _captions(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
     """Eight captions of a film in a describer's own style; a name is a look-up where its look stands before it."""
-    made, style = _Builder(), style or pick(rng, STYLES)
+    made, style = _Builder(), pick(rng, STYLES)
     for _ in range(8):
         truth = _truth(rng, cast)
         caption = write_caption(truth, rng, style, made.seen)
@@ -266,13 +262,10 @@ def is_told(name: str, coat: str, context: Sequence[str]) -> bool:
 
 PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]], Drill]]] = {
     "repeats": (1, lambda rng, _: _repeats(rng)),
-    "pairs_2": (2, lambda rng, cast: _pairs(rng, cast, 16, 0)),
-    "pairs_4": (4, lambda rng, cast: _pairs(rng, cast, 16, 0)),
-    "fillers": (4, lambda rng, cast: _pairs(rng, cast, 14, 6)),
+    "pairs_2": (2, _pairs),
     "looks": (4, _looks),
     "short": (4, lambda rng, cast: _short(rng, cast, "{colour} {name}")),
     "look_first": (4, lambda rng, cast: _short(rng, cast, "{look}, {name}")),
-    "full_look_first": (4, lambda rng, cast: _captions(rng, cast, _ALWAYS)),
     "captions": (4, _captions),
     "far": (4, lambda rng, cast: _far(rng, cast, 0)),
     "farther": (4, lambda rng, cast: _far(rng, cast, 3)),

@@ -99,13 +99,13 @@ def test_few_shot_texts_are_in_the_form_that_is_read_back() -> None:
 
 
 def test_names_and_looks_are_paired_anew() -> None:
-    pairs = {drill.text.split()[0] + drill.text.split()[1] for drill in drills("pairs_4")}
+    pairs = {drill.text.split()[0] + drill.text.split()[1] for drill in drills("pairs_2")}
     assert len(pairs) > 150
 
 
 def test_held_out_pairings_stay_out_of_training_text() -> None:
     for split in ("train", "heldout"):
-        for drill in drills("pairs_4", split=split):
+        for drill in drills("pairs_2", split=split):
             words = drill.text.split()
             assert all(
                 pairing_split(name, colour) == split for colour, name in zip(words[::2], words[1::2], strict=True)
