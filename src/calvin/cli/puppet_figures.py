@@ -153,7 +153,7 @@ def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics:
 
 def tell_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """A row a cue: when, what it says, the caption of the scene that it saw most of, whether the action is right."""
-    rows = []
+    rows = list[tuple[str, ...]]()
     for cue in cues:
         scene = max(scenes, key=lambda row: cue.visual.overlap_ms(Span(row["start_ms"], row["end_ms"])))
         right = "yes" if action_of(cue.text) == scene["action"] else "no"
