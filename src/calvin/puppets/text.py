@@ -148,17 +148,19 @@ def _captions(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
     return made.drill()
 
 
+def _tie(rng: np.random.Generator, person: Person) -> str:
+    """'in a red coat, Mara' or 'Mara, in a red coat'."""
+    look = say_look(person.look)
+    return f"{look}, {person.name}" if rng.random() < 0.5 else f"{person.name}, {look}"
+
+
 def _far(rng: np.random.Generator, cast: tuple[Person, ...], others: int) -> Drill:
     """'Mara, in a red coat. In a blue dress, Greta. ... A man in a red coat soon here . Mara': a look that is asked for
     from further and further away, up to `others` introductions between."""
 
-    def introduce(person: Person) -> None:
-        look = say_look(person.look)
-        made.add(f"{look}, {person.name}." if rng.random() < 0.5 else f"{person.name}, {look}.")
-
     made = _Builder()
     for index in rng.permutation(len(cast)):
-        introduce(cast[index])
+        made.add(f"{_tie(rng, cast[index])}.")
     for _ in range(8):
         person = pick(rng, cast)
         made.add(f"A {person.look.noun} {say_look(person.look)}")
@@ -166,7 +168,7 @@ def _far(rng: np.random.Generator, cast: tuple[Person, ...], others: int) -> Dri
             made.add(pick(rng, FILLERS))
         made.add(".")
         for _ in range(int(rng.integers(others + 1))):
-            introduce(pick(rng, cast))
+            made.add(f"{_tie(rng, pick(rng, cast))}.")
         if rng.random() < 0.5:
             made.add(pick(rng, (EVALUATION_QUESTION, *TRAINING_QUESTIONS)))
         made.add(person.name, person.name)
@@ -180,10 +182,11 @@ def _asked(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
     """
     made, style = _Builder(), pick(rng, STYLES)
     for person in cast:
-        form = "{look}, {name}" if rng.random() < 0.5 else "{name}, {look},"
+        tie = _tie(rng, person)
         truth = _truth(rng, (person,), pick(rng, _ALONE))
         deed = say_action(ACTION_BY_KEY[truth.action], rng, truth, "")
-        made.add(finish(f"{form.format(look=say_look(person.look), name=person.name)} {deed}"))
+        comma = "," if tie.startswith(person.name) else ""
+        made.add(finish(f"{tie}{comma} {deed}"))
     for _ in range(5):
         truth = _truth(rng, cast)
         made.add(look_caption(truth, rng))
