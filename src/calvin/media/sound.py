@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import av
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 
 from calvin.core.errors import MediaError
@@ -23,11 +24,15 @@ SOUND_RATE = 16_000
 
 
 class SteadySound:
-    """Decoded frames as one unbroken stretch of samples: silence fills gaps, sound that comes twice is dropped."""
+    """Decoded frames as one unbroken stretch of samples: silence fills gaps, sound that comes twice is dropped.
+
+    Frames are gathered to half a second before they are resampled: a call costs more than the samples of a frame do.
+    """
 
     def __init__(self, sample_format: str, layout: str, rate: int) -> None:
         self._form = (sample_format, layout, rate)
         self._resampler = self._make()
+        self._gathered = AudioFifo()
         self._rate, self._slack = rate, rate // 10
         self._channels = av.AudioLayout(layout).nb_channels
         self._dtype = np.dtype(np.int16 if sample_format == "s16" else np.float32)
@@ -38,22 +43,31 @@ class SteadySound:
         return AudioResampler(format=sample_format, layout=layout, rate=rate)
 
     def feed(self, frame: AudioFrame, time_us: int) -> Iterator[np.ndarray]:
-        """Blocks [N, channels] that a frame heard at film time `time_us` adds, in the packed format asked for."""
-        ahead = time_us * self._rate // 1_000_000 - self.samples
+        """Blocks [N, channels] that are due with a frame heard at film time `time_us`, in the packed format asked for.
+
+        What is not yet due comes with a later frame, or with `finish`.
+        """
+        held = self._gathered.samples
+        due = self.samples + (held * self._rate // self._gathered.sample_rate if held else 0)
+        ahead = time_us * self._rate // 1_000_000 - due
         if ahead > self._slack:
-            yield from self.silence(ahead)
+            yield from self._resampled()
+            yield from self.silence(time_us * self._rate // 1_000_000 - self.samples)
         elif ahead < -self._slack:
             return
         frame.pts = None
         try:
-            yield from self._counted(self._resampler.resample(frame))
+            self._gathered.write(frame)
         except ValueError:  # the sound changed its rate or channels midway
             yield from self.finish()
-            self._resampler = self._make()
-            yield from self._counted(self._resampler.resample(frame))
+            self._resampler, self._gathered = self._make(), AudioFifo()
+            self._gathered.write(frame)
+        if self._gathered.samples * 2 >= self._gathered.sample_rate:
+            yield from self._resampled()
 
     def finish(self) -> Iterator[np.ndarray]:
-        """What the resampler still holds."""
+        """What is still held."""
+        yield from self._resampled()
         yield from self._counted(self._resampler.resample(None))
 
     def silence(self, samples: int) -> Iterator[np.ndarray]:
@@ -62,6 +76,12 @@ class SteadySound:
             block = min(samples, self._rate * 10)
             yield np.zeros((block, self._channels), self._dtype)
             samples -= block
+
+    def _resampled(self) -> Iterator[np.ndarray]:
+        gathered = self._gathered.read() if self._gathered.samples else None
+        if gathered is not None:
+            gathered.pts = None
+            yield from self._counted(self._resampler.resample(gathered))
 
     def _counted(self, frames: list[AudioFrame]) -> Iterator[np.ndarray]:
         for frame in frames:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,10 +107,21 @@ def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
             count = min(len(held) // PIECE, _PIECES_AT_ONCE)
             taken = np.concatenate([context, held[: count * PIECE]])
             pieces = np.lib.stride_tricks.sliding_window_view(taken, _CONTEXT + PIECE)[::PIECE]
-            with torch.inference_mode():
+            with torch.inference_mode(), _one_thread():
                 found, state = model(torch.from_numpy(pieces.copy()), state)
             yield found.numpy()
             context, held = taken[-_CONTEXT:], held[count * PIECE :]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread for an LSTM of this size: several wait for each other at every step, for 30 times the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _with_end(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
