@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,15 @@ from calvin.core.files import write_text
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import STAGE_1, Prompt
 from calvin.core.types import Scene
-from calvin.data import Example, FeatureStore, SourceConfig, read_mad_csv
+from calvin.data import Example, FeatureStore, Sample, SourceConfig, read_mad_csv
 from calvin.evaluation.truth import TruthScene
+from calvin.puppets.captions import look_caption
+from calvin.puppets.drills import draw_question, draw_told_scene
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.render import TRAINING_SIZE
+from calvin.puppets.retell import read_films, retell
 from calvin.puppets.scoring import names_in, score_caption
-from calvin.puppets.script import draw_cast
+from calvin.puppets.script import draw_cast, rng_for
 from calvin.puppets.stills import Stills, StoredStills, store_stills
 from calvin.puppets.text import draw_fewshot, draw_prompt, lexicon_text, make_drill
 from calvin.puppets.truth import SceneTruth
@@ -33,16 +36,16 @@ _MIXED = {
     # Its own mixture: with another one, all that a language model learnt before would be in other tokens.
     "tokenizer": ("captions", "prompt", *("seen_prompt",) * 2, *("seen_prompt_5",) * 2, "entities", "fewshot"),
     "look_ups": ("repeats", "looks", "short", "look_first", "captions", "seen_prompt"),
-    "look_ups_far": (
-        *("looks", "look_first", "captions", "far"),
-        *("farther",) * 2,
-        *("asked",) * 2,
-        "seen_prompt",
+    "many_cues": ("cues_2", *("cues_4",) * 4, *("cues_looks_2",) * 2, "cues_looks", "look_first"),
+    "cues": (
+        *("cue_2", "cue_4", "cue_scene", "cue_scenes") * 2,
+        *("cue_looks_2", "cue_looks", "cue_far") * 3,
+        "look_first",
     ),
     "mixed": ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities"),
-    "mixed_5": (
-        *("captions", "prompt", "entities", "fewshot", "asked", "asked"),
-        *("seen_prompt", "seen_prompt_5") * 2,
+    "prompts": (
+        *("look_first", "captions", "prompt", "fewshot", "cue_looks"),
+        *("cue_far", "cue_scenes", "cue_scenes_5", "seen_prompt", "entities") * 2,
     ),
 }
 """What a batch of a mixed kind goes through in turn: recall in ever more film-like text; then film-like text, prompts
@@ -57,7 +60,7 @@ class PuppetMaterial:
     folder: Path
     listener: Listener = silent
     workers: int = 2
-    _train: Path | None = field(default=None, init=False)
+    _films: dict[str, list[SceneTruth]] | None = field(default=None, init=False, repr=False)
 
     def slot_images(self) -> StoredStills:
         stills = Stills(self.config.seed)
@@ -85,10 +88,14 @@ class PuppetMaterial:
                 # Without a prompt, which no scene to describe is: what is asked is not answered in this form.
                 examples.append(Example(STAGE_1, draw_fewshot(rng, cast), visual=False))
                 continue
-            parts = draw_prompt(rng, cast, entities=number % 3 == 2)
-            prompt = parts.prompt
-            prompt = Prompt(prompt.question, (parts.stand_in, *prompt.context), prompt.entities)
-            examples.append(Example(prompt, parts.caption, visual=False))
+            if number % 4 == 2:
+                parts = draw_prompt(rng, cast, entities=True)
+                prompt = Prompt(parts.prompt.question, (parts.stand_in,), parts.prompt.entities)
+                examples.append(Example(prompt, parts.caption, visual=False))
+                continue
+            told = draw_told_scene(rng, cast, 3 + 2 * int(rng.random() < 0.5))
+            prompt = Prompt(draw_question(rng), (told.nameless, *told.context))
+            examples.append(Example(prompt, told.caption, visual=False))
         return examples
 
     def source_configs(self, tower: Path, listener: Listener) -> list[SourceConfig]:
@@ -105,8 +112,17 @@ class PuppetMaterial:
             path = _features(media, tower, features / f"{name}.h5", kind, listener)
             entities = world / "mad" / "entities.jsonl" if name == "mad" else None
             configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
-        # The same films with five scenes of context, for recipes that mix them in.
-        return [*configs, configs[0].changed(name="mad_5", context=5)]
+        # The same films with five scenes of context, and as clips of their own, for recipes that mix them in.
+        films = configs[0]
+        clips = films.changed(name="mad_clips", context=0, entities=None)
+        return [*configs, films.changed(name="mad_5", context=5), clips]
+
+    def vary(self, source: str) -> Retelling | None:
+        if not source.startswith("mad"):
+            return None
+        if self._films is None:
+            self._films = read_films(self.folder / "train" / "mad" / "truth.jsonl")
+        return Retelling(self._films, self.config.seed, nameless=source == "mad_clips")
 
     def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
         """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
@@ -133,6 +149,31 @@ class PuppetMaterial:
                 films=config.heldout_films, scenes=config.scenes, clips=0, images=0, conversations=0, tv_clips=0
             )
         return write_world(self.folder / split, config.seed, sizes, split, self.workers, self.listener)
+
+
+@dataclass(frozen=True)
+class Retelling:
+    """Tells a sample of a puppet film anew (see `calvin.puppets.retell`), by (seed, epoch, sample).
+
+    `nameless`: as someone tells it who knows no names and nothing of the scenes before.
+    """
+
+    films: dict[str, list[SceneTruth]] = field(repr=False)
+    seed: int
+    nameless: bool = False
+
+    def __call__(self, sample: Sample, epoch: int) -> Sample:
+        scenes = self.films[sample.media_id]
+        span = sample.span
+        if span is None:
+            return sample
+        # Some rows reach a little beyond their scene, as MAD's do.
+        number = max(range(len(scenes)), key=lambda index: scenes[index].span.overlap_ms(span))
+        rng = rng_for(self.seed, epoch, sample.source, sample.id, "retell")
+        if self.nameless:
+            return replace(sample, caption=look_caption(scenes[number], rng))
+        told = retell(scenes, number, len(sample.context), rng)
+        return replace(sample, caption=told.caption, context=told.context, entities=told.names)
 
 
 def _features(media: Path, tower: Path, path: Path, kind: Kind, listener: Listener) -> Path:

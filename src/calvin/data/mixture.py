@@ -36,7 +36,8 @@ class Source:
     """One data set of the mixture.
 
     `weight` is the share of batches, relative to the other sources. A text source may give `texts` instead of
-    samples: the examples of its n-th batch, a pure function of n. `report` accounts for what was left out so far: what
+    samples: the examples of its n-th batch, a pure function of n. `vary` tells a sample anew in each epoch (other
+    words, other names), a pure function of both. `report` accounts for what was left out so far: what
     is broken in it counts against `max_bad_share` (None: the mixture's).
     """
 
@@ -46,6 +47,7 @@ class Source:
     features: Features | None = None
     weight: float = 1.0
     texts: Callable[[int], Sequence[Example | Encoded]] | None = None
+    vary: Callable[[Sample, int], Sample] | None = None
     report: DropReport = field(default_factory=DropReport)
     max_bad_share: float | None = None
 
@@ -115,6 +117,7 @@ class Mixture:
             "instructions": repr(self.instructions),
             "sources": [
                 {"name": source.name, "kind": source.kind, "weight": source.weight, "samples": _digest(source.samples)}
+                | ({"vary": repr(source.vary)} if source.vary else {})
                 for source in self.sources
             ],
         }
@@ -160,7 +163,8 @@ class Mixture:
                 place = int(self._rng("stand-in", source.name, position, attempt).integers(len(source.samples)))
             sample = source.samples[self._shuffled(source.name, epoch, len(source.samples))[place]]
             try:
-                encoded = self._encoded(self.instructions(sample, epoch))
+                told = source.vary(sample, epoch) if source.vary else sample
+                encoded = self._encoded(self.instructions(told, epoch))
                 if source.kind == "text" or source.features is None:
                     return encoded, None
                 return encoded, source.features.scene(sample.media_id, sample.span, self.max_frames)

@@ -31,7 +31,7 @@ class CalvinProjector(nn.Module):
         """Queries normal(0, 0.02); the projection so that its output starts at the scale of word embeddings."""
         std = self.config.initializer_range
         init.normal_(self.query_tokens, std=std)
-        init.normal_(self.frame_position_embedding.weight, std=std)
+        self.scale_positions(std)
         self.scale_projection(getattr(self.config.text_config, "initializer_range", std))
 
     def scale_projection(self, embedding_std: float) -> None:
@@ -43,6 +43,11 @@ class CalvinProjector(nn.Module):
         width = self.config.qformer_config.hidden_size
         init.normal_(self.language_projection.weight, std=embedding_std / width**0.5)
         init.zeros_(self.language_projection.bias)
+
+    def scale_positions(self, std: float) -> None:
+        """Draw the frame positions anew with this spread: beside vectors of unit scale, one of 0.02 hardly tells which
+        frame came first."""
+        init.normal_(self.frame_position_embedding.weight, std=std)
 
     def forward(self, image_embeds: Tensor, frame_mask: Tensor | None = None) -> Tensor:
         """Project.

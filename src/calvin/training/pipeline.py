@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from calvin.core.files import atomic_folder, write_json
 from calvin.core.progress import Listener, silent
-from calvin.data import Example, Source, SourceConfig, load_sources
+from calvin.data import Example, Sample, Source, SourceConfig, load_sources
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import assemble
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
@@ -42,6 +42,10 @@ class Material(Protocol):
 
     def source_configs(self, tower: Path, listener: Listener) -> Sequence[SourceConfig]:
         """The captioned sources, their features made with `tower`; called before stage 1."""
+        ...
+
+    def vary(self, source: str) -> Callable[[Sample, int], Sample] | None:
+        """How the samples of a source are told anew in each epoch; None: always as they are."""
         ...
 
 
@@ -127,7 +131,8 @@ class Pipeline:
 
     def sources(self, tower: Path) -> list[Source]:
         configs = self.material.source_configs(tower, self.listener)
-        return load_sources(configs, encoder_identity(tower), self.listener)
+        loaded = load_sources(configs, encoder_identity(tower), self.listener)
+        return [replace(source, vary=self.material.vary(source.name)) for source in loaded]
 
     def stage1(self, tower: Path, language: Path, sources: Sequence[Source]) -> Path:
         def build() -> tuple[CalvinForConditionalGeneration, CalvinProcessor]:
@@ -141,6 +146,8 @@ class Pipeline:
             )
             if self.recipe.visual_std is not None:
                 model.projector.scale_projection(self.recipe.visual_std)
+            if self.recipe.frame_position_std is not None:
+                model.projector.scale_positions(self.recipe.frame_position_std)
             return model, processor
 
         return self._stage("stage1", self.recipe.stage1, build, sources)

@@ -41,6 +41,9 @@ class Recipe(FrozenConfig):
     visual_std: float | None = Field(
         default=None, gt=0, description="spread of the visual embeddings at the start; None: that of word embeddings"
     )
+    frame_position_std: float | None = Field(
+        default=None, gt=0, description="spread of the frame positions at the start; None: the initialiser's 0.02"
+    )
     lora_rank: int = Field(default=32, description="paper section 4")
     lora_alpha: int = 64
     lora_dropout: float = 0.05
@@ -123,10 +126,18 @@ MICRO = Recipe(
 )
 
 
-def _phase(kind: str, gate: float | None, batch_size: int = 64, steps: int = 8000, **loop: Any) -> Phase:
+def _phase(
+    kind: str, gate: float | None, batch_size: int = 64, steps: int = 8000, mark_weight: float = 1.0, **loop: Any
+) -> Phase:
     """A phase of mini's curriculum: left at its gate; `steps` only bounds a run that does not get there."""
     fields = {"max_lr": 1e-3, "warmup_steps": 100, "weight_decay": 0.0, "schedule": "constant", **loop}
-    return Phase(kind=kind, batch_size=batch_size, gate_accuracy=gate, loop=LoopConfig(steps=steps, **fields))
+    return Phase(
+        kind=kind,
+        batch_size=batch_size,
+        gate_accuracy=gate,
+        mark_weight=mark_weight,
+        loop=LoopConfig(steps=steps, **fields),
+    )
 
 
 MINI = Recipe(
@@ -149,22 +160,25 @@ MINI = Recipe(
         phases=(
             _phase("repeats", 0.93),
             _phase("look_ups", None, 48, steps=600),
-            _phase("look_ups_far", None, 36, steps=350),
-            _phase("mixed_5", None, 32, steps=250, schedule="cosine", min_lr=5e-5),
+            _phase("many_cues", None, 48, steps=700, mark_weight=3.0),
+            _phase("cues", None, 128, steps=600, mark_weight=3.0),
+            _phase("prompts", None, 96, steps=700, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
         ),
     ),
     qformer={**MICRO.qformer, "hidden_size": 256, "intermediate_size": 768},
     visual_std=MICRO.visual_std,
+    frame_position_std=0.5,  # at 0.02 beside vectors of unit scale, shuffled frames told as much as the true ones
     stage1=MICRO.stage1.changed(
-        weights={"webvid": 0.9, "text": 0.1},  # what recall was learnt is not to be forgotten over so many clips
+        # Text, so that what recall was learnt is not forgotten over so many clips.
+        weights={"webvid": 0.4, "mad_clips": 0.45, "text": 0.15},
         max_frames=12,
-        loop=LoopConfig(steps=2000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50),
+        loop=LoopConfig(steps=2800, max_lr=1e-3, min_lr=7e-4, warmup_steps=50),
     ),
     stage2=MICRO.stage2.changed(
-        weights={"mad": 0.25, "mad_5": 0.25, "webvid": 0.3, "cc": 0.05, "llava": 0.05, "text": 0.1},
+        weights={"mad": 0.35, "mad_5": 0.2, "webvid": 0.1, "mad_clips": 0.1, "cc": 0.04, "llava": 0.03, "text": 0.18},
         max_frames=12,
-        entity_share=0.25,
-        loop=LoopConfig(steps=2500, max_lr=8e-4, min_lr=1e-5, warmup_steps=50),
+        entity_share=0.2,
+        loop=LoopConfig(steps=3200, max_lr=8e-4, min_lr=1e-5, warmup_steps=50),
     ),
 )
 

@@ -141,6 +141,20 @@ def test_questions_change_from_epoch_to_epoch(layout: TokenLayout) -> None:
     assert first != second
 
 
+def test_a_sample_is_told_anew_in_each_epoch(layout: TokenLayout) -> None:
+    def vary(sample: Sample, epoch: int) -> Sample:
+        number = int(sample.caption[1:])
+        return replace(sample, caption=f"w{(number + epoch) % 12}")
+
+    mixture = Mixture([make("cc", "image", 12, vary=vary)], layout)
+    words = layout.tokenizer.convert_ids_to_tokens
+    for epoch in range(3):
+        batch = mixture.batch_at(epoch)
+        for ids, labels, frames in zip(batch["input_ids"], batch["labels"], batch["image_embeds"], strict=True):
+            assert words(ids[labels != -100].tolist())[0] == f"w{(int(frames[0, 0]) + epoch) % 12}"
+    assert mixture.identity != Mixture([make("cc", "image", 12)], layout).identity
+
+
 def test_stage_1_batches_have_no_prompt(layout: TokenLayout) -> None:
     batch = Mixture([make("cc", "image", 12)], layout, instructions=Instructions(stage=1)).batch_at(0)
     assert batch["input_ids"].shape[1] == 1 + layout.num_query_tokens + 2

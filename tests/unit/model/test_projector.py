@@ -21,6 +21,16 @@ def test_it_starts_at_the_scale_of_the_word_embeddings(model: CalvinForCondition
     assert spread == pytest.approx(words, rel=0.35)
 
 
+def test_frame_positions_are_drawn_as_wide_as_asked(model: CalvinForConditionalGeneration) -> None:
+    torch.manual_seed(0)
+    weight = model.projector.frame_position_embedding.weight
+    before = weight.detach().clone()
+    model.projector.scale_positions(0.5)
+    assert weight.std().item() == pytest.approx(0.5, rel=0.2)
+    with torch.no_grad():
+        weight.copy_(before)
+
+
 def test_queries_are_drawn_narrow(config_of: Any) -> None:
     wide = config_of(num_query_tokens=2000)
     queries = CalvinForConditionalGeneration(wide).projector.query_tokens

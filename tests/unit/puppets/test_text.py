@@ -37,11 +37,7 @@ def test_a_copied_name_is_among_those_the_prompt_gives() -> None:
     assert found > 100
 
 
-LOOK_UPS = [
-    phase
-    for phase in PHASES
-    if "prompt" not in phase and phase not in ("repeats", "far", "farther", "asked", "entities", "fewshot")
-]
+LOOK_UPS = ["pairs_2", "looks", "short", "look_first", "captions"]
 
 
 @pytest.mark.parametrize("phase", LOOK_UPS)
@@ -66,23 +62,34 @@ def test_a_repeated_word_follows_the_word_it_followed_before() -> None:
         assert 7 <= len(drill.marks) <= 21
 
 
-def test_whoever_is_asked_for_was_introduced_with_a_look_and_is_told_without_a_name_first() -> None:
-    for drill in drills("asked"):
-        assert len(drill.marks) >= 5
-        for start, end in drill.marks:
-            before, name = drill.text[:start], drill.text[start:end]
-            assert re.search(rf"{name}, in an? \w+ |In an? \w+ (?:coat|jacket|dress), {name} ", before), drill.text
-            assert re.search(r"\bA (?:wo)?man in an? \w+", before), drill.text
+CUES = [phase for phase in PHASES if phase.startswith("cue_")]
 
 
-@pytest.mark.parametrize("phase", ["far", "farther"])
-def test_a_look_is_asked_for_from_far(phase: str) -> None:
+@pytest.mark.parametrize("phase", CUES)
+def test_a_cue_stands_first_and_names_its_people_only_afterwards(phase: str) -> None:
+    pairs = 0
     for drill in drills(phase):
-        assert len(drill.marks) == 8
+        seen = drill.text.partition(".")[0].lower()
+        assert 1 <= len(drill.marks) <= 2
         for start, end in drill.marks:
-            before, name = drill.text[:start], drill.text[start:end]
-            asked = re.findall(r"A (?:wo)?man in an? (\w+)", before)[-1]
-            assert re.search(rf"{name}, in an? {asked} |\bin an? {asked} [^.]*, {name}\.", before), drill.text
+            name, before = drill.text[start:end], drill.text[:start]
+            assert name.lower() not in seen.split()
+            colour = f"({'|'.join(COLOURS)})"
+            after = rf"{colour}(?: \w+)?(?: and an? \w+ hat)?,? {name}"
+            tied = re.search(rf"{name},? (?:in an? )?{colour}|{after}", before)
+            assert tied, drill.text
+            assert (tied[1] or tied[2]) in seen, drill.text
+            pairs += 1
+    assert pairs >= len(drills(phase))
+
+
+def test_cues_of_two_people_ask_in_the_order_in_which_they_were_seen() -> None:
+    twos = [drill for drill in drills("cue_4") if len(drill.marks) == 2]
+    assert len(twos) > 40
+    for drill in twos:
+        first, second = re.match(r"(\w+) and (\w+)", drill.text).groups()
+        for colour, name in zip((first, second), drill.names, strict=True):
+            assert re.search(rf"{colour} {name}|{name} {colour}", drill.text), drill.text
 
 
 def test_few_shot_texts_are_in_the_form_that_is_read_back() -> None:

@@ -73,6 +73,14 @@ def test_marked_words_count_once_more(tokenizer) -> None:  # type: ignore[no-unt
     assert marked_loss(1.0)(model, batch) > plain + 1
 
 
+def test_many_texts_of_many_lengths_cost_what_they_cost_together(tokenizer) -> None:  # type: ignore[no-untyped-def]
+    texts = [Text(" ".join(["red Mara, blue Otto"] * (1 + number % 7)), ((4, 8),)) for number in range(75)]
+    model = new_language_model(config(), tokenizer, seed=0)
+    batch = encode_marked(tokenizer, texts)
+    reference = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
+    torch.testing.assert_close(marked_loss(0.0)(model, batch), reference)
+
+
 def test_a_phase_ends_when_its_look_ups_are_right(tokenizer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     loop = LoopConfig(steps=400, max_lr=1e-2, precision="fp32", checkpoint_every=1000)
     phase = Phase(kind="only", batch_size=2, gate_accuracy=1.0, loop=loop)
