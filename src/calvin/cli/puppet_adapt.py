@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from calvin.captioners.calvin import Calvin
-from calvin.cli.puppet_eval import judge, read_truth
+from calvin.cli.puppet_material import truth_score
 from calvin.core.progress import Listener, silent
+from calvin.core.time import Span
 from calvin.core.types import Character
-from calvin.data import FeatureStore, MemoryFeatures, in_order, read_mad_csv
+from calvin.data import FeatureStore, MemoryFeatures
 from calvin.media import read_subtitles
+from calvin.puppets.captions import film_captions
 from calvin.puppets.lexicon import ACTION_BY_KEY
 from calvin.puppets.render import TRAINING_SIZE, SceneRenderer
 from calvin.puppets.scoring import names_in
 from calvin.puppets.script import Film, Split, draw_scene, make_film, rng_for
+from calvin.puppets.truth import SceneTruth
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.studio.adapt_study import StudyFilm, StudyScene
 from calvin.studio.cast import Cast, PresenceSettings
@@ -34,22 +36,29 @@ _TALK = 0.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CastFilm:
-    """A film with frame vectors: scenes, who is truly in each, and what the sources of guesses know."""
+    """A film with its frame vectors, and what the sources of guesses know."""
 
     film: Film
-    samples: Sequence[Any]
     vectors: np.ndarray
     fps: float
-    present: Sequence[tuple[str, ...]]
-    truth: Mapping[str, dict[str, Any]]
     portraits: Mapping[str, np.ndarray]
     lines: Sequence[Line]
 
+    @property
+    def spans(self) -> list[Span]:
+        return [scene.truth.span for scene in self.film.scenes]
+
+    @property
+    def present(self) -> list[tuple[str, ...]]:
+        """Who is truly in each scene."""
+        return [scene.truth.present for scene in self.film.scenes]
+
+    def bank(self, settings: PresenceSettings) -> CharacterBank:
+        return CharacterBank.build(self.vectors, self.fps, self.spans, self.portraits, {}, settings.exemplars)
+
     def guesses(self, settings: PresenceSettings, pictures: bool = True) -> list[tuple[Guess, ...]]:
         cast = Cast(tuple(Character(name) for name in self.film.names), settings=settings)
-        spans = [sample.span for sample in self.samples]
-        bank = CharacterBank.build(self.vectors, self.fps, spans, self.portraits, {}, settings.exemplars)
-        return guess_presence(spans, cast, self.lines, (), bank if pictures else None)
+        return guess_presence(self.spans, cast, self.lines, (), self.bank(settings) if pictures else None)
 
 
 def draw_films(
@@ -63,22 +72,15 @@ def draw_films(
     features = folder / f"{split}-{count}x{scenes}-{base.encoder.hash[:12]}.h5"
     if not features.is_file():
         make_features(mad / "videos", model, features, listener=listener)
-    samples = read_mad_csv(mad / "mad.csv").samples
-    truth = read_truth(mad, samples)
     films = []
     with FeatureStore.open(features, expect_encoder=base.encoder) as store:
         for number in range(count):
+            # The spans are those of the truth: half of a training set's annotations begin in the dialogue before.
             film = make_film(SEED * 100_000 + number, scenes, split=split, talk=_TALK)
-            own = in_order(sample for sample in samples if sample.media_id == film.id)
-            rows = {s.id: truth[s.id] for s in own}
             subtitles = mad / "videos" / f"{film.id}.srt"
             said = read_subtitles(subtitles).lines if subtitles.is_file() else []
-            films.append(
-                CastFilm(
-                    film, own, store.get(film.id), store.fps, [tuple(rows[s.id]["present"]) for s in own], rows,
-                    _portraits(film, base), [Line(line.span, line.text, line.speaker or "") for line in said],
-                )
-            )  # fmt: skip
+            lines = [Line(line.span, line.text, line.speaker or "") for line in said]
+            films.append(CastFilm(film, store.get(film.id), store.fps, _portraits(film, base), lines))
     return films
 
 
@@ -145,9 +147,7 @@ def _logistic(films: Sequence[CastFilm], settings: PresenceSettings) -> tuple[fl
     """Offset and slope that turn likenesses into shares, by Newton's method with a little shrinkage."""
     likeness, there = [], []
     for film in films:
-        spans = [sample.span for sample in film.samples]
-        bank = CharacterBank.build(film.vectors, film.fps, spans, film.portraits, {}, settings.exemplars)
-        for name, scores in bank.scores.items():
+        for name, scores in film.bank(settings).scores.items():
             likeness += list(scores)
             there += [name in present for present in film.present]
     x = np.stack([np.ones(len(likeness)), np.array(likeness)], axis=1)
@@ -165,25 +165,24 @@ class PuppetStudy:
     """Films for a study, with the truth by scene id."""
 
     films: list[StudyFilm] = field(default_factory=list)
-    truth: dict[str, dict[str, Any]] = field(default_factory=dict)
+    truth: dict[str, SceneTruth] = field(default_factory=dict)
 
     def marks(self, scene: str, caption: str) -> Mapping[str, float | None]:
-        return judge(caption, self.truth[scene])
+        return truth_score(caption, self.truth[scene])
 
 
 def study_films(films: Sequence[CastFilm], settings: PresenceSettings, max_frames: int) -> PuppetStudy:
     """Scenes with the names that their references hold, and those that the bank finds."""
     study = PuppetStudy()
     for one in films:
-        features = MemoryFeatures({one.film.id: one.vectors}, one.fps)
-        scenes = [
-            StudyScene(
-                sample.id, sample.span, sample.caption, features.scene(one.film.id, sample.span, max_frames),
-                tuple(sorted(names_in(sample.caption, one.film.names), key=sample.caption.index)),
-                names_at(guesses, settings),
-            )
-            for sample, guesses in zip(one.samples, one.guesses(settings), strict=True)
-        ]  # fmt: skip
-        study.films.append(StudyFilm(one.film.id, tuple(scenes)))
-        study.truth |= one.truth
+        film, features = one.film, MemoryFeatures({one.film.id: one.vectors}, one.fps)
+        scenes = []
+        for scene, caption, guesses in zip(film.scenes, film_captions(film), one.guesses(settings), strict=True):
+            truth = scene.truth
+            named = tuple(sorted(names_in(caption, film.names), key=caption.index))
+            embeds = features.scene(film.id, truth.span, max_frames)
+            identity = f"{film.id}-{truth.scene}"
+            scenes.append(StudyScene(identity, truth.span, caption, embeds, named, names_at(guesses, settings)))
+            study.truth[identity] = truth
+        study.films.append(StudyFilm(film.id, tuple(scenes)))
     return study
