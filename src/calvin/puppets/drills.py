@@ -132,6 +132,56 @@ def captions(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
     return made.drill()
 
 
+def say_tie(rng: np.random.Generator, person: Person) -> str:
+    """'in a red coat, Mara' or 'Mara, in a red coat'."""
+    look = say_look(person.look)
+    return f"{look}, {person.name}" if rng.random() < 0.5 else f"{person.name}, {look}"
+
+
+def far(rng: np.random.Generator, cast: tuple[Person, ...], others: int) -> Drill:
+    """'Mara, in a red coat. In a blue dress, Greta. ... A man in a red coat soon here . Mara': a look that is asked for
+    from further and further away, up to `others` introductions between."""
+
+    made = Builder()
+    for index in rng.permutation(len(cast)):
+        made.add(f"{say_tie(rng, cast[index])}.")
+    for _ in range(8):
+        person = pick(rng, cast)
+        made.add(f"A {person.look.noun} {say_look(person.look)}")
+        for _ in range(int(rng.integers(5))):
+            made.add(pick(rng, FILLERS))
+        made.add(".")
+        for _ in range(int(rng.integers(others + 1))):
+            made.add(f"{say_tie(rng, pick(rng, cast))}.")
+        if rng.random() < 0.5:
+            made.add(pick(rng, (EVALUATION_QUESTION, *TRAINING_QUESTIONS)))
+        made.add(person.name, person.name)
+    return made.drill()
+
+
+def asked(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
+    """Everybody is introduced, then five scenes are told without names and with them, up to two others between.
+
+    What `seen_prompt` asks once a text is asked five times here, and from nearer.
+    """
+    made, style = Builder(), pick(rng, STYLES)
+    for person in cast:
+        tie = say_tie(rng, person)
+        truth = draw_truth(rng, (person,), pick(rng, _ALONE))
+        deed = say_action(ACTION_BY_KEY[truth.action], rng, truth, "")
+        comma = "," if tie.startswith(person.name) else ""
+        made.add(finish(f"{tie}{comma} {deed}"))
+    for _ in range(5):
+        truth = draw_truth(rng, cast)
+        made.add(look_caption(truth, rng))
+        for _ in range(int(rng.integers(3))):
+            made.add(write_caption(draw_truth(rng, cast), rng, style))
+        if rng.random() < 0.5:
+            made.add(EVALUATION_QUESTION)
+        made.add(write_caption(truth, rng, style), *truth.present)
+    return made.drill()
+
+
 def cue(
     rng: np.random.Generator, cast: tuple[Person, ...], looks: bool = True, two: bool = True, film: bool = False
 ) -> Drill:

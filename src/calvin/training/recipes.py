@@ -160,9 +160,10 @@ MINI = Recipe(
         phases=(
             _phase("repeats", 0.93),
             _phase("look_ups", None, 48, steps=600),
+            _phase("look_ups_far", None, 36, steps=350),
             _phase("many_cues", None, 48, steps=700, mark_weight=3.0),
-            _phase("cues", None, 128, steps=600, mark_weight=3.0),
-            _phase("prompts", None, 96, steps=700, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
+            _phase("cues", None, 128, steps=500, mark_weight=3.0),
+            _phase("prompts", None, 96, steps=600, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
         ),
     ),
     qformer={**MICRO.qformer, "hidden_size": 256, "intermediate_size": 768},

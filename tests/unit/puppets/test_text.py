@@ -62,6 +62,25 @@ def test_a_repeated_word_follows_the_word_it_followed_before() -> None:
         assert 7 <= len(drill.marks) <= 21
 
 
+def test_whoever_is_asked_for_was_introduced_with_a_look_and_is_told_without_a_name_first() -> None:
+    for drill in drills("asked"):
+        assert len(drill.marks) >= 5
+        for start, end in drill.marks:
+            before, name = drill.text[:start], drill.text[start:end]
+            assert re.search(rf"{name}, in an? \w+ |In an? \w+ (?:coat|jacket|dress), {name} ", before), drill.text
+            assert re.search(r"\bA (?:wo)?man in an? \w+", before), drill.text
+
+
+@pytest.mark.parametrize("phase", ["far", "farther"])
+def test_a_look_is_asked_for_from_far(phase: str) -> None:
+    for drill in drills(phase):
+        assert len(drill.marks) == 8
+        for start, end in drill.marks:
+            before, name = drill.text[:start], drill.text[start:end]
+            asked = re.findall(r"A (?:wo)?man in an? (\w+)", before)[-1]
+            assert re.search(rf"{name}, in an? {asked} |\bin an? {asked} [^.]*, {name}\.", before), drill.text
+
+
 CUES = [phase for phase in PHASES if phase.startswith("cue_")]
 
 
