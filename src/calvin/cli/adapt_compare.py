@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say
+
+if TYPE_CHECKING:
+    from calvin.captioners.calvin import Calvin
+    from calvin.cli.puppet_adapt import PresenceScore
+    from calvin.core.progress import Listener
+    from calvin.studio.adapt_study import StudyConfig
+    from calvin.studio.adapt_table import RowScore
+    from calvin.studio.cast import PresenceSettings
 
 _HEAD = "CIDEr is the mean of films, each scored by itself; every row on the same scenes, none of them trained on."
 
@@ -37,20 +47,18 @@ def adapt_compare(
 ) -> None:
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.
 
-    A stopped run goes on where it was. For the paper's Figures 9 and 10: --iterations 100,25,50,200 and
-    --sizes 20,5,10,50,100.
+    A stopped run goes on where it was. Figures 9 and 10 are a comparison of their own, as it scores the film minus 100.
 
-    Example:
+    Examples:
 
         calvin adapt-compare --films 10 --seeds 3 -o adapt-compare
+
+        calvin adapt-compare --films 2 --seeds 1 --iterations 100,25,50,200 --sizes 20,5,10,50,100 -o adapt-figures
     """
-    from calvin.captioners.calvin import Calvin, find_model
-    from calvin.cli.puppet_adapt import choose_settings, draw_films, score_presence, study_films
-    from calvin.cli.puppet_eval import puppet_names
+    from calvin.captioners.calvin import Calvin
     from calvin.core.files import write_json, write_text
-    from calvin.studio.adapt import regular_scenes
-    from calvin.studio.adapt_study import Study, StudyConfig
-    from calvin.studio.adapt_table import orderings, results_json, score_study, table
+    from calvin.studio.adapt_study import StudyConfig
+    from calvin.studio.adapt_table import results_json
     from calvin.training.adapt import adapt_config
 
     base = Calvin.from_pretrained(model, agree=opening(yes).agree)
@@ -59,27 +67,63 @@ def adapt_compare(
     config = StudyConfig.load(
         {"sizes": _numbers(sizes), "iterations": _numbers(iterations), "seeds": seeds, "adapt": adapt}, "adapt-compare"
     )
-    regular = regular_scenes(base, regularisation, round(max(config.sizes) * adapt.regularisation))
     with ProgressView() as progress:
-        folder = find_model(model)
-        training = draw_films(out / "films", base, folder, "train", training_films, 20, progress)
-        settings = choose_settings(training)
-        heldout = draw_films(out / "films", base, folder, "heldout", films, scenes, progress)
-        puppets = study_films(heldout, settings, base.max_frames)
-        study = Study(base, puppets.films, regular, config, out, progress)
-        study.run()
-        scores = score_study(study, puppet_names(), metrics.split(","), puppets.marks)
-    found = score_presence(heldout, settings)
-    lines = [
-        f"Who is there, by bank: precision {found.precision:.0%}, recall {found.recall:.0%} on {found.scenes} held-out "
-        f"scenes, at threshold {settings.threshold:g}, chosen on {training_films} training films.",
-        *(ordering.line() for ordering in orderings(scores)),
-    ]
-    text = "\n".join([table(scores), "", _HEAD, "", *(f"- {line}" for line in lines)])
+        compared = _compare(
+            base, model, out, (films, scenes, training_films), config, regularisation, metrics, progress
+        )
+    text = compared.text(training_films)
     write_text(out / "table.md", text + "\n")
-    facts = {"precision": found.precision, "recall": found.recall, "settings": settings.model_dump()}
-    write_json(out / "results.json", {"rows": results_json(scores), "presence": facts})
+    write_json(out / "results.json", {"rows": results_json(compared.scores), "presence": compared.presence})
     say(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    scores: Sequence[RowScore]
+    found: PresenceScore
+    settings: PresenceSettings
+
+    def text(self, training_films: int) -> str:
+        from calvin.studio.adapt_table import gains, orderings, table
+
+        found = self.found
+        lines = [
+            f"Who is there, by bank: precision {found.precision:.0%}, recall {found.recall:.0%} on {found.scenes} "
+            f"held-out scenes, at threshold {self.settings.threshold:g}, chosen on {training_films} training films.",
+            *(ordering.line() for ordering in orderings(self.scores)),
+            *gains(self.scores),
+        ]
+        return "\n".join([table(self.scores), "", _HEAD, "", *(f"- {line}" for line in lines)])
+
+    @property
+    def presence(self) -> dict[str, Any]:
+        facts = {"precision": self.found.precision, "recall": self.found.recall}
+        return {**facts, "settings": self.settings.model_dump()}
+
+
+def _compare(
+    base: Calvin, model: str | None, out: Path, counts: tuple[int, int, int], config: StudyConfig,
+    regularisation: Path | None, metrics: str, progress: Listener,
+) -> _Compared:  # fmt: skip
+    """`counts`: held-out films, their scenes, training films."""
+    from calvin.captioners.calvin import find_model
+    from calvin.cli.puppet_adapt import choose_settings, draw_films, score_presence, study_films
+    from calvin.cli.puppet_eval import puppet_names
+    from calvin.studio.adapt import regular_scenes
+    from calvin.studio.adapt_study import Study
+    from calvin.studio.adapt_table import score_study
+
+    films, scenes, training_films = counts
+    # First what may be missing, then what takes long.
+    regular = regular_scenes(base, regularisation, round(max(config.sizes) * config.adapt.regularisation))
+    folder = find_model(model)
+    settings = choose_settings(draw_films(out / "films", base, folder, "train", training_films, 20, progress))
+    heldout = draw_films(out / "films", base, folder, "heldout", films, scenes, progress)
+    puppets = study_films(heldout, settings, base.max_frames)
+    study = Study(base, puppets.films, regular, config, out, progress)
+    study.run()
+    scores = score_study(study, puppet_names(), metrics.split(","), puppets.marks)
+    return _Compared(scores, score_presence(heldout, settings), settings)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

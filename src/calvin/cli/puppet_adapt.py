@@ -78,7 +78,7 @@ def draw_films(
             # The spans are those of the truth: half of a training set's annotations begin in the dialogue before.
             film = make_film(SEED * 100_000 + number, scenes, split=split, talk=_TALK)
             subtitles = mad / "videos" / f"{film.id}.srt"
-            said = read_subtitles(subtitles).lines if subtitles.is_file() else []
+            said = read_subtitles(subtitles).lines if film.lines else []
             lines = [Line(line.span, line.text, line.speaker or "") for line in said]
             films.append(CastFilm(film, store.get(film.id), store.fps, _portraits(film, base), lines))
     return films

@@ -6,8 +6,11 @@ are those drawn at random, so no scored scene is ever trained on.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,18 +142,27 @@ class Study:
         """
         self._claim()
         jobs = [(film, row, seed) for film in self.films for row in rows_of(self.config) for seed in self.seeds(row)]
-        stage = Stage("compare", self.listener, len(jobs), "runs")
-        for number, (film, row, seed) in enumerate(jobs, 1):
-            path = self._path(film, row, seed)
-            if not path.is_file():
-                write_json(path, self._caption(film, row, seed))
-            stage.update(number, f"{film.id}, {row.label}")
+        waiting = [job for job in jobs if not self._path(*job).is_file()]
+        # By what they cost, and without those of an earlier run: else the estimate of what is left is none.
+        costs = [self._cost(film, row) for film, row, _ in waiting]
+        stage = Stage("compare", self.listener, sum(costs), "steps")
+        kept, done = len(jobs) - len(waiting), 0
+        for number, (cost, (film, row, seed)) in enumerate(zip(costs, waiting, strict=True), kept + 1):
+            write_json(self._path(film, row, seed), self._caption(film, row, seed))
+            done += cost
+            stage.update(done, f"run {number} of {len(jobs)}: {film.id}, {row.label}")
+
+    def _cost(self, film: StudyFilm, row: Row) -> int:
+        """In micro-batches. A caption in the form of Figure 6 takes about as long as one, three others do."""
+        if not row.size:
+            return math.ceil(len(film.scenes) / 3)
+        return row.iterations + len(film.scenes) - max(self.config.sizes)
 
     def seeds(self, row: Row) -> range:
         return range(self.config.seeds if row.size else 1)
 
     def captions(self, film: StudyFilm, row: Row, seed: int) -> dict[str, Any]:
-        """Captions by scene id, `unparsed` ones, and the seconds it took."""
+        """Captions by scene id, `unparsed` ones, who was `taught`, and the seconds it took."""
         found: dict[str, Any] = json.loads(self._path(film, row, seed).read_text(encoding="utf-8"))
         return found
 
@@ -159,29 +171,36 @@ class Study:
         return self.folder / "captions" / film.id / f"{name}.json"
 
     def _caption(self, film: StudyFilm, row: Row, seed: int) -> dict[str, Any]:
-        if not row.size:
-            names = {"none": lambda s: (), "oracle": lambda s: s.oracle, "bank": lambda s: s.bank}[row.kind]
-            requests = [self._request(film, scene, names(scene)) for scene in film.scenes]
-            answers = caption_all(self.base, requests)
-            return {"captions": {r.scene.id: a.text for r, a in zip(requests, answers, strict=True)}, "unparsed": []}
+        if row.size:
+            return self._tuned(film, row, seed)
+        names = {"none": lambda s: (), "oracle": lambda s: s.oracle, "bank": lambda s: s.bank}[row.kind]
+        # By the alphabet: in a reference whoever acts often comes first, and the order must not tell it.
+        requests = [self._request(film, scene, tuple(sorted(names(scene)))) for scene in film.scenes]
+        started = time.process_time()
+        answers = caption_all(self.base, requests)
+        captions = {request.scene.id: answer.text for request, answer in zip(requests, answers, strict=True)}
+        return {"captions": captions, "unparsed": [], "cpu_seconds": {"captions": _since(started)}}
+
+    def _tuned(self, film: StudyFilm, row: Row, seed: int) -> dict[str, Any]:
         split = split_film(film, self.config, seed)
         taught = split.order[: row.size] if row.kind == "first" else split.random[: row.size]
         scenes = [film.scenes[index] for index in taught]
         examples = [FewshotScene(s.id, s.caption, s.oracle, s.image_embeds) for s in scenes]
-        loop = self.config.adapt.loop.changed(steps=row.iterations, seed=seed)
-        work = self.folder / "work"
+        config = self.config.adapt.changed(loop=self.config.adapt.loop.changed(steps=row.iterations, seed=seed))
+        requests = [self._request(film, film.scenes[index]) for index in split.scored]
+        work, started = self.folder / "work", time.process_time()
+        place = work / f"{row.key}-{seed}" / film.id
         with base_kept(self.base.model):
-            config = self.config.adapt.changed(loop=loop)
-            tune(self.base.model, self.base.processor, examples, self.regular, config, work / row.key / film.id)
-            adapted = AdaptedCalvin.over(self.base)
-            requests = [self._request(film, film.scenes[index]) for index in split.scored]
-            answers = caption_all(adapted, requests)
+            tune(self.base.model, self.base.processor, examples, self.regular, config, place)
+            tuned = _since(started)
+            answers = caption_all(AdaptedCalvin.over(self.base), requests)
         shutil.rmtree(work, ignore_errors=True)
         pairs = list(zip(requests, answers, strict=True))
         return {
             "taught": [scene.id for scene in scenes],
             "captions": {request.scene.id: answer.text for request, answer in pairs},
             "unparsed": [request.scene.id for request, answer in pairs if answer.parsed is False],
+            "cpu_seconds": {"tuning": tuned, "captions": round(_since(started) - tuned, 2)},
         }
 
     def _request(self, film: StudyFilm, scene: StudyScene, names: tuple[str, ...] = ()) -> CaptionRequest:
@@ -196,7 +215,17 @@ class Study:
             "largest": max(self.config.sizes),
             "first": self.config.sizes[0],
             "adapt": self.config.adapt.model_dump(mode="json"),
+            "scenes": self._scenes_hash(),
         }
         if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) != facts:
             raise StoreError(f"{self.folder} holds a comparison of another model or setting: name another with -o.")
         write_json(mark, facts)
+
+    def _scenes_hash(self) -> str:
+        """Of references, names and regularisation: captions of other prompts or lessons are not gone on with."""
+        told = [(s.id, s.caption, s.oracle, s.bank) for film in self.films for s in film.scenes]
+        return hashlib.sha256(repr([told, [scene.caption for scene in self.regular]]).encode()).hexdigest()[:16]
+
+
+def _since(started: float) -> float:
+    return round(time.process_time() - started, 2)

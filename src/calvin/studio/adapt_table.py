@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class Ordering:
 
 
 def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
-    """The orderings of Table 4 and of Figure 7."""
+    """The orderings of Table 4."""
     by_kind = {(score.row.kind, score.row.size): score for score in reversed(scores)}
     sizes = list(dict.fromkeys(score.row.size for score in scores if score.row.kind == "first"))
     first = sizes[0]
@@ -112,6 +113,23 @@ def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
         test = paired_test(by_kind[better].values(MAIN), by_kind[worse].values(MAIN))
         found.append(Ordering(words, test.difference, test.p, test.items))
     return found
+
+
+def gains(scores: Sequence[RowScore]) -> list[str]:
+    """Figures 9 and 10: what each step to more micro-batches, then to more scenes, gains on these films."""
+    main = next(score.row for score in scores if score.row.kind == "first")
+    tuned = [score for score in scores if score.row.kind == "first"]
+    curves = [
+        ("9, micro-batches", [(s.row.iterations, s) for s in tuned if s.row.size == main.size]),
+        ("10, scenes", [(s.row.size, s) for s in tuned if s.row.iterations == main.iterations]),
+    ]
+    lines = []
+    for words, points in curves:
+        points.sort(key=lambda point: point[0])
+        for (few, less), (many, more) in pairwise(points):
+            test = paired_test(more.values(MAIN), less.values(MAIN))
+            lines.append(f"Figure {words} from {few} to {many}: {test.difference:+.1f} CIDEr, p {test.p:.3f}")
+    return lines
 
 
 def table(scores: Sequence[RowScore]) -> str:

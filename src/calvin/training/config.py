@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -23,6 +24,9 @@ class LoopConfig(FrozenConfig):
     warmup_steps: int = Field(default=0, ge=0, description="micro-batches of linear warm-up")
     schedule: Literal["cosine", "constant"] = "cosine"
     gradient_accumulation_steps: int = Field(default=1, gt=0)
+    rates: Mapping[str, float] = Field(
+        default={}, description="share of the learning rate by the beginning of a parameter's name; else all of it"
+    )
     weight_decay: float = Field(default=0.05, ge=0, description="on matrices only; paper section 4")
     betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: float | None = Field(default=1.0, gt=0)

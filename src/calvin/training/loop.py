@@ -52,16 +52,28 @@ def fast_bf16(device: torch.device) -> bool:
 
 
 def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
-    """AdamW over what is trained; weight decay on matrices, not on biases, norms and other vectors."""
-    trained = [value for value in model.parameters() if value.requires_grad]
-    if not trained:
+    """AdamW over what is trained; weight decay on matrices, not on biases, norms and other vectors. Each group's
+    `share` says how much of the learning rate it takes (`LoopConfig.rates`)."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            share = next((rate for start, rate in config.rates.items() if name.startswith(start)), 1.0)
+            groups.setdefault((share, value.ndim >= 2), []).append(value)
+    if not groups:
         raise CalvinError("Nothing in the model is set to be trained.")
-    groups = [
-        {"params": [value for value in trained if value.ndim >= 2], "weight_decay": config.weight_decay},
-        {"params": [value for value in trained if value.ndim < 2], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=config.max_lr, betas=config.betas, fused=True)
+    return torch.optim.AdamW(
+        [
+            {
+                "params": values,
+                "weight_decay": config.weight_decay if matrices else 0.0,
+                "share": share,
+                "lr": config.max_lr * share,
+            }
+            for (share, matrices), values in groups.items()
+        ],
+        betas=config.betas,
+        fused=True,
+    )
 
 
 def fingerprint_of(*settings: Any) -> str:
@@ -178,7 +190,7 @@ class _Run:
             torch.manual_seed(config.seed * 1_000_003 + index)
             batch = _to_device(made, accelerator)
             for group in optimizer.param_groups:
-                group["lr"] = config.lr_at(step)
+                group["lr"] = config.lr_at(step) * group["share"]
             with accelerator.accumulate(model):
                 sync_gradients(model, accelerator.sync_gradients)
                 with accelerator.autocast():

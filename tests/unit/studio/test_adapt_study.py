@@ -10,11 +10,12 @@ import pytest
 from calvin.captioners import CaptionAnswer
 from calvin.captioners.calvin import Calvin
 from calvin.core.errors import StoreError, UsageError
+from calvin.core.progress import Progress
 from calvin.core.time import Span
 from calvin.data.regularisation import RegularScene
 from calvin.evaluation.names import NameList
 from calvin.studio.adapt_study import Row, Study, StudyConfig, StudyFilm, StudyScene, rows_of, split_film
-from calvin.studio.adapt_table import MAIN, UNPARSED, RowScore, orderings, score_study, table
+from calvin.studio.adapt_table import MAIN, UNPARSED, RowScore, gains, orderings, score_study, table
 from calvin.studio.effect import CaptionFacts, Effect
 from calvin.training.adapt import SMALL
 
@@ -80,7 +81,11 @@ def test_a_comparison_is_gone_on_with_and_scored(
     )
     assert not (tmp_path / "work").exists()
     monkeypatch.setattr("calvin.studio.adapt_study.tune", lambda *_: pytest.fail("tuned twice"))
-    study.run()
+    events: list[Progress] = []
+    (tmp_path / "captions" / "g" / "bank.json").unlink()
+    Study(base, films, regular, CONFIG, tmp_path, events.append).run()
+    assert [(event.done, event.total) for event in events] == [(4, 4)], "what is there does not count"
+    assert events[0].detail == "run 18 of 18: g, entities, bank"
     scores = score_study(study, NAMES, ("cider",))
     by_key = {score.row.key: score for score in scores}
     # `_told` gives the right caption where names are given, else a wrong name.
@@ -117,6 +122,8 @@ def test_an_ordering_that_does_not_come_out_is_said_to() -> None:
     assert lines[0].startswith("entities by oracle better than none: holds (+9.0 CIDEr")
     assert lines[1].startswith("entities by bank better than none: DOES NOT HOLD (-0.5 CIDEr")
     assert lines[3].startswith("50 scenes better than 20: DOES NOT HOLD")
+    assert [line.partition(",")[0] for line in gains(scores)] == ["Figure 10"]
+    assert gains(scores)[0].startswith("Figure 10, scenes from 20 to 50: -1.0 CIDEr")
 
 
 def test_where_an_adapter_hurts_it_is_told() -> None:

@@ -19,7 +19,7 @@ from calvin.core.errors import CalvinError, CheckpointError, ConfigError
 from calvin.training.checkpoints import latest_checkpoint
 from calvin.training.config import LoopConfig
 from calvin.training.curves import read_log
-from calvin.training.loop import train
+from calvin.training.loop import make_optimizer, train
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +202,17 @@ def test_loss_that_is_not_a_number_stops(tmp_path: Path) -> None:
 
     with pytest.raises(CalvinError, match="loss of step 0"):
         train(make_model(), broken, config(), tmp_path, loss_of=loss_of)
+
+
+def test_a_part_may_learn_slower_than_the_rest(tmp_path: Path) -> None:
+    still, other = make_model(), make_model()
+    train(still, batch_at, config(rates={"0.": 0.0}, weight_decay=0.0), tmp_path / "still", loss_of=loss_of)
+    assert torch.equal(still[0].weight, other[0].weight)
+    assert not torch.equal(still[4].weight, other[4].weight)
+    groups = make_optimizer(other, config(rates={"0.": 0.1})).param_groups
+    rates = {id(value): group["lr"] for group in groups for value in group["params"]}
+    assert rates[id(other[0].bias)] == pytest.approx(1e-3)
+    assert rates[id(other[4].weight)] == pytest.approx(1e-2)
 
 
 def test_nothing_to_train(tmp_path: Path) -> None:
