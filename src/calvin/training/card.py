@@ -34,6 +34,10 @@ def deviations(recipe: Recipe) -> list[str]:
     found = [f"{share:.0%} {what}" for what, share in shares.items() if share]
     if "mad_5" in stage.weights:
         found.append("some scenes of films are shown with 5 scenes of context, where the paper trains with 3")
+    if "mad" in stage.weights:
+        found.append("films are told in other words and under other names in each epoch")
+    if "mad_clips" in recipe.stage1.weights:
+        found.append("stage 1 sees the scenes of the films too, told without names")
     if "language_model" in recipe.stage1.trains:
         found.append("stage 1 trains the language model too, where the paper's is frozen")
     if "language_model" in stage.trains:

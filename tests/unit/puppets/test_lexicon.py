@@ -7,7 +7,7 @@ import pytest
 from calvin.puppets.actions import MOVERS
 from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, PROPS
 from calvin.puppets.scoring import action_of
-from calvin.puppets.text import FILLERS
+from calvin.puppets.drills import FILLERS
 
 
 def test_the_world_is_as_large_as_promised() -> None:

@@ -102,7 +102,7 @@ def test_recipes_start_from_recipes_mix_known_sources_and_name_where_settings_co
     assert set(recipe.origin) == set(ORIGIN)
     unexplained = set(flat(recipe)) - set(recipe.origin)
     ours = {"size", "starts_from", "stage", "parallel", "seed", "checkpoint_every", "log_every", "precision"}
-    assert unexplained <= ours | {"no_context_share", "entity_share", "max_length"}
+    assert unexplained <= ours | {"no_context_share", "entity_share", "max_length", "rates"}
 
 
 def test_a_model_means_its_stages_in_order_and_unknown_names_are_refused() -> None:
