@@ -26,7 +26,7 @@ from calvin.puppets.scoring import names_in, score_caption
 from calvin.puppets.script import draw_cast, rng_for
 from calvin.puppets.stills import Stills, StoredStills, store_stills
 from calvin.puppets.text import draw_fewshot, draw_prompt, lexicon_text, make_drill
-from calvin.puppets.truth import SceneTruth
+from calvin.puppets.truth import SceneTruth, read_told
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.studio.features import Kind, make_features
 from calvin.training.language import MarkedText
@@ -207,10 +207,7 @@ def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[
     scenes: list[TruthScene] = []
     previous: dict[str, tuple[str, ...]] = {}
     with FeatureStore.open(features) as store:
-        for line in (mad / "truth.jsonl").read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            media, caption = row.pop("media"), row.pop("caption")
-            truth = SceneTruth.from_json(row)
+        for media, caption, truth in read_told(mad / "truth.jsonl"):
             embeds = store.scene(media, truth.span, max_frames)
             scene = Scene(f"{media}-{truth.scene}", media, truth.span, image_embeds=embeds, caption=caption)
             before = previous.get(media, ())

@@ -141,7 +141,6 @@ def say_tie(rng: np.random.Generator, person: Person) -> str:
 def far(rng: np.random.Generator, cast: tuple[Person, ...], others: int) -> Drill:
     """'Mara, in a red coat. In a blue dress, Greta. ... A man in a red coat soon here . Mara': a look that is asked for
     from further and further away, up to `others` introductions between."""
-
     made = Builder()
     for index in rng.permutation(len(cast)):
         made.add(f"{say_tie(rng, cast[index])}.")

@@ -6,7 +6,6 @@ names each time, only the context says who is who.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from calvin.puppets.captions import STYLES, write_caption
 from calvin.puppets.script import names_for, pick
-from calvin.puppets.truth import SceneTruth
+from calvin.puppets.truth import SceneTruth, read_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,6 @@ def rename(scene: SceneTruth, names: Mapping[str, str]) -> SceneTruth:
 def read_films(truth: Path) -> dict[str, list[SceneTruth]]:
     """The scenes of each film from a world's `truth.jsonl`, in order."""
     films: dict[str, list[SceneTruth]] = {}
-    for line in truth.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        media, _ = row.pop("media"), row.pop("caption")
-        films.setdefault(media, []).append(SceneTruth.from_json(row))
+    for media, _, scene in read_told(truth):
+        films.setdefault(media, []).append(scene)
     return films

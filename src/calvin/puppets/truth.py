@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from calvin.core.errors import DataError
@@ -69,3 +72,11 @@ class SceneTruth:
             return cls(**{**values, "present": tuple(values["present"]), "looks": looks})
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(f"This is not the truth of a puppet scene: {error}.") from error
+
+
+def read_told(path: Path) -> Iterator[tuple[str, str, SceneTruth]]:
+    """Name of the film or clip, caption and truth of each scene of a world's `truth.jsonl`, in order."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        media, caption = row.pop("media"), row.pop("caption")
+        yield media, caption, SceneTruth.from_json(row)
