@@ -17,7 +17,7 @@ from calvin.core.prompts import STAGE_1, Prompt
 from calvin.core.types import Scene
 from calvin.data import Example, FeatureStore, Sample, SourceConfig, read_mad_csv
 from calvin.evaluation.truth import TruthScene
-from calvin.puppets.captions import look_caption
+from calvin.puppets.captions import list_details, look_caption
 from calvin.puppets.drills import draw_question, draw_told_scene
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.render import TRAINING_SIZE
@@ -57,6 +57,10 @@ _MIXED = {
 """What a batch of a mixed kind goes through in turn: recall in ever more film-like text; then film-like text, prompts
 with look-ups, names to copy, the form of Figure 6."""
 
+_DETAILS = {True: 0.6, False: 0.3}
+"""How often a clip is told by its details instead of a sentence, with a prop and without: a quarter of them have one."""
+_DETAILS_QUESTION = "Who and what can be seen?"
+
 
 @dataclass
 class PuppetMaterial:
@@ -66,7 +70,7 @@ class PuppetMaterial:
     folder: Path
     listener: Listener = silent
     workers: int = 2
-    _films: dict[str, list[SceneTruth]] | None = field(default=None, init=False, repr=False)
+    _films: dict[str, dict[str, list[SceneTruth]]] = field(default_factory=dict, init=False, repr=False)
 
     def slot_images(self) -> StoredStills:
         stills = Stills(self.config.seed)
@@ -118,17 +122,23 @@ class PuppetMaterial:
             path = _features(media, tower, features / f"{name}.h5", kind, listener)
             entities = world / "mad" / "entities.jsonl" if name == "mad" else None
             configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
-        # The same films with five scenes of context, and as clips of their own, for recipes that mix them in.
-        films = configs[0]
-        clips = films.changed(name="mad_clips", context=0, entities=None)
-        return [*configs, films.changed(name="mad_5", context=5), clips]
+        # The same films with five scenes of context, and all of it as clips that are told anew, for recipes that mix
+        # them in.
+        films, clips = configs[:2]
+        return [
+            *configs,
+            films.changed(name="mad_5", context=5),
+            films.changed(name="mad_clips", context=0, entities=None),
+            clips.changed(name="webvid_clips"),
+        ]
 
     def vary(self, source: str) -> Retelling | None:
-        if not source.startswith("mad"):
+        folder, _, form = source.partition("_")
+        if folder != "mad" and form != "clips":
             return None
-        if self._films is None:
-            self._films = read_films(self.folder / "train" / "mad" / "truth.jsonl")
-        return Retelling(self._films, self.config.seed, nameless=source == "mad_clips")
+        if folder not in self._films:
+            self._films[folder] = read_films(self.folder / "train" / folder / "truth.jsonl")
+        return Retelling(self._films[folder], self.config.seed, nameless=form == "clips")
 
     def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
         """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
@@ -169,15 +179,15 @@ class Retelling:
     nameless: bool = False
 
     def __call__(self, sample: Sample, epoch: int) -> Sample:
-        scenes = self.films[sample.media_id]
-        span = sample.span
-        if span is None:
-            return sample
-        # Some rows reach a little beyond their scene, as MAD's do.
-        number = max(range(len(scenes)), key=lambda index: scenes[index].span.overlap_ms(span))
+        scenes, span = self.films[sample.media_id], sample.span
+        # Some rows reach a little beyond their scene, as MAD's do; a clip of its own is one scene.
+        number = 0 if span is None else max(range(len(scenes)), key=lambda index: scenes[index].span.overlap_ms(span))
         rng = rng_for(self.seed, epoch, sample.source, sample.id, "retell")
         if self.nameless:
-            return replace(sample, caption=look_caption(scenes[number], rng))
+            scene = scenes[number]
+            if rng.random() < _DETAILS[scene.prop is not None]:
+                return replace(sample, caption=list_details(scene), question=_DETAILS_QUESTION)
+            return replace(sample, caption=look_caption(scene, rng))
         told = retell(scenes, number, len(sample.context), rng)
         return replace(sample, caption=told.caption, context=told.context, entities=told.names)
 

@@ -117,6 +117,18 @@ def look_caption(truth: SceneTruth, rng: np.random.Generator) -> str:
     return finish(sentence)
 
 
+def list_details(truth: SceneTruth) -> str:
+    """What is to be seen, without what happens: 'The lamp, a man in a red coat, a woman in a blue dress, in the cave.'
+
+    A caption holds three such words in twenty, and where nothing is carried no prop: here nearly every word must be
+    seen.
+    """
+    things = [f"the {truth.prop}"] if truth.prop else []
+    looks = [truth.looks[name] for name in truth.present]
+    people = [f"a {look.noun} {say_look(look, hat=True)}" for look in looks]
+    return finish(", ".join([*things, *people, PLACE_BY_KEY[truth.place].at]))
+
+
 def film_captions(film: Film) -> list[str]:
     """The describer's captions of all scenes, in order: looks at each introduction, afterwards by the style."""
     style, introduced, captions = film_style(film), set[str](), []

@@ -38,6 +38,7 @@ def deviations(recipe: Recipe) -> list[str]:
         found.append("films are told in other words and under other names in each epoch")
     if "mad_clips" in recipe.stage1.weights:
         found.append("stage 1 sees the scenes of the films too, told without names")
+        found.append("some clips are told by what is to be seen, people and things, instead of a sentence")
     if "language_model" in recipe.stage1.trains:
         found.append("stage 1 trains the language model too, where the paper's is frozen")
     if "language_model" in stage.trains:

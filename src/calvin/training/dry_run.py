@@ -29,7 +29,12 @@ UTILISATION = 0.4
 """Assumed share of an A100's peak; `benchmarks/train_step.py` measures it."""
 _MEASURED = 24  # micro-batches looked at, where there is data
 
-_KINDS: Mapping[str, Kind] = {**SOURCES, "mad_5": "video", "mad_clips": "video", "cc": "image", "text": "text"}
+_KINDS: Mapping[str, Kind] = {
+    **SOURCES,
+    **dict.fromkeys(("mad_5", "mad_clips", "webvid_clips"), "video"),
+    "cc": "image",
+    "text": "text",
+}
 _STAGE_1 = (1, 20)
 _STAGE_2: Mapping[Kind, tuple[int, int]] = {
     "image": (40, 30),

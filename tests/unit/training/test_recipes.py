@@ -21,7 +21,7 @@ def test_recipes_say_what_they_are_and_mix_what_they_name(name: str) -> None:
     assert recipe.num_query_tokens == 32
     assert sum(recipe.stage2.weights.values()) == pytest.approx(1.0)
     assert "projector" in recipe.stage1.trains
-    assert set(recipe.stage1.weights) <= {"webvid", "mad_clips", "text"}  # pairs: no names, no context
+    assert set(recipe.stage1.weights) <= {"webvid", "webvid_clips", "mad_clips", "text"}  # pairs: no names, no context
 
 
 def test_what_departs_from_the_paper_is_said() -> None:
