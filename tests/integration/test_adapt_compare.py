@@ -60,7 +60,12 @@ def test_one_command_compares_and_goes_on_where_it_was(tiny_model: Path, regular
     [film, _] = sorted((out / "captions").iterdir())
     kept = film / "first-4-2-0.json"
     before = kept.stat().st_mtime_ns
-    (film / "first-2-2-1.json").unlink()
+    (film / "first-2-2-1.json").unlink()  # the fifth run: not of the second share
+    other = CliRunner().invoke(app, [*arguments, "--part", "2/2"])
+    assert other.exit_code == 0, other.output
+    assert "other parts have 1 runs to go" in other.stdout
+    wrong = CliRunner().invoke(app, [*arguments, "--part", "3/2"])
+    assert wrong.exit_code == 2
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0, again.output
     assert kept.stat().st_mtime_ns == before

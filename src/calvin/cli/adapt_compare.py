@@ -43,15 +43,19 @@ def adapt_compare(
     regularisation: Annotated[
         Path | None, typer.Option(help="From `calvin data regularisation`.", show_default="bundled")
     ] = None,
+    part: Annotated[str, typer.Option(help="K/N: only the K-th of N shares of the runs, beside others.")] = "1/1",
     yes: YES = False,
 ) -> None:
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.
 
-    A stopped run goes on where it was. Figures 9 and 10 are a comparison of their own, as it scores the film minus 100.
+    A stopped run goes on where it was. Several processes share the work by --part, in one folder, once the first has
+    drawn the films; the last to end, or a run without --part, prints the table. Figures 9 and 10 are a comparison of their own, as it scores the film minus 100.
 
     Examples:
 
         calvin adapt-compare --films 10 --seeds 3 -o adapt-compare
+
+        calvin adapt-compare -o adapt-compare --part 1/2 & calvin adapt-compare -o adapt-compare --part 2/2
 
         calvin adapt-compare --films 2 --seeds 1 --iterations 100,25,50,200 --sizes 20,5,10,50,100 -o adapt-figures
     """
@@ -67,10 +71,14 @@ def adapt_compare(
     config = StudyConfig.load(
         {"sizes": _numbers(sizes), "iterations": _numbers(iterations), "seeds": seeds, "adapt": adapt}, "adapt-compare"
     )
+    share = _share_of(part)
     with ProgressView() as progress:
         compared = _compare(
-            base, model, out, (films, scenes, training_films), config, regularisation, metrics, progress
+            base, model, out, (films, scenes, training_films), config, regularisation, metrics, share, progress
         )
+    if isinstance(compared, int):
+        say(f"Part {part} is done; other parts have {compared} runs to go before there is a table.")
+        return
     text = compared.text(training_films)
     write_text(out / "table.md", text + "\n")
     write_json(out / "results.json", {"rows": results_json(compared.scores), "presence": compared.presence})
@@ -103,9 +111,9 @@ class _Compared:
 
 def _compare(
     base: Calvin, model: str | None, out: Path, counts: tuple[int, int, int], config: StudyConfig,
-    regularisation: Path | None, metrics: str, progress: Listener,
-) -> _Compared:  # fmt: skip
-    """`counts`: held-out films, their scenes, training films."""
+    regularisation: Path | None, metrics: str, share: tuple[int, int], progress: Listener,
+) -> _Compared | int:  # fmt: skip
+    """`counts`: held-out films, their scenes, training films. A number: so many runs are other processes' to make."""
     from calvin.captioners.calvin import find_model
     from calvin.cli.puppet_adapt import choose_settings, draw_films, score_presence, study_films
     from calvin.cli.puppet_eval import puppet_names
@@ -121,9 +129,19 @@ def _compare(
     heldout = draw_films(out / "films", base, folder, "heldout", films, scenes, progress)
     puppets = study_films(heldout, settings, base.max_frames)
     study = Study(base, puppets.films, regular, config, out, progress)
-    study.run()
+    if left := study.run(*share):
+        return left
     scores = score_study(study, puppet_names(), metrics.split(","), puppets.marks)
     return _Compared(scores, score_presence(heldout, settings), settings)
+
+
+def _share_of(text: str) -> tuple[int, int]:
+    from calvin.core.errors import UsageError
+
+    part, slash, parts = text.partition("/")
+    if not (slash and part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
+        raise UsageError(f"{text!r} is no share such as 1/2 (the first of two).")
+    return int(part), int(parts)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -134,14 +134,19 @@ class Study:
     folder: Path
     listener: Listener = silent
 
-    def run(self) -> None:
-        """Caption what has not been captioned yet.
+    def run(self, part: int = 1, parts: int = 1) -> int:
+        """Caption what has not been captioned yet; returns how many runs other processes have still to make.
+
+        Args:
+            part: of `parts`, which share of the runs is this process's, from 1.
 
         Raises:
             StoreError: the folder holds another comparison.
         """
         self._claim()
-        jobs = [(film, row, seed) for film in self.films for row in rows_of(self.config) for seed in self.seeds(row)]
+        rows = rows_of(self.config)
+        everything = [(film, row, seed) for film in self.films for row in rows for seed in self.seeds(row)]
+        jobs = everything[part - 1 :: parts]
         waiting = [job for job in jobs if not self._path(*job).is_file()]
         # By what they cost, and without those of an earlier run: else the estimate of what is left is none.
         costs = [self._cost(film, row) for film, row, _ in waiting]
@@ -151,6 +156,7 @@ class Study:
             write_json(self._path(film, row, seed), self._caption(film, row, seed))
             done += cost
             stage.update(done, f"run {number} of {len(jobs)}: {film.id}, {row.label}")
+        return sum(not self._path(*job).is_file() for job in everything)
 
     def _cost(self, film: StudyFilm, row: Row) -> int:
         """In micro-batches. A caption in the form of Figure 6 takes about as long as one, three others do."""
@@ -188,13 +194,12 @@ class Study:
         examples = [FewshotScene(s.id, s.caption, s.oracle, s.image_embeds) for s in scenes]
         config = self.config.adapt.changed(loop=self.config.adapt.loop.changed(steps=row.iterations, seed=seed))
         requests = [self._request(film, film.scenes[index]) for index in split.scored]
-        work, started = self.folder / "work", time.process_time()
-        place = work / f"{row.key}-{seed}" / film.id
+        place, started = self.folder / f"work-{film.id}-{row.key}-{seed}", time.process_time()
         with base_kept(self.base.model):
             tune(self.base.model, self.base.processor, examples, self.regular, config, place)
             tuned = _since(started)
             answers = caption_all(AdaptedCalvin.over(self.base), requests)
-        shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         pairs = list(zip(requests, answers, strict=True))
         return {
             "taught": [scene.id for scene in scenes],
