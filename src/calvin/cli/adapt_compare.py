@@ -49,7 +49,8 @@ def adapt_compare(
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.
 
     A stopped run goes on where it was. Several processes share the work by --part, in one folder, once the first has
-    drawn the films; the last to end, or a run without --part, prints the table. Figures 9 and 10 are a comparison of their own, as it scores the film minus 100.
+    drawn the films; the last to end, or a run without --part, prints the table. Figures 9 and 10 are a comparison of
+    their own, as it scores the film minus 100.
 
     Examples:
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from calvin.evaluation.names import NameList, from_names
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.render import SceneRenderer
 from calvin.puppets.script import make_film
-from calvin.puppets.truth import SceneTruth
+from calvin.puppets.truth import SceneTruth, read_told
 from calvin.puppets.world import CLIP_SIZE, WorldSizes, write_world
 
 SEED = 77
@@ -86,12 +85,8 @@ def pictures_hash() -> str:
 
 def read_truth(mad: Path, samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
     """What happens in each scene of a MAD-like folder of puppet films, by scene id."""
-    rows = {}
-    for line in (mad / "truth.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        row.pop("caption")
-        rows[row.pop("media"), row["start_ms"]] = row
-    return {s.id: rows[s.movie, s.span.start_ms] for s in samples if s.span is not None}
+    told = {(media, truth.start_ms): truth.to_json() for media, _, truth in read_told(mad / "truth.jsonl")}
+    return {s.id: told[s.movie, s.span.start_ms] for s in samples if s.movie and s.span is not None}
 
 
 def judge(caption: str, truth: Mapping[str, Any]) -> Mapping[str, float | None]:

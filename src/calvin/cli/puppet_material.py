@@ -58,7 +58,7 @@ _MIXED = {
 with look-ups, names to copy, the form of Figure 6."""
 
 _DETAILS = {True: 0.6, False: 0.3}
-"""How often a clip is told by its details instead of a sentence, with a prop and without: a quarter of them have one."""
+"""How often a clip is told by its details instead of a sentence, with a prop and without; a quarter have one."""
 _DETAILS_QUESTION = "Who and what can be seen?"
 
 

@@ -98,7 +98,7 @@ class CalvinFrameEncoder(PreTrainedModel):
         height, width = self.config.image_size
         return CLIPImageProcessorPil(
             size={"height": height, "width": width},
-            resample=2,  # PIL's bilinear, which averages when it shrinks
+            resample=4,  # PIL's box, a plain mean of what falls on a pixel: bilinear blurs small things away
             do_center_crop=False,
             image_mean=[0.5, 0.5, 0.5],
             image_std=[0.25, 0.25, 0.25],

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from transformers import (
     AutoImageProcessor,
     AutoModel,
-    CLIPImageProcessorPil,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
     PreTrainedConfig,
@@ -150,6 +149,10 @@ def encode_images(
     return torch.cat(vectors).numpy()
 
 
+# With torchvision installed, a processor may be of the first kind; its own resizing knows no box filter.
+_CLIP_PROCESSORS = ("CLIPImageProcessor", "CLIPImageProcessorPil")
+
+
 def prepare_pixels(image_processor: Any, frames: np.ndarray) -> Tensor:
     """uint8 RGB [N, H, W, 3] to float32 [N, 3, h, w] as the image processor says.
 
@@ -158,7 +161,7 @@ def prepare_pixels(image_processor: Any, frames: np.ndarray) -> Tensor:
     """
     size = image_processor.size
     plain = (
-        isinstance(image_processor, CLIPImageProcessorPil)
+        type(image_processor).__name__ in _CLIP_PROCESSORS
         and image_processor.do_resize
         and bool(size.height and size.width)
         and not image_processor.do_center_crop

@@ -147,11 +147,11 @@ def _phase(
 MINI = Recipe(
     name="mini",
     about="the model that ships with the package: both stages at full length for two cores",
-    world=WorldConfig(films=1200, clips=12_000, images=4000, conversations=800, heldout_films=25, tower_images=120_000),
+    world=WorldConfig(films=1200, clips=12_000, images=4000, conversations=800, heldout_films=25, tower_images=160_000),
     tower=TowerConfig(
-        backbone=_resnet(32, 64, 160),
+        backbone=_resnet(48, 96, 160),
         projection_dim=256,
-        loop=LoopConfig(steps=4500, max_lr=1.5e-3, min_lr=1e-5, warmup_steps=100, checkpoint_every=250),
+        loop=LoopConfig(steps=8000, max_lr=1.5e-3, min_lr=1e-5, warmup_steps=100, checkpoint_every=250),
     ),
     language=LanguageConfig(
         hidden_size=192,

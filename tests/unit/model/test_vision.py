@@ -15,6 +15,7 @@ from transformers import (
     SiglipVisionConfig,
     SiglipVisionModel,
 )
+from transformers.utils import is_torchvision_available
 
 from calvin.core.errors import CheckpointError, ConfigError, DataError
 from calvin.model import (
@@ -97,11 +98,20 @@ def test_frames_of_another_size_are_refused() -> None:
 
 
 def test_the_fast_preparation_is_the_image_processors_own(tmp_path: Path) -> None:
-    processor = AutoImageProcessor.from_pretrained(saved(encoder(), tmp_path))
+    processor = AutoImageProcessor.from_pretrained(saved(encoder(), tmp_path), backend="pil")
     for frames in (film(), film(3, 32, 56)):
         slow = processor(list(frames), return_tensors="pt")["pixel_values"]
         # the processor divides by 255 in float64 and then rounds
         torch.testing.assert_close(prepare_pixels(processor, frames), slow, rtol=1e-6, atol=1e-6)
+
+
+def test_the_preparation_is_the_same_with_torchvision(tmp_path: Path) -> None:
+    if not is_torchvision_available():
+        pytest.skip("torchvision is not installed")
+    folder = saved(encoder(), tmp_path)
+    slow, fast = (AutoImageProcessor.from_pretrained(folder, backend=backend) for backend in ("pil", "torchvision"))
+    assert type(slow) is not type(fast)
+    torch.testing.assert_close(prepare_pixels(fast, film()), prepare_pixels(slow, film()), rtol=0, atol=0)
 
 
 def test_batching_does_not_change_the_vectors() -> None:

@@ -9,7 +9,7 @@ import torch
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
 from calvin.training.config import LoopConfig
-from calvin.training.tower import SlotCaptioner, TowerConfig, augment, normalise, train_tower
+from calvin.training.tower import SlotCaptioner, TowerConfig, augment, normalise, slot_accuracy, train_tower
 
 
 class Blocks:
@@ -58,6 +58,28 @@ def test_slots_that_do_not_apply_do_not_count() -> None:
     words = torch.tensor([[0, IGNORE_INDEX], [1, IGNORE_INDEX], [0, IGNORE_INDEX], [1, IGNORE_INDEX]])
     expected = torch.nn.functional.cross_entropy(logits[:, :2], words[:, 0]) / 4  # weight 1 of 1 + 3
     torch.testing.assert_close(captioner.loss(logits, words), expected)
+
+
+def test_where_nothing_is_there_does_not_count() -> None:
+    """A tower that always says "none" knows none of the props, however seldom there is one."""
+
+    class Props(Blocks):
+        slots: Mapping[str, Sequence[str]] = {"side": ("left", "right"), "prop": ("none", "ball")}
+
+        def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+            images, words = super().images_at(index, count)
+            words[:, 1] = np.arange(count) % 8 == 0
+            return images, words
+
+    images = Props()
+    images.weights = {"side": 1.0, "prop": 1.0}
+    captioner = SlotCaptioner(make_tower(), 16, 32, images)
+    with torch.no_grad():
+        captioner.head[2].weight.zero_()
+        captioner.head[2].bias.copy_(torch.tensor([1.0, 0.0, 1.0, 0.0]))  # always left, always none
+    accuracy = slot_accuracy(captioner, captioner.tower.image_processor(), images, 16)
+    assert accuracy["prop"] == 0
+    assert 0.2 < accuracy["side"] < 0.8
 
 
 def test_normalising_equals_the_image_processor() -> None:
