@@ -174,15 +174,15 @@ MINI = Recipe(
     visual_std=MICRO.visual_std,
     frame_position_std=0.5,  # at 0.02 beside vectors of unit scale, shuffled frames told as much as the true ones
     stage1=MICRO.stage1.changed(
-        weights={"webvid_clips": 0.3, "mad_clips": 0.6, "text": 0.1},
+        weights={"webvid_clips": 0.3, "mad_clips": 0.55, "text": 0.15},
         max_frames=12,
-        loop=LoopConfig(steps=5000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50, rates=_SLOW_LANGUAGE),
+        loop=LoopConfig(steps=7000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50, rates=_SLOW_LANGUAGE),
     ),
     stage2=MICRO.stage2.changed(
-        weights={"mad": 0.4, "mad_5": 0.25, "mad_clips": 0.18, "cc": 0.03, "llava": 0.03, "text": 0.11},
+        weights={"mad": 0.4, "mad_5": 0.25, "mad_clips": 0.15, "cc": 0.02, "llava": 0.02, "text": 0.16},
         max_frames=12,
         entity_share=0.2,
-        loop=LoopConfig(steps=6000, max_lr=8e-4, min_lr=1e-5, warmup_steps=50, rates=_SLOW_LANGUAGE),
+        loop=LoopConfig(steps=7000, max_lr=8e-4, min_lr=1e-5, warmup_steps=50, rates=_SLOW_LANGUAGE),
     ),
 )
 
