@@ -182,7 +182,7 @@ MINI = Recipe(
         weights={"mad": 0.4, "mad_5": 0.25, "mad_clips": 0.15, "cc": 0.02, "llava": 0.02, "text": 0.16},
         max_frames=12,
         entity_share=0.2,
-        loop=LoopConfig(steps=7000, max_lr=8e-4, min_lr=1e-5, warmup_steps=50, rates=_SLOW_LANGUAGE),
+        loop=LoopConfig(steps=6000, max_lr=8e-4, min_lr=1e-5, warmup_steps=50, rates=_SLOW_LANGUAGE),
     ),
 )
 
