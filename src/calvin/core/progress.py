@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`done` of `total` (None: not known) units of `stage`, with what else is worth showing."""
+    """`done` of `total` (None: not known) units of `stage`, with what else is worth showing.
+
+    `kept` of what is done an earlier run did, which took none of the time.
+    """
 
     stage: str
     done: float
@@ -17,13 +20,15 @@ class Progress:
     unit: str = ""
     detail: str = ""
     elapsed_s: float = 0.0
+    kept: float = 0.0
 
     @property
     def remaining_s(self) -> float | None:
         """Estimated seconds left, by the pace so far."""
-        if not self.total or self.done <= 0:
+        made = self.done - self.kept
+        if not self.total or made <= 0:
             return None
-        return self.elapsed_s * max(self.total - self.done, 0) / self.done
+        return self.elapsed_s * max(self.total - self.done, 0) / made
 
 
 Listener = Callable[[Progress], None]
@@ -35,14 +40,15 @@ def silent(_: Progress) -> None:
 
 @dataclass
 class Stage:
-    """Emits the progress of one stage of work to a listener."""
+    """Emits the progress of one stage of work to a listener; `kept` is what an earlier run did of it."""
 
     name: str
     listener: Listener
     total: float | None = None
     unit: str = ""
     started: float = field(default_factory=time.monotonic)
+    kept: float = 0.0
 
     def update(self, done: float, detail: str = "") -> None:
         elapsed = time.monotonic() - self.started
-        self.listener(Progress(self.name, done, self.total, self.unit, detail, elapsed))
+        self.listener(Progress(self.name, done, self.total, self.unit, detail, elapsed, self.kept))

@@ -78,7 +78,7 @@ def caption_scenes(
     Context from the references leaves scenes independent. With the model's own captions a film's scenes follow one
     another, and films run side by side.
     """
-    stage = Stage("caption", listener, len(samples), "scenes")
+    stage = Stage("caption", listener, len(samples), "scenes", kept=len(store.kept))
     stage.update(len(store.kept))
     for group in _order(samples, context, store, batch):
         requests = [

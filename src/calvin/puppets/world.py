@@ -83,8 +83,8 @@ def write_world(
     for write in (_write_mad, _write_webvid, _write_cc3m, _write_llava, _write_tvc):
         jobs += write(out, seed, sizes, split)
     waiting = [job for target, job in jobs if not target.exists()]
-    stage = Stage("draw puppets", listener, len(jobs), "files")
     done = len(jobs) - len(waiting)
+    stage = Stage("draw puppets", listener, len(jobs), "files", kept=done)
     stage.update(done)
     for _ in _run(waiting, workers):
         done += 1

@@ -88,6 +88,7 @@ def make_features(
     with FeatureWriter(output, *identity, fps=fps, dim=vector_width(module.config), resume=True) as writer:
         todo = [item for item in items if item.media_id not in writer]
         report.kept = len(items) - len(todo)
+        stage.kept = report.kept
         for number, (item, found) in enumerate(_encoded(todo, kind, fps, folder_fps, encode), report.kept + 1):
             if isinstance(found, MediaError):
                 report.drops.drop("unreadable", str(found))

@@ -88,7 +88,7 @@ def prepare(
     _begin(plan)
     todo = {part.name: part for part in parts if not _is_made(plan, part)}
     report.parts, report.kept = len(parts), len(parts) - len(todo)
-    stage = Stage("prepare", listener, len(parts), "parts")
+    stage = Stage("prepare", listener, len(parts), "parts", kept=report.kept)
 
     def on_made(name: str) -> None:
         todo.pop(name, None)

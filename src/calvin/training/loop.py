@@ -137,6 +137,7 @@ def train(
         first, finished, run.smoothed = facts["step"], facts["finished"], facts["loss"]
     if finished:
         return TrainResult(first, run.smoothed, folder / "log.jsonl")
+    run.stage.kept = first
     wrapped = accelerator.prepare(optimizer)
     prepared = model if sharded else accelerator.prepare(model)
     model.train()

@@ -15,6 +15,14 @@ def test_the_rest_is_estimated_by_the_pace_so_far() -> None:
     assert Progress("decode", 120, 100, elapsed_s=10).remaining_s == 0
 
 
+def test_what_an_earlier_run_did_took_none_of_the_time() -> None:
+    assert Progress("train", 2700, 3000, elapsed_s=100, kept=2600).remaining_s == pytest.approx(300)
+    assert Progress("train", 2600, 3000, elapsed_s=1, kept=2600).remaining_s is None
+    heard: list[Progress] = []
+    Stage("train", heard.append, 3000, "steps", kept=2600).update(2601)
+    assert (heard[0].done, heard[0].kept) == (2601, 2600)
+
+
 @pytest.mark.parametrize("progress", [Progress("a", 0, 100, elapsed_s=9), Progress("a", 5), Progress("a", 5, 0)])
 def test_nothing_is_estimated_from_nothing(progress: Progress) -> None:
     assert progress.remaining_s is None
