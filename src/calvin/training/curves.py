@@ -9,6 +9,8 @@ from typing import Any
 
 from calvin.core.files import write_text
 
+_ACROSS = 3  # curves in a row: more cannot be read on a page
+
 
 class Curve:
     """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none stands twice."""
@@ -44,8 +46,12 @@ def draw_curve(logs: Sequence[tuple[str, Path]], picture: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, len(logs), figsize=(5 * len(logs), 3.4), squeeze=False, layout="constrained")
-    for axis, (title, path) in zip(axes[0], logs, strict=True):
+    across = min(len(logs), _ACROSS)
+    down = -(-len(logs) // across)
+    figure, axes = pyplot.subplots(down, across, figsize=(5 * across, 3.4 * down), squeeze=False, layout="constrained")
+    for axis in axes.flat[len(logs) :]:
+        axis.remove()
+    for axis, (title, path) in zip(axes.flat, logs, strict=False):
         rows = read_log(path)
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
         smooth: list[float] = []
