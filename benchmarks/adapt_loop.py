@@ -13,7 +13,6 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from calvin import adapt, describe
@@ -23,28 +22,23 @@ from calvin.core.time import Span
 from calvin.core.types import Cue, Status
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.scoring import names_in
+from calvin.puppets.truth import SceneTruth
 from calvin.studio.corrections import Correction
 from calvin.studio.pick import pick_scenes
 from calvin.studio.store import ProjectStore
 from calvin.training.adapt import adapt_config
 
-
-@dataclass(frozen=True)
-class Truth:
-    """A scene of the film: when, who is in it, how a describer says it."""
-
-    span: Span
-    names: frozenset[str]
-    caption: str
+Told = tuple[str, SceneTruth]
+"""A scene of the film: how a describer says it, and what happens in it."""
 
 
-def read_truth(film: Path) -> list[Truth]:
+def read_truth(film: Path) -> list[Told]:
     rows = json.loads(film.with_suffix(".truth.json").read_text(encoding="utf-8"))["scenes"]
-    return [Truth(Span(r["start_ms"], r["end_ms"]), frozenset(r["present"]), r["caption"]) for r in rows]
+    return [(row.pop("caption"), SceneTruth.from_json(row)) for row in rows]
 
 
-def scene_of(span: Span, truth: Sequence[Truth]) -> Truth:
-    return max(truth, key=lambda scene: scene.span.overlap_ms(span))
+def scene_of(span: Span, truth: Sequence[Told]) -> Told:
+    return max(truth, key=lambda told: told[1].span.overlap_ms(span))
 
 
 def cues_of(project: Path) -> list[Cue]:
@@ -52,10 +46,10 @@ def cues_of(project: Path) -> list[Cue]:
         return store.cues
 
 
-def names_of(cues: Sequence[Cue], truth: Sequence[Truth], left_out: Sequence[Span]) -> tuple[int, int, int]:
+def names_of(cues: Sequence[Cue], truth: Sequence[Told], left_out: Sequence[Span]) -> tuple[int, int, int]:
     """Cues with the right names, cues that name somebody who is not there, and all, but for those `left_out`."""
     asked = [cue for cue in cues if cue.visual not in left_out]
-    named = [(set(names_in(cue.text, NAMES)), scene_of(cue.visual, truth).names) for cue in asked]
+    named = [(set(names_in(cue.text, NAMES)), set(scene_of(cue.visual, truth)[1].present)) for cue in asked]
     return sum(said == there for said, there in named), sum(not said <= there for said, there in named), len(asked)
 
 
@@ -78,7 +72,7 @@ def loop(folder: Path, model: str | None, count: int, iterations: int) -> int:
         picks = pick_scenes(store, count)
         drafts = store.cues
     spans = [pick.cue.span if pick.cue else pick.plan.span for pick in picks]
-    corrections = [Correction(span, scene_of(span, truth).caption) for span in spans]
+    corrections = [Correction(span, scene_of(span, truth)[0]) for span in spans]
     base = Calvin.from_pretrained(model)
     config = adapt_config(base.model.config)
     config = config.changed(loop=config.loop.changed(steps=iterations))

@@ -51,3 +51,4 @@ def test_micro_from_nothing(tmp_path: Path) -> None:
     card = (folder / "model" / "README.md").read_text()
     assert "calvin train micro" in card
     assert (folder / "curves.png").is_file()
+    assert str(tmp_path) not in (folder / "model" / "config.json").read_text(), "where a run lay is nobody's concern"

@@ -80,7 +80,6 @@ def make_features(
     identity = identity_of(module, tower)
     report = FeaturesReport(Path(output))
     report.drops.read = len(items)
-    stage = Stage("encode", listener, len(items), kind)
 
     def encode(rgb: np.ndarray) -> np.ndarray:
         return encode_images(module, image_processor, rgb, _BATCH)
@@ -88,7 +87,7 @@ def make_features(
     with FeatureWriter(output, *identity, fps=fps, dim=vector_width(module.config), resume=True) as writer:
         todo = [item for item in items if item.media_id not in writer]
         report.kept = len(items) - len(todo)
-        stage.kept = report.kept
+        stage = Stage("encode", listener, len(items), kind, kept=report.kept)
         for number, (item, found) in enumerate(_encoded(todo, kind, fps, folder_fps, encode), report.kept + 1):
             if isinstance(found, MediaError):
                 report.drops.drop("unreadable", str(found))

@@ -144,6 +144,8 @@ class Pipeline:
                 max_frames=self.recipe.stage2.max_frames,
                 seed=self.recipe.stage1.loop.seed,
             )
+            for part in (model.config.vision_config, model.config.text_config):
+                part.name_or_path = ""  # where this run lies is nobody's concern
             if self.recipe.visual_std is not None:
                 model.projector.scale_projection(self.recipe.visual_std)
             if self.recipe.frame_position_std is not None:
