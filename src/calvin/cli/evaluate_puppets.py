@@ -70,6 +70,8 @@ def _figures(captioner: Calvin, tower: str, out: Path, limit: int | None, real: 
     from calvin.studio.features import make_features
     from calvin.training.card import save_evaluation
 
+    # First what may be missing, then what takes long.
+    metrics = [BertScore.offline(), CiderD(), RougeL()]
     with ProgressView() as progress:
         mad = draw_puppet_eval(cache_folder() / "puppet-eval", progress).folder
         path = out / f"features-{captioner.encoder.hash[:12]}.h5"
@@ -82,7 +84,7 @@ def _figures(captioner: Calvin, tower: str, out: Path, limit: int | None, real: 
         rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *CONTROLS), progress)
         save_evaluation(out / "captions.json", rows)
         figures = truth_figures(rows, items)
-        words = word_figures(rows, items, [BertScore.offline(), CiderD(), RougeL()])
+        words = word_figures(rows, items, metrics)
         draw_confusion(rows[0], items, out / "confusion.png")
         _add_notices(words, captioner, films, real)
         _add_lookups(words, captioner)
