@@ -2,6 +2,7 @@
 
     python benchmarks/train_step.py            # a GPU where there is one: stage 1 and stage 2 of calvin-7b
     python benchmarks/train_step.py --tiny     # the same code at a few hundred thousand parameters, anywhere
+    python benchmarks/train_step.py --keep-activations    # without computing any of them twice
 
 On a GPU: tokens a second, model FLOPs utilisation (operations counted from shapes, `calvin.training.cost`, against the
 card's dense bfloat16 peak) and peak memory, beside what the dry run says. On a CPU: how a stage-2 step divides into
@@ -164,12 +165,15 @@ def profile_cpu(config: CalvinConfig, repeats: int) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tiny", action="store_true", help="a small model: checks that the benchmark runs")
+    parser.add_argument("--keep-activations", action="store_true", help="no activation checkpointing")
     parser.add_argument("--repeats", type=int, default=10)
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     share = None
     if options.tiny or device.type == "cuda":
         for recipe in (STAGE_1, STAGE_2):
+            if options.keep_activations:
+                recipe = recipe.changed(parallel={**recipe.parallel.model_dump(), "activation_checkpointing": False})
             share = measure(recipe, tiny_config() if options.tiny else full_size_config(), device, options.repeats)
             if device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -47,7 +47,7 @@ class CalvinOutput(ModelOutput):
 class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """The composite of CALVIN's Figure 2.
 
-    The vision tower (which may be absent) is frozen. The projector stays in float32 where the language model is
+    The vision tower (which may be absent) is frozen. It and the projector stay in float32 where the language model is
     loaded in half precision. `language_model` may be wrapped by peft (`calvin.model.tuning`); `decoder` is always the
     transformers model inside.
     """
@@ -61,7 +61,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
-    _keep_in_fp32_modules_strict = {"projector"}  # noqa: RUF012 - transformers' own class attribute
+    _keep_in_fp32_modules_strict = {"projector", "vision_tower"}  # noqa: RUF012 - transformers' own class attribute
 
     def __init__(self, config: CalvinConfig) -> None:
         super().__init__(config)
