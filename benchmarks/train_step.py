@@ -173,7 +173,7 @@ def main() -> int:
     if options.tiny or device.type == "cuda":
         for recipe in (STAGE_1, STAGE_2):
             if options.keep_activations:
-                recipe = recipe.changed(parallel={**recipe.parallel.model_dump(), "activation_checkpointing": False})
+                recipe = recipe.changed(parallel=recipe.parallel.changed(activation_checkpointing=False))
             share = measure(recipe, tiny_config() if options.tiny else full_size_config(), device, options.repeats)
             if device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -32,6 +32,10 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would take, without training or weights.")
     ] = False,
+    keep_activations: Annotated[
+        bool,
+        typer.Option("--keep-activations", help="Of calvin-7b: compute none of them twice; faster, takes more memory."),
+    ] = False,
     yes: YES = False,
 ) -> None:
     """Train a model by a recipe, stage by stage, and score it on held-out films.
@@ -44,7 +48,7 @@ def train(
 
         calvin train micro
 
-        calvin train calvin-7b-stage2 --dry-run
+        calvin train calvin-7b-stage2 --dry-run --keep-activations
 
         accelerate launch --multi_gpu --num_processes 8 -m calvin train calvin-7b-stage1 --data data.toml
     """
@@ -53,10 +57,10 @@ def train(
     from calvin.training.recipes import RECIPES, get_recipe
 
     if dry_run:
-        say(_dry_run(recipe, data))
+        say(_dry_run(recipe, data, keep_activations))
         return
     if recipe not in RECIPES:
-        _train_stages(_stages(recipe), data, out, start, yes)
+        _train_stages(_stages(recipe, keep_activations), data, out, start, yes)
         return
     chosen = get_recipe(recipe)
     folder = out or Path("runs") / recipe
@@ -68,17 +72,20 @@ def train(
     say(f"\nThe model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
 
 
-def _stages(name: str) -> list[StageRecipe]:
+def _stages(name: str, keep_activations: bool = False) -> list[StageRecipe]:
     from calvin.core.errors import ConfigError
     from calvin.training.full_size import all_names, stage_recipes
     from calvin.training.recipes import RECIPES
 
     if name not in all_names():
         raise ConfigError(f"There is no recipe {name!r}; there are: {', '.join([*sorted(RECIPES), *all_names()])}.")
-    return stage_recipes(name)
+    recipes = stage_recipes(name)
+    if not keep_activations:
+        return recipes
+    return [recipe.changed(parallel=recipe.parallel.changed(activation_checkpointing=False)) for recipe in recipes]
 
 
-def _dry_run(name: str, data: Path | None) -> str:
+def _dry_run(name: str, data: Path | None, keep_activations: bool = False) -> str:
     from calvin.training.data_file import DataFile
     from calvin.training.dry_run import dry_run, plan_recipe, plan_stage
     from calvin.training.recipes import RECIPES
@@ -87,7 +94,7 @@ def _dry_run(name: str, data: Path | None) -> str:
     if name in RECIPES:
         plans, file = plan_recipe(RECIPES[name]), None
     else:
-        plans = [plan_stage(recipe, file) for recipe in _stages(name)]
+        plans = [plan_stage(recipe, file) for recipe in _stages(name, keep_activations)]
     return "\n\n".join(dry_run(plan, file) for plan in plans)
 
 

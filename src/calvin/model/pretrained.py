@@ -30,7 +30,7 @@ def load_calvin(
         CheckpointError: not a CALVIN, a missing tensor or one of another shape, or no processor beside it.
     """
     config = load_config(path_or_id, CALVIN, "a CALVIN")
-    dtype = dtype or _dtype_on(device, config)
+    dtype = dtype or dtype_on(device, config)
     model = load_strict(CalvinForConditionalGeneration, path_or_id, config=config, dtype=dtype)
     try:
         with quiet():
@@ -43,7 +43,7 @@ def load_calvin(
     return (model.to(device) if device is not None else model), processor
 
 
-def _dtype_on(device: str | torch.device | None, config: CalvinConfig) -> torch.dtype:
+def dtype_on(device: str | torch.device | None, config: CalvinConfig) -> torch.dtype:
     """A 7B in float32 takes 27 GB, more than most GPUs have; one that was trained in bfloat16 loses nothing by it."""
     on_gpu = device is not None and torch.device(device).type == "cuda"
     return torch.bfloat16 if on_gpu and config.text_config.dtype == torch.bfloat16 else torch.float32

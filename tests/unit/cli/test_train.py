@@ -43,3 +43,14 @@ def test_a_dry_run_shows_each_stage_and_makes_nothing(tmp_path: Path, monkeypatc
     ):
         assert line in result.stdout
     assert not list(tmp_path.iterdir())
+
+
+def test_activations_are_kept_where_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    twice, once = (
+        CliRunner().invoke(app, ["train", "calvin-7b-stage1", "--dry-run", *more]).stdout
+        for more in ([], ["--keep-activations"])
+    )
+    assert "activation checkpointing computes about half as much again" in twice
+    assert "activation checkpointing" not in once
+    assert "23.3" in once, "GiB on one GPU"

@@ -14,6 +14,7 @@ from calvin.core.errors import CheckpointError
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin, load_vision_tower
 from calvin.model.assemble import load_language_model
 from calvin.model.loading import check_source, quiet
+from calvin.model.pretrained import dtype_on
 
 
 @pytest.fixture
@@ -38,6 +39,32 @@ def test_a_whole_folder_loads(folder: Path, model: CalvinForConditionalGeneratio
     assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
     assert processor.num_query_tokens == 4
     assert load_calvin(folder, dtype=torch.bfloat16)[0].decoder.dtype == torch.bfloat16
+
+
+def test_in_half_precision_the_tower_keeps_float32(tiny_model: Path) -> None:
+    exact, half = load_calvin(tiny_model)[0], load_calvin(tiny_model, dtype=torch.bfloat16)[0]
+    tower = half.vision_tower.state_dict()
+    assert all(torch.equal(value, tower[name]) for name, value in exact.vision_tower.state_dict().items())
+    assert half.decoder.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("stored", "device", "expected"),
+    [
+        (torch.bfloat16, "cuda", torch.bfloat16),
+        (torch.bfloat16, "cuda:1", torch.bfloat16),
+        (torch.bfloat16, "cpu", torch.float32),
+        (torch.bfloat16, None, torch.float32),
+        (torch.float32, "cuda", torch.float32),
+        (torch.float16, "cuda", torch.float32),
+        (None, "cuda", torch.float32),
+    ],
+)
+def test_bfloat16_stays_on_a_gpu_alone(
+    model: CalvinForConditionalGeneration, stored: torch.dtype | None, device: str | None, expected: torch.dtype
+) -> None:
+    model.config.text_config.dtype = stored
+    assert dtype_on(device, model.config) == expected
 
 
 def test_a_missing_tensor_is_named(folder: Path) -> None:
