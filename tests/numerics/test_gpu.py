@@ -24,7 +24,9 @@ from stage_data import shrunk, write_data
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
 SCENES = 32
-EXACT = SMALL.changed(loop=SMALL.loop.changed(steps=6, checkpoint_every=2, precision="fp32"), batch_size=4)
+EXACT = SMALL.changed(
+    loop=SMALL.loop.changed(steps=6, checkpoint_every=2, precision="fp32"), batch_size=4, lora_rank=32, lora_alpha=64
+)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from calvin.model.tuning import load_adapter, save_adapter
 from calvin.training.adapt import PAPER, SMALL, AdaptConfig, FewshotBatches, FewshotScene, adapt_config, base_kept, tune
 
 Loaded = tuple[CalvinForConditionalGeneration, CalvinProcessor]
-QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=4), batch_size=4, lora_rank=2)
+QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=4), batch_size=4, lora_rank=2, lora_alpha=4)
 
 
 @pytest.fixture
