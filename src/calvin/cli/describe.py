@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click.core import ParameterSource
 
 from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
 from calvin.cli.console import ProgressView, say, warn
@@ -79,28 +78,30 @@ def describe(
         calvin describe film.calvin --adapter adapted
     """
     from calvin.captioners import open_captioner
-    from calvin.captioners.adapted import AdaptedCalvin, open_adapted
+    from calvin.studio.again import as_adapted, with_adapter
     from calvin.studio.cast import read_cast_file
     from calvin.studio.describe import DescribeSettings, describe_many
     from calvin.studio.writers import find_writers
 
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
-    given = {field for name, field in _SHAPING.items() if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    given = {field for name, field in _SHAPING.items() if _is_given(ctx, name)}
     values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
     values |= {"language": language, "audio_language": audio_language}
     jobs, values = _jobs(films, subtitles, out_dir, values, given)
     people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
-    if adapter is not None:
-        captioner = open_adapted(captioner, adapter)
-    if isinstance(captioner, AdaptedCalvin) and "context" not in given:
-        values["context"] = captioner.context
     values["names_alone"] = "context" not in given
-    settings = DescribeSettings.load(values, "describe")
-    with ProgressView() as progress:
+    with with_adapter(captioner, adapter) as captioner, ProgressView() as progress:
+        settings = DescribeSettings.load(as_adapted(values, captioner, given), "describe")
         outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
     raise typer.Exit(report(outcomes))
+
+
+def _is_given(ctx: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line. By name: typer brings a click of its own."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _jobs(

@@ -1,13 +1,19 @@
-"""A project described again: its film, its dialogue, and its own settings where none are given."""
+"""A project described again: its film, its dialogue, its own settings where none are given, an adapter for a while."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from calvin.captioners import Captioner
+from calvin.captioners.adapted import AdaptedCalvin, open_adapted
+from calvin.captioners.calvin import Calvin
 from calvin.core.errors import StoreError
+from calvin.model.modeling import adapter_of
 from calvin.studio.store import ProjectStore
+from calvin.training.adapt import base_kept
 
 
 def film_and_settings(project: Path, values: dict[str, Any], given: Collection[str]) -> tuple[Path, dict[str, Any]]:
@@ -21,4 +27,30 @@ def film_and_settings(project: Path, values: dict[str, Any], given: Collection[s
     if not Path(film.path).is_file():
         raise StoreError(f"The film of {project} is no longer at {film.path}: name it, with -o {project}.")
     kept = ("context", "words_per_minute", "plan", "question", "audio_language")
+    if "own_context" in request:  # an adapter's stands in its place, but the next model may be another
+        request |= {"context": request["own_context"]}
     return Path(film.path), values | {name: request[name] for name in kept if name in request and name not in given}
+
+
+def as_adapted(values: dict[str, Any], captioner: Captioner, given: Collection[str]) -> dict[str, Any]:
+    """`values` (of `DescribeSettings`) with the context that the captioner was adapted with, where none is `given`."""
+    if not isinstance(captioner, AdaptedCalvin) or "context" in given:
+        return values
+    own = {"own_context": values["context"]} if "context" in values else {}
+    return {**values, **own, "context": captioner.context}
+
+
+@contextmanager
+def with_adapter(captioner: Captioner, adapter: str | Path | None) -> Iterator[Captioner]:
+    """The captioner with an adapter, where one is named; afterwards its model is the base again.
+
+    Raises:
+        UsageError, CheckpointError: as `open_adapted`.
+    """
+    with ExitStack() as stack:
+        if adapter is None:
+            yield captioner
+            return
+        if isinstance(captioner, Calvin) and adapter_of(captioner.model) is None:
+            stack.enter_context(base_kept(captioner.model))
+        yield open_adapted(captioner, adapter)

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from pydantic import Field, field_validator
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
-from calvin.captioners.adapted import AdaptedCalvin, open_adapted
 from calvin.captioners.cleaning import cleaning_note
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import CalvinError, StoreError
@@ -28,7 +27,7 @@ from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.types import Script
 from calvin.media import PlanSettings
 from calvin.media.languages import language_name, language_tag
-from calvin.studio.again import film_and_settings
+from calvin.studio.again import as_adapted, film_and_settings, with_adapter
 from calvin.studio.cast import Cast, read_cast_file
 from calvin.studio.casting import bring_cast
 from calvin.studio.database import is_project
@@ -52,6 +51,7 @@ class DescribeSettings(FrozenConfig):
     lie, and how fast they are spoken. `language` is that of the description (None: the project's, else English),
     `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
     names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
+    `own_context` is the project's, where an adapter's stands in `context`.
     """
 
     context: int = Field(default=3, ge=0, le=50)
@@ -60,6 +60,7 @@ class DescribeSettings(FrozenConfig):
     plan: PlanSettings = PlanSettings()
     words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=60, le=400)
     names_alone: bool = True
+    own_context: int | None = Field(default=None, ge=0, le=50)
     language: str | None = None
     audio_language: str | None = None
 
@@ -122,7 +123,7 @@ def describe(
         context: how many previous captions each caption sees; None: 3, as the project, or as the adapter was trained.
         out_dir: the project folder.
         cast: who is in the film (`read_cast_file`).
-        adapter: what `adapt` made for this model.
+        adapter: what `adapt` made for this model, which is left as it was.
         language: of the description; None: English, or as the project.
         audio_language: of the sound track to listen to; None: the film's own choice, or as the project.
 
@@ -141,12 +142,10 @@ def describe(
         job = FilmJob(path, job.subtitles, job.film, again=True)
     people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
     captioner = captioner or open_captioner(model if isinstance(model, str) else None)
-    if adapter is not None:
-        captioner = open_adapted(captioner, adapter)
-    if isinstance(captioner, AdaptedCalvin) and context is None:
-        values["context"] = captioner.context
-    settings = DescribeSettings.load(values, "describe")
-    [outcome] = describe_many([job], captioner, settings, progress, cast=people)
+    with with_adapter(captioner, adapter) as captioner:
+        values = as_adapted(values, captioner, () if context is None else ("context",))
+        settings = DescribeSettings.load(values, "describe")
+        [outcome] = describe_many([job], captioner, settings, progress, cast=people)
     if outcome.error is not None:
         raise outcome.error
     assert outcome.description is not None
@@ -185,9 +184,8 @@ def _describe_group(
     several: bool,
     cast: Cast | None,
 ) -> list[Outcome]:
-    asked = settings.model_dump(exclude={"formats", "names_alone", "language", "audio_language"})
-    if settings.audio_language:
-        asked["audio_language"] = settings.audio_language
+    asked = settings.model_dump(exclude={"formats", "names_alone", "language", "audio_language", "own_context"})
+    asked |= settings.model_dump(include={"audio_language", "own_context"}, exclude_none=True)
     request = {"model": captioner.info.fingerprint or captioner.info.name, **asked}
     if cast is not None:
         request |= {"cast": cast.identity, "names_alone": settings.names_alone}

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from calvin.core.time import Span
-from calvin.core.types import Author
+from calvin.core.types import Author, Cue
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,12 @@ class Plan:
     event_ms: int
     id: int = 0
     done: bool = False
+
+    def taken_by(self, cue: Cue) -> bool:
+        """Whether a cue fills this place or tells what it is about; one that only runs on into it does not."""
+        begins_here = self.span.start_ms <= cue.span.start_ms < self.span.end_ms
+        covers = 2 * self.span.overlap_ms(cue.span) > self.span.duration_ms
+        return begins_here or covers or 2 * self.visual.overlap_ms(cue.visual) > self.visual.duration_ms
 
 
 class Choice(StrEnum):

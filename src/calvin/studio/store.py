@@ -99,18 +99,18 @@ class ProjectStore(Database):
     def set_plan(self, plans: Sequence[Plan]) -> None:
         """Replace the plan and the drafts of models. What a person wrote or approved stays, its place unplanned.
 
-        A new plan that overlaps a cue that stays is left out.
+        A new plan that is taken by a cue that stays is left out.
         """
         with self._change() as db:
             db.execute("DELETE FROM cue WHERE author <> ? AND status = ?", (Author.HUMAN, Status.DRAFT))
             db.execute("DELETE FROM plan")
-            kept = [cue.span for cue in self.cues]
+            kept = self.cues
             db.executemany(
                 "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",
                 [
                     (p.span.start_ms, p.span.end_ms, p.visual.start_ms, p.visual.end_ms, p.event_ms)
                     for p in plans
-                    if not any(p.span.overlap_ms(span) for span in kept)
+                    if not any(p.taken_by(cue) for cue in kept)
                 ],
             )
 

@@ -97,6 +97,24 @@ def test_a_new_plan_replaces_drafts_and_keeps_what_people_wrote(store: ProjectSt
     assert not any(plan.done for plan in store.plans)
 
 
+@pytest.mark.parametrize(
+    ("span", "visual", "planned"),
+    [
+        (Span(0, 4000), Span(0, 5000), [1]),  # its own place
+        (Span(0, 5900), Span(0, 5000), [1]),  # runs on into the next
+        (Span(0, 7600), Span(0, 5000), []),  # most of the next
+        (Span(6000, 6500), Span(6000, 6500), [0]),  # begins in the second
+        (Span(4200, 4900), Span(5000, 10_000), [0]),  # spoken before, but about the second
+    ],
+)
+def test_a_place_is_planned_unless_a_kept_cue_takes_it(
+    store: ProjectStore, span: Span, visual: Span, planned: list[int]
+) -> None:
+    store.add_cue(Cue("", span, "By hand.", visual, span.start_ms, Author.HUMAN))
+    store.set_plan(PLANS[:2])
+    assert [plan.span for plan in store.plans] == [PLANS[index].span for index in planned]
+
+
 def test_a_finished_plan_is_done_with_its_cue_and_blank_text_makes_none(store: ProjectStore) -> None:
     store.set_plan(PLANS[:2])
     first, second = store.plans

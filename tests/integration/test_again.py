@@ -1,0 +1,120 @@
+"""A project described again: its own settings unless others are given, an adapter for a while, neighbours kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from calvin import Calvin, describe
+from calvin.cli.main import app
+from calvin.core.types import Status
+from calvin.model import load_calvin
+from calvin.model.tuning import add_lora, save_adapter
+from calvin.studio.store import ProjectStore
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, make_film: Callable[..., Path]) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "film.mp4", (3.0, 3.0, 3.0))
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for `tiny_model` that changes its words."""
+    model, _ = load_calvin(tiny_model)
+    add_lora(model, rank=2)
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            if "lora_B" in name or name.startswith("projector.language_projection"):
+                value.normal_(0, 1)
+    folder = tmp_path_factory.mktemp("adapter") / "adapted"
+    save_adapter(model, folder, {"base": Calvin.from_pretrained(tiny_model).fingerprint, "context": 0})
+    return folder
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def request_of(project: Path) -> dict[str, Any]:
+    with ProjectStore(project, read_only=True) as store:
+        found: dict[str, Any] = store.get("request")
+        return found
+
+
+def test_options_given_are_used_and_the_others_are_the_projects(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    run("describe", film, "-m", tiny_model, "-o", project, "-c", 2, "--rate", 150)
+    run("describe", project, "-m", tiny_model)
+    asked = request_of(project)
+    assert (asked["context"], asked["words_per_minute"], asked["plan"]["min_gap_ms"]) == (2, 150, 2000)
+    run("describe", project, "-m", tiny_model, "-c", 5, "--rate", 200, "--min-gap", 1, "--guard", 0.2)
+    asked = request_of(project)
+    assert (asked["context"], asked["words_per_minute"]) == (5, 200)
+    assert (asked["plan"]["min_gap_ms"], asked["plan"]["guard_ms"]) == (1000, 200)
+
+
+def test_with_a_cast_context_that_is_given_is_told_too(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "cast.toml").write_text('[[character]]\nname = "Ann"\n')
+    for more, alone in (([], True), (["-c", 2], False)):
+        run("describe", film, "-m", tiny_model, "-o", tmp_path / "p", "--cast", tmp_path / "cast.toml", *more)
+        assert request_of(tmp_path / "p")["names_alone"] is alone
+
+
+def test_an_adapters_context_does_not_become_the_projects(
+    film: Path, tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "p"
+    run("describe", film, "-m", tiny_model, "-o", project, "-c", 2)
+    run("describe", project, "-m", tiny_model, "--adapter", adapter)
+    asked = request_of(project)
+    assert asked["context"] == 0
+    run("describe", project, "-m", tiny_model, "--adapter", adapter)
+    assert request_of(project) == asked, "nothing is written anew"
+    run("describe", project, "-m", tiny_model)
+    assert request_of(project)["context"] == 2
+    run("describe", project, "-m", tiny_model, "--adapter", adapter, "-c", 1)
+    assert request_of(project)["context"] == 1
+    describe(project, model=str(tiny_model), adapter=adapter, context=2)
+    describe(project, model=str(tiny_model), adapter=adapter)
+    describe(project, model=str(tiny_model))
+    assert request_of(project)["context"] == 2
+
+
+def test_an_opened_model_is_the_base_again_afterwards(
+    film: Path, tiny_model: Path, adapter: Path, tmp_path: Path
+) -> None:
+    base = Calvin.from_pretrained(tiny_model)
+    before = {name: value.clone() for name, value in base.model.state_dict().items()}
+    plain = describe(film, model=base, out_dir=tmp_path / "p").script
+    adapted = describe(film, model=base, out_dir=tmp_path / "q", adapter=adapter).script
+    after = base.model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert [cue.text for cue in adapted.cues] != [cue.text for cue in plain.cues]
+    describe(film, model=base, out_dir=tmp_path / "q", adapter=adapter)
+
+
+def test_the_scene_beside_an_approved_cue_is_described_again(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    run("describe", film, "-m", tiny_model, "-o", project)
+    with ProjectStore(project) as store:
+        first, second, *_ = store.cues
+        into = second.span.start_ms + 300  # it runs on into the next place, as words that take long do
+        store.edit_cue(replace(first, status=Status.APPROVED, span=replace(first.span, end_ms=into)))
+        count = len(store.cues)
+    run("describe", project, "-m", tiny_model, "-c", 0)
+    with ProjectStore(project, read_only=True) as store:
+        cues = store.cues
+    assert len(cues) == count
+    assert (cues[0].text, cues[0].span.end_ms) == (first.text, into)
+    assert cues[1].visual == second.visual
+    assert cues[1].span.start_ms >= into
