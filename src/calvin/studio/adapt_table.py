@@ -25,6 +25,10 @@ PAPER: Mapping[tuple[str, int], float] = {
 """CIDEr of Table 4, on 10 films of MAD, by a model of 7B: not to be held against ours, only their order."""
 MAIN = "CIDEr-D"
 UNPARSED = "form not kept"
+KNEES = {"9": 100, "10": 50}
+"""Where the paper's curves flatten: micro-batches, scenes."""
+LITTLE = 1 / 3
+"""Of what is gained up to there, so much at most may be gained after it (ours: the paper's curves are pictures)."""
 Marks = Callable[[str, str], Mapping[str, float | None]]
 """(scene id, caption) -> marks against the structured truth."""
 
@@ -129,17 +133,34 @@ def gains(scores: Sequence[RowScore]) -> list[str]:
         for (few, less), (many, more) in pairwise(points):
             test = paired_test(more.values(MAIN), less.values(MAIN))
             lines.append(f"Figure {words} from {few} to {many}: {test.difference:+.1f} CIDEr, p {test.p:.3f}")
+        lines += _flattening(words, {count: float(score.values(MAIN).mean()) for count, score in points})
     return lines
+
+
+def _flattening(words: str, curve: Mapping[int, float]) -> list[str]:
+    """Whether little is gained past the paper's knee, where the curve goes beyond it and begins before it."""
+    figure, _, unit = words.partition(", ")
+    knee = KNEES[figure]
+    first, last = min(curve), max(curve)
+    if knee not in curve or knee in (first, last):
+        return []
+    before, after = curve[knee] - curve[first], curve[last] - curve[knee]
+    verdict = "holds" if after <= max(LITTLE * before, 0) else "DOES NOT HOLD"
+    return [
+        f"Figure {figure}, little gained past {knee} {unit}: {verdict} ({after:+.1f} CIDEr to {last}, after "
+        f"{before:+.1f} from {first}; a third of that is little)"
+    ]
 
 
 def table(scores: Sequence[RowScore]) -> str:
     """Markdown: CIDEr with its interval over films beside the paper's, then the other measures."""
+    main = next((score.row.iterations for score in scores if score.row.size), 0)
     others = [name for name in dict.fromkeys(n for score in scores for n in score.films) if name != MAIN]
     head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4", *others]
     rows = []
     for score in scores:
         interval = bootstrap_interval(score.values(MAIN))
-        paper = PAPER.get((score.row.kind, score.row.size))
+        paper = PAPER.get((score.row.kind, score.row.size)) if score.row.iterations in (0, main) else None
         cells = [score.row.label, f"{score.mean(MAIN):.1f}"]
         cells += [f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", f"{paper:.2f}" if paper else ""]
         cells += [f"{value:.1f}" if (value := score.mean(name)) is not None else "" for name in others]

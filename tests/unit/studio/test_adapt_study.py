@@ -127,6 +127,19 @@ def test_an_ordering_that_does_not_come_out_is_said_to() -> None:
     assert gains(scores)[0].startswith("Figure 10, scenes from 20 to 50: -1.0 CIDEr")
 
 
+@pytest.mark.parametrize(("last", "verdict"), [(14.0, "holds"), (15.0, "DOES NOT HOLD"), (9.0, "holds")])
+def test_whether_the_curve_flattens_is_said(last: float, verdict: str) -> None:
+    def score(size: int, iterations: int, value: float) -> RowScore:
+        return RowScore(Row("first", size, iterations), {MAIN: {"f": value, "g": value}})
+
+    tuned = [score(20, 100, 13.0), score(20, 25, 10.0), score(20, 200, last), score(50, 100, 16.0)]
+    lines = [line for line in gains(tuned) if "little gained" in line]
+    assert len(lines) == 1, "nothing beyond 50 scenes was tried"
+    assert lines[0].startswith(f"Figure 9, little gained past 100 micro-batches: {verdict} ({last - 13:+.1f} CIDEr")
+    rows = table([RowScore(Row("none"), {MAIN: {"f": 1.0, "g": 1.0}}), *tuned])
+    assert rows.count("17.74") == 1, "the paper's figure is of 100 iterations"
+
+
 def test_where_an_adapter_hurts_it_is_told() -> None:
     def facts(*texts: str, parsed: bool | None = None) -> CaptionFacts:
         answers = [CaptionAnswer(text, 0.0, parsed=parsed) for text in texts]
