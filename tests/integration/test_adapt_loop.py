@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from calvin.core.types import Author, Cue, Status
 from calvin.data import MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
+from calvin.studio.corrections import corrected_scenes
 from calvin.studio.store import ProjectStore
 
 
@@ -108,6 +111,7 @@ def test_describe_pick_correct_adapt_describe(project: Path, tmp_path: Path, tin
     made = run("adapt", project, "-c", table, "-o", adapter, "--iterations", 6)
     assert made.exit_code == 0, made.output
     assert "adapted to 5 scenes" in made.stdout
+    assert "With 5 scenes none was left out" in " ".join(made.stderr.split())
     assert "distinct captions" in made.stdout
     assert fingerprint_of(find_model(None)) == base
     facts = json.loads((adapter / "calvin_adapter.json").read_text())
@@ -139,9 +143,32 @@ def test_describe_pick_correct_adapt_describe(project: Path, tmp_path: Path, tin
     assert cues_of(project) == cues
 
 
+def test_a_word_too_many_is_found_before_anything_is_changed(project: Path, tmp_path: Path) -> None:
+    table, before = tmp_path / "c.csv", cues_of(project)
+    table.write_text(f"id,in,out,text\n,6.0,9.0,Ann waves.\n,10.0,13.0,{'Ann waves. ' * 170}\n")
+    made = run("adapt", project, "-c", table, "-o", tmp_path / "adapted", "--iterations", 2)
+    assert made.exit_code == 1
+    assert f"{table}: line 3 at 00:00:10.000 cannot be learnt" in " ".join(made.stderr.split())
+    assert cues_of(project) == before
+    assert not (tmp_path / "adapted").exists()
+
+
+@pytest.mark.parametrize("model", [None, "tiny"])
+def test_a_dry_run_follows_the_options(model: str | None, tiny_model: Path) -> None:
+    named = ["-m", tiny_model] if model else []
+    said = run("adapt", "nowhere", "--dry-run", "--iterations", 30, "--rate", 2e-4, *named)
+    assert said.exit_code == 0, said.output
+    assert said.stdout.count("30 micro-batches of 10 at a rate of 0.0002") == 2
+    assert " 0.0 " not in said.stdout
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
-    [("", "holds no lines"), (",1.0,2.0,Ann.\n", "1 line with text"), (",1.0,9.0,A.\n,2.0,9.5,B.\n", "overlap")],
+    [
+        ("", "holds no lines"),
+        (",6.0,9.0,\n,10.0,13.0, \n", "0 lines with text"),
+        (",1.0,9.0,A.\n,2.0,9.5,B.\n", "overlap"),
+    ],
 )
 def test_bad_corrections_change_nothing(rows: str, told: str, project: Path, tmp_path: Path) -> None:
     table = tmp_path / "c.csv"
@@ -151,6 +178,22 @@ def test_bad_corrections_change_nothing(rows: str, told: str, project: Path, tmp
         adapt(None, project, table, tmp_path / "adapted")
     assert cues_of(project) == before
     assert not (tmp_path / "adapted").exists()
+
+
+def test_the_table_of_a_second_round_can_be_given_as_it_is(project: Path, tmp_path: Path) -> None:
+    folder, table = tmp_path / "p", tmp_path / "c.csv"
+    shutil.copytree(project, folder)
+    with ProjectStore(folder) as store:
+        for cue in [cue for cue in store.cues if not cue.settled][::4]:
+            store.edit_cue(replace(cue, status=Status.APPROVED))
+        approved, drafts = ([cue for cue in store.cues if cue.settled is settled] for settled in (True, False))
+    picked = run("pick", folder, "-n", len(drafts), "-o", table)
+    assert picked.exit_code == 0, picked.output
+    with ProjectStore(folder, read_only=True) as store:
+        scenes, notes = corrected_scenes(store, table)
+    assert {scene.visual for scene in scenes} == {cue.visual for cue in (*approved, *drafts)}
+    assert f"Learnt from {len(drafts)} corrections and {len(approved)} cues approved before." in notes
+    assert any("the words are still the model's own" in note for note in notes)
 
 
 def test_an_adapter_is_not_written_over_something_else(project: Path, tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
+
+if TYPE_CHECKING:
+    from calvin.model import CalvinConfig
+    from calvin.training.adapt import AdaptConfig
 
 
 def adapt(
@@ -16,7 +20,7 @@ def adapt(
     corrections: Annotated[
         Path | None,
         typer.Option("--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.",
-                     show_default="the approved cues"),
+                     show_default="the approved cues alone"),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
     model: Annotated[
@@ -39,8 +43,9 @@ def adapt(
 ) -> None:  # fmt: skip
     """Tune the model to this film: its characters, and the way you write.
 
-    About 20 scenes do (`calvin pick` proposes them). Corrections from a file become approved cues of the project. Only
-    what was trained is saved; `calvin describe PROJECT --adapter FOLDER` then rewrites the cues that nobody approved.
+    About 20 scenes do (`calvin pick` proposes them). Corrections from a file become approved cues of the project; those
+    approved before are learnt too. Only what was trained is saved; `calvin describe PROJECT --adapter FOLDER` then
+    rewrites the cues that nobody approved.
 
     Examples:
 
@@ -48,32 +53,20 @@ def adapt(
 
         calvin describe film.calvin --adapter adapted
     """
-    from calvin.captioners.calvin import Calvin, find_model
-    from calvin.model.assemble import full_size_config
-    from calvin.model.loading import CALVIN, load_config
+    from calvin.captioners.calvin import Calvin
     from calvin.studio import adapt as studio
     from calvin.studio.corrections import check_target
-    from calvin.training.adapt import adapt_config
-    from calvin.training.adapt_cost import adapt_cost
 
+    changes = {"seed": seed, "steps": iterations, "max_lr": rate}
+    changes = {name: value for name, value in changes.items() if value is not None}
     if dry_run:
-        for name, config in (
-            (model or "The bundled model", load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")),
-            ("7B", full_size_config()),
-        ):
-            say(f"{name}:")
-            for line in adapt_cost(config, adapt_config(config)):
-                say(f"  {line}")
+        _dry_run(model, changes, yes)
         return
     check_target(out)
     base = Calvin.from_pretrained(model, agree=opening(yes).agree)
-    settings = adapt_config(base.model.config)
-    changes = {"seed": seed, "steps": iterations, "max_lr": rate}
-    loop = settings.loop.changed(**{name: value for name, value in changes.items() if value is not None})
+    settings = _settings(base.model.config, changes)
     with ProgressView() as progress:
-        made = studio.adapt(
-            base, project, corrections, out, settings.changed(loop=loop), regularisation, check, progress
-        )
+        made = studio.adapt(base, project, corrections, out, settings, regularisation, check, progress)
     say(f"{made.folder}: adapted to {made.scenes} scenes")
     for effect in made.effects:
         for line in effect.lines():
@@ -81,3 +74,23 @@ def adapt(
     for note in made.notes:
         warn(f"Note: {note}")
     say(f"Next: calvin describe {project} --adapter {made.folder}")
+
+
+def _settings(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:
+    from calvin.training.adapt import adapt_config
+
+    settings = adapt_config(config)
+    return settings.changed(loop=settings.loop.changed(**changes))
+
+
+def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
+    from calvin.captioners.calvin import find_model
+    from calvin.model.assemble import full_size_config
+    from calvin.model.loading import CALVIN, load_config
+    from calvin.training.adapt_cost import adapt_cost
+
+    own = load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")
+    for name, config in ((model or "The bundled model", own), ("7B", full_size_config())):
+        say(f"{name}:")
+        for line in adapt_cost(config, _settings(config, changes)):
+            say(f"  {line}")

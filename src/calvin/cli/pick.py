@@ -17,9 +17,10 @@ def pick(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV to correct the scenes in.")] = None,
 ) -> None:
     """Propose the scenes that are worth describing by hand: where each main character first appears, then scenes that
-    are unlike those before. What a person described already is left out.
+    are unlike those before. What a person described already is left out, and who appeared in it counts as seen.
 
     The CSV holds the cues as they are: put your own words in the column `text`, then `calvin adapt --corrections` it.
+    A row left as it is counts as approved; empty its text to leave it out.
 
     Example:
 
@@ -33,8 +34,7 @@ def pick(
     if out is not None:
         write_picks(picks, out)
     for found in picks:
-        span = found.cue.span if found.cue else found.plan.span
-        say(f"{format_timecode(span.start_ms)} - {format_timecode(span.end_ms)}  {found.reason}")
+        say(f"{format_timecode(found.span.start_ms)} - {format_timecode(found.span.end_ms)}  {found.reason}")
         say(f"    {found.cue.text if found.cue else '(no cue)'}")
     if out is not None:
         say(f"{out}: {len(picks)} scenes to correct")

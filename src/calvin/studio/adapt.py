@@ -8,7 +8,7 @@ the fifth left out; and on scenes that nobody corrected.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +28,7 @@ from calvin.core.types import Scene
 from calvin.data import FeatureStore
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
+from calvin.model.modeling import adapter_of
 from calvin.model.tuning import save_adapter
 from calvin.studio.cast import Cast, cast_of_names
 from calvin.studio.corrections import (
@@ -40,10 +41,10 @@ from calvin.studio.corrections import (
 )
 from calvin.studio.effect import CaptionFacts, Effect, caption_all
 from calvin.studio.film import project_folder
-from calvin.studio.pick import open_project_features
+from calvin.studio.pick import open_project_features, told_presence
 from calvin.studio.presence import speakers_of
 from calvin.studio.store import ProjectStore
-from calvin.training.adapt import AdaptConfig, FewshotScene, adapt_config, base_kept, tune
+from calvin.training.adapt import AdaptConfig, FewshotBatches, FewshotScene, adapt_config, base_kept, tune
 
 WORK = "adapting"
 ENOUGH_TO_LEAVE_OUT = 10
@@ -76,16 +77,17 @@ def adapt(
     Args:
         model: the base: a folder, a hub id, a bundled name or an opened one; None: the bundled model.
         film: a project folder, or the film whose project `<film stem>.calvin` lies in the current folder.
-        corrections: a script file (CSV, VTT, ...) or a list; they become approved cues. None: the approved cues.
+        corrections: a script file (CSV, VTT, ...) or a list; they become approved cues, and those approved before are
+            learnt too. None: the approved cues.
         out: the adapter's folder.
         config: by default the paper's settings, with a rate fit for the model's size.
         regularisation: scenes of other films (`calvin data regularisation`); by default those that came with calvin.
         check: measure what it does on a fifth of the scenes, tuning once more without them.
 
-    Raises:
+    Raises (before anything is changed):
         StoreError: no such project, no frame vectors of this model, corrections that cannot be used.
         UsageError: `out` holds something else, or the model carries an adapter already.
-        DataError, FeatureError: no regularisation scenes for this model's encoder, or not enough.
+        DataError, FeatureError: no regularisation scenes for this model's encoder, or a scene too long to learn.
     """
     folder, target = Path(film), Path(out)
     folder = project_folder(folder, None, False) if folder.is_file() else folder
@@ -93,24 +95,46 @@ def adapt(
     with ProjectStore(folder, must_exist=True) as store:
         given, notes = corrected_scenes(store, corrections) if corrections is not None else (approved_scenes(store), [])
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
-        if isinstance(base, AdaptedCalvin):
+        if isinstance(base, AdaptedCalvin) or adapter_of(base.model) is not None:
             raise UsageError("The model carries an adapter already: adapt the base it was made from.")
         config = config or adapt_config(base.model.config)
-        regular = regular_scenes(base, regularisation, round(len(given) * config.regularisation))
+        wanted = round(len(given) * config.regularisation)
+        regular = regular_scenes(base, regularisation, wanted, fewer=True)
         with open_project_features(store, base.encoder.hash) as features:
             work = _Work(base, store, features, config, regular, known_names(store, given), given, progress)
             scenes = [work.scene(one) for one in given]
+            work.batches(scenes)
             if corrections is not None:
                 approve(store, given)
             effects = work.left_out(scenes) if check and len(scenes) >= ENOUGH_TO_LEAVE_OUT else []
             effects += work.make(scenes, target)
     shutil.rmtree(store.folder / WORK, ignore_errors=True)
+    notes += _shortfalls(len(scenes), wanted, len(regular), check)
     notes += [warning for effect in effects for warning in effect.warnings()]
     return Adaptation(target, len(scenes), tuple(effects), tuple(notes))
 
 
-def regular_scenes(base: Calvin, path: str | Path | None, count: int) -> list[RegularScene]:
+def _shortfalls(scenes: int, wanted: int, regular: int, check: bool) -> list[str]:
+    """What was done with less than it takes."""
+    notes = []
+    if regular < wanted:
+        notes.append(
+            f"{wanted} scenes of other films were asked for, but there are {regular}: all of them were used. "
+            "`calvin data regularisation` builds more."
+        )
+    if check and scenes < ENOUGH_TO_LEAVE_OUT:
+        notes.append(
+            f"With {scenes} scenes none was left out to measure the effect on: from {ENOUGH_TO_LEAVE_OUT} on, a fifth "
+            "is."
+        )
+    return notes
+
+
+def regular_scenes(base: Calvin, path: str | Path | None, count: int, fewer: bool = False) -> list[RegularScene]:
     """At least `count` scenes of other films: those of a file, or those that came with calvin.
+
+    Args:
+        fewer: take what there is where it is fewer.
 
     Raises:
         DataError, FeatureError: none for this encoder, or not enough.
@@ -124,7 +148,7 @@ def regular_scenes(base: Calvin, path: str | Path | None, count: int) -> list[Re
             "with `calvin data regularisation` and give them with --regularisation."
         )
     scenes = read_regularisation(found, base.encoder, base.max_frames)
-    if len(scenes) < count:
+    if not scenes or (len(scenes) < count and not fewer):
         raise DataError(
             f"{count} regularisation scenes are needed, but {found} holds {len(scenes)}: build more with --count."
         )
@@ -182,10 +206,14 @@ class _Work:
         self.texts = sorted(texts.items())
 
     def scene(self, one: Described) -> FewshotScene:
-        earlier = [text for span, text in self.texts if span.start_ms < one.visual.start_ms]
-        before = earlier[-max(3, self.config.context) :]
-        name = f"{one.visual.start_ms}-{one.visual.end_ms}"
-        return FewshotScene(name, one.text, self.names.meant(one.text, before), self.vectors(one.visual), tuple(before))
+        before = self.earlier(one.visual, max(3, self.config.context))
+        entities = self.names.meant(one.text, before)
+        return FewshotScene(_name(one.visual), one.text, entities, self.vectors(one.visual), before, one.where)
+
+    def earlier(self, visual: Span, count: int) -> tuple[str, ...]:
+        """The last `count` texts before a scene, whoever wrote them."""
+        found = [text for span, text in self.texts if span.start_ms < visual.start_ms]
+        return tuple(found[-count:]) if count else ()
 
     def vectors(self, span: Span) -> np.ndarray:
         return self.features.scene(self.film_id, span, self.base.max_frames)
@@ -194,39 +222,54 @@ class _Work:
         """Tuned without a fifth of the scenes, on these."""
         count = max(2, len(scenes) // 5)
         order = np.random.default_rng([self.config.loop.seed, 3]).permutation(len(scenes))
-        left, kept = [scenes[i] for i in sorted(order[:count])], [scenes[i] for i in sorted(order[count:])]
-        requests = [self.request(scene.id, scene.image_embeds, scene.context) for scene in left]
-        allowed = [scene.entities for scene in left]
+        left, kept = sorted(order[:count]), [scenes[i] for i in sorted(order[count:])]
+        spans = [self.given[i].visual for i in left]
         with base_kept(self.base.model):
-            before = caption_all(self.base, requests)
+            before = caption_all(self.base, self.requests(spans, self.as_described))
             adapted = self.tuned(kept)
-            after = caption_all(adapted, requests)
+            after = caption_all(adapted, self.requests(spans, self.as_adapted))
         about = f"scenes left out, tuned on the other {len(kept)}"
-        return [self.effect(about, before, after, allowed, exact=True)]
+        return [self.effect(about, before, after, [scenes[i].entities for i in left], exact=True)]
 
     def make(self, scenes: Sequence[FewshotScene], target: Path) -> list[Effect]:
         """The adapter from all scenes, saved, and what it does on scenes that nobody corrected."""
-        known = {scene.id for scene in scenes}
-        plans = [p for p in self.store.plans if f"{p.visual.start_ms}-{p.visual.end_ms}" not in known]
-        plans = [plans[i] for i in _spread(len(plans), UNSEEN)]
-        requests = [self.request(str(plan.id), self.vectors(plan.visual), ()) for plan in plans]
+        settled = [cue for cue in self.store.cues if cue.settled]
+        unseen = [plan.visual for plan in self.store.plans if not any(plan.taken_by(cue) for cue in settled)]
+        spans = [unseen[i] for i in _spread(len(unseen), UNSEEN)]
         everyone = [person.name for person in self.names.cast.characters]
         with base_kept(self.base.model):
-            before = caption_all(self.base, requests)
+            before = caption_all(self.base, self.requests(spans, self.as_described))
             adapted = self.tuned(scenes)
-            after = caption_all(adapted, requests)
+            after = caption_all(adapted, self.requests(spans, self.as_adapted))
             about = "scenes that nobody corrected"
-            effects = [self.effect(about, before, after, [everyone] * len(plans))] if plans else []
+            effects = [self.effect(about, before, after, [everyone] * len(spans))] if spans else []
             save_adapter(self.base.model, target, self.facts(scenes, effects), half=True)
         return effects
 
-    def request(self, name: str, embeds: np.ndarray, context: tuple[str, ...]) -> CaptionRequest:
-        count = self.config.context
-        prompt = Prompt(self.config.question, context[-count:] if count else ())
-        return CaptionRequest(Scene(name, self.film_id, Span(0, 1), embeds), prompt)
+    def requests(self, spans: Sequence[Span], prompt: Callable[[Span], Prompt]) -> list[CaptionRequest]:
+        scenes = [Scene(_name(span), self.film_id, span, self.vectors(span)) for span in spans]
+        return [CaptionRequest(scene, prompt(scene.span)) for scene in scenes]
+
+    def as_described(self, visual: Span) -> Prompt:
+        """As the base was asked when it described the project, so that what it wrote there is what is compared."""
+        request = self.store.get("request") or {}
+        names = (told_presence(self.store) or {}).get(visual, ()) if "cast" in request else ()
+        # Where an adapter described the project last, `context` is the adapter's.
+        count = 0 if names and request.get("names_alone", True) else request.get("own_context", request.get("context"))
+        return Prompt(request.get("question", self.config.question), self.earlier(visual, count or 0), names)
+
+    def as_adapted(self, visual: Span) -> Prompt:
+        return Prompt(self.config.question, self.earlier(visual, self.config.context))
+
+    def batches(self, scenes: Sequence[FewshotScene]) -> FewshotBatches:
+        """
+        Raises:
+            DataError: a scene cannot be learnt.
+        """
+        return FewshotBatches(scenes, self.regular, self.base.processor, self.config)
 
     def tuned(self, scenes: Sequence[FewshotScene]) -> AdaptedCalvin:
-        key = repr([self.base.fingerprint, self.config, [(s.id, s.caption, s.entities, s.context) for s in scenes]])
+        key = repr([self.base.fingerprint, self.config, self.batches(scenes).identity])
         folder = self.store.folder / WORK / sha256(key.encode()).hexdigest()[:12]
         tune(self.base.model, self.base.processor, scenes, self.regular, self.config, folder, self.progress)
         return AdaptedCalvin.over(self.base, context=self.config.context)
@@ -247,10 +290,14 @@ class _Work:
             "film": {"title": film.title, "sha256": film.sha256} if film else {},
             "context": self.config.context,
             "settings": self.config.model_dump(mode="json"),
-            "regularisation_scenes": round(len(scenes) * self.config.regularisation),
+            "regularisation_scenes": min(round(len(scenes) * self.config.regularisation), len(self.regular)),
             "scenes": [{"visual_ms": s.id, "caption": s.caption, "entities": list(s.entities)} for s in scenes],
             "effects": [effect.to_json() for effect in effects],
         }
+
+
+def _name(visual: Span) -> str:
+    return f"{visual.start_ms}-{visual.end_ms}"
 
 
 def _spread(total: int, count: int) -> list[int]:

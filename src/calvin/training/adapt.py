@@ -18,6 +18,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt, fewshot_caption, regularisation_caption
+from calvin.core.tokens import Encoded, TokenLayout
 from calvin.data import collate
 from calvin.data.regularisation import RegularScene
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
@@ -66,13 +67,17 @@ def adapt_config(config: CalvinConfig) -> AdaptConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FewshotScene:
-    """A scene of the film as a person describes it: frame vectors [k, D], who is in it, the captions before it."""
+    """A scene of the film as a person describes it: frame vectors [k, D], who is in it, the captions before it.
+
+    `where` names it to people, else `id` does.
+    """
 
     id: str
     caption: str
     entities: tuple[str, ...]
     image_embeds: np.ndarray
     context: tuple[str, ...] = ()
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +85,14 @@ class _Row:
     prompt: Prompt
     answer: str
     embeds: np.ndarray
+
+
+def _encode(layout: TokenLayout, row: _Row, name: str) -> Encoded:
+    try:
+        return layout.encode(row.prompt, row.answer)
+    except DataError as error:
+        told = str(error).rstrip(".")
+        raise DataError(f"{name} cannot be learnt: {told[:1].lower()}{told[1:]}. Say it in fewer words.") from error
 
 
 class FewshotBatches:
@@ -94,15 +107,16 @@ class FewshotBatches:
     ) -> None:
         """
         Raises:
-            DataError: too few scenes, or fewer regularisation scenes at hand than the settings ask for.
+            DataError: too few scenes, no regularisation scenes though the settings ask for some (fewer than that are
+                all taken), or a scene that cannot be learnt, which is named.
         """
         wanted = round(len(scenes) * config.regularisation)
         if len(scenes) < LEAST_SCENES:
             raise DataError(f"Adapting takes at least {LEAST_SCENES} described scenes of the film, not {len(scenes)}.")
-        if wanted > len(regular):
+        if wanted and not regular:
             raise DataError(
-                f"{len(scenes)} scenes need {wanted} regularisation scenes, but there are {len(regular)}: build more "
-                "with `calvin data regularisation`."
+                f"{len(scenes)} scenes need {wanted} regularisation scenes, but there are none: build some with "
+                "`calvin data regularisation`."
             )
         rng = np.random.default_rng([config.loop.seed, 1])
         chosen = [regular[i] for i in rng.permutation(len(regular))[:wanted]]
@@ -118,8 +132,10 @@ class FewshotBatches:
             _Row(Prompt(config.question), regularisation_caption(scene.caption), scene.image_embeds) for scene in chosen
         ]
         self.config, self.pad = config, processor.pad_token_id
+        names = [scene.where or f"Scene {scene.id}" for scene in scenes]
+        names += ["A regularisation scene"] * len(chosen)
         layout = processor.layout()
-        self.encoded = [layout.encode(row.prompt, row.answer) for row in self.rows]
+        self.encoded = [_encode(layout, row, name) for row, name in zip(self.rows, names, strict=True)]
         self._order = lru_cache(4)(self._permutation)
 
     @property
@@ -153,7 +169,7 @@ def tune(
     """Train Q-Former, linear layer and a fresh LoRA on the film, in place; resumable from `folder`.
 
     Raises:
-        DataError: too few scenes.
+        DataError: too few scenes, or one that cannot be learnt.
         UsageError: the model carries an adapter already.
         CheckpointError: `folder` holds a run on other scenes or settings.
     """

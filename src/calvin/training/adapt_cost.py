@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,12 +43,36 @@ class AdaptCost:
 def adapt_cost(config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = False) -> list[str]:
     """The cost of tuning a model of this configuration, in sentences."""
     cost = AdaptCost.of(config, adapt, checkpointing)
-    needs, flops = cost.needs, adapt.loop.steps * cost.flops
+    needs, flops, loop = cost.needs, adapt.loop.steps * cost.flops, adapt.loop
     return [
-        f"{cost.trained / 1e6:,.1f} of {cost.parameters / 1e6:,.0f} million parameters are trained; the adapter takes "
-        f"{2 * cost.trained / 2**20:,.0f} MiB.",
-        f"A GPU needs {needs.total / 2**30:,.1f} GiB: weights {needs.weights / 2**30:,.1f}, training "
-        f"{needs.training / 2**30:,.1f}, activations {needs.activations / 2**30:,.1f}.",
-        f"{adapt.loop.steps} micro-batches of {adapt.batch_size} take {flops / 1e15:,.2f} PFLOP, some "
-        f"{flops / (A100_FLOPS * UTILISATION) / 60:,.1f} minutes on an A100 (assumed: {UTILISATION:.0%} of its peak).",
+        f"{_number(cost.trained)} of {_number(cost.parameters)} parameters are trained; the adapter takes "
+        f"{_size(2 * cost.trained)}.",
+        f"A GPU needs {_size(needs.total)}: weights {_size(needs.weights)}, training {_size(needs.training)}, "
+        f"activations {_size(needs.activations)}.",
+        f"{loop.steps} micro-batches of {adapt.batch_size} at a rate of {loop.max_lr:g} take {_operations(flops)}, "
+        f"{_time(flops / (A100_FLOPS * UTILISATION))} on an A100 (assumed: {UTILISATION:.0%} of its peak).",
     ]
+
+
+def _in(value: float, units: Sequence[tuple[str, float]]) -> str:
+    """A value in the largest unit of which it has one, else in the last."""
+    name, size = next(((name, size) for name, size in units if value >= size), units[-1])
+    return f"{value / size:,.1f} {name}"
+
+
+def _number(count: float) -> str:
+    return f"{count:,.0f}" if count < 1e5 else _in(count, (("billion", 1e9), ("million", 1e6)))
+
+
+def _size(count: float) -> str:
+    return _in(count, (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)))
+
+
+def _operations(count: float) -> str:
+    return _in(count, (("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6)))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    return "some " + _in(seconds, (("hours", 3600), ("minutes", 60), ("seconds", 1)))

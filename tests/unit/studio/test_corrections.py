@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Status
-from calvin.studio.corrections import Correction, approve, approved_scenes, corrected_scenes
+from calvin.studio.corrections import Correction, approve, approved_scenes, corrected_scenes, free_part
 from calvin.studio.rows import FilmRow, Plan
 from calvin.studio.store import ProjectStore
 
@@ -37,7 +38,12 @@ def test_corrections_become_approved_and_the_rest_stays(store: ProjectStore, tmp
     assert [(scene.visual, scene.text) for scene in scenes] == [
         (PLANS[0].visual, "Ann waves."), (PLANS[1].visual, "Draft 2."), (PLANS[3].visual, "Bob sits."),
     ]  # fmt: skip
-    assert notes == ["1 correction without text left out."]
+    assert notes == [
+        "1 correction without text left out.",
+        "In 1 of 3 corrections the words are still the model's own: they count as approved, and are learnt like yours. "
+        "Empty the text of a row to leave it out.",
+    ]
+    assert scenes[0].where == f"{path}: line 2 at 00:00:00.000"
     assert {cue.status for cue in store.cues} == {Status.DRAFT}, "nothing is changed before it is approved"
     approve(store, scenes)
     assert [(cue.text, cue.author, cue.status) for cue in store.cues] == [
@@ -78,3 +84,64 @@ def test_corrections_may_come_from_python(store: ProjectStore) -> None:
     assert [scene.text for scene in scenes] == ["Ann.", "Bob."]
     with pytest.raises(StoreError, match="0 approved cues"):
         approved_scenes(store)
+
+
+def test_what_was_approved_before_is_learnt_too_and_the_file_wins(store: ProjectStore, tmp_path: Path) -> None:
+    approve(store, corrected_scenes(store, [Correction(Span(0, 900), "Ann."), Correction(Span(1000, 1900), "Bob.")])[0])
+    path = tmp_path / "c.csv"
+    path.write_text("id,in,out,text\ncue-2,1.0,1.9,Bob waves.\n,3.0,3.9,Cy sits.\n")
+    scenes, notes = corrected_scenes(store, path)
+    assert [scene.text for scene in scenes] == ["Ann.", "Bob waves.", "Cy sits."]
+    assert notes == ["Learnt from 2 corrections and 1 cue approved before."]
+    assert scenes[0].where == "cue-1 at 00:00:00.000"
+    alone, _ = corrected_scenes(store, [Correction(Span(3000, 3900), "Cy sits.")])
+    assert [scene.text for scene in alone] == ["Ann.", "Bob.", "Cy sits."], "one more is enough"
+    approve(store, scenes)
+    assert [cue.text for cue in store.cues] == ["Ann.", "Bob waves.", "Draft 3.", "Cy sits."]
+
+
+def test_words_that_a_person_approved_as_they_were_are_not_told_again(store: ProjectStore) -> None:
+    words = [Correction(Span(0, 900), "Draft 1."), Correction(Span(1000, 1900), "Bob.")]
+    for told in (1, 0):
+        scenes, notes = corrected_scenes(store, words)
+        assert sum("still the model's own" in note for note in notes) == told
+        approve(store, scenes)
+    assert [cue.author for cue in store.cues[:2]] == [Author.MODEL, Author.HUMAN]
+
+
+def test_the_same_words_elsewhere_are_another_scene(store: ProjectStore) -> None:
+    scenes, _ = corrected_scenes(
+        store, [Correction(Span(0, 900), "Ann."), Correction(Span(3000, 3900), store.cues[1].text)]
+    )
+    assert [scene.visual for scene in scenes] == [PLANS[0].visual, PLANS[3].visual]
+
+
+def test_a_cue_that_runs_on_is_not_talked_over(store: ProjectStore) -> None:
+    store.edit_cue(replace(store.cues[2], span=Span(2000, 3300)))
+    scenes, _ = corrected_scenes(store, [Correction(Span(0, 900), "Ann."), Correction(Span(3300, 3900), "Bob.")])
+    approve(store, scenes)
+    assert [(cue.span, cue.visual) for cue in store.cues][2:] == [
+        (Span(2000, 3300), PLANS[2].visual), (Span(3300, 3900), PLANS[3].visual),
+    ]  # fmt: skip
+
+
+def test_what_is_free_of_a_place() -> None:
+    place = Span(10, 20)
+    assert free_part(place, []) == place
+    assert free_part(place, [Span(0, 10), Span(20, 30)]) == place
+    assert free_part(place, [Span(0, 12), Span(18, 25)]) == Span(12, 18)
+    assert free_part(place, [Span(11, 15), Span(12, 13)]) == Span(15, 20)
+    assert free_part(place, [Span(5, 25), Span(0, 11)]) is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\0\0\0\0binary\0"])
+def test_a_file_that_cannot_be_read_is_called_what_it_is(
+    content: bytes | None, store: ProjectStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match="corrections") as caught:
+        corrected_scenes(store, path)
+    assert "ubtitle" not in str(caught.value)
+    assert str(path) in str(caught.value)

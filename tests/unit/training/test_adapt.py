@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ import torch
 
 from calvin.core.errors import DataError
 from calvin.data.regularisation import RegularScene
-from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
+from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import load_adapter, save_adapter
 from calvin.training.adapt import PAPER, SMALL, AdaptConfig, FewshotBatches, FewshotScene, adapt_config, base_kept, tune
+from calvin.training.adapt_cost import adapt_cost
 
 Loaded = tuple[CalvinForConditionalGeneration, CalvinProcessor]
 QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=4), batch_size=4, lora_rank=2, lora_alpha=4)
@@ -73,8 +75,38 @@ def test_the_mix_is_half_this_film_and_half_others_each_once_an_epoch(loaded: Lo
 def test_too_little_to_learn_from_is_refused(loaded: Loaded) -> None:
     with pytest.raises(DataError, match="at least 2 described scenes"):
         FewshotBatches(scenes(1), regular(), loaded[1], QUICK)
-    with pytest.raises(DataError, match="need 5 regularisation scenes, but there are 4"):
-        FewshotBatches(scenes(), regular(4), loaded[1], QUICK)
+    with pytest.raises(DataError, match="need 5 regularisation scenes, but there are none"):
+        FewshotBatches(scenes(), [], loaded[1], QUICK)
+    assert len(FewshotBatches(scenes(), [], loaded[1], QUICK.changed(regularisation=0)).rows) == 5
+
+
+def test_where_there_are_fewer_scenes_of_other_films_all_are_taken(loaded: Loaded) -> None:
+    assert len(FewshotBatches(scenes(), regular(4), loaded[1], QUICK).rows) == 9
+
+
+def test_a_scene_too_long_to_learn_is_named(loaded: Loaded) -> None:
+    long = replace(scenes(1)[0], caption="a " * 900)
+    with pytest.raises(DataError, match=r"^Scene 0 cannot be learnt: a sample of \d+ tokens does not fit into 512"):
+        FewshotBatches([*scenes()[1:], long], regular(), loaded[1], QUICK)
+    with pytest.raises(DataError, match=r"^c.csv: line 3 at 00:00:01.000 cannot be learnt.* fewer words"):
+        FewshotBatches(
+            [*scenes()[1:], replace(long, where="c.csv: line 3 at 00:00:01.000")], regular(), loaded[1], QUICK
+        )
+
+
+def test_the_cost_follows_the_settings_in_units_that_show_it(loaded: Loaded) -> None:
+    def last(config: CalvinConfig, settings: AdaptConfig) -> str:
+        return adapt_cost(config, settings)[-1]
+
+    tiny = loaded[0].config
+    lines = adapt_cost(tiny, SMALL)
+    assert not any(" 0.0 " in line or "0.00 " in line for line in lines), lines
+    assert "MFLOP" in lines[-1] or "GFLOP" in lines[-1]
+    assert "less than a second" in lines[-1]
+    large = last(full_size_config(), PAPER)
+    assert large.startswith("100 micro-batches of 10 at a rate of 1e-05 take 2.6 PFLOP")
+    changed = last(full_size_config(), PAPER.changed(loop=PAPER.loop.changed(steps=200, max_lr=1e-4)))
+    assert changed.startswith("200 micro-batches of 10 at a rate of 0.0001 take 5.1 PFLOP")
 
 
 def test_afterwards_the_base_is_the_base_and_the_adapter_brings_the_rest_back(
