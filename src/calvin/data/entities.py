@@ -13,7 +13,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_COMMON = _words(
+COMMON = _words(
     """a about above across after again against all along alone already also although always among an and another any
     anyone are around as at away back be before behind below beneath beside besides between beyond both but by cars
     children clouds crowds dawn day down during dusk each eight either eventually every everyone everything eyes
@@ -37,9 +37,9 @@ _NOT_NAMES = _words(
     Victorian Gothic Roman Greek Latin"""
 )
 _MONTHS_OR_NAMES = _words("April May June August")
-_TITLES = r"(?:Mr|Mrs|Ms|Miss|Sir|Lady|Lord|Madame|Monsieur|Uncle|Aunt|Saint|St)\b\.?"
-_RANKS = r"(?:Captain|Sergeant|Lieutenant|Colonel|General|Major|Inspector|Detective|Officer|Doctor|Dr|Professor|King"
-_RANKS += r"|Queen|Prince|Princess|Father|Sister|Brother|Agent|President|Judge|Sheriff|Nurse|Coach|Reverend)\b\.?"
+TITLES = r"(?:Mr|Mrs|Ms|Miss|Sir|Lady|Lord|Madame|Monsieur|Uncle|Aunt|Saint|St)\b\.?"
+RANKS = r"(?:Captain|Sergeant|Lieutenant|Colonel|General|Major|Inspector|Detective|Officer|Doctor|Dr|Professor|King"
+RANKS += r"|Queen|Prince|Princess|Father|Sister|Brother|Agent|President|Judge|Sheriff|Nurse|Coach|Reverend)\b\.?"
 _PLACES = _words(
     """Street Avenue Road Lane Hotel Bridge River Hall School Hospital University College Lake Mountain House Castle
     Park Station Square Island City Bar Café Cafe Airport Church Cathedral Palace Tower Theatre Theater Museum
@@ -48,7 +48,7 @@ _PLACES = _words(
 )
 _INTO_PLACES = _words("in into across inside outside through throughout around")
 _NAME = r"(?:(?:[A-Z]\.)+|[A-ZÀ-ÖØ-Þ][\w’'-]*[\w]|[A-Z])"
-_RUN = re.compile(rf"(?<![\w’'-])(?:{_TITLES}\s+|{_RANKS}\s+)*{_NAME}(?:\s+(?:(?:of|de|van|von|la|le)\s+)?{_NAME})*")
+_RUN = re.compile(rf"(?<![\w’'-])(?:{TITLES}\s+|{RANKS}\s+)*{_NAME}(?:\s+(?:(?:of|de|van|von|la|le)\s+)?{_NAME})*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SEVERAL = re.compile(r"\bsomeone(?:, someone)*,? and someone\b", re.IGNORECASE)
 
@@ -68,7 +68,7 @@ class EntityStripper:
 
     def __init__(self, names: Collection[str] = (), corpus: Iterable[str] = ()) -> None:
         self.names = {part for name in names for part in name.split()}
-        self.small = set(_COMMON)
+        self.small = set(COMMON)
         for caption in corpus:
             self.small.update(word for word in _WORD.findall(caption) if word.islower())
 
@@ -117,7 +117,7 @@ class EntityStripper:
         previous = re.search(r"(\w+)\W+$", before)
         if words[-1] in _PLACES and words[0] not in self.names:
             said = f"the {words[-1].lower()}"
-        elif re.fullmatch(_RANKS, words[0]):
+        elif re.fullmatch(RANKS, words[0]):
             said = f"the {words[0].rstrip('.').lower()}".replace("the dr", "the doctor")
         elif previous and previous[1].lower() in _INTO_PLACES and not set(words) & self.names:
             said = "a place"
@@ -129,7 +129,7 @@ class EntityStripper:
 
     def _is_common(self, word: str, length: int, caption: str, start: int) -> bool:
         bare = re.sub(r"['’]s$", "", word)
-        if bare in self.names or re.fullmatch(f"{_TITLES}|{_RANKS}", word):
+        if bare in self.names or re.fullmatch(f"{TITLES}|{RANKS}", word):
             return False
         if bare.lower() in self.small or word.lower() in self.small:
             return True

@@ -21,8 +21,12 @@ from calvin.studio.cast import Cast, PresenceSettings, Told, cast_of_names
 from calvin.studio.rows import Line
 
 PRESENCE = "presence.jsonl"
-_RIDGE = 0.1
-"""Of the mean variance, added to every direction before whitening, so that noise is not blown up."""
+_RIDGE = 30.0
+"""Of the mean variance, added to every direction before whitening. Whitened hard (0.1), noise drowns the looks: on
+training puppet films 66 to 68% of pairs of a scene with and one without the person come in order, with this 83 to 86%.
+"""
+_ENOUGH = 20
+"""Scenes from which on contrasts are told: of fewer, too many real characters fall below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,15 @@ class Guess:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CharacterBank:
-    """The likeness of each scene to each character: `scores[name]` [scenes], in spreads above the film's mean."""
+    """The likeness of each scene to each character: `scores[name]` [scenes], in spreads above the film's mean.
+
+    `contrast[name]`, of those with pictures, tells whether they are in the film at all, which the scores, made within
+    the film, do not: how far the scenes' likeness to the pictures spreads, in spreads of their likeness to one of the
+    film's own frames. Empty for films of few scenes.
+    """
 
     scores: Mapping[str, np.ndarray]
+    contrast: Mapping[str, float]
 
     @classmethod
     def build(
@@ -62,22 +72,40 @@ class CharacterBank:
         """
         if any(array.shape[1] != vectors.shape[1] for array in portraits.values()):
             raise DataError("The pictures of the cast were encoded by another encoder than the film.")
-        frames = vectors.astype(np.float64)
-        mean = frames.mean(axis=0)
-        variances, axes = np.linalg.eigh(np.cov(frames - mean, rowvar=False))
-        whiten = axes / np.sqrt(np.maximum(variances, 0) + _RIDGE * max(variances.mean(), 1e-12))
-        unit = _unit((frames - mean) @ whiten)  # [T, D]
+        unit, pictures = _whitened(vectors.astype(np.float64), portraits)
+        scenes = [slice(*span.frame_range(fps, len(unit))) for span in spans]
+        means = np.stack([unit[scene].mean(axis=0) for scene in scenes])  # [scenes, D]
         scores = {}
         for name in dict.fromkeys((*portraits, *seen)):
             parts = []
-            if name in portraits:
-                likeness = (unit @ _unit((portraits[name] - mean) @ whiten).T).max(axis=1)  # [T]
+            if name in pictures:
+                likeness = (unit @ pictures[name].T).max(axis=1)  # [T]
                 parts.append(unit[np.argsort(-likeness)[:exemplars]])
             parts += [unit[slice(*span.frame_range(fps, len(unit)))] for span in seen.get(name, ())]
-            likeness = unit @ _unit(np.concatenate(parts).mean(axis=0, keepdims=True))[0]  # [T]
-            scenes = np.array([likeness[slice(*span.frame_range(fps, len(unit)))].mean() for span in spans])
-            scores[name] = (scenes - scenes.mean()) / max(float(scenes.std()), 1e-9)
-        return cls(scores)
+            like = means @ _unit(np.concatenate(parts).mean(axis=0, keepdims=True))[0]  # [scenes]
+            scores[name] = (like - like.mean()) / max(float(like.std()), 1e-9)
+        if len(spans) < _ENOUGH:
+            return cls(scores, {})
+        own = _own_spread(means, np.stack([unit[(scene.start + scene.stop) // 2] for scene in scenes]))
+        contrast = {name: float((means @ rows.T).std(axis=0).mean()) / own for name, rows in pictures.items()}
+        return cls(scores, contrast)
+
+
+def _whitened(frames: np.ndarray, portraits: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Frames [T, D] and pictures [n, D] as unit vectors around the film's mean."""
+    mean = frames.mean(axis=0)
+    variances, axes = np.linalg.eigh(np.cov(frames - mean, rowvar=False))
+    whiten = axes / np.sqrt(np.maximum(variances, 0) + _RIDGE * max(variances.mean(), 1e-12))
+    return _unit((frames - mean) @ whiten), {name: _unit((rows - mean) @ whiten) for name, rows in portraits.items()}
+
+
+def _own_spread(means: np.ndarray, frames: np.ndarray) -> float:
+    """How far the likeness [scenes] of the other scenes to a frame of the film spreads: the median over a frame a
+    scene. Means and frames [scenes, D].
+    """
+    likeness = means @ frames.T
+    np.fill_diagonal(likeness, np.nan)  # a frame's own scene is no other
+    return max(float(np.median(np.nanstd(likeness, axis=0))), 1e-9)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -93,7 +121,8 @@ def guess_presence(
 ) -> list[tuple[Guess, ...]]:
     """For each scene everybody who may be in it, surest first; the threshold is not yet applied.
 
-    A person's word is beyond doubt and beats the other sources; nobody is named before they are known.
+    A person's word is beyond doubt and beats the other sources; `absent` in the cast beats whom cues name too, as one
+    may be named who is not there ("Ann looks for Bob."). Nobody is named before they are known.
     """
     settings = cast.settings
     heard = [(line.span, name) for line in lines if (name := cast.resolve(line.speaker)) is not None]
@@ -109,15 +138,20 @@ def guess_presence(
                 _add(guesses, Guess(name, settings.heard if inside else settings.near, "subtitles"))
         for name, scores in bank.scores.items() if bank else ():
             _add(guesses, Guess(name, _sigmoid(settings.slope * (scores[number] - settings.offset)), "pictures"))
-        for note in told:
-            if note.span.overlap_ms(span) > 0:
-                for name in note.absent:
-                    guesses.pop(name, None)
-                for name in note.present:
-                    _add(guesses, Guess(name, 1.0, "notes"))
+        for name, word in words_on(span, told).items():
+            guesses.pop(name, None)
+            if word:
+                guesses[name] = Guess(name, 1.0, "notes")
         known = [guess for guess in guesses.values() if span.end_ms > from_ms.get(guess.name, 0)]
         found.append(tuple(sorted(known, key=lambda guess: -guess.confidence)))
     return found
+
+
+def words_on(span: Span, told: Sequence[Told]) -> dict[str, bool]:
+    """What notes say of a scene: by name, whether they are there. Whoever one note rules out is out."""
+    notes = [note for note in told if note.span.overlap_ms(span) > 0]
+    there = {name: True for note in notes for name in note.present}
+    return there | {name: False for note in notes for name in note.absent}
 
 
 def _add(guesses: dict[str, Guess], guess: Guess) -> None:
@@ -132,6 +166,14 @@ def _sigmoid(value: float) -> float:
 def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str, ...]:
     """The names of those who are sure enough to be there."""
     return tuple(guess.name for guess in guesses if guess.confidence >= settings.threshold)
+
+
+def unlike_film(bank: CharacterBank | None, cast: Cast, lines: Sequence[Line], told: Sequence[Told]) -> list[str]:
+    """Those whose pictures look like nobody in the film, and of whom no other source says that they are in it."""
+    placed = {cast.resolve(line.speaker) for line in lines}
+    placed.update(name for note in (*cast.told, *told) for name in note.present)
+    contrast = bank.contrast if bank else {}
+    return [name for name, value in contrast.items() if value < cast.settings.contrast and name not in placed]
 
 
 def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:

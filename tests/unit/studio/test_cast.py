@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,15 @@ def test_a_pronoun_means_the_last_one_named_whose_it_is(cast: Cast) -> None:
         ('[[character]]\nname = "Ann"\npictures = ["no.jpg"]', "is not there"),
         ('[[character]]\nname = "Ann"\nage = 3', "age"),
         ('[[character]]\nname = "Ann"\n[[scene]]\nstart = "0:01"\nend = "0:02"\npresent = ["Cy"]', "where Cy is"),
+        ('[[character]]\nname = "Ann"\npronouns = "(xe/xem)"', r"cast.toml, character 'Ann'.*he/him, she/her"),
+        ('[[character]]\nname = "Ann"\npronouns = "??"', r"cast.toml, character 'Ann'.*not known"),
+        ('[[character]]\nname = "Ann"\nknown_from = "twelve"', r"cast.toml, character 'Ann': known_from is 'twelve'"),
+        (
+            '[[character]]\nname = "Ann"\n[[scene]]\nstart = "0:01"\nend = "0:02"\n'
+            '[[scene]]\nstart = "0:09"\nend = "0:02"',
+            r"cast.toml, scene 2: the end, 0:02, must lie after",
+        ),
+        ('[[character]]\nname = "Ann"\n[[scene]]\nstart = "x"\nend = "0:02"', r"cast.toml, scene 1: start is 'x'"),
         ("", "character"),
         ("[[", "is not TOML"),
     ],
@@ -82,8 +92,9 @@ def test_a_pronoun_means_the_last_one_named_whose_it_is(cast: Cast) -> None:
 def test_what_cannot_be_meant_is_refused_in_one_sentence(text: str, told: str, tmp_path: Path) -> None:
     path = tmp_path / "cast.toml"
     path.write_text(text)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=told) as error:
         read_cast_file(path)
+    assert not re.search(r"\. [A-Z]", str(error.value).replace(str(path), "cast"))
 
 
 def test_names_that_two_people_share_a_part_of_need_the_whole_name() -> None:
@@ -92,3 +103,40 @@ def test_names_that_two_people_share_a_part_of_need_the_whole_name() -> None:
     assert cast.mentioned("Lee sees Ann.") == ("Ann Lee",)
     assert [person.name for person in cast_of_names(["Ann", "ann", "Cy and Di", ""]).characters] == ["ann"]
     assert cast_of_names([]).mentioned("Ann") == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("The Captain", "The dog runs."),
+        ("Man in Black", "Man walks."),
+        ("Man in Black", "Black smoke rises."),
+        ("Mrs Smith", "Mrs Jones waves."),
+        ("King Arthur", "King Edward sits."),
+        ("Old Woman", "Old men sit."),
+        ("Dr. Long", "Long shadows fall; Dr. Who."),
+    ],
+)
+def test_words_that_mean_anybody_are_nobodys_name(name: str, text: str) -> None:
+    cast = Cast((Character(name),))
+    assert cast.mentioned(text) == ()
+    assert cast.mentioned(f"Here {name} sits.") == (name,)
+    assert [cast.resolve(word) for word in ("THE", "MAN", "WOMAN", "KING", "MRS", "IN", "DR.")] == [None] * 7
+
+
+def test_proper_names_among_them_still_mean_the_person() -> None:
+    cast = Cast((Character("King Arthur"), Character("Mrs Smith"), Character("The Captain")))
+    assert cast.mentioned("Arthur sits by Smith.") == ("King Arthur", "Mrs Smith")
+    assert cast.resolve("ARTHUR") == "King Arthur"
+    assert cast.mentioned("Rain. Then the Captain nods.") == ("The Captain",)
+
+
+def test_a_word_that_an_alias_of_somebody_else_holds_names_neither() -> None:
+    cast = Cast((Character("Ann Lee"), Character("Cy", ("Bruce Lee",))))
+    assert cast.mentioned("Lee waves.") == ()
+    assert cast.resolve("LEE") is None
+
+
+def test_pronouns_may_stand_in_brackets(tmp_path: Path) -> None:
+    (tmp_path / "cast.toml").write_text('[[character]]\nname = "Ann"\npronouns = "(She/Her)"')
+    assert read_cast_file(tmp_path / "cast.toml").meant("She sits.", ["Ann bows."]) == ("Ann",)
