@@ -71,7 +71,7 @@ def loop(folder: Path, model: str | None, count: int, iterations: int) -> int:
     with ProjectStore(project, read_only=True) as store:
         picks = pick_scenes(store, count)
         drafts = store.cues
-    spans = [pick.cue.span if pick.cue else pick.plan.span for pick in picks]
+    spans = [pick.span for pick in picks]
     corrections = [Correction(span, scene_of(span, truth)[0]) for span in spans]
     base = Calvin.from_pretrained(model)
     config = adapt_config(base.model.config)
