@@ -118,3 +118,18 @@ def test_the_scene_beside_an_approved_cue_is_described_again(film: Path, tiny_mo
     assert (cues[0].text, cues[0].span.end_ms) == (first.text, into)
     assert cues[1].visual == second.visual
     assert cues[1].span.start_ms >= into
+
+
+def test_a_picture_that_cannot_be_read_costs_no_drafts(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    project, cast = tmp_path / "p", tmp_path / "cast.toml"
+    run("describe", film, "-m", tiny_model, "-o", project)
+    with ProjectStore(project, read_only=True) as store:
+        before = store.cues
+    (tmp_path / "ann.jpg").write_text("no picture")
+    cast.write_text('[[character]]\nname = "Ann"\npictures = ["ann.jpg"]\n')
+    arguments = ["describe", str(project), "-m", str(tiny_model), "--cast", str(cast)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "ann.jpg" in result.stderr
+    with ProjectStore(project, read_only=True) as store:
+        assert store.cues == before

@@ -116,7 +116,7 @@ def _compare(
 ) -> _Compared | int:  # fmt: skip
     """`counts`: held-out films, their scenes, training films. A number: so many runs are other processes' to make."""
     from calvin.captioners.calvin import find_model
-    from calvin.cli.puppet_adapt import choose_settings, draw_films, score_presence, study_films
+    from calvin.cli.puppet_adapt import TRAINING_SCENES, choose_settings, draw_films, score_presence, study_films
     from calvin.cli.puppet_eval import puppet_names
     from calvin.studio.adapt import regular_scenes
     from calvin.studio.adapt_study import Study
@@ -126,7 +126,9 @@ def _compare(
     # First what may be missing, then what takes long.
     regular = regular_scenes(base, regularisation, round(max(config.sizes) * config.adapt.regularisation))
     folder = find_model(model)
-    settings = choose_settings(draw_films(out / "films", base, folder, "train", training_films, 20, progress))
+    settings = choose_settings(
+        draw_films(out / "films", base, folder, "train", training_films, TRAINING_SCENES, progress)
+    )
     heldout = draw_films(out / "films", base, folder, "heldout", films, scenes, progress)
     puppets = study_films(heldout, settings, base.max_frames)
     study = Study(base, puppets.films, regular, config, out, progress)

@@ -9,13 +9,14 @@ was.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
@@ -29,7 +30,7 @@ from calvin.media import PlanSettings
 from calvin.media.languages import language_name, language_tag
 from calvin.studio.again import as_adapted, film_and_settings, with_adapter
 from calvin.studio.cast import Cast, read_cast_file
-from calvin.studio.casting import bring_cast
+from calvin.studio.casting import bring_cast, read_pictures
 from calvin.studio.database import is_project
 from calvin.studio.export import export_script, keep_origin
 from calvin.studio.film import FilmInHand, open_film_project, project_folder
@@ -168,10 +169,12 @@ def describe_many(
     settings = settings or DescribeSettings()
     spoken = spoken or EstimatedLength(settings.words_per_minute)
     find_writers(settings.formats)
+    # Before a project is touched, which would lose its drafts for a picture that cannot be read.
+    known = (cast, read_pictures(cast, captioner)) if cast is not None else None
     outcomes: list[Outcome] = []
     for start in range(0, len(jobs), TOGETHER):
         group = jobs[start : start + TOGETHER]
-        outcomes += _describe_group(group, captioner, settings, progress, spoken, len(jobs) > 1, cast)
+        outcomes += _describe_group(group, captioner, settings, progress, spoken, len(jobs) > 1, known)
     return outcomes
 
 
@@ -182,13 +185,13 @@ def _describe_group(
     progress: Listener,
     spoken: SpokenLength,
     several: bool,
-    cast: Cast | None,
+    known: tuple[Cast, Mapping[str, np.ndarray]] | None,
 ) -> list[Outcome]:
     asked = settings.model_dump(exclude={"formats", "names_alone", "language", "audio_language", "own_context"})
     asked |= settings.model_dump(include={"audio_language", "own_context"}, exclude_none=True)
     request = {"model": captioner.info.fingerprint or captioner.info.name, **asked}
-    if cast is not None:
-        request |= {"cast": cast.identity, "names_alone": settings.names_alone}
+    if known is not None:
+        request |= {"cast": known[0].identity, "names_alone": settings.names_alone}
     hands: dict[FilmJob, FilmInHand] = {}
     outcomes: dict[FilmJob, Outcome] = {}
     taken: set[Path] = set()
@@ -205,8 +208,8 @@ def _describe_group(
                     *(settings.plan, spoken, job.again, settings.language),
                 )
                 hand = stack.enter_context(project)
-                if cast is not None:
-                    bring_cast(hand, cast, captioner)
+                if known is not None:
+                    bring_cast(hand, known[0], captioner, known[1])
                 hands[job] = hand
             except TROUBLE as error:
                 outcomes[job] = Outcome(job, error=_told(error))
