@@ -34,7 +34,9 @@ def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             if "lora_B" in name or name.startswith("projector.language_projection"):
                 value.normal_(0, 1)
     folder = tmp_path_factory.mktemp("adapter") / "adapted"
-    save_adapter(model, folder, {"base": Calvin.from_pretrained(tiny_model).fingerprint, "context": 0})
+    made_for = {"title": "Another Film", "sha256": "ab" * 32}
+    base = Calvin.from_pretrained(tiny_model).fingerprint
+    save_adapter(model, folder, {"base": base, "context": 0, "film": made_for})
     return folder
 
 
@@ -74,7 +76,8 @@ def test_an_adapters_context_does_not_become_the_projects(
 ) -> None:
     project = tmp_path / "p"
     run("describe", film, "-m", tiny_model, "-o", project, "-c", 2)
-    run("describe", project, "-m", tiny_model, "--adapter", adapter)
+    said = run("describe", project, "-m", tiny_model, "--adapter", adapter).stderr
+    assert "The adapter adapted was made for Another Film" in said
     asked = request_of(project)
     assert asked["context"] == 0
     run("describe", project, "-m", tiny_model, "--adapter", adapter)

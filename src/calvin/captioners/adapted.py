@@ -23,10 +23,12 @@ NO_REPEAT_NGRAM = 12
 
 
 class AdaptedCalvin(Calvin):
-    """A CALVIN that carries an adapter; `context` is how many previous captions it was adapted with."""
+    """A CALVIN that carries an adapter; `context` is how many previous captions it was adapted with, `film` the title
+    and SHA-256 of the film it was adapted to."""
 
     adapter: str = ""
     context: int = 0
+    film: tuple[str, str] = ("", "")
 
     @classmethod
     def over(cls, base: Calvin, adapter: str = "", fingerprint: str = "", context: int = 0) -> Self:
@@ -99,4 +101,7 @@ def open_adapted(base: Captioner, folder: str | Path) -> AdaptedCalvin:
     load_adapter(base.model, folder)
     base.model.to(base.model.device)
     digest = hashlib.sha256(f"{base.fingerprint} {fingerprint_of(Path(folder))}".encode()).hexdigest()
-    return AdaptedCalvin.over(base, Path(folder).name, digest, int(facts.get("context", 0)))
+    made = AdaptedCalvin.over(base, Path(folder).name, digest, int(facts.get("context", 0)))
+    film = facts.get("film") or {}
+    made.film = (str(film.get("title", "")), str(film.get("sha256", "")))
+    return made

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
 from calvin.captioners.cleaning import count_cleanings
 from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
@@ -279,6 +280,9 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str,
 def _notice(hand: FilmInHand, captioner: Captioner) -> None:
     if hand.features is None or not isinstance(captioner, FeatureCaptioner):
         return
+    if isinstance(captioner, AdaptedCalvin) and captioner.film[1] not in ("", hand.film.sha256):
+        title = captioner.film[0] or "another film"
+        hand.notes.append(f"The adapter {captioner.adapter} was made for {title}: its names may come into this film.")
     if hand.film.language != "en":
         name = language_name(hand.film.language)
         hand.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
