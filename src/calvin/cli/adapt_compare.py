@@ -58,7 +58,7 @@ def adapt_compare(
 
         calvin adapt-compare -o adapt-compare --part 1/2 & calvin adapt-compare -o adapt-compare --part 2/2
 
-        calvin adapt-compare --films 6 --seeds 1 --iterations 100,25,50,200 --sizes 20,5,10,50,100 -o adapt-figures
+        calvin adapt-compare --films 10 --seeds 1 --iterations 100,25,50,200 --sizes 20,5,10,50,100 -o adapt-figures
     """
     from calvin.captioners.calvin import Calvin
     from calvin.core.files import write_json, write_text
