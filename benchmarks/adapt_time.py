@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from train_step import fill
 
 from calvin.captioners import CaptionRequest
 from calvin.captioners.adapted import AdaptedCalvin
@@ -53,9 +54,7 @@ def write_full_size(folder: Path) -> None:
         model = CalvinForConditionalGeneration(config)
     model.language_model.to(torch.bfloat16)
     model.to_empty(device="cuda")
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            value.normal_(0, 0.02) if value.ndim > 1 else value.fill_(float("norm" in name.lower()))
+    fill(model)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
 

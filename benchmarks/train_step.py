@@ -46,6 +46,13 @@ def tiny_config() -> CalvinConfig:
     return CalvinConfig(text_config=text, qformer_config=qformer, image_embed_dim=64, visual_token_id=2000)
 
 
+def fill(model: torch.nn.Module) -> None:
+    """Random weights, in place: matrices normal(0, 0.02), norms one, biases zero."""
+    with torch.no_grad():
+        for name, value in model.named_parameters():
+            value.normal_(0, 0.02) if value.ndim > 1 else value.fill_(float("norm" in name.lower()))
+
+
 def build(recipe: StageRecipe, config: CalvinConfig, device: torch.device) -> Any:
     """The model of a stage with random weights, without its tower, as `run_stage` lays it out on one device."""
     config.vision_config = None
@@ -54,9 +61,7 @@ def build(recipe: StageRecipe, config: CalvinConfig, device: torch.device) -> An
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     model.language_model.to(dtype)
     model.to_empty(device=device)
-    with torch.no_grad():
-        for name, value in model.named_parameters():
-            value.normal_(0, 0.02) if value.ndim > 1 else value.fill_(float("norm" in name.lower()))
+    fill(model)
     with device:
         # Its frequencies are computed, not weights.
         model.decoder.model.rotary_emb = type(model.decoder.model.rotary_emb)(config.text_config)
@@ -173,7 +178,7 @@ def main() -> int:
     if options.tiny or device.type == "cuda":
         for recipe in (STAGE_1, STAGE_2):
             if options.keep_activations:
-                recipe = recipe.changed(parallel=recipe.parallel.changed(activation_checkpointing=False))
+                recipe = recipe.keeping_activations()
             share = measure(recipe, tiny_config() if options.tiny else full_size_config(), device, options.repeats)
             if device.type == "cuda":
                 torch.cuda.empty_cache()

@@ -80,9 +80,7 @@ def _stages(name: str, keep_activations: bool = False) -> list[StageRecipe]:
     if name not in all_names():
         raise ConfigError(f"There is no recipe {name!r}; there are: {', '.join([*sorted(RECIPES), *all_names()])}.")
     recipes = stage_recipes(name)
-    if not keep_activations:
-        return recipes
-    return [recipe.changed(parallel=recipe.parallel.changed(activation_checkpointing=False)) for recipe in recipes]
+    return [recipe.keeping_activations() for recipe in recipes] if keep_activations else recipes
 
 
 def _dry_run(name: str, data: Path | None, keep_activations: bool = False) -> str:

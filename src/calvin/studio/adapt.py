@@ -30,6 +30,7 @@ from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
 from calvin.model.modeling import adapter_of
 from calvin.model.tuning import save_adapter
+from calvin.studio.again import base_request
 from calvin.studio.cast import Cast, cast_of_names
 from calvin.studio.corrections import (
     Correction,
@@ -252,10 +253,9 @@ class _Work:
 
     def as_described(self, visual: Span) -> Prompt:
         """As the base was asked when it described the project, so that what it wrote there is what is compared."""
-        request = self.store.get("request") or {}
+        request = base_request(self.store)
         names = (told_presence(self.store) or {}).get(visual, ()) if "cast" in request else ()
-        # Where an adapter described the project last, `context` is the adapter's.
-        count = 0 if names and request.get("names_alone", True) else request.get("own_context", request.get("context"))
+        count = 0 if names and request.get("names_alone", True) else request.get("context")
         return Prompt(request.get("question", self.config.question), self.earlier(visual, count or 0), names)
 
     def as_adapted(self, visual: Span) -> Prompt:

@@ -23,13 +23,17 @@ def film_and_settings(project: Path, values: dict[str, Any], given: Collection[s
         StoreError: no project, or its film is no longer where it was.
     """
     with ProjectStore(project, read_only=True) as store:
-        film, request = store.bound_film(), store.get("request") or {}
+        film, request = store.bound_film(), base_request(store)
     if not Path(film.path).is_file():
         raise StoreError(f"The film of {project} is no longer at {film.path}: name it, with -o {project}.")
     kept = ("context", "words_per_minute", "plan", "question", "audio_language")
-    if "own_context" in request:  # an adapter's stands in its place, but the next model may be another
-        request |= {"context": request["own_context"]}
     return Path(film.path), values | {name: request[name] for name in kept if name in request and name not in given}
+
+
+def base_request(store: ProjectStore) -> dict[str, Any]:
+    """What the project was last described with, by its own context where an adapter's stood in its place."""
+    request: dict[str, Any] = store.get("request") or {}
+    return request | {"context": request["own_context"]} if "own_context" in request else request
 
 
 def as_adapted(values: dict[str, Any], captioner: Captioner, given: Collection[str]) -> dict[str, Any]:

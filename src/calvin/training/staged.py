@@ -78,7 +78,7 @@ def run_stage(
             last = latest_checkpoint(checkpoints)
             assert last is not None
             load_weights(last, model)
-        # Read again and not kept: beside a language model in bfloat16 it would have been rounded too.
+        # Read again and not kept: it would only have filled memory all the while.
         model.cpu().vision_tower = load_vision_tower(data.model.vision)[0]
         _save(model, processor, recipe, config, target)
     state.wait_for_everyone()
