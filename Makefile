@@ -76,7 +76,7 @@ check: $(VENV)/.test-ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(PYTEST) -q tests/unit/test_imports.py
+	$(PYTEST) -q tests/unit/test_architecture.py
 
 format: $(VENV)/.test-ready
 	$(BIN)/ruff check --fix .

@@ -21,12 +21,12 @@ from calvin.cli.demo import bundled_film
 from calvin.core.time import Span
 from calvin.core.types import Cue, Status
 from calvin.puppets.lexicon import NAMES
-from calvin.puppets.scoring import names_in
+from calvin.puppets.marks import names_in
 from calvin.puppets.truth import SceneTruth
-from calvin.studio.corrections import Correction
-from calvin.studio.pick import pick_scenes
-from calvin.studio.store import ProjectStore
-from calvin.training.adapt import adapt_config
+from calvin.studio.adapt.corrections import Correction
+from calvin.studio.adapt.picking import pick_scenes
+from calvin.studio.project.store import ProjectStore
+from calvin.training.fewshot import adapt_config
 
 Told = tuple[str, SceneTruth]
 """A scene of the film: how a describer says it, and what happens in it."""

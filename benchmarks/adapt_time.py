@@ -29,10 +29,10 @@ from calvin.core.types import Scene
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import full_size_config
-from calvin.model.tuning import save_adapter
-from calvin.studio.effect import caption_all
-from calvin.training.adapt import FewshotScene, adapt_config, base_kept, tune
-from calvin.training.adapt_cost import AdaptCost
+from calvin.model.tuning import base_kept, save_adapter
+from calvin.studio.adapt.caption_effect import caption_all
+from calvin.training.fewshot import FewshotScene, adapt_config, tune
+from calvin.training.fewshot_cost import AdaptCost
 
 AIM, AIM_FULL_SIZE = 60.0, 360.0
 """Seconds of tuning: on two cores, and the paper's on an A6000 (section 5.2)."""

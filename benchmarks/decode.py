@@ -27,7 +27,7 @@ from scenedetect.detectors import AdaptiveDetector
 from synthetic_film import film, hard_cuts_ms
 
 from calvin.media import DecodeSettings, FrameBatch, decode_film
-from calvin.media.cuts import MIN_SHOT_S
+from calvin.media.film.cuts import MIN_SHOT_S
 
 TOLERANCE_MS = 60
 MAX_RATIO, MIN_F1, MAX_LEVELS, MAX_MEMORY = 1.5, 0.95, 1, 1.1

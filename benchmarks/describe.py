@@ -21,7 +21,7 @@ import av
 
 from calvin.captioners.calvin import Calvin
 from calvin.cli.demo import bundled_film
-from calvin.studio.describe import Description, describe
+from calvin.studio.describe.films import Description, describe
 
 MAX_SHARE, MAX_MEMORY = 1.0, 1.1
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from calvin.puppets import TRAINING_SIZE, make_film, random_scene, render_scene
-from calvin.puppets.text import make_drill
-from calvin.puppets.video import film_frames, write_video
+from calvin.puppets.draw.video import film_frames, write_video
+from calvin.puppets.tell.curriculum import make_drill
 from calvin.puppets.world import CLIP_SIZE
 
 

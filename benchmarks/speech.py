@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from calvin.core.time import Span
-from calvin.media.plan import plan_cues
-from calvin.media.sound import SOUND_RATE, resampled, write_wav
-from calvin.media.speech import detect_speech
+from calvin.media.gaps import plan_cues
+from calvin.media.sound.film_sound import SOUND_RATE, resampled, write_wav
+from calvin.media.sound.speech import detect_speech
 from calvin.media.voice import open_voice
 
 MIN_COVERED, MIN_GAPS = 0.95, 0.80

@@ -28,9 +28,9 @@ from synthetic_film import film
 from calvin.captioners import CaptionAnswer, CaptionRequest
 from calvin.captioners.base import CaptionerInfo
 from calvin.media.voice import ToneVoice
-from calvin.studio.describe import describe
-from calvin.studio.mix import mix_project
-from calvin.studio.voice import VoiceSettings, voice_project
+from calvin.studio.describe.films import describe
+from calvin.studio.sound.mixing import mix_project
+from calvin.studio.sound.spoken import VoiceSettings, voice_project
 
 MAX_RATIO, MAX_MEMORY = 2.0, 1.1
 MEASURE = """

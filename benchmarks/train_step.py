@@ -4,8 +4,8 @@
     python benchmarks/train_step.py --tiny     # the same code at a few hundred thousand parameters, anywhere
     python benchmarks/train_step.py --keep-activations    # without computing any of them twice
 
-On a GPU: tokens a second, model FLOPs utilisation (operations counted from shapes, `calvin.training.cost`, against the
-card's dense bfloat16 peak) and peak memory, beside what the dry run says. On a CPU: how a stage-2 step divides into
+On a GPU: tokens a second, model FLOPs utilisation (operations counted from shapes, `calvin.training.full.cost`,
+against the card's dense bfloat16 peak) and peak memory, beside what the dry run says. On a CPU: how a stage-2 step divides into
 forward, backward and the optimiser, and how long its batch takes to make from stored features, which must be less.
 """
 
@@ -27,11 +27,11 @@ from calvin.data.collate import CachedFeatures
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import count_parameters, set_trainable
-from calvin.training.cost import A100_FLOPS, H100_FLOPS, BatchShape, memory, step_flops
-from calvin.training.dry_run import Plan, assumed_shapes
-from calvin.training.full_size import STAGE_1, STAGE_2, StageRecipe
-from calvin.training.loop import make_optimizer
-from calvin.training.staged import add_adapter
+from calvin.training.full.cost import A100_FLOPS, H100_FLOPS, BatchShape, memory, step_flops
+from calvin.training.full.dry_run import Plan, assumed_shapes
+from calvin.training.full.stage_recipes import STAGE_1, STAGE_2, StageRecipe
+from calvin.training.full.staged import add_adapter
+from calvin.training.loop.train import make_optimizer
 
 PEAKS = {"A100": A100_FLOPS, "H100": H100_FLOPS, "H200": H100_FLOPS}
 AIM = 0.45  # model FLOPs utilisation in stage 2 on an H100

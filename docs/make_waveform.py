@@ -19,11 +19,11 @@ import matplotlib.pyplot as plt
 
 from calvin.core.files import atomic_path
 from calvin.media import probe
-from calvin.media.decode import choose_audio
-from calvin.media.programme import programme_blocks
-from calvin.studio.mix import place_voices
-from calvin.studio.store import ProjectStore
-from calvin.studio.voice import spoken_cues
+from calvin.media.film.decode import choose_audio
+from calvin.media.sound.programme import programme_blocks
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.sound.mixing import place_voices
+from calvin.studio.sound.spoken import spoken_cues
 
 RATE, LEVEL, BLUE = 16_000, 320, "#33507a"
 Spoken = tuple[int, int, str]

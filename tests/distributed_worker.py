@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from calvin.training import staged, stages
-from calvin.training.data_file import DataFile
+from calvin.training import stages
+from calvin.training.full import staged
+from calvin.training.full.data_file import DataFile
 from stage_data import shrunk
 
 torch.set_num_threads(1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from calvin.data import FeatureWriter
 from calvin.model import encoder_identity
-from calvin.training.full_size import STAGE_1, STAGE_2, StageRecipe
+from calvin.training.full.stage_recipes import STAGE_1, STAGE_2, StageRecipe
 
 IMAGES, FILMS, SCENES = 40, 3, 12
 PEOPLE, VERBS, THINGS = ("a man", "a woman"), ("waves", "bows", "walks", "sits"), ("the lamp", "the house")

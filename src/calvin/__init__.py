@@ -5,17 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from calvin.core.version import __version__
 
 if TYPE_CHECKING:
     from calvin.captioners.calvin import Calvin
-    from calvin.studio.adapt import adapt
-    from calvin.studio.describe import describe
+    from calvin.studio.adapt.adapting import adapt
+    from calvin.studio.describe.films import describe
 
 _EXPORTS = {
     "Calvin": "calvin.captioners.calvin",
-    "adapt": "calvin.studio.adapt",
-    "describe": "calvin.studio.describe",
+    "adapt": "calvin.studio.adapt.adapting",
+    "describe": "calvin.studio.describe.films",
 }
 
 __all__ = ["Calvin", "__version__", "adapt", "describe"]

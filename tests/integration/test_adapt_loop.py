@@ -23,8 +23,8 @@ from calvin.core.types import Author, Cue, Status
 from calvin.data import MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
-from calvin.studio.corrections import corrected_scenes
-from calvin.studio.store import ProjectStore
+from calvin.studio.adapt.corrections import corrected_scenes
+from calvin.studio.project.store import ProjectStore
 
 
 def run(*arguments: object) -> Result:

@@ -16,7 +16,7 @@ from calvin.cli.main import app
 from calvin.core.types import Status
 from calvin.model import load_calvin
 from calvin.model.tuning import add_lora, save_adapter
-from calvin.studio.store import ProjectStore
+from calvin.studio.project.store import ProjectStore
 
 
 @pytest.fixture(scope="module")

@@ -22,19 +22,19 @@ from safetensors import safe_open
 from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.captioners.calvin import Calvin
-from calvin.captioners.world import World
+from calvin.captioners.known_footage import World
 from calvin.core.errors import CalvinError, MediaError, ServerError, StoreError, UsageError
 from calvin.core.progress import Progress
 from calvin.core.types import Author
 from calvin.data import FeatureStore
 from calvin.media import decode_film
-from calvin.media.sound import read_wav
-from calvin.studio import film as module
-from calvin.studio.describe import DescribeSettings, FilmJob, describe_many
-from calvin.studio.lint import Level, lint
-from calvin.studio.rows import Choice
-from calvin.studio.store import ProjectStore
-from calvin.studio.timing import EstimatedLength
+from calvin.media.sound.film_sound import read_wav
+from calvin.studio.describe import film_in_hand as module
+from calvin.studio.describe.films import DescribeSettings, FilmJob, describe_many
+from calvin.studio.project.records import Choice
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import EstimatedLength
+from calvin.studio.script.lint_rules import Level, lint
 
 SRT = """1
 00:00:03,500 --> 00:00:05,000
@@ -154,7 +154,9 @@ def test_features_are_those_of_the_films_frames_and_are_reused(
         assert store.fps == 5
         [name] = raw.keys()
         np.testing.assert_allclose(store.get(name), np.concatenate(vectors), atol=2e-3)
-    monkeypatch.setattr("calvin.studio.film.decode_film", lambda *_, **__: pytest.fail("decoded twice"))
+    monkeypatch.setattr(
+        "calvin.studio.describe.film_in_hand.decode_film", lambda *_, **__: pytest.fail("decoded twice")
+    )
     monkeypatch.setattr(calvin, "caption", lambda *_: pytest.fail("captioned twice"))
     again = describe(film, model=calvin, out_dir=tmp_path / "p")
     assert again.script == first.script

@@ -20,9 +20,9 @@ from typer.testing import CliRunner, Result
 from calvin.cli.demo import bundled_film
 from calvin.cli.main import app
 from calvin.core.time import Span
-from calvin.studio.mix import place_voices
-from calvin.studio.store import ProjectStore
-from calvin.studio.voice import spoken_cues
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.sound.mixing import place_voices
+from calvin.studio.sound.spoken import spoken_cues
 
 
 @pytest.fixture(scope="module")

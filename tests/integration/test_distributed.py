@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import load_file
 
 from calvin.model import load_calvin
-from calvin.training.curves import read_log
-from calvin.training.data_file import DataFile
-from calvin.training.staged import run_stage
+from calvin.training.full.data_file import DataFile
+from calvin.training.full.staged import run_stage
+from calvin.training.loop.curves import read_log
 from stage_data import shrunk, write_data
 
 TESTS = Path(__file__).parents[1]

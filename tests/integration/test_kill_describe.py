@@ -13,7 +13,7 @@ import pytest
 
 from calvin.cli.demo import bundled_film
 from calvin.core.progress import Progress
-from calvin.studio.store import ProjectStore
+from calvin.studio.project.store import ProjectStore
 
 KILLS = 20
 
@@ -54,7 +54,9 @@ def outcome(folder: Path) -> tuple[object, ...]:
 @pytest.mark.timeout(1800)
 def test_killed_twenty_times_it_ends_as_if_it_never_was(tiny_model: Path, tmp_path: Path) -> None:
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["calvin.studio.describe", "calvin.captioners.calvin", "torch", "transformers"])
+    processes.set_forkserver_preload(
+        ["calvin.studio.describe.films", "calvin.captioners.calvin", "torch", "transformers"]
+    )
 
     def start(folder: Path, tell: bool = False) -> multiprocessing.process.BaseProcess:
         process = processes.Process(target=work, args=(str(tiny_model), str(folder), tell))

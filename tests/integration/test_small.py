@@ -10,13 +10,13 @@ import pytest
 import torch
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from calvin.encode.features import make_features
 from calvin.model import load_calvin
 from calvin.puppets.world import WorldSizes, write_world
-from calvin.studio.features import make_features
-from calvin.training.curves import read_log
-from calvin.training.data_file import DataFile
-from calvin.training.full_size import StageRecipe, stage_recipes
-from calvin.training.staged import run_stage
+from calvin.training.full.data_file import DataFile
+from calvin.training.full.stage_recipes import StageRecipe, stage_recipes
+from calvin.training.full.staged import run_stage
+from calvin.training.loop.curves import read_log
 
 STEPS, BATCH, FRAMES = 12, 2, 4
 

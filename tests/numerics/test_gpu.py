@@ -16,10 +16,10 @@ from calvin.core.types import Scene
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
 from calvin.model import load_calvin
 from calvin.model.assemble import assemble
-from calvin.model.tuning import load_adapter, save_adapter
-from calvin.training.adapt import SMALL, FewshotBatches, FewshotScene, base_kept, tune
-from calvin.training.data_file import DataFile
-from calvin.training.staged import run_stage
+from calvin.model.tuning import base_kept, load_adapter, save_adapter
+from calvin.training.fewshot import SMALL, FewshotBatches, FewshotScene, tune
+from calvin.training.full.data_file import DataFile
+from calvin.training.full.staged import run_stage
 from stage_data import shrunk, write_data
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]

@@ -14,10 +14,10 @@ from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Cue
 from calvin.media.voice import ToneVoice
-from calvin.studio.mix import mix_project
-from calvin.studio.rows import FilmRow
-from calvin.studio.store import ProjectStore
-from calvin.studio.voice import VoiceSettings, voice_project
+from calvin.studio.project.records import FilmRow
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.sound.mixing import mix_project
+from calvin.studio.sound.spoken import VoiceSettings, voice_project
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "make_waveform.py"
 

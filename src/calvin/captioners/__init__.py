@@ -5,11 +5,11 @@ from calvin.captioners.base import (
     Captioner,
     CaptionerInfo,
     CaptionRequest,
-    EncoderIdentity,
     FeatureCaptioner,
     OpenOptions,
 )
 from calvin.captioners.registry import CAPTIONERS, open_captioner
+from calvin.core.types import EncoderIdentity
 
 __all__ = [
     "CAPTIONERS",

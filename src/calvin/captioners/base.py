@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from calvin.captioners.hub import Agree, nobody_asked
 from calvin.core.prompts import Prompt
-from calvin.core.types import Scene
+from calvin.core.types import EncoderIdentity, Scene
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from calvin.captioners.world import Notice
+    from calvin.captioners.known_footage import Notice
 
 Need = Literal["features", "frames"]
 """What a captioner reads of a scene: its stored frame vectors, or its stills."""
-
-
-class EncoderIdentity(NamedTuple):
-    """Which vision encoder made a set of features: its name, and a fingerprint of weights and preprocessing."""
-
-    id: str
-    hash: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,17 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, EncoderIdentity, Need, OpenOptions
+from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.guard import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.hub import Agree, fetch, nobody_asked
-from calvin.captioners.world import Notice, World
+from calvin.captioners.known_footage import Notice, World
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import file_sha256
 from calvin.core.prompts import clean_line
+from calvin.core.types import EncoderIdentity
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode_images, load_calvin, load_vision_tower
 from calvin.model.loading import check_source
-from calvin.model.vision import identity_of
+from calvin.model.pretrained import identity_of
 
 DEFAULT_MODEL = "calvin-mini"
 NUM_BEAMS = 5

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from calvin.captioners.answers import clean_answer
 from calvin.captioners.base import CaptionAnswer
-from calvin.captioners.cleaning import clean_answer
 from calvin.captioners.instruction import CONTEXT, STYLE, UNSEEN
 
 MAX_NEW_TOKENS = 64

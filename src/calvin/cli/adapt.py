@@ -12,7 +12,7 @@ from calvin.cli.console import ProgressView, say, warn
 
 if TYPE_CHECKING:
     from calvin.model import CalvinConfig
-    from calvin.training.adapt import AdaptConfig
+    from calvin.training.fewshot import AdaptConfig
 
 
 def adapt(
@@ -54,8 +54,8 @@ def adapt(
         calvin describe film.calvin --adapter adapted
     """
     from calvin.captioners.calvin import Calvin
-    from calvin.studio import adapt as studio
-    from calvin.studio.corrections import check_target
+    from calvin.studio.adapt import adapting as studio
+    from calvin.studio.adapt.corrections import check_target
 
     changes = {"seed": seed, "steps": iterations, "max_lr": rate}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -77,7 +77,7 @@ def adapt(
 
 
 def _settings(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:
-    from calvin.training.adapt import adapt_config
+    from calvin.training.fewshot import adapt_config
 
     settings = adapt_config(config)
     return settings.changed(loop=settings.loop.changed(**changes))
@@ -87,7 +87,7 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
     from calvin.captioners.calvin import find_model
     from calvin.model.assemble import full_size_config
     from calvin.model.loading import CALVIN, load_config
-    from calvin.training.adapt_cost import adapt_cost
+    from calvin.training.fewshot_cost import adapt_cost
 
     own = load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")
     for name, config in ((model or "The bundled model", own), ("7B", full_size_config())):

@@ -14,11 +14,11 @@ from calvin.cli.console import ProgressView, say
 
 if TYPE_CHECKING:
     from calvin.captioners.calvin import Calvin
-    from calvin.cli.puppet_adapt import PresenceScore
     from calvin.core.progress import Listener
-    from calvin.studio.adapt_study import StudyConfig
-    from calvin.studio.adapt_table import RowScore
-    from calvin.studio.cast import PresenceSettings
+    from calvin.lab.adapt_films import PresenceScore
+    from calvin.lab.adapt_study import StudyConfig
+    from calvin.lab.adapt_table import RowScore
+    from calvin.studio.cast.characters import PresenceSettings
 
 _HEAD = "CIDEr is the mean of films, each scored by itself; every row on the same scenes, none of them trained on."
 
@@ -62,9 +62,9 @@ def adapt_compare(
     """
     from calvin.captioners.calvin import Calvin
     from calvin.core.files import write_json, write_text
-    from calvin.studio.adapt_study import StudyConfig
-    from calvin.studio.adapt_table import results_json
-    from calvin.training.adapt import adapt_config
+    from calvin.lab.adapt_study import StudyConfig
+    from calvin.lab.adapt_table import results_json
+    from calvin.training.fewshot import adapt_config
 
     base = Calvin.from_pretrained(model, agree=opening(yes).agree)
     adapt = adapt_config(base.model.config)
@@ -93,7 +93,7 @@ class _Compared:
     settings: PresenceSettings
 
     def text(self, training_films: int) -> str:
-        from calvin.studio.adapt_table import gains, orderings, table
+        from calvin.lab.adapt_table import gains, orderings, table
 
         found = self.found
         lines = [
@@ -116,18 +116,18 @@ def _compare(
 ) -> _Compared | int:  # fmt: skip
     """`counts`: held-out films, their scenes, training films. A number: so many runs are other processes' to make."""
     from calvin.captioners.calvin import find_model
-    from calvin.cli.puppet_adapt import TRAINING_SCENES, choose_settings, draw_films, score_presence, study_films
-    from calvin.cli.puppet_eval import puppet_names
-    from calvin.studio.adapt import regular_scenes
-    from calvin.studio.adapt_study import Study
-    from calvin.studio.adapt_table import score_study
+    from calvin.lab.adapt_films import TRAINING_SCENES, choose_settings, draw_films, score_presence, study_films
+    from calvin.lab.adapt_study import Study
+    from calvin.lab.adapt_table import score_study
+    from calvin.lab.puppet_eval_set import puppet_names
+    from calvin.studio.adapt.adapting import regular_scenes
 
     films, scenes, training_films = counts
     # First what may be missing, then what takes long.
     regular = regular_scenes(base, regularisation, round(max(config.sizes) * config.adapt.regularisation))
     folder = find_model(model)
     settings = choose_settings(
-        draw_films(out / "films", base, folder, "train", training_films, TRAINING_SCENES, progress)
+        draw_films(out / "films", base, folder, "train", training_films, TRAINING_SCENES, progress), say
     )
     heldout = draw_films(out / "films", base, folder, "heldout", films, scenes, progress)
     puppets = study_films(heldout, settings, base.max_frames)

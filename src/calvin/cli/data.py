@@ -10,6 +10,7 @@ import typer
 
 from calvin.cli.captioner import YES, at_hand, opening
 from calvin.cli.console import ProgressView, say, warn
+from calvin.core.types import FPS
 
 if TYPE_CHECKING:
     from calvin.data import ReadResult
@@ -36,7 +37,7 @@ class Form(StrEnum):
 
 
 TOWER = Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
-FPS = Annotated[float, typer.Option("--fps", help="Frames a second to keep.")]
+RATE = Annotated[float, typer.Option("--fps", help="Frames a second to keep.")]
 FRAMES_AT = Annotated[
     float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
 ]
@@ -53,7 +54,7 @@ def features(
     output: Annotated[Path, typer.Option("--out", "-o", help="Feature file to write: .h5 or .safetensors.")],
     model: TOWER,
     kind: Annotated[Kind, typer.Option("--kind", "-k", help="What the folder holds.")] = Kind.FILMS,
-    fps: FPS = 5.0,
+    fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
     yes: YES = False,
 ) -> None:
@@ -70,7 +71,7 @@ def features(
 
         calvin data features tvc/frames --kind frames --fps 3 --model runs/micro/tower --out tvc.h5
     """
-    from calvin.studio.features import make_features
+    from calvin.encode.features import make_features
 
     tower = at_hand(model, yes)
     with ProgressView() as progress:
@@ -139,7 +140,7 @@ def prepare(
     to: Annotated[Form, typer.Option("--to", help="h5 parts, or tars of vectors and captions.")] = Form.H5,
     annotations: Annotated[Path | None, typer.Option(help="Only what is described here, and its captions.")] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="Format of the annotations.")] = "webvid",
-    fps: FPS = 5.0,
+    fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one.")] = 2,
     batch: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = 64,
@@ -158,7 +159,7 @@ def prepare(
 
         calvin data prepare cc12m/shards --kind shards --to tar --model TOWER --out cc12m-features --ray
     """
-    from calvin.studio.prepare import prepare as run
+    from calvin.encode.prepare import prepare as run
 
     samples = _read(annotations, format, scrub=True).samples if annotations else None
     tower = at_hand(model, yes)

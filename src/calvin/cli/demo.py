@@ -45,7 +45,7 @@ def demo(
         calvin demo
     """
     from calvin.captioners import open_captioner
-    from calvin.studio.describe import describe
+    from calvin.studio.describe.films import describe
 
     film, subtitles = bundled_film()
     captioner = open_captioner(model, opening(yes))
@@ -61,8 +61,8 @@ def demo(
 
 def listen(project: Path, name: str) -> None:
     """Voice a project and mix it into its film; where no voice is installed, say how to get one."""
-    from calvin.studio.mix import mix_project
-    from calvin.studio.voice import voice_project
+    from calvin.studio.sound.mixing import mix_project
+    from calvin.studio.sound.spoken import voice_project
 
     with ProgressView() as progress:
         try:

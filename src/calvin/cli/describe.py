@@ -12,7 +12,7 @@ from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from calvin.studio.describe import Description, FilmJob, Outcome
+    from calvin.studio.describe.films import Description, FilmJob, Outcome
 
 _SHAPING = {
     "context": "context",
@@ -78,10 +78,10 @@ def describe(
         calvin describe film.calvin --adapter adapted
     """
     from calvin.captioners import open_captioner
-    from calvin.studio.again import as_adapted, with_adapter
-    from calvin.studio.cast import read_cast_file
-    from calvin.studio.describe import DescribeSettings, describe_many
-    from calvin.studio.writers import find_writers
+    from calvin.studio.cast.characters import read_cast_file
+    from calvin.studio.describe.again import as_adapted, with_adapter
+    from calvin.studio.describe.films import DescribeSettings, describe_many
+    from calvin.studio.script.writers import find_writers
 
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
@@ -108,9 +108,9 @@ def _jobs(
     films: list[Path], subtitles: list[Path] | None, out_dir: Path | None, values: dict[str, Any], given: set[str]
 ) -> tuple[list[FilmJob], dict[str, Any]]:
     """What to describe, and the settings; a project brings its own where none are given."""
-    from calvin.studio.again import film_and_settings
-    from calvin.studio.database import is_project
-    from calvin.studio.describe import FilmJob
+    from calvin.studio.describe.again import film_and_settings
+    from calvin.studio.describe.films import FilmJob
+    from calvin.studio.project.database import is_project
 
     if subtitles and len(subtitles) != len(films):
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")

@@ -74,11 +74,11 @@ def evaluate(
     """
     from calvin.captioners import open_captioner
     from calvin.cli.captioner import opening
-    from calvin.cli.evaluation_data import DataOptions, make_job
     from calvin.core.prompts import EVALUATION_QUESTION
     from calvin.evaluation.evaluate import evaluate as run
     from calvin.evaluation.evaluate import system_name
     from calvin.evaluation.scenes import Context
+    from calvin.lab.evaluation_sets import DataOptions, make_job
 
     chosen = Context.parse(context, "own" if own else "references")
     options = DataOptions(
@@ -103,9 +103,9 @@ def score_and_show(results: Results, metrics: str | None) -> None:
     """Score results, write them where they have a folder, and print the table."""
     import torch
 
-    from calvin.cli.puppet_eval import judge
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
+    from calvin.lab.puppet_eval_set import judge
 
     with ProgressView() as progress:
         finish(results, metric_names(metrics), judge, "cuda" if torch.cuda.is_available() else "cpu", progress)

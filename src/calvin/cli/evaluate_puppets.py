@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from calvin.captioners.calvin import Calvin
-    from calvin.cli.puppet_figures import Figures
+    from calvin.lab.figures import Figures
 
 
 def evaluate_puppets(
@@ -61,13 +61,13 @@ def evaluate_puppets(
 
 
 def _figures(captioner: Calvin, tower: str, out: Path, limit: int | None, real: list[Path]) -> str:
-    from calvin.cli.evaluation_data import cache_folder
-    from calvin.cli.puppet_eval import draw_puppet_eval
-    from calvin.cli.puppet_figures import draw_confusion, truth_figures, word_figures
-    from calvin.cli.puppet_material import read_truth_scenes, truth_score
+    from calvin.encode.features import make_features
     from calvin.evaluation.metrics import BertScore, CiderD, RougeL
-    from calvin.evaluation.truth import CONDITIONS, CONTROLS, evaluate_truth
-    from calvin.studio.features import make_features
+    from calvin.lab.evaluation_sets import cache_folder
+    from calvin.lab.figures import draw_confusion, truth_figures, word_figures
+    from calvin.lab.material import read_truth_scenes, truth_score
+    from calvin.lab.puppet_eval_set import draw_puppet_eval
+    from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, evaluate_truth
     from calvin.training.card import save_evaluation
 
     # First what may be missing, then what takes long.
@@ -96,8 +96,8 @@ def _add_notices(figures: Figures, captioner: Calvin, films: list[np.ndarray], r
     """How often the notice for unknown footage appears, on films of the world and on real ones."""
     import numpy as np
 
+    from calvin.core.types import FPS, FRAME_SIZE
     from calvin.media import iter_clip_frames
-    from calvin.studio.film import FPS, FRAME_SIZE
 
     known = [captioner.notice(embeds) is not None for embeds in films]
     rows = [("puppet films", f"{sum(known)} of {len(known)}")]
@@ -111,8 +111,8 @@ def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
     """What the language model does in text alone, on casts whose pairings were never trained on."""
     import numpy as np
 
-    from calvin.puppets.text import make_drill
-    from calvin.training.language import encode_marked, marked_accuracy
+    from calvin.puppets.tell.curriculum import make_drill
+    from calvin.training.small.language import encode_marked, marked_accuracy
 
     rng = np.random.default_rng(77)
     rows = []
@@ -127,8 +127,8 @@ def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
 def _add_bundled(figures: Figures, captioner: Calvin) -> None:
     """What is said of the bundled film, every cue of it, beside what its describer wrote."""
     from calvin.cli.demo import bundled_film
-    from calvin.cli.puppet_figures import tell_beside_truth
-    from calvin.studio.describe import describe
+    from calvin.lab.figures import tell_beside_truth
+    from calvin.studio.describe.films import describe
 
     film, subtitles = bundled_film()
     truth = json.loads(film.with_suffix(".truth.json").read_text(encoding="utf-8"))["scenes"]

@@ -29,9 +29,9 @@ def export(
 
         calvin export film.calvin --format txt -o for-the-narrator
     """
-    from calvin.studio.export import export_script
-    from calvin.studio.store import ProjectStore
-    from calvin.studio.writers import find_writers
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.exports import export_script
+    from calvin.studio.script.writers import find_writers
 
     writers = find_writers(formats.split(","))
     with ProjectStore(project, must_exist=True) as store:

@@ -35,10 +35,10 @@ def import_script(
     """
     from calvin.core.files import file_sha256
     from calvin.media.languages import language_tag
-    from calvin.studio.export import remember_written
-    from calvin.studio.imports import apply_import, plan_import
-    from calvin.studio.readers import read_script
-    from calvin.studio.store import ProjectStore
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.edits import apply_import, plan_import
+    from calvin.studio.script.exports import remember_written
+    from calvin.studio.script.script_reader import read_script
 
     tag = language_tag(language) if language else None
     with ProjectStore(project, must_exist=True) as store:

@@ -29,11 +29,11 @@ def lint(
 
         calvin lint film.calvin --ignore inference --json
     """
-    from calvin.studio.export import project_plan
-    from calvin.studio.lint import RULES, Level, LintSettings, lint
-    from calvin.studio.store import ProjectStore
-    from calvin.studio.timing import EstimatedLength, MeasuredLength
-    from calvin.studio.voice import measured_ms
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.project.timing import EstimatedLength, MeasuredLength
+    from calvin.studio.script.exports import project_plan
+    from calvin.studio.script.lint_rules import RULES, Level, LintSettings, lint
+    from calvin.studio.sound.spoken import measured_ms
 
     if rules:
         for name, rule in RULES.items():

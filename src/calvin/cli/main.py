@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import calvin
 from calvin.cli import (
     adapt,
     adapt_compare,
@@ -37,6 +36,7 @@ from calvin.cli import (
 )
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
+from calvin.core.version import __version__
 
 
 class Commands(TyperGroup):
@@ -84,7 +84,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"calvin {calvin.__version__}")
+        typer.echo(f"calvin {__version__}")
         raise typer.Exit
 
 

@@ -41,8 +41,8 @@ def mix(
 
         calvin mix film.calvin -o film.extended.mp4 --extended
     """
-    from calvin.media.mix import MixSettings
-    from calvin.studio.mix import mix_project
+    from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.sound.mixing import mix_project
 
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
     with ProgressView() as progress:

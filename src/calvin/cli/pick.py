@@ -26,8 +26,8 @@ def pick(
 
         calvin pick film.calvin -n 20 -o corrections.csv
     """
-    from calvin.studio.pick import pick_scenes, write_picks
-    from calvin.studio.store import ProjectStore
+    from calvin.studio.adapt.picking import pick_scenes, write_picks
+    from calvin.studio.project.store import ProjectStore
 
     with ProjectStore(project, read_only=True) as store:
         picks = pick_scenes(store, count)

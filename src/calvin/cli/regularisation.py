@@ -73,8 +73,8 @@ def regularisation(
 
 def _puppets(folder: Path, model: Path, seed: int, progress: Listener) -> tuple[Path, Path, list[str]]:
     """Training films of the puppet world: annotations, frame vectors, and the names of all who may be in them."""
+    from calvin.encode.features import make_features
     from calvin.puppets import NAMES, TRAINING_SIZE, WorldSizes, write_world
-    from calvin.studio.features import make_features
 
     sizes = WorldSizes(
         films=_FILMS, scenes=6, clips=0, images=0, conversations=0, tv_clips=0, picture=TRAINING_SIZE

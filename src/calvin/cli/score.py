@@ -57,7 +57,7 @@ def read_results(
 ) -> Results:
     """A system by its caption files."""
     from calvin.core.errors import DataError
-    from calvin.data.readers.text import read_json
+    from calvin.data.readers.text_files import read_json
     from calvin.evaluation.evaluate import from_files
     from calvin.evaluation.names import read_cast
     from calvin.evaluation.tables import read_captions

@@ -28,8 +28,8 @@ def status(
 
         calvin status film.calvin --history cue-12
     """
-    from calvin.studio.status import project_status
-    from calvin.studio.store import ProjectStore
+    from calvin.studio.project.status import project_status
+    from calvin.studio.project.store import ProjectStore
 
     with ProjectStore(project, read_only=True) as store:
         found = project_status(store)

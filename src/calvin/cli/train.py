@@ -13,9 +13,9 @@ from calvin.cli.captioner import YES, at_hand
 from calvin.cli.console import ProgressView, say
 
 if TYPE_CHECKING:
-    from calvin.cli.puppet_material import PuppetMaterial
     from calvin.core.progress import Listener
-    from calvin.training.full_size import StageRecipe
+    from calvin.lab.material import PuppetMaterial
+    from calvin.training.full.stage_recipes import StageRecipe
     from calvin.training.recipes import Recipe
 
 
@@ -52,9 +52,9 @@ def train(
 
         accelerate launch --multi_gpu --num_processes 8 -m calvin train calvin-7b-stage1 --data data.toml
     """
-    from calvin.cli.puppet_material import PuppetMaterial
-    from calvin.training.pipeline import Pipeline
+    from calvin.lab.material import PuppetMaterial
     from calvin.training.recipes import RECIPES, get_recipe
+    from calvin.training.small.pipeline import Pipeline
 
     if dry_run:
         say(_dry_run(recipe, data, keep_activations))
@@ -74,7 +74,7 @@ def train(
 
 def _stages(name: str, keep_activations: bool = False) -> list[StageRecipe]:
     from calvin.core.errors import ConfigError
-    from calvin.training.full_size import all_names, stage_recipes
+    from calvin.training.full.stage_recipes import all_names, stage_recipes
     from calvin.training.recipes import RECIPES
 
     if name not in all_names():
@@ -84,8 +84,8 @@ def _stages(name: str, keep_activations: bool = False) -> list[StageRecipe]:
 
 
 def _dry_run(name: str, data: Path | None, keep_activations: bool = False) -> str:
-    from calvin.training.data_file import DataFile
-    from calvin.training.dry_run import dry_run, plan_recipe, plan_stage
+    from calvin.training.full.data_file import DataFile
+    from calvin.training.full.dry_run import dry_run, plan_recipe, plan_stage
     from calvin.training.recipes import RECIPES
 
     file = DataFile.read(data) if data is not None else None
@@ -102,8 +102,8 @@ def _train_stages(
     """The stages one after another, each in a folder of its own beside the others."""
     from calvin.core.errors import ConfigError
     from calvin.core.progress import silent
-    from calvin.training.data_file import DataFile
-    from calvin.training.staged import run_stage
+    from calvin.training.full.data_file import DataFile
+    from calvin.training.full.staged import run_stage
 
     if data is None:
         raise ConfigError(f"{recipes[0].name} needs --data, a file that names its parts and data sets.")
@@ -127,11 +127,11 @@ def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, 
     import numpy as np
 
     from calvin.captioners.calvin import Calvin
-    from calvin.captioners.world import World
-    from calvin.cli.puppet_material import truth_score
-    from calvin.evaluation.truth import evaluate_truth, truth_table
+    from calvin.captioners.known_footage import World
+    from calvin.lab.material import truth_score
+    from calvin.lab.truth_scoring import evaluate_truth, truth_table
     from calvin.training.card import save_evaluation, write_card
-    from calvin.training.pipeline import accuracy_of, seconds_of
+    from calvin.training.small.pipeline import accuracy_of, seconds_of
 
     captioner = Calvin.from_pretrained(model)
     scenes, films = material.heldout(folder / "tower", captioner.max_frames)

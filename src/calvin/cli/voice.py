@@ -10,7 +10,7 @@ import typer
 from calvin.cli.console import ProgressView, say, warn
 
 if TYPE_CHECKING:
-    from calvin.studio.voice import VoiceReport
+    from calvin.studio.sound.spoken import VoiceReport
 
 
 def voice(
@@ -38,7 +38,7 @@ def voice(
 
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
     """
-    from calvin.studio.voice import VoiceSettings, voice_project
+    from calvin.studio.sound.spoken import VoiceSettings, voice_project
 
     settings = VoiceSettings.load({"rate": rate, "lufs": level}, "voice")
     with ProgressView() as progress:

@@ -10,12 +10,24 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from calvin.core.time import Span
 
 if TYPE_CHECKING:
     import numpy as np
+
+FPS = 5.0
+"""Frames a second at which films are looked at: the rate of MAD's stored features (Soldan et al. 2022)."""
+FRAME_SIZE = 224
+"""Shorter side of a still, in pixels; the vision tower's own preprocessing takes it from there."""
+
+
+class EncoderIdentity(NamedTuple):
+    """Which vision encoder made a set of features: its name, and a fingerprint of weights and preprocessing."""
+
+    id: str
+    hash: str
 
 
 class Author(StrEnum):

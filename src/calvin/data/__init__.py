@@ -24,8 +24,8 @@ from calvin.data.readers.registry import READERS, ReaderManifest, read
 from calvin.data.readers.shards import read_webdataset
 from calvin.data.readers.tvc import read_tvc, read_tvr
 from calvin.data.readers.webvid import read_webvid
+from calvin.data.samples import DropReport, FilmName, Kind, ReadResult, Sample, media_id_of
 from calvin.data.sources import SourceConfig, load_source, load_sources, read_samples
-from calvin.data.types import DropReport, FilmName, Kind, ReadResult, Sample, media_id_of
 
 __all__ = [
     "BATCH_SIZES",

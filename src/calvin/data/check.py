@@ -12,8 +12,8 @@ from calvin.data.feature_folder import FeatureFolder, open_features
 from calvin.data.instructions import Instructions
 from calvin.data.overlap import evaluation_films, find_overlap
 from calvin.data.readers.registry import manifest_of
+from calvin.data.samples import DropReport, FilmName, Sample
 from calvin.data.sources import SourceConfig, read_samples
-from calvin.data.types import DropReport, FilmName, Sample
 
 SHOWN = 5
 

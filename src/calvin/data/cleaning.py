@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from calvin.core.prompts import clean_line
-from calvin.data.types import DropReport, ReadResult, Sample
+from calvin.data.samples import DropReport, ReadResult, Sample
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from calvin.data.types import Sample
+from calvin.data.samples import Sample
 
 TRAINING_CONTEXT = 3
 """Scenes of context that the paper trains MAD with; more is test-time only (Figure 8)."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from calvin.core.prompts import clean_line
-from calvin.data.types import Sample
+from calvin.data.samples import Sample
 
 
 def _words(text: str) -> frozenset[str]:

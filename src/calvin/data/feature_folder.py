@@ -13,7 +13,7 @@ from calvin.core.errors import DataError, FeatureError
 from calvin.core.time import Span
 from calvin.data.features import Encoder, FeatureStore, check_encoder, take_frames
 from calvin.data.readers.shards import VECTORS, TarSample, iter_shard
-from calvin.data.types import DropReport
+from calvin.data.samples import DropReport
 
 MANIFEST = "prepared.json"
 """What a prepared folder says of itself: fps, encoder_id, encoder_hash, dim, and what was left out."""

@@ -24,9 +24,9 @@ from safetensors import SafetensorError, safe_open
 
 from calvin.core.errors import FeatureError
 from calvin.core.time import Span, sample_indices
+from calvin.core.types import FPS
 
 FORMAT = "features-1"
-MAD_FPS = 5.0
 _FACTS = ("calvin_format", "fps", "encoder_id", "encoder_hash", "dim")
 
 Encoder = tuple[str, str]
@@ -224,7 +224,7 @@ class FeatureStore:
 class MemoryFeatures:
     """The same over arrays held in memory, [T, D] by id."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], fps: float = MAD_FPS) -> None:
+    def __init__(self, arrays: Mapping[str, np.ndarray], fps: float = FPS) -> None:
         self.arrays = dict(arrays)
         self.fps = fps
 
@@ -279,8 +279,8 @@ def _read_facts(handle: Any) -> dict[str, Any]:
 
 def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: Encoder | None) -> _Facts:
     if "calvin_format" not in raw:
-        note = f"{path.name} holds no frame rate: {MAD_FPS:g} frames a second, as in MAD, are assumed."
-        return _Facts(fps or MAD_FPS, stated or ("", ""), None, () if fps else (note,))
+        note = f"{path.name} holds no frame rate: {FPS:g} frames a second, as in MAD, are assumed."
+        return _Facts(fps or FPS, stated or ("", ""), None, () if fps else (note,))
     if raw["calvin_format"] != FORMAT or len(raw) < len(_FACTS):
         raise FeatureError(f"{path} is of the form {raw['calvin_format']!r}, not {FORMAT!r}: make the features again.")
     held = float(raw["fps"])

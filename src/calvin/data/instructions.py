@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calvin.core.prompts import EVALUATION_QUESTION, STAGE_1, TRAINING_QUESTIONS, Prompt
-from calvin.data.types import Sample
+from calvin.data.samples import Sample
 
 
 @dataclass(frozen=True, slots=True)

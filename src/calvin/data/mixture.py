@@ -21,7 +21,7 @@ from calvin.core.tokens import Encoded, TokenLayout
 from calvin.data.collate import collate
 from calvin.data.features import Features
 from calvin.data.instructions import Example, Instructions
-from calvin.data.types import DropReport, Kind, Sample
+from calvin.data.samples import DropReport, Kind, Sample
 
 BATCH_SIZES: Mapping[Kind, int] = {"image": 12, "video": 6, "text": 16}
 """Per GPU in stage 2 (section 4); the size of text batches is ours."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from calvin.core.errors import ConfigError
 from calvin.data.readers.registry import manifest_of, resolve_format
-from calvin.data.types import FilmName
+from calvin.data.samples import FilmName
 
 MAD_EVAL: tuple[FilmName, ...] = (
     FilmName("tt0286106", "Signs"),

@@ -18,9 +18,10 @@ from safetensors.numpy import save_file
 
 from calvin.core.errors import DataError, FeatureError
 from calvin.core.files import atomic_path
+from calvin.core.types import FPS
 from calvin.data.entities import EntityStripper
 from calvin.data.features import FORMAT, Encoder, Features, FeatureStore
-from calvin.data.types import Sample
+from calvin.data.samples import Sample
 
 COUNT = 200
 FRAMES = 12
@@ -62,7 +63,7 @@ def write_regularisation(
         arrays[name] = features.scene(sample.media_id, sample.span, max_frames).astype(np.float16)
         captions[name] = stripper(sample.caption)
     facts: dict[str, Any] = {
-        "calvin_format": FORMAT, "fps": 5.0, "encoder_id": encoder[0], "encoder_hash": encoder[1],
+        "calvin_format": FORMAT, "fps": FPS, "encoder_id": encoder[0], "encoder_hash": encoder[1],
         "dim": next(iter(arrays.values())).shape[1], "captions": json.dumps(captions, ensure_ascii=False),
     }  # fmt: skip
     with atomic_path(path) as temporary:

@@ -13,9 +13,9 @@ import numpy as np
 
 from calvin.core.errors import MediaError, MissingExtraError
 from calvin.data.cleaning import KeywordCredits
-from calvin.data.types import Sample
-from calvin.media.sampling import Scaler
-from calvin.media.source import MediaLimits, open_film, pixel_aspect, start_us, video_stream
+from calvin.data.samples import Sample
+from calvin.media.film.sampling import Scaler
+from calvin.media.film.source import MediaLimits, open_film, pixel_aspect, start_us, video_stream
 
 ReadScreen = Callable[[np.ndarray], Sequence[str]]
 """The lines of text in a picture, uint8 RGB [H, W, 3]."""

@@ -21,9 +21,9 @@ from calvin.data.features import Encoder
 from calvin.data.mixture import Source, check_share
 from calvin.data.overlap import evaluation_films, find_overlap
 from calvin.data.readers.registry import READERS, manifest_of
-from calvin.data.readers.text import read_jsonl
+from calvin.data.readers.text_files import read_jsonl
+from calvin.data.samples import DropReport, ReadResult
 from calvin.data.tagging import AnswerSheet, SheetCredits
-from calvin.data.types import DropReport, ReadResult
 
 
 class SourceConfig(FrozenConfig):

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from calvin.core.cells import csv_text, unguarded
 from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import clean_line
+from calvin.core.text_tables import csv_text, unguarded
 from calvin.data.cleaning import CreditTagger
-from calvin.data.readers.text import read_table
-from calvin.data.types import DropReport, Sample
+from calvin.data.readers.text_files import read_table
+from calvin.data.samples import DropReport, Sample
 
 Complete = Callable[[str], str]
 """A language model: the text that follows a prompt."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from calvin.captioners.answers import cleaning_note, count_cleanings
 from calvin.captioners.base import Captioner
-from calvin.captioners.cleaning import cleaning_note, count_cleanings
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION

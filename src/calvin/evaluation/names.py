@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from calvin.core.errors import DataError
-from calvin.data.readers.text import read_json
+from calvin.data.readers.text_files import read_json
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"[.!?:\"”]\s*$")

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from calvin.core.cells import csv_text
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.files import write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.text_tables import csv_text
 from calvin.core.types import Frame
 from calvin.evaluation.captioning import Captioned, CaptionStore
 from calvin.evaluation.metrics import Pairs

@@ -12,8 +12,8 @@ import numpy as np
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.evaluation.metrics import BertScore, Bleu, Cider, CiderD, Meteor, Metric, Pairs, RougeL, Spice, tokenize
+from calvin.evaluation.metrics.recall import recall_within
 from calvin.evaluation.names import NameList
-from calvin.evaluation.recall import recall_within
 from calvin.evaluation.statistics import bootstrap_interval
 
 Marks = Mapping[str, Mapping[str, float | None]]

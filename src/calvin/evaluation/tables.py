@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from calvin.core.cells import unguarded
 from calvin.core.errors import DataError
+from calvin.core.text_tables import unguarded
 from calvin.core.time import to_ms
-from calvin.data.readers.text import clean_text, read_jsonl, read_table
-from calvin.data.types import DropReport
+from calvin.data.readers.text_files import clean_text, read_jsonl, read_table
+from calvin.data.samples import DropReport
 from calvin.evaluation.metrics.base import Pairs, align, collect_candidates, collect_references
 
 Role = Literal["prediction", "reference"]

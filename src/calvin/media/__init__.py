@@ -5,11 +5,11 @@ film = decode_film("film.mp4", "project/frames")
 plans = plan_cues(film.duration_ms, film.shots, read_subtitles("film.srt").lines)
 """
 
-from calvin.media.clips import iter_clip_frames, read_image
-from calvin.media.decode import DecodedFilm, DecodeReport, DecodeSettings, FrameBatch, decode_film
-from calvin.media.frames import FrameStore, FrameWriter, encode_jpeg
-from calvin.media.plan import CuePlan, PlanSettings, dialogue_gaps, plan_cues
-from calvin.media.source import AudioStream, FilmFacts, MediaLimits, SubtitleStream, probe
+from calvin.media.film.clips import iter_clip_frames, read_image
+from calvin.media.film.decode import DecodedFilm, DecodeReport, DecodeSettings, FrameBatch, decode_film
+from calvin.media.film.frames import FrameStore, FrameWriter, encode_jpeg
+from calvin.media.film.source import AudioStream, FilmFacts, MediaLimits, SubtitleStream, probe
+from calvin.media.gaps import CuePlan, PlanSettings, dialogue_gaps, plan_cues
 from calvin.media.subtitles import Subtitle, SubtitleReport, Subtitles, read_subtitles
 
 __all__ = [

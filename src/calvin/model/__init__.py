@@ -7,10 +7,10 @@ from calvin.model.configuration import CalvinConfig
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
 from calvin.model.generation import Candidate, Options
 from calvin.model.modeling import CalvinForConditionalGeneration, CalvinOutput
-from calvin.model.pretrained import load_calvin
+from calvin.model.pretrained import encoder_identity, load_calvin, load_vision_tower, tower_hash
 from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
 from calvin.model.projector import CalvinProjector
-from calvin.model.vision import encode_images, encoder_identity, load_vision_tower, tower_hash
+from calvin.model.vision import encode_images
 
 __all__ = [
     "VISUAL_TOKEN",

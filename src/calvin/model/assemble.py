@@ -22,9 +22,10 @@ from calvin.model.loading import (
     quiet,
 )
 from calvin.model.modeling import CalvinForConditionalGeneration
+from calvin.model.pretrained import identity_of, load_vision_tower
 from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
 from calvin.model.projector import CalvinProjector
-from calvin.model.vision import identity_of, load_vision_tower, vector_width
+from calvin.model.vision import vector_width
 
 Source = str | Path
 

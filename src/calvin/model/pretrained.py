@@ -1,18 +1,23 @@
-"""Reading a whole CALVIN: model and processor, checked."""
+"""Reading pretrained models, checked: a whole CALVIN with its processor, or a vision tower and who it is."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoProcessor
+from torch import nn
+from transformers import AutoImageProcessor, AutoModel, AutoProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from calvin.core.errors import CheckpointError
 from calvin.model.configuration import CalvinConfig
-from calvin.model.loading import CALVIN, load_config, load_strict, quiet
+from calvin.model.frame_encoder import CalvinFrameEncoder
+from calvin.model.loading import A_TOWER, CALVIN, TOWERS, load_config, load_strict, quiet
 from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.processing import CalvinProcessor
+from calvin.model.vision import vision_config_of
 
 
 def load_calvin(
@@ -60,3 +65,77 @@ def check_pair(model: CalvinForConditionalGeneration, processor: CalvinProcessor
         ours, theirs = getattr(config, field), getattr(processor, field)
         if ours != theirs:
             raise CheckpointError(f"In {name}, {field} is {ours} in config.json but {theirs} in the processor's files.")
+
+
+def load_vision_tower(path_or_id: str | Path) -> tuple[nn.Module, Any]:
+    """The tower and its image processor, from a folder or id of a CLIP, a frame encoder, or a CALVIN that holds one.
+
+    Raises:
+        CheckpointError: not a model, not whole, or a CALVIN without a tower (it works from stored features).
+    """
+    config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
+    if config.model_type == "calvin":
+        model, processor = load_calvin(path_or_id)
+        if model.vision_tower is None:
+            raise CheckpointError(f"{path_or_id} holds no vision tower: name the tower {model.config.encoder_id}.")
+        return model.vision_tower, processor.image_processor
+    vision = vision_config_of(config)
+    model_class: Any = CLIPVisionModelWithProjection if isinstance(vision, CLIPVisionConfig) else AutoModel
+    options = {"config": vision} if vision is not config else {}
+    tower = load_strict(model_class, path_or_id, **options)
+    try:
+        image_processor = AutoImageProcessor.from_pretrained(
+            str(path_or_id),
+            backend="pil",  # the same numbers whether torchvision is installed or not
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError) as error:
+        if isinstance(tower, CalvinFrameEncoder):
+            return tower, tower.image_processor()
+        raise CheckpointError(
+            f"{path_or_id} has no preprocessor_config.json, so its preprocessing is unknown."
+        ) from error
+    return tower, image_processor
+
+
+def tower_hash(tower: nn.Module) -> str:
+    """SHA-256 over the tower's weights by name, as float32: the same however they are split into files or stored."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tower.state_dict().items()):
+        if not tensor.is_floating_point():
+            continue  # step counters of batch norm do not change what comes out
+        digest.update(json.dumps([name, list(tensor.shape)]).encode())
+        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def encoder_identity(path_or_id: str | Path) -> tuple[str, str]:
+    """(encoder_id, encoder_hash) that features made with this tower carry.
+
+    The id is the one the configuration gives, else the folder's name or the hub id.
+
+    Raises:
+        CheckpointError: as `load_vision_tower`.
+    """
+    config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
+    if config.model_type == "calvin":
+        return str(config.encoder_id), str(config.encoder_hash)
+    tower, _ = load_vision_tower(path_or_id)
+    return identity_of(tower, path_or_id)
+
+
+def identity_of(tower: nn.Module, path_or_id: str | Path) -> tuple[str, str]:
+    """As `encoder_identity`, for a tower that is loaded already."""
+    named = getattr(tower.config, "encoder_name", None)
+    return str(named or _name_of(Path(path_or_id))), tower_hash(tower)
+
+
+def _name_of(path: Path) -> str:
+    """The folder's name, the hub id of one fetched from a hub (its cache holds `models--OWNER--NAME/snapshots/...`)."""
+    if not path.is_dir():
+        return path.as_posix()
+    path = path.resolve()
+    cache = path.parent.parent.name
+    if path.parent.name == "snapshots" and cache.startswith("models--"):
+        return cache.removeprefix("models--").replace("--", "/")
+    return path.name

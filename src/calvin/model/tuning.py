@@ -7,7 +7,8 @@ base, and the projector, which every stage trains: a few per cent of the whole, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -307,3 +308,16 @@ def _check_tensors(found: dict[str, Tensor], expected: dict[str, Tensor], where:
 def count_parameters(module: nn.Module) -> int:
     """Parameters, tied ones once."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+@contextmanager
+def base_kept(model: CalvinForConditionalGeneration) -> Iterator[None]:
+    """Whatever is tuned inside the block, afterwards the model is the base again."""
+    projector = {name: tensor.detach().clone() for name, tensor in model.projector.state_dict().items()}
+    device = model.device
+    try:
+        yield
+    finally:
+        remove_adapter(model)
+        model.projector.load_state_dict(projector)
+        model.requires_grad_(False).eval().to(device)

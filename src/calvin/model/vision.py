@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,6 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 from transformers import (
-    AutoImageProcessor,
     AutoModel,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
@@ -22,7 +18,6 @@ from transformers import (
 
 from calvin.core.errors import CheckpointError, DataError
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig, FrameEncoderOutput
-from calvin.model.loading import A_TOWER, CALVIN, TOWERS, load_config, load_strict
 
 __all__ = [
     "CalvinFrameEncoder",
@@ -30,10 +25,7 @@ __all__ = [
     "FrameEncoderOutput",
     "build_vision_tower",
     "encode_images",
-    "encoder_identity",
     "frame_vectors",
-    "load_vision_tower",
-    "tower_hash",
     "vector_width",
     "vision_config_of",
 ]
@@ -75,39 +67,6 @@ def frame_vectors(tower: nn.Module, pixel_values: Tensor) -> Tensor:
         if vectors is not None:
             return vectors.flatten(1)
     raise CheckpointError(f"{type(tower).__name__} gives no single vector a frame; take a CLIP-like vision model.")
-
-
-def load_vision_tower(path_or_id: str | Path) -> tuple[nn.Module, Any]:
-    """The tower and its image processor, from a folder or id of a CLIP, a frame encoder, or a CALVIN that holds one.
-
-    Raises:
-        CheckpointError: not a model, not whole, or a CALVIN without a tower (it works from stored features).
-    """
-    config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
-    if config.model_type == "calvin":
-        from calvin.model.pretrained import load_calvin  # here, because the composite is built on this module
-
-        model, processor = load_calvin(path_or_id)
-        if model.vision_tower is None:
-            raise CheckpointError(f"{path_or_id} holds no vision tower: name the tower {model.config.encoder_id}.")
-        return model.vision_tower, processor.image_processor
-    vision = vision_config_of(config)
-    model_class: Any = CLIPVisionModelWithProjection if isinstance(vision, CLIPVisionConfig) else AutoModel
-    options = {"config": vision} if vision is not config else {}
-    tower = load_strict(model_class, path_or_id, **options)
-    try:
-        image_processor = AutoImageProcessor.from_pretrained(
-            str(path_or_id),
-            backend="pil",  # the same numbers whether torchvision is installed or not
-            trust_remote_code=False,
-        )
-    except (OSError, ValueError) as error:
-        if isinstance(tower, CalvinFrameEncoder):
-            return tower, tower.image_processor()
-        raise CheckpointError(
-            f"{path_or_id} has no preprocessor_config.json, so its preprocessing is unknown."
-        ) from error
-    return tower, image_processor
 
 
 @torch.inference_mode()
@@ -179,46 +138,3 @@ def prepare_pixels(image_processor: Any, frames: np.ndarray) -> Tensor:
     std = torch.tensor(image_processor.image_std).view(3, 1, 1)
     pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
     return (pixels * image_processor.rescale_factor - mean) / std
-
-
-def tower_hash(tower: nn.Module) -> str:
-    """SHA-256 over the tower's weights by name, as float32: the same however they are split into files or stored."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tower.state_dict().items()):
-        if not tensor.is_floating_point():
-            continue  # step counters of batch norm do not change what comes out
-        digest.update(json.dumps([name, list(tensor.shape)]).encode())
-        digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def encoder_identity(path_or_id: str | Path) -> tuple[str, str]:
-    """(encoder_id, encoder_hash) that features made with this tower carry.
-
-    The id is the one the configuration gives, else the folder's name or the hub id.
-
-    Raises:
-        CheckpointError: as `load_vision_tower`.
-    """
-    config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
-    if config.model_type == "calvin":
-        return str(config.encoder_id), str(config.encoder_hash)
-    tower, _ = load_vision_tower(path_or_id)
-    return identity_of(tower, path_or_id)
-
-
-def identity_of(tower: nn.Module, path_or_id: str | Path) -> tuple[str, str]:
-    """As `encoder_identity`, for a tower that is loaded already."""
-    named = getattr(tower.config, "encoder_name", None)
-    return str(named or _name_of(Path(path_or_id))), tower_hash(tower)
-
-
-def _name_of(path: Path) -> str:
-    """The folder's name, the hub id of one fetched from a hub (its cache holds `models--OWNER--NAME/snapshots/...`)."""
-    if not path.is_dir():
-        return path.as_posix()
-    path = path.resolve()
-    cache = path.parent.parent.name
-    if path.parent.name == "snapshots" and cache.startswith("models--"):
-        return cache.removeprefix("models--").replace("--", "/")
-    return path.name

@@ -28,14 +28,15 @@ from calvin.core.errors import UsageError
 from calvin.core.files import atomic_path, write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import format_timecode
-from calvin.puppets.captions import caption_rng, film_captions, look_caption
-from calvin.puppets.render import SceneRenderer, frame_times, iter_frames
-from calvin.puppets.script import Film, Line, Scene, Split, make_film, pick, random_scene, rng_for
-from calvin.puppets.video import film_frames, write_video
+from calvin.core.types import FPS
+from calvin.puppets.draw.render import SceneRenderer, frame_times, iter_frames
+from calvin.puppets.draw.video import film_frames, write_video
+from calvin.puppets.tell.captions import caption_rng, film_captions, look_caption
+from calvin.puppets.tell.screenplay import Film, Line, Scene, Split, make_film, pick, random_scene, rng_for
 
 CLIP_SIZE = (224, 128)
 """Twice what the small vision tower sees. Drawn at half of it, a world takes half the time."""
-FPS, TVC_FPS = 5.0, 3.0
+TVC_FPS = 3.0
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 Job = Callable[[], None]
 Size = tuple[int, int]

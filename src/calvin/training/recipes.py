@@ -9,10 +9,10 @@ from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import ConfigError
-from calvin.training.config import LoopConfig
-from calvin.training.language import LanguageConfig, Phase
+from calvin.training.loop.schedule import LoopConfig
+from calvin.training.small.language import LanguageConfig, Phase
+from calvin.training.small.tower import TowerConfig
 from calvin.training.stages import StageConfig
-from calvin.training.tower import TowerConfig
 
 
 class WorldConfig(FrozenConfig):

@@ -15,9 +15,9 @@ from calvin.core.errors import CheckpointError, ConfigError
 from calvin.core.files import write_json
 from calvin.core.progress import Listener, silent
 from calvin.data import Example, Instructions, Kind, Mixture, Source
-from calvin.training.config import LoopConfig
-from calvin.training.distributed import Parallel
-from calvin.training.loop import ALONE, TrainResult, fingerprint_of, train
+from calvin.training.loop.distributed import Parallel
+from calvin.training.loop.schedule import LoopConfig
+from calvin.training.loop.train import ALONE, TrainResult, fingerprint_of, train
 
 Part = Literal["qformer", "language_projection", "projector", "lora", "language_model", "prefix"]
 

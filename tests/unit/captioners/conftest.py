@@ -9,7 +9,7 @@ import pytest
 
 from calvin.core.time import Span
 from calvin.core.types import Frame, Scene
-from calvin.media.frames import encode_jpeg
+from calvin.media.film.frames import encode_jpeg
 
 
 @pytest.fixture(scope="session")

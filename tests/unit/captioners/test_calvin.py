@@ -11,8 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from calvin.captioners import CAPTIONERS, CaptionRequest, FeatureCaptioner, open_captioner
 from calvin.captioners.calvin import Calvin, bundled_models, find_model, fingerprint_of
+from calvin.captioners.known_footage import World
 from calvin.captioners.registry import Manifest
-from calvin.captioners.world import World
 from calvin.core.errors import CheckpointError, DataError, MissingExtraError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span

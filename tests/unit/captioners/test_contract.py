@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from calvin.captioners import CAPTIONERS, Captioner, CaptionRequest, OpenOptions, open_captioner
-from calvin.captioners.cleaning import RULES
+from calvin.captioners.answers import RULES
 from calvin.captioners.server import Server
 from calvin.captioners.video_llm import VideoLlm
 from calvin.core.errors import CheckpointError, DataError, UsageError

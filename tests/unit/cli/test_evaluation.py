@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from calvin.cli import puppet_eval
 from calvin.cli.main import app
 from calvin.core.errors import DataError
 from calvin.data import FeatureWriter
+from calvin.lab import puppet_eval_set as puppet_eval
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 REFERENCES = "id,movie,reference\na,F,Ann waves.\nb,F,Then Bob bows.\nc,G,He sits.\n"
@@ -201,7 +201,7 @@ def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_training_saw_none_of_puppet_eval(tmp_path: Path) -> None:
     """Other seeds than any recipe's own held-out films, and no pairing of name and coat that training may have."""
-    from calvin.puppets.script import make_film, pairing_split
+    from calvin.puppets.tell.screenplay import make_film, pairing_split
     from calvin.training.recipes import RECIPES
 
     assert puppet_eval.SEED not in {recipe.world.seed for recipe in RECIPES.values()}

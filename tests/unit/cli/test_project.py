@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 from calvin.cli.main import app
 from calvin.core.time import Span
 from calvin.core.types import Author, Status
-from calvin.studio.lint import RULES
-from calvin.studio.rows import Choice, Decision, FilmRow, Line, Plan
-from calvin.studio.store import ProjectStore
-from calvin.studio.writers import WRITERS
+from calvin.studio.project.records import Choice, Decision, FilmRow, Line, Plan
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.lint_rules import RULES
+from calvin.studio.script.writers import WRITERS
 
 
 @pytest.fixture

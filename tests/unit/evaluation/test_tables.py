@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calvin.core.cells import csv_text
 from calvin.core.errors import DataError
+from calvin.core.text_tables import csv_text
 from calvin.evaluation.tables import join, read_captions, scene_key
 
 

@@ -11,10 +11,10 @@ import pytest
 from calvin.core.time import Span
 from calvin.media import dialogue_gaps, probe, read_subtitles
 from calvin.media.voice import ToneVoice
-from calvin.puppets.captions import film_captions
+from calvin.puppets.draw.video import draw_card, film_frames
 from calvin.puppets.film import SOUND_RATE, film_truth, render_film, say, sound_blocks
-from calvin.puppets.script import Film, Line, make_film, pairing_split
-from calvin.puppets.video import draw_card, film_frames
+from calvin.puppets.tell.captions import film_captions
+from calvin.puppets.tell.screenplay import Film, Line, make_film, pairing_split
 
 BUNDLED = Path(__file__).parents[3] / "src/calvin/assets/film"
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from calvin.puppets.actions import MOVERS
-from calvin.puppets.drills import FILLERS
+from calvin.puppets.draw.actions import MOVERS
 from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, PROPS
-from calvin.puppets.scoring import action_of
+from calvin.puppets.marks import action_of
+from calvin.puppets.tell.drills import FILLERS
 
 
 def test_the_world_is_as_large_as_promised() -> None:

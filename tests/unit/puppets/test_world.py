@@ -12,11 +12,11 @@ from PIL import Image
 
 from calvin.core.errors import UsageError
 from calvin.data.readers.registry import READERS
+from calvin.puppets.draw.video import film_frames
 from calvin.puppets.lexicon import NAMES
-from calvin.puppets.scoring import action_of, names_in, score_caption
-from calvin.puppets.script import make_film
+from calvin.puppets.marks import action_of, names_in, score_caption
+from calvin.puppets.tell.screenplay import make_film
 from calvin.puppets.truth import SceneTruth
-from calvin.puppets.video import film_frames
 from calvin.puppets.world import CLIP_SIZE, WorldSizes, write_world
 
 SIZES = WorldSizes(films=3, scenes=5, clips=4, images=6, conversations=30, tv_clips=2)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from calvin.data.readers.mad import add_scene, by_movie
-from calvin.data.readers.text import read_table
-from calvin.data.types import DropReport, FilmName, ReadResult, Sample, media_id_of
+from calvin.data.readers.text_files import read_table
+from calvin.data.samples import DropReport, FilmName, ReadResult, Sample, media_id_of
 
 
 def read_cmd_ad(path: str | Path) -> ReadResult:

@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
-from calvin.data.readers.text import NO_CHECKSUM, Delimited, clean_text
-from calvin.data.types import DropReport, ReadResult, Sample, media_id_of
+from calvin.data.readers.text_files import NO_CHECKSUM, Delimited, clean_text
+from calvin.data.samples import DropReport, ReadResult, Sample, media_id_of
 
 Ids = Literal["row", "url"]
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://\S+$", re.IGNORECASE)

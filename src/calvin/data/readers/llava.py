@@ -9,8 +9,8 @@ from typing import Any
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
 from calvin.data.cleaning import is_coordinate_turn
-from calvin.data.readers.text import clean_text, read_json
-from calvin.data.types import DUPLICATE, DropReport, ReadResult, Sample, media_id_of
+from calvin.data.readers.text_files import clean_text, read_json
+from calvin.data.samples import DUPLICATE, DropReport, ReadResult, Sample, media_id_of
 
 TEXT_ONLY = "text only, no image"
 COORDINATES = "coordinate turn"

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from calvin.data.readers.mad import add_scene, by_movie, title_in
-from calvin.data.readers.text import Delimited
-from calvin.data.types import DropReport, FilmName, ReadResult, Sample
+from calvin.data.readers.text_files import Delimited
+from calvin.data.samples import DropReport, FilmName, ReadResult, Sample
 
 COLUMNS = ("CLIP_ID", "START_ALIGNED", "END_ALIGNED", "START_EXTRACTED", "END_EXTRACTED", "SENTENCE")
 _TIME = r"\d{1,3}\.\d{1,2}\.\d{1,2}\.\d{1,3}"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.data.context import in_order
-from calvin.data.readers.text import clean_text, read_json, read_table
-from calvin.data.types import DropReport, FilmName, ReadResult, Sample
+from calvin.data.readers.text_files import clean_text, read_json, read_table
+from calvin.data.samples import DropReport, FilmName, ReadResult, Sample
 
 Negative = Literal["clamp", "drop"]
 NO_CAPTION = "no caption"

@@ -17,7 +17,7 @@ from calvin.data.readers.mad import read_mad_csv, read_mad_v1
 from calvin.data.readers.shards import read_webdataset
 from calvin.data.readers.tvc import read_tvc, read_tvr
 from calvin.data.readers.webvid import read_webvid
-from calvin.data.types import Kind, ReadResult
+from calvin.data.samples import Kind, ReadResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from calvin.data.readers.mad import NO_CAPTION, read_span
-from calvin.data.readers.text import clean_text, read_jsonl
-from calvin.data.types import DropReport, ReadResult, Sample, note_duplicates
+from calvin.data.readers.text_files import clean_text, read_jsonl
+from calvin.data.samples import DropReport, ReadResult, Sample, note_duplicates
 
 
 def read_tvc(path: str | Path) -> ReadResult:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calvin.data.readers.text import NO_CHECKSUM, clean_text, read_table
-from calvin.data.types import DropReport, ReadResult, Sample, note_duplicates
+from calvin.data.readers.text_files import NO_CHECKSUM, clean_text, read_table
+from calvin.data.samples import DropReport, ReadResult, Sample, note_duplicates
 
 
 def read_webvid(path: str | Path) -> ReadResult:

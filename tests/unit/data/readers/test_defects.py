@@ -12,7 +12,7 @@ from calvin.core.time import Span
 from calvin.data import FilmName, read
 from calvin.data.readers.registry import resolve_format
 from calvin.data.readers.shards import CUT_SHORT, iter_shard
-from calvin.data.types import DropReport
+from calvin.data.samples import DropReport
 
 LSMDC = (
     b"\xef\xbb\xbf"

@@ -1,0 +1,1 @@
+"""Where puppet films meet training, evaluation and adaptation: material, held-out sets, studies and their tables."""

@@ -1,0 +1,172 @@
+"""The scores of a comparison of adaptations, beside the paper's Table 4, and whether its orderings come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from calvin.core.text_tables import markdown_table
+from calvin.evaluation.metrics import align
+from calvin.evaluation.names import NameList
+from calvin.evaluation.scoring import Measure, score_set
+from calvin.evaluation.statistics import bootstrap_interval, paired_test
+from calvin.lab.adapt_study import Kind, Row, Study, StudyFilm, rows_of, split_film
+
+PAPER: Mapping[tuple[str, int], float] = {
+    ("none", 0): 10.85,
+    ("oracle", 0): 16.27,
+    ("first", 20): 17.74,
+    ("first", 50): 20.06,
+}
+"""CIDEr of Table 4, on 10 films of MAD, by a model of 7B: not to be held against ours, only their order."""
+MAIN = "CIDEr-D"
+UNPARSED = "form not kept"
+KNEES = {"9": 100, "10": 50}
+"""Where the paper's curves flatten: micro-batches, scenes."""
+LITTLE = 1 / 3
+"""Of what is gained up to there, so much at most may be gained after it (ours: the paper's curves are pictures)."""
+Marks = Callable[[str, str], Mapping[str, float | None]]
+"""(scene id, caption) -> marks against the structured truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowScore:
+    """A row's measures: of each film the mean over the seeds, in the unit of tables."""
+
+    row: Row
+    films: Mapping[str, Mapping[str, float]]
+
+    def values(self, measure: str) -> np.ndarray:
+        return np.array(list(self.films.get(measure, {}).values()))
+
+    def mean(self, measure: str) -> float | None:
+        values = self.values(measure)
+        return float(values.mean()) if len(values) else None
+
+
+def score_study(
+    study: Study, names: NameList, metrics: Sequence[str] = ("cider", "rouge"), marks: Marks | None = None
+) -> list[RowScore]:
+    """Every row on the same scenes, each film scored by itself (as Table 4's footnote says)."""
+    scores = []
+    for row in rows_of(study.config):
+        films: dict[str, dict[str, float]] = {}
+        for film in study.films:
+            runs = [_run(study, film, row, seed, names, metrics, marks) for seed in range(study.config.seeds)]
+            for name in runs[0]:
+                films.setdefault(name, {})[film.id] = float(np.mean([run[name] for run in runs if name in run]))
+        scores.append(RowScore(row, films))
+    return scores
+
+
+def _run(
+    study: Study, film: StudyFilm, row: Row, seed: int, names: NameList, metrics: Sequence[str], marks: Marks | None
+) -> dict[str, float]:
+    scored = [film.scenes[index] for index in split_film(film, study.config, seed).scored]
+    found = study.captions(film, row, seed if row.size else 0)
+    texts = {scene.id: str(found["captions"][scene.id]) for scene in scored}
+    pairs = align(texts, {scene.id: [scene.caption] for scene in scored}, allow_empty=True)
+    judged = {key: marks(key, text) for key, text in texts.items()} if marks else None
+    result = score_set(pairs, None, list(metrics), names, {s.id: s.oracle for s in scored}, judged)
+    values = {measure.name: _shown(measure) for measure in result.measures}
+    return {**values, UNPARSED: 100 * len(found["unparsed"]) / len(scored)} if row.size else values
+
+
+def _shown(measure: Measure) -> float:
+    return measure.shown
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One of the paper's orderings, by CIDEr a film: `better` minus `worse`, and the p of a paired test over films."""
+
+    words: str
+    difference: float
+    p: float
+    films: int
+
+    @property
+    def holds(self) -> bool:
+        return self.difference > 0
+
+    def line(self) -> str:
+        verdict = "holds" if self.holds else "DOES NOT HOLD"
+        return f"{self.words}: {verdict} ({self.difference:+.1f} CIDEr, p {self.p:.3f} over {self.films} films)"
+
+
+def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
+    """The orderings of Table 4."""
+    by_kind = {(score.row.kind, score.row.size): score for score in reversed(scores)}
+    sizes = list(dict.fromkeys(score.row.size for score in scores if score.row.kind == "first"))
+    first = sizes[0]
+    more = 50 if 50 in sizes else max(sizes)
+    pairs: list[tuple[str, tuple[Kind, int], tuple[Kind, int]]] = [
+        ("entities by oracle better than none", ("oracle", 0), ("none", 0)),
+        ("entities by bank better than none", ("bank", 0), ("none", 0)),
+        (f"{first} scenes better than none", ("first", first), ("none", 0)),
+        (f"first appearances better than {first} at random", ("first", first), ("random", first)),
+    ]
+    if more > first:
+        pairs.insert(3, (f"{more} scenes better than {first}", ("first", more), ("first", first)))
+    found = []
+    for words, better, worse in pairs:
+        test = paired_test(by_kind[better].values(MAIN), by_kind[worse].values(MAIN))
+        found.append(Ordering(words, test.difference, test.p, test.items))
+    return found
+
+
+def gains(scores: Sequence[RowScore]) -> list[str]:
+    """Figures 9 and 10: what each step to more micro-batches, then to more scenes, gains on these films."""
+    main = next(score.row for score in scores if score.row.kind == "first")
+    tuned = [score for score in scores if score.row.kind == "first"]
+    curves = [
+        ("9, micro-batches", [(s.row.iterations, s) for s in tuned if s.row.size == main.size]),
+        ("10, scenes", [(s.row.size, s) for s in tuned if s.row.iterations == main.iterations]),
+    ]
+    lines = []
+    for words, points in curves:
+        points.sort(key=lambda point: point[0])
+        for (few, less), (many, more) in pairwise(points):
+            test = paired_test(more.values(MAIN), less.values(MAIN))
+            lines.append(f"Figure {words} from {few} to {many}: {test.difference:+.1f} CIDEr, p {test.p:.3f}")
+        lines += _flattening(words, {count: float(score.values(MAIN).mean()) for count, score in points})
+    return lines
+
+
+def _flattening(words: str, curve: Mapping[int, float]) -> list[str]:
+    """Whether little is gained past the paper's knee, where the curve goes beyond it and begins before it."""
+    figure, _, unit = words.partition(", ")
+    knee = KNEES[figure]
+    first, last = min(curve), max(curve)
+    if knee not in curve or knee in (first, last):
+        return []
+    before, after = curve[knee] - curve[first], curve[last] - curve[knee]
+    verdict = "holds" if after <= max(LITTLE * before, 0) else "DOES NOT HOLD"
+    return [
+        f"Figure {figure}, little gained past {knee} {unit}: {verdict} ({after:+.1f} CIDEr to {last}, after "
+        f"{before:+.1f} from {first}; a third of that is little)"
+    ]
+
+
+def table(scores: Sequence[RowScore]) -> str:
+    """Markdown: CIDEr with its interval over films beside the paper's, then the other measures."""
+    main = next((score.row.iterations for score in scores if score.row.size), 0)
+    others = [name for name in dict.fromkeys(n for score in scores for n in score.films) if name != MAIN]
+    head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4", *others]
+    rows = []
+    for score in scores:
+        interval = bootstrap_interval(score.values(MAIN))
+        paper = PAPER.get((score.row.kind, score.row.size)) if score.row.iterations in (0, main) else None
+        cells = [score.row.label, f"{score.mean(MAIN):.1f}"]
+        cells += [f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", f"{paper:.2f}" if paper else ""]
+        cells += [f"{value:.1f}" if (value := score.mean(name)) is not None else "" for name in others]
+        rows.append(cells)
+    return markdown_table(head, rows)
+
+
+def results_json(scores: Sequence[RowScore]) -> list[dict[str, Any]]:
+    return [{"row": score.row.label, **asdict(score.row), "films": score.films} for score in scores]

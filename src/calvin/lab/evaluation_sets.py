@@ -1,0 +1,176 @@
+"""What `calvin evaluate` evaluates on: puppet-eval, MAD-eval-named, TVC, or a file of annotations."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from calvin.captioners.base import Captioner, FeatureCaptioner
+from calvin.core.errors import DataError, UsageError
+from calvin.core.progress import Listener
+from calvin.data import Features, FeatureStore, Sample
+from calvin.data.readers.registry import manifest_of
+from calvin.encode.film_cache import FilmCache
+from calvin.evaluation.evaluate import EvaluationJob
+from calvin.evaluation.names import NameList, harvest, read_cast
+from calvin.evaluation.scenes import Context, Pictures, evaluated, film_of, with_bank, with_oracle
+
+PUPPETS, MAD, TVC = "puppet-eval", "mad-named", "tvc"
+_FORMATS = {".csv": "mad_csv", ".json": "mad_v1", ".jsonl": "tvc"}
+_PAPER_MAD = (6520, 10)
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Where the parts of a data set lie; which are needed depends on it."""
+
+    data: str
+    annotations: Path | None = None
+    format: str | None = None
+    features: Path | None = None
+    encoder: str | None = None
+    films: Path | None = None
+    stills_at: float | None = None
+    characters: Path | None = None
+    entities: Path | None = None
+    frames: int = 32
+    limit: int | None = None
+
+
+@dataclass
+class _Set:
+    """A data set that was read."""
+
+    split: str
+    samples: list[Sample]
+    contextual: bool = True
+    characters: Path | None = None
+    films: Path | None = None
+    media: str = ""
+    truth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    names: NameList | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def cache_folder() -> Path:
+    """Films drawn or decoded for evaluation are kept here: $XDG_CACHE_HOME/calvin or ~/.cache/calvin."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calvin" / "evaluation"
+
+
+def make_job(
+    options: DataOptions, context: Context, question: str, captioner: Captioner, listener: Listener
+) -> EvaluationJob:
+    """Read the data set, attach names where the context asks for them, and make its pictures ready.
+
+    Raises:
+        UsageError: a part that is needed was not given.
+        DataError: a part does not fit.
+    """
+    found = _puppets(listener) if options.data == PUPPETS else _annotated(options)
+    if context.kind == "scenes" and context.count and not found.contextual:
+        raise UsageError(
+            f"{found.split} has isolated moments, without scenes before them: choose --context none or entities-oracle."
+        )
+    if context.kind == "entities-bank" and options.entities is None:
+        raise UsageError(
+            "Give --entities FILE, who is in each scene: the presence.jsonl that `calvin describe FILM --cast CAST` "
+            'leaves in its project, or lines such as {"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": '
+            '["Ann"]}, one for every scene.'
+        )
+    samples = evaluated(found.samples)[: options.limit]
+    split = found.split if options.limit is None else f"{found.split}, first {len(samples)} scenes"
+    texts = [text for sample in samples for text in sample.references]
+    cast, everyone = read_cast(found.characters, texts) if found.characters else ({}, harvest(texts))
+    if context.kind == "entities-bank":
+        assert options.entities is not None
+        samples = with_bank(samples, options.entities)
+    elif context.kind == "entities-oracle":
+        samples = with_oracle(samples, cast, everyone)
+        found.notes.append(f"Names by oracle: {everyone.source}.")
+    pictures, facts = _pictures(replace(options, films=found.films), samples, captioner, listener)
+    names = found.names or (everyone if found.characters else None)
+    return EvaluationJob(
+        split, samples, context, pictures, question, {"media": found.media, **facts}, found.truth, names, found.notes
+    )
+
+
+def _puppets(listener: Listener) -> _Set:
+    from calvin.lab.puppet_eval_set import draw_puppet_eval, puppet_names
+
+    drawn = draw_puppet_eval(cache_folder() / PUPPETS, listener)
+    bank, films = drawn.folder / "characters.json", drawn.folder / "videos"
+    return _Set(PUPPETS, drawn.samples, True, bank, films, drawn.media, drawn.truth, puppet_names(), list(drawn.notes))
+
+
+def _annotated(options: DataOptions) -> _Set:
+    """A data set from files of annotations."""
+    named = options.data in (MAD, TVC)
+    path = options.annotations if named else Path(options.data)
+    if path is None:
+        raise UsageError(f"{options.data} cannot be shipped with calvin: give its annotations with --annotations FILE.")
+    default = {MAD: "mad_csv", TVC: "tvc"}.get(options.data) or _FORMATS.get(path.suffix.lower())
+    if options.format is None and default is None:
+        raise UsageError(f"The format of {path} cannot be told from its name: give it with --format.")
+    manifest = manifest_of(options.format or default or "")
+    result = manifest.reader(path)
+    found = _Set(
+        options.data if named else path.stem, result.samples, manifest.contextual, options.characters, options.films
+    )
+    if result.report.total_dropped or result.report.repaired:
+        found.notes.append(f"{path.name}: " + "; ".join(result.report.summary().splitlines()) + ".")
+    if options.data == MAD:
+        held = (len(result.samples), len({film_of(sample) for sample in result.samples}))
+        if held != _PAPER_MAD:
+            found.notes.append(
+                f"MAD-eval-named has {_PAPER_MAD[0]:,} scenes in {_PAPER_MAD[1]} films; this file gives {held[0]:,} in "
+                f"{held[1]}: it is another version or a part, and its scores are not those of the paper's set."
+            )
+    return found
+
+
+def _pictures(
+    options: DataOptions, samples: list[Sample], captioner: Captioner, listener: Listener
+) -> tuple[Pictures, dict[str, str]]:
+    """Where the visual comes from, and what the protocol card says of it."""
+    needs = captioner.needs
+    reader = captioner if isinstance(captioner, FeatureCaptioner) and "features" in needs else None
+    most = min(options.frames, reader.max_frames) if reader else options.frames
+    wanted = list(dict.fromkeys(sample.media_id for sample in samples))
+    stored = _stored(options.features, options.encoder, wanted, reader) if reader and options.features else None
+    if options.films is None and ("frames" in needs or (reader and stored is None)):
+        what = "the films (--films FOLDER)" if "frames" in needs else "--features FILE or the films (--films FOLDER)"
+        raise UsageError(f"{captioner.info.name} needs to see the scenes: give {what}.")
+    cache = None
+    if options.films is not None:
+        cache = _cache(options.films, options.stills_at, reader if stored is None else None)
+        cache.prepare(wanted, listener)
+    features: Features | None = stored if stored is not None else cache if reader else None
+    fps = stored.fps if stored is not None else cache.fps if cache else 0.0
+    facts = {
+        "encoder": f"{reader.encoder.id} {reader.encoder.hash[:12]}" if reader else "",
+        "frames": f"at most {most}, evenly spread, of {fps:g} a second" if needs else "none",
+        "beams": captioner.info.details.get("beams", ""),
+    }
+    return Pictures(features, cache.frames if cache else lambda _: None, most), facts
+
+
+def _stored(path: Path, encoder: str | None, wanted: list[str], reader: FeatureCaptioner) -> FeatureStore:
+    stated = (encoder, "") if encoder else None
+    store = FeatureStore.open(path, expect_encoder=reader.encoder, stated_encoder=stated)
+    missing = [media_id for media_id in wanted if media_id not in store]
+    if missing:
+        raise DataError(f"{path} lacks {len(missing)} of {len(wanted)} films, such as {missing[0]!r}.")
+    return store
+
+
+def _cache(films: Path, stills_at: float | None, encoder: FeatureCaptioner | None) -> FilmCache:
+    from calvin.encode.features import find_media
+
+    items = find_media(films, "films" if stills_at is None else "frames")
+    place = hashlib.sha256(str(films.resolve()).encode()).hexdigest()[:12]
+    files = {item.media_id: item.path for item in items}
+    return FilmCache(cache_folder() / f"films-{place}", files, encoder, folder_fps=stills_at)

@@ -1,0 +1,185 @@
+"""The figures of a model on puppet films: what it sees, and whom it names, beside what guessing would give."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calvin.core.text_tables import markdown_table
+from calvin.core.time import Span, format_timecode
+from calvin.core.types import Cue
+from calvin.lab.material import truth_score
+from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene
+from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
+from calvin.puppets.marks import action_of, names_in
+from calvin.puppets.tell.curriculum import is_told
+
+_ALL = {condition.name: condition for condition in (*CONDITIONS, *CONTROLS)}
+_ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Tables by title: column heads, and rows of a label and its cells (a share, a number or a text)."""
+
+    tables: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = field(default_factory=dict)
+
+    def add(self, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self.tables[title] = (tuple(heads), [tuple(row) for row in rows])
+
+    def markdown(self) -> str:
+        parts = []
+        for title, (heads, rows) in self.tables.items():
+            parts.append(f"### {title}\n\n{markdown_table(heads, rows)}")
+        return "\n\n".join(parts) + "\n"
+
+
+def percent(marks: Sequence[Any]) -> str:
+    """Mean of the marks that apply, in percent, and of how many."""
+    applying = [float(mark) for mark in marks if mark is not None]
+    return f"{100 * sum(applying) / len(applying):.1f} ({len(applying)})" if applying else "-"
+
+
+def truth_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene]) -> Figures:
+    """All tables that need nothing but the captions and the truth."""
+    marks = {
+        row.condition: [truth_score(text, item.truth) for text, item in zip(row.captions, items, strict=True)]
+        for row in rows
+    }
+    figures = Figures()
+    moving = [ACTION_BY_KEY[item.truth.action].motion for item in items]
+    table = []
+    for condition, scored in marks.items():
+        half = [score["action"] for score, motion in zip(scored, moving, strict=True) if motion]
+        cells = [percent([score[aspect] for score in scored]) for aspect in _ASPECTS]
+        table.append([condition, cells[0], percent(half), *cells[1:]])
+    figures.add(
+        "Percent of scenes (and of how many)",
+        ("given", "action", "action, motion half", "names exact", "wrong name", "place, where named", "prop"),
+        table,
+    )
+    _add_names(figures, rows, items, marks)
+    _add_roles(figures, items, marks)
+    return figures
+
+
+def told(item: TruthScene, count: int) -> bool:
+    """Whether the `count` captions before tie everybody on screen to a coat."""
+    context = item.previous[-count:]
+    return all(is_told(name, item.truth.looks[name].coat, context) for name in item.truth.present)
+
+
+def _add_names(
+    figures: Figures, rows: Sequence[TruthRow], items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]
+) -> None:
+    """Names from context where it tells them, beside three ways to guess that all know how many there are."""
+    table = []
+    for row in rows:
+        count = _ALL[row.condition].context
+        chosen = [i for i, item in enumerate(items) if count and told(item, count)]
+        if not count or not chosen:
+            continue
+        guesses = [[float(guess(items[i], count, i)) for i in chosen] for guess in GUESSES.values()]
+        crowded = [float(len(set(_order(items[i], count))) >= 3) for i in chosen]
+        exact = [marks[row.condition][i]["names_exact"] for i in chosen]
+        table.append([row.condition, percent(exact), *(percent(guess) for guess in guesses), percent(crowded)])
+    heads = ("given", "model", *GUESSES, "contexts that name three or more")
+    figures.add("Exact set of names, where the context ties everybody on screen to a look", heads, table)
+
+
+def _order(item: TruthScene, count: int) -> list[str]:
+    """The names in each caption of the context, in order."""
+    return [name for caption in item.previous[-count:] for name in sorted(names_in(caption, NAMES), key=caption.index)]
+
+
+def _guess_last(item: TruthScene, count: int, _: int) -> bool:
+    latest = list(dict.fromkeys(reversed(_order(item, count))))
+    return set(latest[: len(item.truth.present)]) == set(item.truth.present)
+
+
+def _guess_frequent(item: TruthScene, count: int, _: int) -> bool:
+    common = [name for name, _ in Counter(_order(item, count)).most_common(len(item.truth.present))]
+    return set(common) == set(item.truth.present)
+
+
+def _guess_random(item: TruthScene, count: int, index: int) -> bool:
+    names = sorted(set(_order(item, count)))
+    size = min(len(names), len(item.truth.present))
+    return set(np.random.default_rng(index).choice(names, size, replace=False)) == set(item.truth.present)
+
+
+GUESSES: Mapping[str, Callable[[TruthScene, int, int], bool]] = {
+    "last names": _guess_last,
+    "most frequent names": _guess_frequent,
+    "random names": _guess_random,
+}
+
+
+def _add_roles(figures: Figures, items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]) -> None:
+    """Who of two does it, among the scenes in which exactly the two right names were used."""
+    table = []
+    for condition in ("entities", "3 scenes", "5 scenes"):
+        if condition not in marks:
+            continue
+        count = _ALL[condition].context
+        chosen = [
+            score["agent"]
+            for item, score in zip(items, marks[condition], strict=True)
+            if item.truth.patient and score["names_exact"] and (not count or told(item, count))
+        ]
+        table.append([condition, percent(chosen), "50.0"])
+    figures.add("Who of two acts, where both names are right", ("given", "agent right", "chance"), table)
+
+
+def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics: Sequence[Any]) -> Figures:
+    """Scores against the describer's own words, for those conditions that see the scene's own frames."""
+    references = {item.scene.id: [item.scene.caption or ""] for item in items}
+    table, names = [], list[str]()
+    for row in rows:
+        if _ALL[row.condition].frames == "own":
+            captions = {item.scene.id: text or "." for item, text in zip(items, row.captions, strict=True)}
+            scores = [metric.score(captions, references) for metric in metrics]
+            names = [score.name for score in scores]
+            table.append([row.condition, *(f"{score.points:.1f}" for score in scores)])
+    figures = Figures()
+    figures.add("Against the describer's words", ("given", *names), table)
+    return figures
+
+
+def tell_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """A row a cue: when, what it says, the caption of the scene that it saw most of, whether the action is right."""
+    rows = list[tuple[str, ...]]()
+    for cue in cues:
+        scene = max(scenes, key=lambda row: cue.visual.overlap_ms(Span(row["start_ms"], row["end_ms"])))
+        right = "yes" if action_of(cue.text) == scene["action"] else "no"
+        rows.append((format_timecode(cue.span.start_ms), cue.text, scene["caption"], right))
+    return rows
+
+
+def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:
+    """A picture of which action was told as which; the last column holds captions that tell of none or several."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    keys = [action.key for action in ACTIONS]
+    counts = np.zeros((len(keys), len(keys) + 1))
+    for caption, item in zip(row.captions, items, strict=True):
+        told_as = action_of(caption)
+        counts[keys.index(item.truth.action), keys.index(told_as) if told_as else len(keys)] += 1
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axis = pyplot.subplots(figsize=(9, 8.4), layout="constrained")
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.set_xticks(range(len(keys) + 1), [*keys, "none"], rotation=90, fontsize=8)
+    axis.set_yticks(range(len(keys)), keys, fontsize=8)
+    axis.set(xlabel="told", ylabel="true", title=f"Actions, given {row.condition}: share of the true action's scenes")
+    figure.colorbar(image, shrink=0.6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)

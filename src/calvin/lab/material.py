@@ -1,0 +1,234 @@
+"""The puppet world as the material of a recipe: the one place where training, evaluation and puppets meet."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calvin.core.files import write_text
+from calvin.core.progress import Listener, silent
+from calvin.core.prompts import STAGE_1, Prompt
+from calvin.core.types import Scene
+from calvin.data import Example, FeatureStore, Sample, SourceConfig, read_mad_csv
+from calvin.encode.features import Kind, make_features
+from calvin.lab.truth_scoring import TruthScene
+from calvin.puppets.draw.render import TRAINING_SIZE
+from calvin.puppets.draw.stills import Stills, StoredStills, store_stills
+from calvin.puppets.lexicon import NAMES
+from calvin.puppets.marks import names_in, score_caption
+from calvin.puppets.tell.captions import list_details, look_caption
+from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, lexicon_text, make_drill
+from calvin.puppets.tell.drills import draw_question, draw_told_scene
+from calvin.puppets.tell.retell import read_films, retell
+from calvin.puppets.tell.screenplay import draw_cast, rng_for
+from calvin.puppets.truth import SceneTruth, read_told
+from calvin.puppets.world import WorldSizes, write_world
+from calvin.training.recipes import WorldConfig
+from calvin.training.small.language import MarkedText
+
+_MIXED = {
+    # Its own mixture: with another one, all that a language model learnt before would be in other tokens.
+    "tokenizer": ("captions", "prompt", *("seen_prompt",) * 2, *("seen_prompt_5",) * 2, "entities", "fewshot"),
+    "look_ups": ("repeats", "looks", "short", "look_first", "captions", "seen_prompt"),
+    "look_ups_far": (
+        *("looks", "look_first", "captions", "far"),
+        *("farther",) * 2,
+        *("asked",) * 2,
+        "seen_prompt",
+    ),
+    "many_cues": (*("cues_2",) * 3, *("cues_4",) * 4, *("cues_looks_2",) * 2, "cues_looks", "look_first"),
+    "cues": (
+        *("cue_2", "cue_4", "cue_scene", "cue_scenes") * 2,
+        *("cue_looks_2", "cue_looks", "cue_far") * 3,
+        "look_first",
+    ),
+    "mixed": ("captions", "prompt", "seen_prompt", "seen_prompt", "entities", "entities"),
+    "prompts": (
+        *("look_first", "captions", "prompt", "fewshot", "cue_looks"),
+        *("cue_far", "cue_scenes", "cue_scenes_5", "seen_prompt", "entities") * 2,
+    ),
+}
+"""What a batch of a mixed kind goes through in turn: recall in ever more film-like text; then film-like text, prompts
+with look-ups, names to copy, the form of Figure 6."""
+
+_DETAILS = {True: 0.6, False: 0.3}
+"""How often a clip is told by its details instead of a sentence, with a prop and without; a quarter have one."""
+_DETAILS_QUESTION = "Who and what can be seen?"
+
+
+@dataclass
+class PuppetMaterial:
+    """Everything a recipe learns from, drawn into `folder` as it is asked for."""
+
+    config: WorldConfig
+    folder: Path
+    listener: Listener = silent
+    workers: int = 2
+    _films: dict[str, dict[str, list[SceneTruth]]] = field(default_factory=dict, init=False, repr=False)
+
+    def slot_images(self) -> StoredStills:
+        stills = Stills(self.config.seed)
+        return store_stills(self.folder / "stills", self.config.tower_images, stills, self.workers, self.listener)
+
+    def texts_at(self, kind: str, index: int, count: int) -> Sequence[MarkedText]:
+        rng = np.random.default_rng([self.config.seed, index])
+        kinds = itertools.cycle(_MIXED.get(kind, (kind,)))
+        return [make_drill(next(kinds), rng) for _ in range(count)]
+
+    def tokenizer_texts(self) -> Iterator[str]:
+        words = lexicon_text()
+        # In running text a word follows a space, and names must come often enough to be one token each.
+        yield from (f"{word} {' '.join(words[:250])}" for word in words[:20])
+        yield from (f" {word}" for word in words * 20)
+        for index in range(40):
+            yield from (text.text for text in self.texts_at("tokenizer", 2**41 + index, 64))
+
+    def examples_at(self, index: int, count: int) -> Sequence[Example]:
+        rng = np.random.default_rng([self.config.seed, 2**20, index])
+        examples = []
+        for number in range(count):
+            cast = draw_cast(rng, 4, "train")
+            if number % 4 == 3:
+                # Without a prompt, which no scene to describe is: what is asked is not answered in this form.
+                examples.append(Example(STAGE_1, draw_fewshot(rng, cast), visual=False))
+                continue
+            if number % 4 == 2:
+                parts = draw_prompt(rng, cast, entities=True)
+                prompt = Prompt(parts.prompt.question, (parts.stand_in,), parts.prompt.entities)
+                examples.append(Example(prompt, parts.caption, visual=False))
+                continue
+            told = draw_told_scene(rng, cast, 3 + 2 * int(rng.random() < 0.5))
+            prompt = Prompt(draw_question(rng), (told.nameless, *told.context))
+            examples.append(Example(prompt, told.caption, visual=False))
+        return examples
+
+    def source_configs(self, tower: Path, listener: Listener) -> list[SourceConfig]:
+        world, features = self._world("train"), self.folder / "features"
+        write_entities(world / "mad")
+        made: list[tuple[str, str, Path, Path, Kind]] = [
+            ("mad", "mad_csv", world / "mad" / "mad.csv", world / "mad" / "videos", "films"),
+            ("webvid", "webvid", world / "webvid" / "webvid.csv", world / "webvid" / "videos", "films"),
+            ("cc", "cc3m", world / "cc3m" / "cc3m.tsv", world / "cc3m" / "images", "images"),
+            ("llava", "llava", world / "llava" / "llava.json", world / "llava" / "images", "images"),
+        ]
+        configs = []
+        for name, reader, rows, media, kind in made:
+            path = _features(media, tower, features / f"{name}.h5", kind, listener)
+            entities = world / "mad" / "entities.jsonl" if name == "mad" else None
+            configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
+        # The same films with five scenes of context, and all of it as clips that are told anew, for recipes that mix
+        # them in.
+        films, clips = configs[:2]
+        return [
+            *configs,
+            films.changed(name="mad_5", context=5),
+            films.changed(name="mad_clips", context=0, entities=None),
+            clips.changed(name="webvid_clips"),
+        ]
+
+    def vary(self, source: str) -> Retelling | None:
+        folder, _, form = source.partition("_")
+        if folder != "mad" and form != "clips":
+            return None
+        if folder not in self._films:
+            self._films[folder] = read_films(self.folder / "train" / folder / "truth.jsonl")
+        return Retelling(self._films[folder], self.config.seed, nameless=form == "clips")
+
+    def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
+        """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
+        world = self._world("heldout")
+        path = _features(
+            world / "mad" / "videos", tower, self.folder / "features" / "heldout.h5", "films", self.listener
+        )
+        return read_truth_scenes(world / "mad", path, max_frames)
+
+    def _world(self, split: Any) -> Path:
+        config = self.config
+        if split == "train":
+            sizes = WorldSizes(
+                films=config.films,
+                scenes=config.scenes,
+                clips=config.clips,
+                images=config.images,
+                conversations=config.conversations,
+                tv_clips=0,
+                picture=TRAINING_SIZE,
+            )
+        else:
+            sizes = WorldSizes(
+                films=config.heldout_films, scenes=config.scenes, clips=0, images=0, conversations=0, tv_clips=0
+            )
+        return write_world(self.folder / split, config.seed, sizes, split, self.workers, self.listener)
+
+
+@dataclass(frozen=True)
+class Retelling:
+    """Tells a sample of a puppet film anew (see `calvin.puppets.tell.retell`), by (seed, epoch, sample).
+
+    `nameless`: as someone tells it who knows no names and nothing of the scenes before.
+    """
+
+    films: dict[str, list[SceneTruth]] = field(repr=False)
+    seed: int
+    nameless: bool = False
+
+    def __call__(self, sample: Sample, epoch: int) -> Sample:
+        scenes, span = self.films[sample.media_id], sample.span
+        # Some rows reach a little beyond their scene, as MAD's do; a clip of its own is one scene.
+        number = 0 if span is None else max(range(len(scenes)), key=lambda index: scenes[index].span.overlap_ms(span))
+        rng = rng_for(self.seed, epoch, sample.source, sample.id, "retell")
+        if self.nameless:
+            scene = scenes[number]
+            if rng.random() < _DETAILS[scene.prop is not None]:
+                return replace(sample, caption=list_details(scene), question=_DETAILS_QUESTION)
+            return replace(sample, caption=look_caption(scene, rng))
+        told = retell(scenes, number, len(sample.context), rng)
+        return replace(sample, caption=told.caption, context=told.context, entities=told.names)
+
+
+def _features(media: Path, tower: Path, path: Path, kind: Kind, listener: Listener) -> Path:
+    if not path.is_file():
+        make_features(media, tower, path, kind, listener=listener)
+    return path
+
+
+def write_entities(mad: Path) -> None:
+    """Who is in each scene by oracle: the names of the cast found in the reference (section 5.1)."""
+    bank = json.loads((mad / "characters.json").read_text(encoding="utf-8"))
+    lines = []
+    for sample in read_mad_csv(mad / "mad.csv").samples:
+        cast = [person["role"] for person in bank[sample.movie]]
+        named = names_in(sample.caption, cast)
+        names = sorted(named, key=sample.caption.index)
+        if sample.span is not None:
+            start, end = sample.span.start_ms / 1000, sample.span.end_ms / 1000
+            lines.append(json.dumps({"movie": sample.movie, "start": start, "end": end, "names": names}) + "\n")
+    write_text(mad / "entities.jsonl", "".join(lines))
+
+
+def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
+    """The described scenes of a MAD-like folder with truth, previous captions and frame vectors."""
+    scenes: list[TruthScene] = []
+    previous: dict[str, tuple[str, ...]] = {}
+    with FeatureStore.open(features) as store:
+        for media, caption, truth in read_told(mad / "truth.jsonl"):
+            embeds = store.scene(media, truth.span, max_frames)
+            scene = Scene(f"{media}-{truth.scene}", media, truth.span, image_embeds=embeds, caption=caption)
+            before = previous.get(media, ())
+            # By the alphabet: whoever acts comes first in the truth, and the order must not tell it.
+            scenes.append(TruthScene(scene, truth, before, tuple(sorted(truth.present))))
+            previous[media] = (*before, caption)
+        films = [store.get(media) for media in previous]
+    return scenes, films
+
+
+def truth_score(caption: str, truth: SceneTruth) -> dict[str, float | None]:
+    """Marks for a caption (see `score_caption`); a wrong name is any name of the world that is not present."""
+    marks = score_caption(caption, truth, NAMES)
+    return {aspect: None if mark is None else float(mark) for aspect, mark in marks.items()}

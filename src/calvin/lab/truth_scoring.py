@@ -1,0 +1,135 @@
+"""Captions scored against what happens, not against one wording, under several kinds of context.
+
+The conditions follow the paper: no context, N previous scenes (Table 1), entities given (Figure 5, by oracle). To them
+come controls. With another scene's frames, what is still right was not seen but guessed; with the middle frame
+repeated, or the frames out of order, what is still right did not need the motion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from calvin.captioners.base import Captioner, CaptionRequest
+from calvin.core.errors import DataError
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.prompts import Prompt
+from calvin.core.text_tables import markdown_table
+from calvin.core.types import Scene
+
+Score = Callable[[str, Any], Mapping[str, float | None]]
+"""(caption, truth) -> a mark from 0 to 1 for each aspect; None where the aspect does not apply to that scene."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruthScene:
+    """A scene to caption: its truth, the reference captions before it (oldest first) and the names present."""
+
+    scene: Scene
+    truth: Any
+    previous: tuple[str, ...]
+    entities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What the captioner is given beside (or instead of) the scene's own frames."""
+
+    name: str
+    context: int = 0
+    entities: bool = False
+    frames: Literal["own", "other", "middle", "shuffled"] = "own"
+
+    def request(self, items: Sequence[TruthScene], index: int) -> CaptionRequest:
+        item = items[index]
+        previous = item.previous[-self.context :] if self.context else ()
+        scene = replace(item.scene, image_embeds=self._embeds(items, index))
+        return CaptionRequest(scene, Prompt(context=previous, entities=item.entities if self.entities else ()))
+
+    def _embeds(self, items: Sequence[TruthScene], index: int) -> np.ndarray | None:
+        embeds = items[index].scene.image_embeds
+        if self.frames == "other":
+            # A scene from half the set away: another film, so neither cast nor place agrees but by chance.
+            return items[(index + len(items) // 2) % len(items)].scene.image_embeds
+        if embeds is None or self.frames == "own":
+            return embeds
+        if self.frames == "middle":
+            return np.repeat(embeds[len(embeds) // 2][None], len(embeds), axis=0)
+        return np.random.default_rng(index).permutation(embeds)
+
+
+CONDITIONS: tuple[Condition, ...] = (
+    Condition("none"),
+    Condition("3 scenes", context=3),
+    Condition("5 scenes", context=5),
+    Condition("entities", entities=True),
+    Condition("3 scenes, other frames", context=3, frames="other"),
+)
+
+CONTROLS: tuple[Condition, ...] = (
+    Condition("none, other frames", frames="other"),
+    Condition("none, middle frame", frames="middle"),
+    Condition("none, shuffled frames", frames="shuffled"),
+)
+"""What the full evaluation adds."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """Means over the scenes under one condition: `means[aspect]` over `counts[aspect]` scenes, and the captions."""
+
+    condition: str
+    means: Mapping[str, float]
+    counts: Mapping[str, int]
+    captions: tuple[str, ...]
+
+
+def evaluate_truth(
+    captioner: Captioner,
+    items: Sequence[TruthScene],
+    score: Score,
+    conditions: Sequence[Condition] = CONDITIONS,
+    listener: Listener = silent,
+    batch: int = 64,
+) -> list[TruthRow]:
+    """Caption every scene under every condition and score it.
+
+    Raises:
+        DataError: fewer than two scenes.
+    """
+    if len(items) < 2:
+        raise DataError("Scoring against the truth takes at least two scenes.")
+    stage = Stage("evaluate", listener, len(items) * len(conditions), "captions")
+    rows = []
+    for number, condition in enumerate(conditions):
+        captions: list[str] = []
+        for first in range(0, len(items), batch):
+            indices = range(first, min(first + batch, len(items)))
+            requests = [condition.request(items, index) for index in indices]
+            captions += [answer.text for answer in captioner.caption(requests)]
+            stage.update(number * len(items) + len(captions), condition.name)
+        rows.append(_row(condition.name, captions, items, score))
+    return rows
+
+
+def _row(condition: str, captions: Sequence[str], items: Sequence[TruthScene], score: Score) -> TruthRow:
+    marks: dict[str, list[float]] = {}
+    for caption, item in zip(captions, items, strict=True):
+        for aspect, mark in score(caption, item.truth).items():
+            if mark is not None:
+                marks.setdefault(aspect, []).append(float(mark))
+    means = {aspect: sum(values) / len(values) for aspect, values in marks.items()}
+    return TruthRow(condition, means, {aspect: len(values) for aspect, values in marks.items()}, tuple(captions))
+
+
+def truth_table(rows: Sequence[TruthRow]) -> str:
+    """The rows as a Markdown table, in percent."""
+    aspects = list(dict.fromkeys(aspect for row in rows for aspect in row.means))
+    cells = [
+        [row.condition, *(f"{100 * row.means[aspect]:.1f}" if aspect in row.means else "" for aspect in aspects)]
+        for row in rows
+    ]
+    return markdown_table(["context", *aspects], cells)

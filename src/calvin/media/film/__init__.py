@@ -1,0 +1,1 @@
+"""Films in: opening them safely, one decode pass, shot cuts, stills and clips."""

@@ -1,0 +1,174 @@
+"""A film decoded once: stills at a steady rate, shot cuts and sound from the same pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import MediaError
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.time import Span, round_half_up
+from calvin.core.types import FPS, FRAME_SIZE
+from calvin.media.film.cuts import CutFinder, shots_between
+from calvin.media.film.frames import FrameStore, FrameWriter
+from calvin.media.film.reader import FilmReader
+from calvin.media.film.sampling import FrameSampler, Scaler
+from calvin.media.film.source import AudioStream, FilmFacts, MediaLimits, probe
+from calvin.media.languages import short_code
+from calvin.media.sound.film_sound import SoundWriter
+
+SOUND = "sound.wav"
+
+
+class DecodeSettings(FrozenConfig):
+    """`frame_size` is the shorter side of the stills or an exact (height, width); `language` prefers a sound track."""
+
+    fps: float = FPS
+    frame_size: int | tuple[int, int] = FRAME_SIZE
+    cuts: bool = True
+    sound: bool = True
+    language: str | None = None
+    batch_size: int = 64
+    limits: MediaLimits = MediaLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeReport:
+    """What a decode pass met: `notes` are sentences for the user; empty where the film was whole."""
+
+    frames_decoded: int
+    damaged: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFilm:
+    """What one pass over a film gave. `duration_ms` is what was decoded, not what the container claims."""
+
+    facts: FilmFacts
+    duration_ms: int
+    frames: FrameStore
+    cuts_ms: tuple[int, ...]
+    sound: Path | None
+    report: DecodeReport
+
+    @property
+    def shots(self) -> tuple[Span, ...]:
+        return shots_between(self.cuts_ms, self.duration_ms)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameBatch:
+    """Consecutive pictures of a film: `rgb` uint8 [N, H, W, 3], the first of them picture `first`."""
+
+    first: int
+    rgb: np.ndarray = field(repr=False)
+
+
+def decode_film(
+    path: str | Path,
+    folder: str | Path,
+    settings: DecodeSettings | None = None,
+    on_batch: Callable[[FrameBatch], None] | None = None,
+    listener: Listener = silent,
+    facts: FilmFacts | None = None,
+) -> DecodedFilm:
+    """Decode a film once into `folder`: stills (see `FrameStore`), cuts and sound.
+
+    `on_batch` gets the pictures while decoding, in order, before they are compressed: the vision tower encodes them
+    in the same pass. `facts` saves probing again. Memory does not grow with the film. A film that breaks off is
+    decoded as far as it goes, and the report says so.
+
+    Raises:
+        MediaError: the film cannot be read at all, or the folder cannot be written.
+    """
+    settings = settings or DecodeSettings()
+    facts = facts or probe(path, settings.limits)
+    track = choose_audio(facts.audio_streams, settings.language) if settings.sound else None
+    try:
+        with ExitStack() as stack:
+            writer = stack.enter_context(FrameWriter(folder, settings.fps))
+            sound = stack.enter_context(SoundWriter(Path(folder) / SOUND)) if track else None
+            reader = FilmReader(
+                Path(path), settings.limits, sound.feed if sound else None, track.index if track else None
+            )
+            cuts_us = _run(reader, facts, settings, writer, on_batch, listener)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise MediaError(f"The frames of {path} cannot be written to {folder} ({error.strerror}).") from error
+    duration_ms = max(1, round_half_up(reader.end_us / 1000))
+    return DecodedFilm(
+        facts=facts,
+        duration_ms=duration_ms,
+        frames=FrameStore.open(folder),
+        cuts_ms=tuple(round_half_up(cut / 1000) for cut in cuts_us),
+        sound=Path(folder) / SOUND if sound else None,
+        report=DecodeReport(reader.frames, reader.damaged, tuple(reader.notes)),
+    )
+
+
+def _run(
+    reader: FilmReader,
+    facts: FilmFacts,
+    settings: DecodeSettings,
+    writer: FrameWriter,
+    on_batch: Callable[[FrameBatch], None] | None,
+    listener: Listener,
+) -> list[int]:
+    sampler = FrameSampler(settings.fps, Scaler(settings.frame_size, facts.sample_aspect))
+    batcher = _Batcher(settings.batch_size, writer, on_batch)
+    stage = Stage("decode", listener, facts.duration_ms / 1000 or None, "s")
+    finder: CutFinder | None = None
+    for frame, time_us in reader:
+        if settings.cuts:
+            finder = finder or CutFinder(reader.rate)
+            finder.feed(frame, time_us)
+        batcher.extend(sampler.feed(frame, time_us))
+        if reader.frames % 100 == 0:
+            stage.update(time_us / 1_000_000)
+    batcher.extend(sampler.finish(reader.end_us))
+    batcher.flush()
+    stage.update(reader.end_us / 1_000_000)
+    return finder.finish() if finder else []
+
+
+class _Batcher:
+    """Hands pictures to the store one by one and to the caller in batches."""
+
+    def __init__(self, size: int, writer: FrameWriter, on_batch: Callable[[FrameBatch], None] | None) -> None:
+        self._size = size
+        self._writer = writer
+        self._on_batch = on_batch
+        self._held: list[np.ndarray] = []
+        self._first = 0
+
+    def extend(self, pictures: Iterable[np.ndarray]) -> None:
+        for rgb in pictures:
+            self._writer.add(rgb)
+            if self._on_batch is not None:
+                self._held.append(rgb)
+                if len(self._held) == self._size:
+                    self.flush()
+
+    def flush(self) -> None:
+        if self._on_batch is not None and self._held:
+            self._on_batch(FrameBatch(self._first, np.stack(self._held)))
+            self._first += len(self._held)
+            self._held.clear()
+
+
+def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) -> AudioStream | None:
+    """The track in `language`, else the default one, else the first; tracks beside the film's own sound come last."""
+    wanted = short_code(language) if language else None
+
+    def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
+        spoken = short_code(stream.language) if stream.language else ""
+        return wanted is not None and spoken != wanted, stream.aside, not stream.default
+
+    return min(streams, key=rank, default=None)

@@ -1,0 +1,170 @@
+"""One pass over a film's packets, in presentation time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import av
+import av.error
+
+from calvin.core.errors import MediaError
+from calvin.media.film.source import NO_FRAME, MediaLimits, open_film, start_us, stated_us, video_stream
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.video.frame import VideoFrame
+
+_JUMP_US = 10_000_000
+"""A step in a stream's clock above this, beyond the film's stated end, is a break in the clock and not a pause."""
+
+_SHORTFALL_US = 300_000
+
+
+@dataclass
+class PresentationClock:
+    """Film time of a stream's frames, in microseconds: never backwards, and whole over breaks in the clock.
+
+    A frame without a time, or at or before the one before it, follows that one by `step_us`. Where the clock jumps
+    far back, or forth beyond the stated end (joined recordings), the times after the jump continue from there.
+    """
+
+    origin_us: int | None
+    step_us: int
+    stated_end_us: int = 0
+    time_base: Fraction = Fraction(1, 1_000_000)
+    last_us: int | None = None
+    repaired: int = 0
+    breaks: int = 0
+
+    def film_time(self, pts: int | None) -> int:
+        following = 0 if self.last_us is None else self.last_us + self.step_us
+        if pts is None:
+            self.repaired += self.last_us is not None
+            self.last_us = following
+            return following
+        stamp = self.length_us(pts)
+        if self.origin_us is None:
+            self.origin_us = stamp
+        time = stamp - self.origin_us
+        if self._is_break(time):
+            self.breaks += 1
+            self.origin_us += time - following
+            time = following
+        if self.last_us is None:
+            time = max(time, 0)
+        elif time <= self.last_us:
+            self.repaired += 1
+            time = following
+        self.last_us = time
+        return time
+
+    def length_us(self, ticks: int) -> int:
+        tick = self.time_base
+        return (2_000_000 * ticks * tick.numerator + tick.denominator) // (2 * tick.denominator)
+
+    def _is_break(self, time: int) -> bool:
+        last = self.last_us or 0
+        return time < last - _JUMP_US or time > max(last, self.stated_end_us) + _JUMP_US
+
+
+@dataclass
+class FilmReader:
+    """Decodes the picture, and one audio stream where wanted, in one pass.
+
+    Iterating gives (frame, film time in us); after that, `end_us` is the end of the last frame and `notes` says in
+    plain sentences what was wrong with the file.
+    """
+
+    path: Path
+    limits: MediaLimits
+    on_audio: Callable[[AudioFrame, int], None] | None = None
+    audio_index: int | None = None
+    frames: int = 0
+    end_us: int = 0
+    notes: list[str] = field(default_factory=list)
+    damaged: int = 0
+    stated_us: int = 0
+    rate: Fraction = Fraction(25)
+
+    def __iter__(self) -> Iterator[tuple[VideoFrame, int]]:
+        with open_film(self.path, self.limits) as container:
+            stream = video_stream(container, self.path, self.limits)
+            audio = self._audio(container.streams.audio)
+            self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
+            step = max(1, round(1_000_000 / self.rate))
+            self.stated_us = stated_us(container, stream)
+            origin = start_us(container, stream)
+            # A transport stream's length is a guess from its first and last times, which a jump makes worthless.
+            trusted_us = 0 if container.format.name == "mpegts" else self.stated_us
+            clock = PresentationClock(origin, step, trusted_us, Fraction(stream.time_base or 0))
+            sound = PresentationClock(origin, 0, trusted_us, Fraction((audio or stream).time_base or 0))
+            for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
+                self.damaged += packet is not None and packet.is_corrupt
+                if packet is not None and packet.stream is audio:
+                    self._hear(packet, sound)
+                    continue
+                # After a broken end of file the decoder still holds frames.
+                frames = self._decoded(packet.decode if packet is not None else lambda: stream.decode(None))
+                for frame in frames:
+                    yield self._see(frame, clock)
+            self._judge(clock, sound, bool(stream.duration))
+
+    def _audio(self, streams: tuple[AudioStream, ...]) -> AudioStream | None:
+        if self.on_audio is None or self.audio_index is None:
+            return None
+        return next((stream for stream in streams if stream.index == self.audio_index), None)
+
+    def _packets(self, demuxed: Iterator[av.Packet]) -> Iterator[av.Packet | None]:
+        try:
+            yield from demuxed
+        except av.error.FFmpegError as error:
+            self.notes.append(f"The file breaks off or is damaged after {self.end_us / 1e6:.1f} s ({error.strerror}).")
+            yield None
+
+    def _decoded(self, decode: Callable[[], list]) -> list:
+        try:
+            return decode()
+        except av.error.EOFError:
+            return []
+        except av.error.FFmpegError:
+            self.damaged += 1
+            return []
+
+    def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:
+        time = clock.film_time(frame.pts if frame.pts is not None else frame.dts)
+        if time > self.limits.max_duration_s * 1e6:
+            hours = self.limits.max_duration_s / 3600
+            raise MediaError(f"{self.path} runs for more than the {hours:g} hours allowed: cut it into parts.")
+        length_us = clock.length_us(frame.duration or 0)
+        self.end_us = time + (length_us if 0 < length_us < _JUMP_US else clock.step_us)
+        self.frames += 1
+        self.damaged += bool(frame.is_corrupt)
+        return frame, time
+
+    def _hear(self, packet: av.Packet, clock: PresentationClock) -> None:
+        assert self.on_audio is not None
+        for frame in self._decoded(packet.decode):
+            if frame.samples:
+                clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
+                self.on_audio(frame, clock.film_time(frame.pts))
+
+    def _judge(self, clock: PresentationClock, sound: PresentationClock, picture_stated: bool) -> None:
+        if not self.frames:
+            raise MediaError(NO_FRAME.format(self.path))
+        reached_us = self.end_us if picture_stated else max(self.end_us, (sound.last_us or 0) + sound.step_us)
+        if self.stated_us - reached_us > _SHORTFALL_US + self.stated_us // 1000:
+            self.notes.append(
+                f"The film says it is {self.stated_us / 1e6:.1f} s long, "
+                f"but only {reached_us / 1e6:.1f} s of it could be decoded."
+            )
+        if self.damaged:
+            self.notes.append(f"Damaged parts of the picture or sound were passed over or repaired: {self.damaged}.")
+        if clock.breaks:
+            self.notes.append(f"The film's clock jumps, and its parts were joined end to end: {clock.breaks}.")
+        if clock.repaired:
+            self.notes.append(f"Frames without a usable time were placed after the frame before: {clock.repaired}.")

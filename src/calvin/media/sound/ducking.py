@@ -1,0 +1,233 @@
+"""Description mixed into a film's sound: ducked under the voice, and never too loud.
+
+Sound flows through generators of float32 blocks [N, channels], so memory does not grow with the film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import av
+import av.error
+import numpy as np
+from pydantic import Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import MediaError
+from calvin.media.sound.film_sound import read_wav, resampled
+from calvin.media.sound.loudness import MARGIN, highest_between, true_peaks
+from calvin.media.sound.programme import MIX_RATE, programme_blocks, silence
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+
+_HOP = MIX_RATE // 1000
+_HOLD, _SMOOTH = 25, 20
+"""Milliseconds on each side of a peak that are turned down for it, and over which the turning is smoothed."""
+_CONTEXT = (_HOLD + _SMOOTH + 2) * _HOP
+_CHUNK = MIX_RATE
+_CODING_DB = 1.0
+"""What a lossy coding may add to a peak; where it adds more, the mix is made again, softer by so much."""
+_ATTEMPTS = 4
+_QUALITY, _MOST_QUALITY = 236, 472
+"""FFmpeg's AAC quality that takes 120 to 250 kbit/s of two channels, and the highest whose frames hold any sound."""
+
+
+class MixSettings(FrozenConfig):
+    """The film is turned down by `duck_db` under each cue, over `ramp_ms` before it and back over as much after it.
+
+    The ramps follow the example in W3C DAPT. Between cues less than `hold_ms` apart the film stays down. `peak_db` is
+    the highest true peak. `bit_rate` is that of two channels; AAC takes less for simple sound, more for dense.
+    """
+
+    duck_db: float = Field(default=-8.0, ge=-60, le=0)
+    ramp_ms: int = Field(default=300, ge=1, le=5000)
+    hold_ms: int = Field(default=1000, ge=0)
+    peak_db: float = Field(default=-1.0, ge=-20, le=0)
+    layout: Literal["stereo", "5.1"] = "stereo"
+    bit_rate: int = Field(default=192_000, ge=64_000)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedVoice:
+    """A cue's sound (mono WAV) and when it begins in the mix; `name` is what messages call it."""
+
+    start_ms: int
+    path: Path
+    duration_ms: int
+    name: str
+
+    @property
+    def end_ms(self) -> int:
+        return self.start_ms + self.duration_ms
+
+
+def duck_points(voices: Sequence[PlacedVoice], settings: MixSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Times in ms and gains in dB between which the film's level runs in straight lines."""
+    stretches: list[list[int]] = []
+    for voice in sorted(voices, key=lambda v: v.start_ms):
+        if stretches and voice.start_ms - stretches[-1][1] < max(settings.hold_ms, 2 * settings.ramp_ms):
+            stretches[-1][1] = max(stretches[-1][1], voice.end_ms)
+        else:
+            stretches.append([voice.start_ms, voice.end_ms])
+    ramp, down = settings.ramp_ms, settings.duck_db
+    points = [p for a, b in stretches for p in ((a - ramp, 0.0), (a, down), (b, down), (b + ramp, 0.0))] or [(0, 0.0)]
+    times, gains = zip(*points, strict=True)
+    return np.array(times, float), np.array(gains, float)
+
+
+def mixed(
+    programme: Iterable[np.ndarray], voices: Sequence[PlacedVoice], settings: MixSettings
+) -> Iterator[np.ndarray]:
+    """The film ducked, with the voices over it; goes on for as long as the last voice speaks."""
+    times, gains_db = duck_points(voices, settings)
+    waiting = sorted(voices, key=lambda v: v.start_ms)
+    speaking: list[tuple[int, np.ndarray]] = []
+    at = 0
+    for block in _at_least(programme, max((v.end_ms for v in voices), default=0), settings.layout):
+        end = at + len(block)
+        clock_ms = np.arange(at, end) / _HOP
+        out = block
+        if times[0] <= clock_ms[-1] and clock_ms[0] <= times[-1]:
+            gain = 10 ** (np.interp(clock_ms, times, gains_db) / 20)
+            out = block * gain[:, None].astype(np.float32)
+        while waiting and waiting[0].start_ms * _HOP < end:
+            voice = waiting.pop(0)
+            speaking.append((voice.start_ms * _HOP, resampled(*read_wav(voice.path), MIX_RATE)))
+        for start, samples in speaking:
+            first, last = max(start, at), min(start + len(samples), end)
+            if last > first:
+                _add(out, first - at, samples[first - start : last - start], settings.layout)
+        speaking = [(start, samples) for start, samples in speaking if start + len(samples) > end]
+        yield out
+        at = end
+
+
+def _add(out: np.ndarray, first: int, voice: np.ndarray, layout: str) -> None:
+    """The voice in the middle, as loud as by itself: from the centre, or from two speakers with half its power each."""
+    if layout == "5.1":
+        out[first : first + len(voice), 2] += voice
+    else:
+        out[first : first + len(voice)] += voice[:, None] * np.float32(np.sqrt(0.5))
+
+
+def _at_least(blocks: Iterable[np.ndarray], length_ms: int, layout: str) -> Iterator[np.ndarray]:
+    """Blocks of at most a second each, that may be written to, and silence up to a length."""
+    at = 0
+    for block in blocks:
+        for start in range(0, len(block), _CHUNK):
+            yield block[start : start + _CHUNK].copy()
+        at += len(block)
+    yield from silence(length_ms * _HOP - at, 6 if layout == "5.1" else 2)
+
+
+def limited(blocks: Iterable[np.ndarray], ceiling_db: float) -> Iterator[np.ndarray]:
+    """The same sound, turned down around true peaks above a ceiling by a gain that is there before the peak comes."""
+    ceiling = 10 ** (ceiling_db / 20)
+    held: np.ndarray | None = None  # context already given out, then what is to be given out
+    for block in blocks:
+        held = np.concatenate([np.zeros((_CONTEXT, block.shape[1]), np.float32) if held is None else held, block])
+        while len(held) >= 2 * _CONTEXT + _CHUNK:
+            yield _turned_down(held[: 2 * _CONTEXT + _CHUNK], ceiling)
+            held = held[_CHUNK:]
+    if held is not None and len(held) > _CONTEXT:
+        left = len(held) - _CONTEXT
+        padding = _CONTEXT + -left % _HOP
+        yield _turned_down(np.pad(held, ((0, padding), (0, 0))), ceiling)[:left]
+
+
+def _turned_down(window: np.ndarray, ceiling: float) -> np.ndarray:
+    """The middle of a window, without the context on both sides."""
+    middle = window[_CONTEXT:-_CONTEXT]
+    if float(np.abs(window).max()) * highest_between() <= ceiling:
+        return middle
+    peaks = true_peaks(window).reshape(-1, _HOP).max(axis=1)
+    gains = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
+    # A minimum over a longer stretch than the mean taken after it: no smoothed gain is above what a peak allows.
+    padded = np.pad(gains, _HOLD, mode="edge")
+    least = np.lib.stride_tricks.sliding_window_view(padded, 2 * _HOLD + 1).min(axis=1)
+    smooth = np.convolve(np.pad(least, _SMOOTH, mode="edge"), np.full(2 * _SMOOTH + 1, 1 / (2 * _SMOOTH + 1)), "valid")
+    middles = (np.arange(len(smooth)) + 0.5) * _HOP
+    gain = np.interp(np.arange(_CONTEXT, _CONTEXT + len(middle)), middles, smooth)
+    return middle * gain[:, None].astype(np.float32)
+
+
+def write_mix(
+    path: str | Path, make: Callable[[], Iterable[np.ndarray]], settings: MixSettings, codec: str,
+    metadata: Mapping[str, str] | None = None, on_block: Callable[[float], None] | None = None,
+) -> float:  # fmt: skip
+    """Encode a mix so that, decoded again, its true peak is within bounds; returns that peak in dB.
+
+    Args:
+        make: gives the mix anew, from its beginning.
+        codec: FFmpeg's name of the encoder.
+        on_block: told the seconds written.
+
+    Raises:
+        MediaError: the file cannot be written, or the coding keeps passing the bound.
+    """
+    ceiling = settings.peak_db - (0.05 if codec.startswith("pcm") else _CODING_DB)
+    for _ in range(_ATTEMPTS):
+        _encode(Path(path), limited(make(), ceiling), settings, codec, metadata or {}, on_block)
+        peak = true_peak_db(path, settings.layout)
+        if peak <= settings.peak_db:
+            return peak
+        ceiling -= peak - settings.peak_db + 0.1
+    raise MediaError(f"The mix cannot be kept under {settings.peak_db:g} dB in {codec}: choose another form of output.")
+
+
+def true_peak_db(path: str | Path, layout: str = "stereo") -> float:
+    """The true peak of a sound file, decoded."""
+    highest, tail = 1e-9, None
+    for block in programme_blocks(path, 0, layout):
+        joined = block if tail is None else np.concatenate([tail, block])
+        if float(np.abs(joined).max(initial=0)) * highest_between() > highest:
+            highest = max(highest, float(true_peaks(joined).max(initial=0)))
+        tail = joined[-2 * MARGIN :]
+    return 20 * float(np.log10(highest))
+
+
+def _encode(
+    path: Path, blocks: Iterable[np.ndarray], settings: MixSettings, codec: str, metadata: Mapping[str, str],
+    on_block: Callable[[float], None] | None,
+) -> None:  # fmt: skip
+    lossless = codec.startswith("pcm")
+    options = {"rf64": "auto"} if path.suffix == ".wav" else {}
+    written = 0
+    with av.open(str(path), "w", options=options) as container:
+        stream = cast("AudioStream", container.add_stream(codec, rate=MIX_RATE, layout=settings.layout))
+        if not lossless:
+            stream.bit_rate = settings.bit_rate * (2 if settings.layout == "5.1" else 1)
+        if codec == "aac":
+            # To hit a rate, FFmpeg encodes each frame of soft or simple sound five times over; a quality takes one.
+            quality = min(_MOST_QUALITY, _QUALITY * settings.bit_rate // 192_000)
+            stream.options = {"aac_coder": "fast", "flags": "+qscale", "global_quality": str(quality)}
+        stream.metadata.update({key: value for key, value in metadata.items() if key == "language"})
+        container.metadata.update(metadata)
+        with suppress(ValueError):  # formats without the notion
+            stream.disposition = av.stream.Disposition(0)
+        for block in blocks:
+            frame = _frame(block, stream.codec_context.format.name, settings.layout)
+            frame.pts = written
+            written += len(block)
+            container.mux(stream.encode(frame))
+            if on_block is not None:
+                on_block(written / MIX_RATE)
+        container.mux(stream.encode(None))
+
+
+def _frame(block: np.ndarray, sample_format: str, layout: str) -> av.AudioFrame:
+    if sample_format.startswith("s16"):
+        packed = (np.clip(block, -1, 1) * 32767).round().astype(np.int16)
+    else:
+        packed = np.ascontiguousarray(block, np.float32)
+    planar = sample_format.endswith("p")
+    frame = av.AudioFrame.from_ndarray(
+        np.ascontiguousarray(packed.T if planar else packed.reshape(1, -1)), format=sample_format, layout=layout
+    )
+    frame.sample_rate = MIX_RATE
+    return frame

@@ -1,0 +1,256 @@
+"""A film written again with a description track: the film's own packets as they are, the new track among them.
+
+In a version that pauses, the picture's packets keep their content too: a frame is held because the next one comes
+later. Sound cannot be held, so its tracks are replaced by such with silence in them.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.stream import Disposition
+
+from calvin.core.errors import MediaError, UsageError
+from calvin.media.film.source import MediaLimits, open_film, start_us
+from calvin.media.sound.programme import Timeline
+
+DESCRIPTION = Disposition.visual_impaired | Disposition.descriptions
+ORIGINAL = Disposition.default | Disposition.original
+FILM_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm"})
+FLAGLESS = {
+    ".mov": "MOV keeps neither the flag that marks a track as description nor its title: players show a plain track.",
+    ".webm": "WebM keeps no flag that marks a track as description: players go by its title and language alone.",
+}
+_OPTIONS = {".mkv": {"default_mode": "passthrough"}, ".webm": {"default_mode": "passthrough"}}
+_FAST_START = {"movflags": "faststart"}
+_NAL_CODECS = {"h264", "hevc"}
+
+
+@dataclass(frozen=True, slots=True)
+class AddedTrack:
+    """An encoded sound file that becomes a track."""
+
+    path: Path
+    language: str | None
+    title: str
+    disposition: Disposition
+
+
+@dataclass
+class Essence:
+    """What must not change in a stream: the content of its packets, and when they come (checked by mean, in ms)."""
+
+    kind: str
+    codec: str
+    digest: Any = field(default_factory=hashlib.sha256)
+    packets: int = 0
+    sum_ms: float = 0.0
+    last_ms: float = 0.0
+
+    def add(self, packet: av.Packet, time_ms: float) -> None:
+        self.digest.update(essence(bytes(packet), self.codec))
+        self.packets += 1
+        self.sum_ms += time_ms
+        self.last_ms = max(self.last_ms, time_ms)
+
+
+@dataclass
+class Muxed:
+    """What was written: for each stream of the file its essence (None: added), and what was left out, in sentences."""
+
+    streams: list[Essence | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def essence(data: bytes, codec: str) -> bytes:
+    """A packet's content however its container frames it: bare NAL units, AAC without ADTS headers."""
+    if codec == "aac" and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
+        return data[7 if data[1] & 1 else 9 :]
+    if codec not in _NAL_CODECS:
+        return data
+    if data.startswith((b"\0\0\1", b"\0\0\0\1")):
+        return b"".join(unit.rstrip(b"\0") for unit in data.split(b"\x00\x00\x01"))
+    units, at = [], 0
+    while at + 4 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        units.append(data[at + 4 : at + 4 + length].rstrip(b"\0"))
+        at += 4 + length
+    return b"".join(units) if at == len(data) else data
+
+
+def mux_film(
+    film: str | Path, target: str | Path, description: AddedTrack, timeline: Timeline | None = None,
+    replaced: dict[int, AddedTrack] | None = None, on_time: Callable[[float], None] | None = None,
+) -> Muxed:  # fmt: skip
+    """Write `film` to `target` with a description track after its first sound track.
+
+    Streams keep their order, content, language and titles; the first sound track becomes default and original, the
+    description is never default. What the container cannot hold besides picture and sound is left out and told.
+
+    Args:
+        timeline: where the film pauses.
+        replaced: sound tracks, by index in the film, to take from files instead.
+
+    Raises:
+        UsageError: the container cannot hold the film's picture or sound.
+        MediaError: the film cannot be read or the file not be written.
+    """
+    suffix = Path(target).suffix.lower()
+    options = _OPTIONS.get(suffix, _FAST_START)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_film(film, MediaLimits()))
+        output = stack.enter_context(av.open(str(target), "w", options=options))
+        output.metadata.update(source.metadata)
+        copies, added, muxed = _lay_out(source, output, suffix, description, replaced or {}, stack)
+        _copy_chapters(source, output, timeline)
+        pictures = source.streams.video
+        origin = start_us(source, pictures[0]) if pictures else source.start_time
+        _copy(source, output, copies, added, timeline or Timeline(), origin or 0, on_time)
+    return muxed
+
+
+def _lay_out(
+    source: Any, output: Any, suffix: str, description: AddedTrack, replaced: dict[int, AddedTrack], stack: ExitStack
+) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], Muxed]:
+    """The streams of the output, in order: the description after the first sound, or last where there is none."""
+    copies: dict[int, tuple[Any, Essence]] = {}
+    added: list[_Feed] = []
+    muxed = Muxed()
+
+    def add(track: AddedTrack) -> None:
+        added.append(_Feed(stack.enter_context(av.open(str(track.path))), output, track))
+        muxed.streams.append(None)
+
+    first = next((stream.index for stream in source.streams.audio), None)
+    for stream in source.streams:
+        if stream.index in replaced:
+            add(replaced[stream.index])
+        elif (copy := _copied(stream, output, suffix, muxed.notes)) is not None:
+            if stream.index == first:
+                copy.disposition = stream.disposition | ORIGINAL
+            codec = stream.codec_context.name if stream.codec_context is not None else ""
+            kept = Essence(stream.type, codec)
+            if stream.type != "attachment":
+                copies[stream.index] = (copy, kept)
+            muxed.streams.append(kept)
+        if stream.index == first:
+            add(description)
+    if first is None:
+        add(description)
+    return copies, added, muxed
+
+
+def _copied(stream: Any, output: Any, suffix: str, notes: list[str]) -> Any:
+    """The output's copy of a stream, or None where its container cannot hold it."""
+    codec = stream.codec_context.name if stream.codec_context is not None else stream.type
+    matroska = suffix in (".mkv", ".webm")
+    try:
+        known = stream.type in ("attachment", "data") or codec in output.supported_codecs
+        if not known or (stream.type == "data" and matroska) or (stream.type == "attachment" and not matroska):
+            raise ValueError
+        copy = output.add_stream_from_template(stream)
+    except (ValueError, av.error.FFmpegError) as error:
+        if stream.type in ("video", "audio"):
+            raise UsageError(
+                f"A {suffix[1:]} file cannot hold this film's {stream.type} ({codec}): name an .mkv file."
+            ) from error
+        better = " An .mkv file holds them." if suffix != ".mkv" and stream.type == "subtitle" else ""
+        notes.append(f"Left out, because a {suffix[1:]} file cannot hold it: {stream.type} in {codec}.{better}")
+        return None
+    copy.metadata.update({key: value for key, value in stream.metadata.items() if key.upper() != "DURATION"})
+    copy.disposition = stream.disposition
+    return copy
+
+
+def _copy_chapters(source: Any, output: Any, timeline: Timeline | None) -> None:
+    chapters = source.chapters()
+    if not chapters:
+        return
+    for chapter in chapters:
+        for edge in ("start", "end"):
+            base = chapter["time_base"]
+            added = timeline.added_us(round(chapter[edge] * base * 1_000_000)) if timeline else 0
+            chapter[edge] += round(Fraction(added, 1_000_000) / base)
+    output.set_chapters(chapters)
+
+
+class _Feed:
+    """The packets of an added track, given out as their time comes."""
+
+    def __init__(self, container: Any, output: Any, track: AddedTrack) -> None:
+        stream = container.streams.audio[0]
+        self._copy = output.add_stream_from_template(stream)
+        self._copy.metadata.update({"title": track.title, "handler_name": track.title} if track.title else {})
+        if track.language:
+            self._copy.metadata["language"] = track.language
+        self._copy.disposition = track.disposition
+        self._tick_s = float(stream.time_base)
+        self._packets: Iterator[Any] = (p for p in container.demux(stream) if p.dts is not None)
+        self._next = next(self._packets, None)
+        self._output = output
+
+    def give(self, until_s: float) -> None:
+        while self._next is not None and self._next.dts * self._tick_s <= until_s:
+            packet = self._next
+            self._next = next(self._packets, None)
+            # An encoder's run-up would move every other stream in containers that begin at zero.
+            if packet.pts >= 0:
+                packet.stream = self._copy
+                self._output.mux_one(packet)
+
+
+def _copy(
+    source: Any, output: Any, copies: dict[int, tuple[Any, Essence]], added: Sequence[_Feed], timeline: Timeline,
+    origin_us: int, on_time: Callable[[float], None] | None,
+) -> None:  # fmt: skip
+    bases = {index: Fraction(source.streams[index].time_base) for index in copies}
+    for packet in source.demux([source.streams[index] for index in copies]):
+        if packet.dts is None and packet.pts is None:
+            continue
+        index = packet.stream.index
+        copy, kept = copies[index]
+        _move(packet, bases[index], timeline, origin_us)
+        tick_s = bases[index].numerator / bases[index].denominator
+        seconds = (packet.dts if packet.dts is not None else packet.pts) * tick_s
+        kept.add(packet, (packet.pts if packet.pts is not None else packet.dts) * tick_s * 1000)
+        for feed in added:
+            feed.give(seconds)
+        packet.stream = copy
+        output.mux_one(packet)
+        if on_time is not None:
+            on_time(seconds)
+    for feed in added:
+        feed.give(float("inf"))
+
+
+def _move(packet: Any, base: Fraction, timeline: Timeline, origin_us: int) -> None:
+    """Into film time, and later by the pauses before."""
+    if not timeline.pauses and not origin_us:
+        return
+    tick_us, parts = base.numerator * 1_000_000, base.denominator
+
+    def moved(ticks: int) -> int:
+        added_us = timeline.added_us(ticks * tick_us // parts - origin_us) - origin_us
+        return ticks + (2 * added_us * parts + tick_us) // (2 * tick_us)
+
+    start, length = packet.pts, packet.duration
+    if packet.stream.type == "subtitle" and start is not None and length and timeline.pauses:
+        packet.duration = moved(start + length) - moved(start)
+    packet.pts = None if packet.pts is None else moved(packet.pts)
+    packet.dts = None if packet.dts is None else moved(packet.dts)
+
+
+def told(error: OSError, target: Path) -> MediaError:
+    """What to tell about a file that could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return MediaError(f"The disk is full: {target} was not written; free some space or name a place elsewhere.")
+    return MediaError(f"{target} cannot be written ({error.strerror or error}): check the place, or name another.")

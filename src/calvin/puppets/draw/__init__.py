@@ -1,0 +1,1 @@
+"""Drawing the puppet world: people, props, places, poses, frames and video."""

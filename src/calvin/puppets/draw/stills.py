@@ -1,0 +1,227 @@
+"""Single frames whose captions are forms: who stands where, how each limb is held, with what, in which place.
+
+A vision tower learns to see puppets from them (the caption of one frame, all its words at once). People are told apart
+as left and right on the screen, since one frame does not say who acts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from calvin.core.files import atomic_path
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.tokens import IGNORE_INDEX
+from calvin.puppets.draw.poses import Instant, Pose
+from calvin.puppets.draw.render import TRAINING_SIZE, SceneRenderer
+from calvin.puppets.lexicon import COLOURS, PLACES, PROPS
+from calvin.puppets.tell.screenplay import Scene, Split, random_scene
+from calvin.puppets.truth import Look
+
+_ACROSS = tuple(f"x{i}" for i in range(14))
+_UP = tuple(f"y{i}" for i in range(8))
+_TURNS = tuple(f"{i * 45}" for i in range(8))
+_COLOURS = tuple(COLOURS)
+_BODY: Mapping[str, Sequence[str]] = {
+    "coat": _COLOURS,
+    "hat": ("none", *_COLOURS),
+    "kind": ("man", "woman"),
+    "facing": ("left", "right"),
+    "turn": _TURNS,
+    "head turn": _TURNS,
+    "nod": ("up", "level", "down"),
+    "head x": _ACROSS,
+    "head y": _UP,
+    "hip y": _UP,
+    "near hand x": _ACROSS,
+    "near hand y": _UP,
+    "far hand x": _ACROSS,
+    "far hand y": _UP,
+    "near foot x": _ACROSS,
+    "far foot x": _ACROSS,
+}
+SLOTS: Mapping[str, Sequence[str]] = {
+    "place": tuple(place.key for place in PLACES),
+    "people": ("one", "two"),
+    "prop": ("none", *PROPS),
+    "prop x": _ACROSS,
+    "prop y": _UP,
+    "chest": ("none", "shut", "ajar", "half open", "open"),
+    "stool": ("none", "here"),
+    **{f"left {name}": words for name, words in _BODY.items()},
+    **{f"right {name}": words for name, words in _BODY.items()},
+}
+
+WEIGHTS: Mapping[str, float] = {
+    slot: next((weight for word, weight in (("coat", 8.0), ("hat", 3.0), ("kind", 3.0)) if word in slot), 1.0)
+    for slot in SLOTS
+} | {"prop": 6.0}
+"""What counts more in training. With equal weights the many positions drown out colours and props: after 400 steps
+they were still at chance, with these weights coats were right in 70% after 200."""
+
+_CARRIED = 0.5
+"""Share of stills that are sure to be of a scene with a prop: a quarter of the actions have one, and a tower that saw
+no more of them told 59% of the props, where it told 97% of the coats."""
+
+
+def _bin(share: float, words: Sequence[str]) -> int:
+    """Which of the equal parts of the picture a position (0 to 1) lies in; IGNORE_INDEX outside the picture."""
+    place = int(share * len(words) // 1)
+    return place if 0 <= place < len(words) else IGNORE_INDEX
+
+
+def _turn(degrees: float) -> int:
+    return round(degrees % 360 / 45) % 8
+
+
+def _position(renderer: SceneRenderer, spot: complex) -> tuple[int, int]:
+    """Words for where a point of the stage is on the screen in the frame drawn last."""
+    x, y = renderer.canvas.pixel(spot)
+    height, width = renderer.image.shape[:2]
+    return _bin(x / 16 / width, _ACROSS), _bin(y / 16 / height, _UP)
+
+
+def _body(renderer: SceneRenderer, pose: Pose, look: Look) -> dict[str, int]:
+    def point(local: complex) -> tuple[int, int]:
+        return _position(renderer, pose.world(local, renderer.setup.stage.scale))
+
+    head, hip = point(pose.head), point(1j * pose.hip)
+    near, far = point(pose.shoulder + pose.near), point(pose.shoulder + pose.far)
+    pitch = pose.head_pitch
+    return {
+        "coat": _COLOURS.index(look.coat),
+        "hat": 0 if look.hat is None else 1 + _COLOURS.index(look.hat),
+        "kind": int(look.woman),
+        "facing": int(pose.face > 0),
+        "turn": _turn(pose.yaw),
+        "head turn": _turn(pose.yaw + pose.head_yaw),
+        "nod": 0 if pitch < -0.7 else 2 if pitch > 0.7 else 1,
+        "head x": head[0],
+        "head y": head[1],
+        "hip y": hip[1],
+        "near hand x": near[0],
+        "near hand y": near[1],
+        "far hand x": far[0],
+        "far hand y": far[1],
+        "near foot x": point(pose.foot_near)[0],
+        "far foot x": point(pose.foot_far)[0],
+    }
+
+
+def fill_slots(renderer: SceneRenderer, instant: Instant) -> dict[str, int]:
+    """The form of the frame drawn last: a word's number for each slot that applies."""
+    truth = renderer.scene.truth
+    form = {
+        "place": SLOTS["place"].index(truth.place),
+        "people": len(instant.people) - 1,
+        "prop": 0,
+        "chest": 0 if instant.chest is None else 1 + min(3, int(instant.lid / 27)),
+        "stool": int(instant.stool is not None),
+    }
+    if instant.prop is not None and truth.prop is not None:
+        x, y = _position(renderer, instant.prop)
+        form |= {"prop": 1 + PROPS.index(truth.prop), "prop x": x, "prop y": y}
+    bodies = sorted(zip(instant.people, renderer.looks, strict=False), key=lambda pair: pair[0].x)
+    for side, (pose, look) in zip(("left", "right"), bodies, strict=False):
+        form |= {f"{side} {slot}": word for slot, word in _body(renderer, pose, look).items()}
+    return form
+
+
+@dataclass(frozen=True)
+class Stills:
+    """Endless stills of random scenes: `images_at` is a pure function of its arguments."""
+
+    seed: int = 0
+    split: Split | None = "train"
+    width: int = TRAINING_SIZE[0]
+    height: int = TRAINING_SIZE[1]
+    frames_a_scene: int = 4
+    slots: Mapping[str, Sequence[str]] = field(default_factory=lambda: SLOTS)
+    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+
+    def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """uint8 [count, H, W, 3] and word numbers int64 [count, slots], IGNORE_INDEX where a slot does not apply."""
+        rng = np.random.default_rng([self.seed, index])
+        images = np.empty((count, self.height, self.width, 3), np.uint8)
+        words = np.full((count, len(self.slots)), IGNORE_INDEX, np.int64)
+        names = list(self.slots)
+        renderer: SceneRenderer | None = None
+        for row in range(count):
+            if renderer is None or row % self.frames_a_scene == 0:
+                renderer = SceneRenderer(self._scene(rng), self.width, self.height)
+            seconds = float(rng.random()) * renderer.scene.duration_ms / 1000
+            images[row] = renderer.frame(seconds)
+            for slot, word in fill_slots(renderer, renderer.instant(seconds)).items():
+                words[row, names.index(slot)] = word
+        return images, words
+
+    def _scene(self, rng: np.random.Generator) -> Scene:
+        """A random scene; of half of them, one with a prop."""
+        scene, carried = random_scene(int(rng.integers(2**31)), self.split), rng.random() < _CARRIED
+        while carried and scene.truth.prop is None:
+            scene = random_scene(int(rng.integers(2**31)), self.split)
+        return scene
+
+
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class StoredStills:
+    """Stills drawn once and kept in two arrays on disk; beyond them (held-out indices) drawn as asked for."""
+
+    folder: Path
+    fresh: Stills
+
+    @property
+    def slots(self) -> Mapping[str, Sequence[str]]:
+        return self.fresh.slots
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        return self.fresh.weights
+
+    def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """As `Stills.images_at`; each pass over the store is in a new order."""
+        if index >= 2**40:
+            return self.fresh.images_at(index, count)
+        images = np.load(self.folder / "images.npy", mmap_mode="r")
+        words = np.load(self.folder / "words.npy", mmap_mode="r")
+        batches = len(images) // count
+        epoch, place = divmod(index, batches)
+        order = np.random.default_rng([self.fresh.seed, epoch]).permutation(len(images))
+        rows = np.sort(order[place * count : (place + 1) * count])
+        return images[rows], words[rows]
+
+
+def store_stills(
+    folder: Path, count: int, stills: Stills, workers: int = 2, listener: Listener = silent
+) -> StoredStills:
+    """Draw `count` stills (rounded up to whole chunks) on several processes, unless they are there already."""
+    chunks = -(-count // _CHUNK)
+    if not (folder / "words.npy").is_file():
+        stage = Stage("draw stills", listener, chunks * _CHUNK, "stills")
+        shape = (chunks * _CHUNK, stills.height, stills.width, 3)
+        all_words = np.empty((chunks * _CHUNK, len(stills.slots)), np.int64)
+        with atomic_path(folder / "images.npy") as path, get_context("spawn").Pool(workers) as pool:
+            store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+            for number, (images, words) in enumerate(pool.imap(_Drawer(stills), range(chunks))):
+                rows = slice(number * _CHUNK, (number + 1) * _CHUNK)
+                store[rows], all_words[rows] = images, words
+                stage.update(rows.stop)
+            store.flush()
+        with atomic_path(folder / "words.npy") as path:
+            np.save(path, all_words)
+    return StoredStills(folder, stills)
+
+
+@dataclass(frozen=True)
+class _Drawer:
+    stills: Stills
+
+    def __call__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.stills.images_at(index, _CHUNK)

@@ -1,0 +1,1 @@
+"""Words of the puppet world: screenplays, captions, drills and the language model's curriculum."""

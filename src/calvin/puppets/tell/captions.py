@@ -1,0 +1,142 @@
+"""Captions as a describer writes them: one sentence, present tense, third person, names tied to looks.
+
+A film has one describer, whose style decides the order of the sentence and how often looks and places are said. The
+action and the names are in every caption, the prop wherever the action has one, the place in most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from calvin.puppets.lexicon import ACTION_BY_KEY, PLACE_BY_KEY, Action
+from calvin.puppets.tell.screenplay import Film, Scene, rng_for
+from calvin.puppets.truth import Look, SceneTruth
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one describer writes. Each field is the share of captions (or people) to which it applies."""
+
+    key: str
+    look: float
+    look_first: float
+    place: float
+    place_first: float
+    hat: float
+
+
+STYLES: tuple[Style, ...] = (
+    Style("full", look=0.85, look_first=0.2, place=0.95, place_first=0.1, hat=0.3),
+    Style("place_first", look=0.7, look_first=0.1, place=0.95, place_first=0.8, hat=0.2),
+    Style("look_first", look=0.8, look_first=0.8, place=0.85, place_first=0.0, hat=0.2),
+    Style("brief", look=0.65, look_first=0.2, place=0.75, place_first=0.0, hat=0.0),
+)
+
+
+def say_look(look: Look, hat: bool = False) -> str:
+    """'in a red coat', or 'in a red coat and a blue hat' where `hat` is asked for and there is one."""
+    words = f"in {with_article(look.coat)} {look.garment}"
+    return f"{words} and {with_article(look.hat)} hat" if hat and look.hat else words
+
+
+def with_article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def film_style(film: Film) -> Style:
+    """The style of the film's describer, from its seed."""
+    return STYLES[int(rng_for(film.seed, film.split, "style").integers(len(STYLES)))]
+
+
+def write_caption(
+    truth: SceneTruth, rng: np.random.Generator, style: Style = STYLES[0], introduced: Collection[str] | None = None
+) -> str:
+    """The caption of a scene.
+
+    Args:
+        introduced: names whose look was said before; all others get theirs now. None: nobody is introduced by
+            force, only the style decides (for scenes on their own).
+    """
+    agent, patient = truth.agent, truth.patient
+    said = {
+        name: say_look(truth.looks[name], bool(rng.random() < style.hat))
+        for name in truth.present
+        if rng.random() < style.look or (introduced is not None and name not in introduced)
+    }
+    him = patient or ""
+    if patient in said:
+        him = f"{patient}, {said[patient]},"
+    sentence = say_action(ACTION_BY_KEY[truth.action], rng, truth, him)
+    at = PLACE_BY_KEY[truth.place].at
+    wants_place = rng.random() < style.place and truth.place not in sentence
+    place_first = wants_place and rng.random() < style.place_first
+    look_first = agent in said and rng.random() < style.look_first and not place_first
+    if look_first:
+        sentence = f"{said[agent]}, {agent} {sentence}"
+    elif agent in said:
+        sentence = f"{agent}, {said[agent]}, {sentence}"
+    else:
+        sentence = f"{agent} {sentence}"
+    if place_first:
+        sentence = f"{at}, {sentence}"
+    elif wants_place:
+        sentence = f"{sentence} {at}"
+    return finish(sentence)
+
+
+def say_action(action: Action, rng: np.random.Generator, truth: SceneTruth, patient: str) -> str:
+    """One of the action's phrases with its slots filled."""
+    phrase = action.phrases[int(rng.integers(len(action.phrases)))]
+    return phrase.format(
+        p=patient,
+        o=f"the {truth.prop}",
+        l=PLACE_BY_KEY[truth.place].noun,
+        his=truth.looks[truth.agent].his,
+    )
+
+
+def finish(sentence: str) -> str:
+    """Capital letter, full stop, no comma before the stop or doubled."""
+    sentence = sentence.rstrip(", ").replace(",,", ",")
+    return f"{sentence[0].upper()}{sentence[1:]}."
+
+
+def look_caption(truth: SceneTruth, rng: np.random.Generator) -> str:
+    """The caption of someone who knows no names: 'A woman in a red coat hands a man in a blue jacket the lamp ...'."""
+    people = {}
+    for name in truth.present:
+        look = truth.looks[name]
+        people[name] = f"a {look.noun} {say_look(look, bool(rng.random() < 0.3))}"
+    deed = say_action(ACTION_BY_KEY[truth.action], rng, truth, people.get(truth.patient or "", ""))
+    sentence = f"{people[truth.agent]} {deed}"
+    if truth.place not in sentence and rng.random() < 0.9:
+        sentence = f"{sentence} {PLACE_BY_KEY[truth.place].at}"
+    return finish(sentence)
+
+
+def list_details(truth: SceneTruth) -> str:
+    """What is to be seen, without what happens: 'The lamp, a man in a red coat, a woman in a blue dress, in the cave.'
+
+    A caption holds three such words in twenty, and where nothing is carried no prop: here nearly every word must be
+    seen.
+    """
+    things = [f"the {truth.prop}"] if truth.prop else []
+    looks = [truth.looks[name] for name in truth.present]
+    people = [f"a {look.noun} {say_look(look, hat=True)}" for look in looks]
+    return finish(", ".join([*things, *people, PLACE_BY_KEY[truth.place].at]))
+
+
+def film_captions(film: Film) -> list[str]:
+    """The describer's captions of all scenes, in order: looks at each introduction, afterwards by the style."""
+    style, introduced, captions = film_style(film), set[str](), []
+    for scene in film.scenes:
+        captions.append(write_caption(scene.truth, caption_rng(scene), style, introduced))
+        introduced |= set(scene.truth.present)
+    return captions
+
+
+def caption_rng(scene: Scene, variant: int = 0) -> np.random.Generator:
+    return rng_for(scene.seed, variant, "caption")

@@ -1,0 +1,152 @@
+"""Text for pre-training the language model: puppet captions without pictures, and the curriculum that teaches it to
+tell who is who from looks.
+
+Telling a person's name from "in a red coat" is recall within the context; small transformers learn it suddenly or not
+at all. So it starts with `drills` and works up to the prompts of training. A phase is to be left when its look-ups are
+right, not after a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from calvin.core.prompts import Prompt, fewshot_caption, regularisation_caption
+from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, NAMES, PLACES, PROPS
+from calvin.puppets.tell.captions import STYLES, look_caption, with_article, write_caption
+from calvin.puppets.tell.drills import (
+    Builder,
+    Drill,
+    asked,
+    captions,
+    cue,
+    cue_scenes,
+    cues,
+    draw_question,
+    draw_truth,
+    far,
+    looks,
+    pairs,
+    repeats,
+    short,
+)
+from calvin.puppets.tell.screenplay import Person, Split, draw_cast, pick
+
+
+@dataclass(frozen=True, slots=True)
+class PromptText:
+    """A stage-2 sample without its pictures: `stand_in` describes the scene namelessly where the visual would be;
+    `told` are the names of the caption that stand-in and prompt give away."""
+
+    stand_in: str
+    prompt: Prompt
+    caption: str
+    told: tuple[str, ...]
+
+
+def draw_prompt(
+    rng: np.random.Generator, cast: tuple[Person, ...], entities: bool = False, scenes: int = 3
+) -> PromptText:
+    """A prompt and its caption; its context are the captions of `scenes` before, or (`entities`) the names present."""
+    style, introduced, context = pick(rng, STYLES), set[str](), []
+    for _ in range(0 if entities else scenes):
+        truth = draw_truth(rng, cast)
+        # The introductions of a film lie further back than its context as a rule.
+        context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
+        introduced |= set(truth.present)
+    truth = draw_truth(rng, cast)
+    question = draw_question(rng)
+    if entities:
+        names = tuple(str(name) for name in rng.permutation(truth.present))
+        prompt, told = Prompt(question, entities=names), truth.present
+    else:
+        prompt = Prompt(question, tuple(context))
+        told = tuple(name for name in truth.present if is_told(name, truth.looks[name].coat, context))
+    return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), told)
+
+
+def _prompt(
+    rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True, entities: bool = False, scenes: int = 3
+) -> Drill:
+    """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
+    where the visual will, so that who acts can be told from the looks in the context."""
+    parts = draw_prompt(rng, cast, entities, scenes)
+    made = Builder()
+    if seen:
+        made.add(parts.stand_in)
+    made.add(parts.prompt.text.strip())
+    made.add(parts.caption, *(parts.told if seen or entities else ()))
+    return made.drill()
+
+
+def draw_fewshot(rng: np.random.Generator, cast: tuple[Person, ...]) -> str:
+    """A caption in the form of Figure 6, so that adapting to a film need not teach words never met before."""
+    truth = draw_truth(rng, cast)
+    if rng.random() < 0.5:
+        return regularisation_caption(look_caption(truth, rng))
+    return fewshot_caption(write_caption(truth, rng, pick(rng, STYLES)), truth.present)
+
+
+def is_told(name: str, coat: str, context: Sequence[str]) -> bool:
+    """Whether a caption of the context ties the name to its coat, on either side of it."""
+    for caption in context:
+        if f"{name}, in a {coat} " in caption or f"{name}, in an {coat} " in caption:
+            return True
+        if caption.startswith((f"In a {coat} ", f"In an {coat} ")) and f", {name} " in caption:
+            return True
+    return False
+
+
+PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]], Drill]]] = {
+    "repeats": (1, lambda rng, _: repeats(rng)),
+    "pairs_2": (2, pairs),
+    "looks": (4, looks),
+    "short": (4, lambda rng, cast: short(rng, cast, "{colour} {name}")),
+    "look_first": (4, lambda rng, cast: short(rng, cast, "{look}, {name}")),
+    "captions": (4, captions),
+    "far": (4, lambda rng, cast: far(rng, cast, 0)),
+    "farther": (4, lambda rng, cast: far(rng, cast, 3)),
+    "asked": (4, asked),
+    "cues_2": (1, lambda rng, _: cues(rng, 10, 2, looks=False, two=False)),
+    "cues_4": (1, lambda rng, _: cues(rng, 7, 4, looks=False)),
+    "cues_looks_2": (1, lambda rng, _: cues(rng, 6, 2, looks=True)),
+    "cues_looks": (1, lambda rng, _: cues(rng, 4, 4, looks=True)),
+    "cue_2": (2, lambda rng, cast: cue(rng, cast, looks=False, two=False)),
+    "cue_4": (4, lambda rng, cast: cue(rng, cast, looks=False)),
+    "cue_looks_2": (2, cue),
+    "cue_looks": (4, cue),
+    "cue_far": (4, lambda rng, cast: cue(rng, cast, film=True)),
+    "cue_scene": (4, lambda rng, cast: cue_scenes(rng, cast, 1)),
+    "cue_scenes": (4, lambda rng, cast: cue_scenes(rng, cast, 3)),
+    "cue_scenes_5": (4, lambda rng, cast: cue_scenes(rng, cast, 5)),
+    "seen_prompt": (4, _prompt),
+    "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
+    "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
+    "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
+    "fewshot": (4, lambda rng, cast: Drill(" ".join(draw_fewshot(rng, cast) for _ in range(3)), ())),
+}
+"""The curriculum in order: phase name to size of cast and maker. The last two have no look-ups: they are the plain
+language of stage 2 and of adapting to a film."""
+
+
+def make_drill(phase: str, rng: np.random.Generator, split: Split | None = "train") -> Drill:
+    """A text of one phase; the cast, names and looks are paired anew in each.
+
+    `rng` decides everything: two generators of one seed give one text.
+    """
+    size, maker = PHASES[phase]
+    return maker(rng, draw_cast(rng, size, split))
+
+
+def lexicon_text() -> list[str]:
+    """Every name, phrase, place, prop and colour at least once: for training a tokenizer that splits none badly."""
+    phrases = [
+        phrase.format(p="Mara", o="the lamp", l="the cave", his=his)
+        for action in ACTIONS
+        for phrase in action.phrases
+        for his in ("his", "her")
+    ]
+    looks = [f"in {with_article(colour)} {garment}" for colour in COLOURS for garment in (*GARMENTS, "hat")]
+    return [*NAMES, *phrases, *looks, *(place.at for place in PLACES), *(f"the {prop}" for prop in PROPS)]

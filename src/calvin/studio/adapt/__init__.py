@@ -1,0 +1,1 @@
+"""A model tuned to one film from scenes that a person described."""

@@ -1,0 +1,304 @@
+"""Few-shot adaptation of a model to a film (section 5.2): from a project's corrected scenes to an adapter.
+
+The adapter holds what was trained and what it was made from; base and project stay as they are, but for corrections
+given here, which become approved cues. What it does is measured twice: once more from four fifths of the scenes, on
+the fifth left out; and on scenes that nobody corrected.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calvin.captioners.adapted import AdaptedCalvin
+from calvin.captioners.base import CaptionAnswer, CaptionRequest
+from calvin.captioners.calvin import Calvin
+from calvin.core.errors import DataError, StoreError, UsageError
+from calvin.core.progress import Listener, silent
+from calvin.core.prompts import Prompt
+from calvin.core.time import Span, sample_indices
+from calvin.core.types import Scene
+from calvin.core.version import __version__
+from calvin.data import FeatureStore
+from calvin.data.entities import EntityStripper
+from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
+from calvin.model.modeling import adapter_of
+from calvin.model.tuning import base_kept, save_adapter
+from calvin.studio.adapt.caption_effect import CaptionFacts, Effect, caption_all
+from calvin.studio.adapt.corrections import (
+    Correction,
+    Described,
+    approve,
+    approved_scenes,
+    check_target,
+    corrected_scenes,
+)
+from calvin.studio.adapt.picking import open_project_features, told_presence
+from calvin.studio.cast.characters import Cast, cast_of_names
+from calvin.studio.cast.presence import speakers_of
+from calvin.studio.describe.again import base_request
+from calvin.studio.describe.film_in_hand import project_folder
+from calvin.studio.project.store import ProjectStore
+from calvin.training.fewshot import AdaptConfig, FewshotBatches, FewshotScene, adapt_config, tune
+
+WORK = "adapting"
+ENOUGH_TO_LEAVE_OUT = 10
+UNSEEN = 24
+"""Scenes that nobody corrected on which the effect is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """An adapter folder, how many scenes it was made from, what it does, and sentences for the describer."""
+
+    folder: Path
+    scenes: int
+    effects: tuple[Effect, ...]
+    notes: tuple[str, ...] = ()
+
+
+def adapt(
+    model: str | Path | Calvin | None,
+    film: str | Path,
+    corrections: str | Path | Sequence[Correction] | None = None,
+    out: str | Path = "adapted",
+    config: AdaptConfig | None = None,
+    regularisation: str | Path | None = None,
+    check: bool = True,
+    progress: Listener = silent,
+) -> Adaptation:
+    """Tune a CALVIN to a film from scenes that a person described.
+
+    Args:
+        model: the base: a folder, a hub id, a bundled name or an opened one; None: the bundled model.
+        film: a project folder, or the film whose project `<film stem>.calvin` lies in the current folder.
+        corrections: a script file (CSV, VTT, ...) or a list; they become approved cues, and those approved before are
+            learnt too. None: the approved cues.
+        out: the adapter's folder.
+        config: by default the paper's settings, with a rate fit for the model's size.
+        regularisation: scenes of other films (`calvin data regularisation`); by default those that came with calvin.
+        check: measure what it does on a fifth of the scenes, tuning once more without them.
+
+    Raises (before anything is changed):
+        StoreError: no such project, no frame vectors of this model, corrections that cannot be used.
+        UsageError: `out` holds something else, or the model carries an adapter already.
+        DataError, FeatureError: no regularisation scenes for this model's encoder, or a scene too long to learn.
+    """
+    folder, target = Path(film), Path(out)
+    folder = project_folder(folder, None, False) if folder.is_file() else folder
+    check_target(target)
+    with ProjectStore(folder, must_exist=True) as store:
+        given, notes = corrected_scenes(store, corrections) if corrections is not None else (approved_scenes(store), [])
+        base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
+        if isinstance(base, AdaptedCalvin) or adapter_of(base.model) is not None:
+            raise UsageError("The model carries an adapter already: adapt the base it was made from.")
+        config = config or adapt_config(base.model.config)
+        wanted = round(len(given) * config.regularisation)
+        regular = regular_scenes(base, regularisation, wanted, fewer=True)
+        with open_project_features(store, base.encoder.hash) as features:
+            work = _Work(base, store, features, config, regular, known_names(store, given), given, progress)
+            scenes = [work.scene(one) for one in given]
+            work.batches(scenes)
+            if corrections is not None:
+                approve(store, given)
+            effects = work.left_out(scenes) if check and len(scenes) >= ENOUGH_TO_LEAVE_OUT else []
+            effects += work.make(scenes, target)
+    shutil.rmtree(store.folder / WORK, ignore_errors=True)
+    notes += _shortfalls(len(scenes), wanted, len(regular), check)
+    notes += [warning for effect in effects for warning in effect.warnings()]
+    return Adaptation(target, len(scenes), tuple(effects), tuple(notes))
+
+
+def _shortfalls(scenes: int, wanted: int, regular: int, check: bool) -> list[str]:
+    """What was done with less than it takes."""
+    notes = []
+    if regular < wanted:
+        notes.append(
+            f"{wanted} scenes of other films were asked for, but there are {regular}: all of them were used. "
+            "`calvin data regularisation` builds more."
+        )
+    if check and scenes < ENOUGH_TO_LEAVE_OUT:
+        notes.append(
+            f"With {scenes} scenes none was left out to measure the effect on: from {ENOUGH_TO_LEAVE_OUT} on, a fifth "
+            "is."
+        )
+    return notes
+
+
+def regular_scenes(base: Calvin, path: str | Path | None, count: int, fewer: bool = False) -> list[RegularScene]:
+    """At least `count` scenes of other films: those of a file, or those that came with calvin.
+
+    Args:
+        fewer: take what there is where it is fewer.
+
+    Raises:
+        DataError, FeatureError: none for this encoder, or not enough.
+    """
+    if count == 0:
+        return []
+    found = Path(path) if path is not None else bundled_regularisation(base.encoder.hash)
+    if found is None:
+        raise DataError(
+            f"No scenes of other films came with calvin for the encoder of {base.name}: build them from a training set "
+            "with `calvin data regularisation` and give them with --regularisation."
+        )
+    scenes = read_regularisation(found, base.encoder, base.max_frames)
+    if not scenes or (len(scenes) < count and not fewer):
+        raise DataError(
+            f"{count} regularisation scenes are needed, but {found} holds {len(scenes)}: build more with --count."
+        )
+    return scenes
+
+
+@dataclass(frozen=True)
+class Names:
+    """Whose names are known in a film, and how they are found in text: by its cast, else by capitals."""
+
+    cast: Cast
+    by_capitals: EntityStripper
+
+    def __call__(self, text: str) -> tuple[str, ...]:
+        found = [self.cast.resolve(name) or name for name in self.by_capitals.found(text)]
+        return tuple(dict.fromkeys((*self.cast.mentioned(text), *found)))
+
+    def meant(self, text: str, before: Sequence[str]) -> tuple[str, ...]:
+        """With those whom pronouns mean."""
+        return tuple(dict.fromkeys((*self.cast.meant(text, before), *self(text))))
+
+
+def known_names(store: ProjectStore, scenes: Sequence[Described]) -> Names:
+    """The project's cast, else its speakers and the names that its corrected scenes hold."""
+    texts = [scene.text for scene in scenes]
+    cast = Cast(store.characters)
+    if not cast.characters:
+        speakers = [person.name for person in speakers_of(store.dialogue).characters]
+        capitals = EntityStripper(speakers, texts)
+        cast = cast_of_names([*speakers, *(name for text in texts for name in capitals.found(text))])
+    names = [name for person in cast.characters for name in (person.name, *person.aliases) if name[0].isupper()]
+    return Names(cast, EntityStripper(names, texts))
+
+
+@dataclass
+class _Work:
+    """The film, the base and what they are brought together with."""
+
+    base: Calvin
+    store: ProjectStore
+    features: FeatureStore
+    config: AdaptConfig
+    regular: list[RegularScene]
+    names: Names
+    given: Sequence[Described]
+    progress: Listener
+    texts: list[tuple[Span, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        film = self.store.film
+        if film is None or film.sha256 not in self.features:
+            raise StoreError(f"{self.store.folder} holds no frame vectors of its film: describe it again.")
+        self.film_id = film.sha256
+        texts = {cue.visual: cue.text for cue in self.store.cues} | {one.visual: one.text for one in self.given}
+        self.texts = sorted(texts.items())
+
+    def scene(self, one: Described) -> FewshotScene:
+        before = self.earlier(one.visual, max(3, self.config.context))
+        entities = self.names.meant(one.text, before)
+        return FewshotScene(_name(one.visual), one.text, entities, self.vectors(one.visual), before, one.where)
+
+    def earlier(self, visual: Span, count: int) -> tuple[str, ...]:
+        """The last `count` texts before a scene, whoever wrote them."""
+        found = [text for span, text in self.texts if span.start_ms < visual.start_ms]
+        return tuple(found[-count:]) if count else ()
+
+    def vectors(self, span: Span) -> np.ndarray:
+        return self.features.scene(self.film_id, span, self.base.max_frames)
+
+    def left_out(self, scenes: Sequence[FewshotScene]) -> list[Effect]:
+        """Tuned without a fifth of the scenes, on these."""
+        count = max(2, len(scenes) // 5)
+        order = np.random.default_rng([self.config.loop.seed, 3]).permutation(len(scenes))
+        left, kept = sorted(order[:count]), [scenes[i] for i in sorted(order[count:])]
+        spans = [self.given[i].visual for i in left]
+        with base_kept(self.base.model):
+            before = caption_all(self.base, self.requests(spans, self.as_described))
+            adapted = self.tuned(kept)
+            after = caption_all(adapted, self.requests(spans, self.as_adapted))
+        about = f"scenes left out, tuned on the other {len(kept)}"
+        return [self.effect(about, before, after, [scenes[i].entities for i in left], exact=True)]
+
+    def make(self, scenes: Sequence[FewshotScene], target: Path) -> list[Effect]:
+        """The adapter from all scenes, saved, and what it does on scenes that nobody corrected."""
+        settled = [cue for cue in self.store.cues if cue.settled]
+        unseen = [plan.visual for plan in self.store.plans if not any(plan.taken_by(cue) for cue in settled)]
+        spans = [unseen[i] for i in _spread(len(unseen), UNSEEN)]
+        everyone = [person.name for person in self.names.cast.characters]
+        with base_kept(self.base.model):
+            before = caption_all(self.base, self.requests(spans, self.as_described))
+            adapted = self.tuned(scenes)
+            after = caption_all(adapted, self.requests(spans, self.as_adapted))
+            about = "scenes that nobody corrected"
+            effects = [self.effect(about, before, after, [everyone] * len(spans))] if spans else []
+            save_adapter(self.base.model, target, self.facts(scenes, effects), half=True)
+        return effects
+
+    def requests(self, spans: Sequence[Span], prompt: Callable[[Span], Prompt]) -> list[CaptionRequest]:
+        scenes = [Scene(_name(span), self.film_id, span, self.vectors(span)) for span in spans]
+        return [CaptionRequest(scene, prompt(scene.span)) for scene in scenes]
+
+    def as_described(self, visual: Span) -> Prompt:
+        """As the base was asked when it described the project, so that what it wrote there is what is compared."""
+        request = base_request(self.store)
+        names = (told_presence(self.store) or {}).get(visual, ()) if "cast" in request else ()
+        count = 0 if names and request.get("names_alone", True) else request.get("context")
+        return Prompt(request.get("question", self.config.question), self.earlier(visual, count or 0), names)
+
+    def as_adapted(self, visual: Span) -> Prompt:
+        return Prompt(self.config.question, self.earlier(visual, self.config.context))
+
+    def batches(self, scenes: Sequence[FewshotScene]) -> FewshotBatches:
+        """
+        Raises:
+            DataError: a scene cannot be learnt.
+        """
+        return FewshotBatches(scenes, self.regular, self.base.processor, self.config)
+
+    def tuned(self, scenes: Sequence[FewshotScene]) -> AdaptedCalvin:
+        key = repr([self.base.fingerprint, self.config, self.batches(scenes).identity])
+        folder = self.store.folder / WORK / sha256(key.encode()).hexdigest()[:12]
+        tune(self.base.model, self.base.processor, scenes, self.regular, self.config, folder, self.progress)
+        return AdaptedCalvin.over(self.base, context=self.config.context)
+
+    def effect(
+        self, about: str, before: Sequence[CaptionAnswer], after: Sequence[CaptionAnswer],
+        allowed: Sequence[Sequence[str]], exact: bool = False,
+    ) -> Effect:  # fmt: skip
+        facts = [CaptionFacts.of(answers, self.names, allowed, exact) for answers in (before, after)]
+        return Effect(about, *facts)
+
+    def facts(self, scenes: Sequence[FewshotScene], effects: Sequence[Effect]) -> dict[str, Any]:
+        film = self.store.film
+        return {
+            "base": self.base.fingerprint,
+            "base_name": self.base.name,
+            "calvin": __version__,
+            "film": {"title": film.title, "sha256": film.sha256} if film else {},
+            "context": self.config.context,
+            "settings": self.config.model_dump(mode="json"),
+            "regularisation_scenes": min(round(len(scenes) * self.config.regularisation), len(self.regular)),
+            "scenes": [{"visual_ms": s.id, "caption": s.caption, "entities": list(s.entities)} for s in scenes],
+            "effects": [effect.to_json() for effect in effects],
+        }
+
+
+def _name(visual: Span) -> str:
+    return f"{visual.start_ms}-{visual.end_ms}"
+
+
+def _spread(total: int, count: int) -> list[int]:
+    return sample_indices(0, total, count) if total else []

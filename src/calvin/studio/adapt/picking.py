@@ -1,0 +1,194 @@
+"""Scenes worth a describer's time: first the main characters' first appearances (section 5.2), then what is unlike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from calvin.core.errors import DataError, StoreError, UsageError
+from calvin.core.files import write_text
+from calvin.core.text_tables import csv_text
+from calvin.core.time import Span, format_timecode
+from calvin.core.types import Cue
+from calvin.data import FeatureStore
+from calvin.studio.adapt.corrections import free_part
+from calvin.studio.cast.characters import Cast
+from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
+from calvin.studio.project.records import Plan
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import SHORTEST_MS
+from calvin.studio.script.writers.base import cue_name, printable
+
+MAX_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A scene by its index, and why it was chosen."""
+
+    index: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A scene proposed for annotation: its place (what of it is free, where no cue stands there), the cue that does,
+    and why it was chosen."""
+
+    plan: Plan
+    cue: Cue | None
+    reason: str
+
+    @property
+    def span(self) -> Span:
+        """When it is spoken, or could be."""
+        return self.cue.span if self.cue else self.plan.span
+
+
+def choose_scenes(
+    names: Sequence[Sequence[str]], vectors: np.ndarray, count: int, done: Collection[int] = ()
+) -> list[Choice]:
+    """`count` scenes: where each main character is first seen, most frequent ones first, then farthest-point sampling.
+
+    Args:
+        names: who is in each scene, in time order.
+        vectors: one a scene [N, D].
+        done: scenes described before: they are not chosen again, and who first appears in them, or what is like them,
+            is known.
+
+    Raises:
+        UsageError: fewer scenes than that, or none asked for.
+    """
+    left = len(vectors) - len(done)
+    if not 1 <= count <= left:
+        raise UsageError(f"{count} scenes cannot be picked from {left}: ask for 1 to {left}.")
+    centred = vectors - vectors.mean(axis=0)
+    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    chosen: dict[int, str] = {}
+    times = {name: sum(name in row for row in names) for row in names for name in row}
+    for name in sorted(times, key=lambda name: -times[name]):
+        first = next(index for index, row in enumerate(names) if name in row)
+        if first in done:
+            continue
+        scenes = f"in {times[name]} scene{'' if times[name] == 1 else 's'}"
+        if first in chosen:
+            chosen[first] += f", and of {name} ({scenes})"
+        elif len(chosen) < count:
+            chosen[first] = f"first appearance of {name} ({scenes})"
+    if not chosen and not done:
+        chosen[int(np.argmin(np.linalg.norm(centred, axis=1)))] = "nearest to the film's average"
+    distance = np.min([1 - unit @ unit[index] for index in (*done, *chosen)], axis=0)
+    while len(chosen) < count:
+        distance[[*done, *chosen]] = -1
+        farthest = int(np.argmax(distance))
+        chosen[farthest] = f"unlike those chosen before (distance {distance[farthest]:.2f})"
+        distance = np.minimum(distance, 1 - unit @ unit[farthest])
+    return [Choice(index, reason) for index, reason in chosen.items()]
+
+
+def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
+    """Propose scenes of a described project that no person has described yet, in time order.
+
+    Raises:
+        StoreError: no film, no scene left, or no frame vectors to compare scenes by.
+        UsageError: more scenes than there are.
+    """
+    film, cues = store.bound_film(), store.script().cues
+    standing = {cue.visual: cue for cue in cues if not cue.settled}
+    plans = _undescribed(store.plans, cues, standing)
+    if not plans:
+        raise StoreError("There is no scene left that a person has not described: nothing to pick.")
+    known = [(cue.visual, None) for cue in cues if cue.settled]
+    scenes = sorted([*known, *((plan.visual, plan) for plan in plans)], key=lambda scene: scene[0])
+    spans = [visual for visual, _ in scenes]
+    with open_project_features(store) as features:
+        vectors = np.stack([features.scene(film.sha256, span, MAX_FRAMES).mean(axis=0) for span in spans])
+    done = [index for index, (_, plan) in enumerate(scenes) if plan is None]
+    picks = []
+    for choice in choose_scenes(_present(store, spans), vectors, count, done):
+        plan = scenes[choice.index][1]
+        assert plan is not None, "what is done is not chosen"
+        picks.append(Pick(plan, standing.get(plan.visual), choice.reason))
+    return sorted(picks, key=lambda pick: pick.span)
+
+
+def _undescribed(plans: Sequence[Plan], cues: Sequence[Cue], drafts: Collection[Span]) -> list[Plan]:
+    """The places with a draft, and those without a cue in which words still fit, cut to what is free of them."""
+    done, found = [cue for cue in cues if cue.settled], []
+    for plan in plans:
+        if plan.visual in drafts:
+            found.append(plan)
+        elif not any(plan.taken_by(cue) for cue in done):
+            free = free_part(plan.span, [cue.span for cue in cues])
+            if free is not None and free.duration_ms >= SHORTEST_MS:
+                found.append(replace(plan, span=free))
+    return found
+
+
+def open_project_features(store: ProjectStore, encoder_hash: str | None = None) -> FeatureStore:
+    """The frame vectors of a project, those of an encoder or of the model that described it.
+
+    Raises:
+        StoreError: there are none.
+    """
+    wanted = encoder_hash or (store.get("model") or {}).get("encoder_hash")
+    path = store.folder / f"features-{str(wanted)[:12]}.safetensors"
+    if not wanted or not path.is_file():
+        raise StoreError(
+            f"{store.folder} holds no frame vectors of this model: describe the film with it first "
+            "(`calvin describe FILM -o PROJECT`)."
+        )
+    return FeatureStore.open(path)
+
+
+def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]]:
+    """Who is in each scene: as `describe --cast` found and people wrote, else by who speaks and what people wrote."""
+    known = told_presence(store)
+    if known is not None:
+        written = {note.span: note.present for note in told_by(store.cues, Cast(store.characters))}
+        return [tuple(dict.fromkeys((*known.get(span, ()), *written.get(span, ())))) for span in spans]
+    cast = speakers_of(store.dialogue)
+    guesses = guess_presence(spans, cast, store.dialogue, told_by(store.cues, cast))
+    return [names_at(row, cast.settings) for row in guesses]
+
+
+def told_presence(store: ProjectStore) -> dict[Span, tuple[str, ...]] | None:
+    """Who is in which scene as `describe --cast` found; None where the project has not been described so.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    path = store.folder / PRESENCE
+    if not path.is_file():
+        return None
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {Span(round(1000 * row["start"]), round(1000 * row["end"])): tuple(row["names"]) for row in rows}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged: run `calvin describe` with --cast again.") from error
+
+
+def write_picks(picks: Sequence[Pick], path: Path) -> None:
+    """A table to correct and give to `calvin adapt --corrections`: the cues as they are, and why each was picked.
+
+    Raises:
+        UsageError: the file is there already, perhaps with somebody's corrections.
+    """
+    if path.exists():
+        raise UsageError(f"{path} is there already and may hold corrections: name another file with -o.")
+    rows = []
+    ordered = sorted(picks, key=lambda pick: pick.span)
+    # A moment can be described once only, and cues that people moved may overlap.
+    nexts = [after.span.start_ms for _, after in pairwise(ordered)]
+    for pick, latest in zip_longest(ordered, nexts):
+        span = pick.span
+        end = span.end_ms if latest is None else min(span.end_ms, latest)
+        times = (format_timecode(span.start_ms), format_timecode(end))
+        text = printable(pick.cue.text) if pick.cue else ""
+        rows.append((cue_name(pick.cue) if pick.cue else "", *times, text, pick.reason))
+    write_text(path, csv_text(("id", "in", "out", "text", "why"), rows))

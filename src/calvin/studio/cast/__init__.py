@@ -1,0 +1,1 @@
+"""Who is in a film and in which scene."""

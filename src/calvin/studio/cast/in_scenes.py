@@ -1,0 +1,115 @@
+"""A cast brought to a film in hand: who is in each planned scene, for prompts, project and describer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from calvin.captioners.base import Captioner, FeatureCaptioner
+from calvin.core.time import Span
+from calvin.core.types import FRAME_SIZE
+from calvin.media import read_image
+from calvin.studio.cast.characters import Cast, Told
+from calvin.studio.cast.presence import (
+    PRESENCE,
+    CharacterBank,
+    Guess,
+    guess_presence,
+    names_at,
+    told_by,
+    unknown_speakers,
+    unlike_film,
+    words_on,
+    write_presence,
+)
+from calvin.studio.describe.film_in_hand import FilmInHand
+
+
+def read_pictures(cast: Cast, captioner: Captioner) -> dict[str, np.ndarray]:
+    """Vectors [n, D] of the pictures of each character who has some; none where the captioner makes no vectors.
+
+    Called before a project is opened, so that a picture that cannot be read costs no drafts.
+
+    Raises:
+        MediaError: a picture cannot be read.
+    """
+    frames = {name: [read_image(path, FRAME_SIZE)[None] for path in paths] for name, paths in cast.pictures.items()}
+    if not isinstance(captioner, FeatureCaptioner):
+        return {}
+    return {name: np.concatenate([captioner.encode_frames(each) for each in rgb]) for name, rgb in frames.items()}
+
+
+def bring_cast(
+    hand: FilmInHand, cast: Cast, captioner: Captioner, portraits: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Work out who is where, keep it in the project (`presence.jsonl`), and note what of the cast does not fit.
+
+    Args:
+        portraits: from `read_pictures`; None: they are read here.
+
+    Raises:
+        CalvinError: a picture cannot be read.
+    """
+    portraits = read_pictures(cast, captioner) if portraits is None else portraits
+    store, plans = hand.store, hand.store.plans
+    told = told_by(store.cues, cast)
+    spans, lines = [plan.visual for plan in plans], store.dialogue
+    bank = _bank(hand, cast, captioner, spans, [*cast.told, *told], portraits) if plans else None
+    if not isinstance(captioner, FeatureCaptioner) and cast.pictures:
+        hand.notes.append(
+            f"The pictures of the cast were not used: {captioner.info.name} makes no frame vectors to compare them by."
+        )
+    guesses = guess_presence(spans, cast, lines, told, bank)
+    hand.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
+    write_presence(store.folder / PRESENCE, hand.film.title, spans, guesses, cast.settings)
+    store.put("cast", [asdict(person) for person in cast.characters])
+    if plans:
+        hand.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, told))
+    strangers = unknown_speakers(lines, cast)
+    if strangers:
+        hand.notes.append(f"These speak in the subtitles, but are not in the cast: {', '.join(strangers)}.")
+
+
+def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[str]) -> list[str]:
+    """Sentences on characters who seem not to be in the film. They are told only, and named where they were: a name
+    taken away for a wrong alarm would be lost unseen.
+    """
+    found = {name for row in guesses for name in names_at(row, cast.settings)}
+    unsure = [person.name for person in cast.characters if person.name not in found and person.name not in unlike]
+    notes = []
+    if unlike:
+        notes.append(
+            f"Nobody in the film looks much like the pictures of {', '.join(unlike)}: look whether the cast is this "
+            "film's, and check where they are named, or add pictures."
+        )
+    if unsure:
+        notes.append(
+            f"In no scene is it sure enough that {', '.join(unsure)} is there: look whether the cast is this film's, "
+            "add pictures, or lower the threshold."
+        )
+    return notes
+
+
+def _bank(
+    hand: FilmInHand, cast: Cast, captioner: Captioner, spans: Sequence[Span], told: Sequence[Told],
+    portraits: Mapping[str, np.ndarray],
+) -> CharacterBank | None:  # fmt: skip
+    if hand.features is None or not isinstance(captioner, FeatureCaptioner):
+        return None
+    seen = seen_alone(told)
+    if not portraits and not seen:
+        return None
+    vectors = hand.features.get(hand.film.sha256)
+    return CharacterBank.build(vectors, hand.features.fps, spans, portraits, seen, cast.settings.exemplars)
+
+
+def seen_alone(told: Sequence[Told]) -> dict[str, list[Span]]:
+    """Where somebody is known to be, and nobody else is, by all that is told of that stretch."""
+    seen: dict[str, list[Span]] = {}
+    for note in told:
+        there = [name for name, word in words_on(note.span, told).items() if word]
+        if len(there) == 1 and there[0] in note.present:
+            seen.setdefault(there[0], []).append(note.span)
+    return seen

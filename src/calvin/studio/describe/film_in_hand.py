@@ -1,0 +1,316 @@
+"""A film made ready to be described: decoded once, its frames encoded in the same pass, its cues planned."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calvin.captioners.adapted import AdaptedCalvin
+from calvin.captioners.answers import count_cleanings
+from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
+from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
+from calvin.core.files import file_sha256, remove_leftovers
+from calvin.core.progress import Listener
+from calvin.core.time import Span
+from calvin.core.types import FPS, FRAME_SIZE, Author, Scene
+from calvin.data import FeatureStore, FeatureWriter
+from calvin.media import (
+    DecodeSettings,
+    FilmFacts,
+    FrameStore,
+    PlanSettings,
+    Subtitles,
+    decode_film,
+    plan_cues,
+    probe,
+    read_subtitles,
+)
+from calvin.media.film.decode import SOUND
+from calvin.media.languages import language_name, short_code
+from calvin.media.sound.speech import detect_speech
+from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
+from calvin.studio.project.records import Choice, FilmRow, Line, Plan
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import EstimatedLength, SpokenLength
+from calvin.studio.sound.spoken import FOLDER as VOICES
+
+NOTICE_FRAMES = 500
+
+
+@dataclass(eq=False)
+class FilmInHand:
+    """One film while it is being described; `notes` are sentences for its describer."""
+
+    store: ProjectStore
+    film: FilmRow
+    frames: FrameStore
+    features: FeatureStore | None
+    max_frames: int
+    notes: list[str] = field(default_factory=list)
+    settings: PlanSettings = field(default_factory=PlanSettings)
+    spoken: SpokenLength = field(default_factory=EstimatedLength)
+    author: Author = Author.MODEL
+    present: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Names of those in the scene of a plan, by the plan's id."""
+
+    @property
+    def open_plans(self) -> list[Plan]:
+        return [plan for plan in self.store.plans if not plan.done]
+
+    def scene(self, plan: Plan) -> Scene:
+        """What a plan's cue is about: frame vectors where there are any, and a way to the stills."""
+        embeds = self.features.scene(self.film.sha256, plan.visual, self.max_frames) if self.features else None
+        return Scene(
+            id=str(plan.id),
+            film_id=self.film.sha256,
+            span=plan.visual,
+            image_embeds=embeds,
+            frames=lambda: self.frames.frames_between(plan.visual, self.max_frames),
+        )
+
+    def context(self, plan: Plan, count: int) -> tuple[str, ...]:
+        """The last `count` cues before a plan's, oldest first, whoever wrote them."""
+        return tuple(cue.text for cue in self.store.cues_before(plan.span.start_ms, count))
+
+    def place(self, plan: Plan) -> Span:
+        """Where a plan's cue may be spoken, now that the cues before it are there.
+
+        It begins with its place or once the cue before it has ended. It may run on into the next place of the same gap
+        while that still begins before its own event and keeps room for a cue.
+        """
+        settings = self.settings
+        until, following = plan.span.end_ms, self.store.plan_from(plan.span.end_ms)
+        if following is not None:
+            latest = min(following.event_ms, following.span.end_ms - settings.min_cue_ms)
+            until = max(until, latest - settings.breath_ms)
+        said_until, next_from = self.store.cues_around(plan.span.start_ms)
+        start = max(plan.span.start_ms, said_until + settings.breath_ms if said_until else 0)
+        return Span(start, max(start, min(until, next_from if next_from is not None else until)))
+
+    def said(self, plan: Plan) -> tuple[str, ...]:
+        """What is not to be said again."""
+        return self.context(plan, NOT_AGAIN)
+
+    def keep(self, plan: Plan, fitted: Fitted, answer: CaptionAnswer) -> None:
+        """Store the words for a plan and why these: from here on they are not lost."""
+        place = self.place(plan)
+        if fitted.decision.choice is Choice.EXTENDED:
+            # The film pauses for it anyway, so it takes nothing of the next place.
+            end = min(place.end_ms, max(place.start_ms, plan.span.end_ms))
+        else:
+            end = min(place.end_ms, place.start_ms + self.spoken.ms(fitted.text))
+        span = Span(place.start_ms, end)
+        with self.store.together():
+            self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision, self.author)
+            if answer.parsed is False:
+                self.store.put("unparsed", self.store.get("unparsed", 0) + 1)
+            if answer.cleaned:
+                self.store.put("cleaned", count_cleanings([answer.cleaned], self.store.get("cleaned")))
+
+
+@contextmanager
+def open_film_project(
+    path: Path,
+    subtitles: Path | None,
+    folder: Path,
+    captioner: Captioner,
+    request: dict[str, Any],
+    listener: Listener,
+    settings: PlanSettings,
+    spoken: SpokenLength,
+    again: bool = False,
+    language: str | None = None,
+) -> Iterator[FilmInHand]:
+    """The project of a film, ready for captions.
+
+    What an earlier run left is used again: the frames and features of the film, and the cues, if `request` (the model
+    and all that shapes its words) is the same; with `again` its dialogue too. A folder that was made for a film that
+    then cannot be used is removed. `language` is that of the description; by default the project's, else English. The
+    request may name the `audio_language` to listen to.
+
+    Raises:
+        MediaError: the film or the subtitles cannot be used.
+        StoreError: the folder holds another film or cannot be used.
+    """
+    facts = probe(path)
+    lines = read_subtitles(subtitles) if subtitles else None
+    ours = not folder.exists()
+    with ExitStack() as stack:
+        store = stack.enter_context(ProjectStore(folder))
+        ours = ours and store.film is None  # else another process made it meanwhile
+        try:
+            remove_leftovers(folder, folder / "frames", folder / VOICES)
+            film = FilmRow(
+                _plain(path.stem), _plain(str(path.resolve())), facts.sha256, facts.duration_ms, _facts(facts)
+            )
+            store.bind_film(film)
+            if language:
+                store.set_language(language)
+            if store.film and store.film.language != "en":
+                request = {**request, "language": store.film.language}
+            hand = _decoded(path, store, film, captioner, listener, request.get("audio_language"))
+            hand.settings, hand.spoken = settings, spoken
+            if hand.features is not None:
+                stack.enter_context(hand.features)
+            if "adapter" in captioner.info.details:
+                hand.author = Author.ADAPTER
+            known = (store.get("request") or {}).get("subtitles") if again else None
+            _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else known}, again)
+            _notice(hand, captioner)
+        except (CalvinError, OSError, sqlite3.Error):
+            stack.close()
+            if ours:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        yield hand
+
+
+def _decoded(
+    path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
+) -> FilmInHand:
+    """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
+    encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
+    max_frames = encodes.max_frames if encodes else 32
+    hand = _kept(store, film, encodes, max_frames, audio)
+    if hand is not None:
+        return hand
+    vectors: list[np.ndarray] = []
+    decoded = decode_film(
+        path,
+        store.folder / "frames",
+        DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
+        on_batch=(lambda batch: vectors.append(encodes.encode_frames(batch.rgb).astype(np.float16)))
+        if encodes
+        else None,
+        listener=listener,
+    )
+    features = None
+    if encodes:
+        target = _features_path(store, encodes)
+        array = np.concatenate(vectors)
+        with FeatureWriter(target, *encodes.encoder, fps=FPS, dim=array.shape[1]) as writer:
+            writer.add(film.sha256, array)
+        features = FeatureStore.open(target, expect_encoder=encodes.encoder)
+    with store.together():
+        store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
+        store.set_shots(decoded.shots)
+        notes = [*decoded.report.notes, *_other_track(decoded.facts, audio)]
+        store.put("decoded", {"duration_ms": decoded.duration_ms, "notes": notes, "audio_language": audio})
+    film = store.film or film
+    return FilmInHand(store, film, decoded.frames, features, max_frames, notes)
+
+
+def _other_track(facts: FilmFacts, language: str | None) -> list[str]:
+    """What to say where the film has no sound track in the language asked for."""
+    tracks = facts.audio_streams
+    if language is None or any(short_code(track.language or "") == short_code(language) for track in tracks):
+        return []
+    return [f"The film has no sound track in {language_name(language)}{': another was listened to' if tracks else ''}."]
+
+
+def _kept(
+    store: ProjectStore, film: FilmRow, encodes: FeatureCaptioner | None, max_frames: int, audio: str | None
+) -> FilmInHand | None:
+    """What an earlier run decoded, where it is whole, by the same encoder and of the same sound track."""
+    decoded = store.get("decoded")
+    if decoded is None or decoded.get("audio_language") != audio:
+        return None
+    features = None
+    try:
+        frames = FrameStore.open(store.folder / "frames")
+        if encodes:
+            features = FeatureStore.open(_features_path(store, encodes), expect_encoder=encodes.encoder)
+            if features.frames(film.sha256) != len(frames):
+                raise FeatureError("The features are of another decode.")
+    except (MediaError, FeatureError):
+        if features is not None:
+            features.close()
+        return None
+    store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded["duration_ms"], film.facts))
+    return FilmInHand(store, store.film or film, frames, features, max_frames, list(decoded["notes"]))
+
+
+def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
+    return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
+
+
+def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
+    """Plan the cues anew, unless the same request was planned before: then go on with what is open."""
+    store = hand.store
+    if subtitles is not None:
+        hand.notes += subtitles.report.notes
+        late = sum(line.span.start_ms >= hand.film.duration_ms for line in subtitles.lines)
+        if late:
+            hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
+    if store.get("request") != request:
+        _plan_anew(hand, subtitles, request, again)
+    if request["subtitles"] is None and store.dialogue:
+        hand.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
+
+
+def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
+    """Dialogue from the subtitles, else (again) the known one, else from listening; cues in its gaps."""
+    store = hand.store
+    spoken = [Line(line.span, line.text, line.speaker or "") for line in subtitles.lines] if subtitles else []
+    sound = store.folder / "frames" / SOUND
+    if subtitles is None and again and store.get("request"):
+        spoken = store.dialogue
+    elif subtitles is None and sound.is_file():
+        spoken = [Line(span, "") for span in detect_speech(sound)]
+    with store.together():
+        store.set_dialogue(spoken)
+        plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)
+        store.set_plan([Plan(p.span, p.visual, p.event_ms) for p in plans])
+        store.put("request", request)
+        store.put("cleaned", {})
+        store.put("unparsed", 0)
+
+
+def _notice(hand: FilmInHand, captioner: Captioner) -> None:
+    if hand.features is None or not isinstance(captioner, FeatureCaptioner):
+        return
+    if isinstance(captioner, AdaptedCalvin) and captioner.film[1] not in ("", hand.film.sha256):
+        title = captioner.film[0] or "another film"
+        hand.notes.append(f"The adapter {captioner.adapter} was made for {title}: its names may come into this film.")
+    if hand.film.language != "en":
+        name = language_name(hand.film.language)
+        hand.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
+    notice = captioner.notice(hand.features.scene(hand.film.sha256, None, NOTICE_FRAMES))
+    if notice is not None:
+        hand.notes.insert(0, notice.message)
+
+
+def _facts(facts: FilmFacts) -> dict[str, Any]:
+    return {
+        "container": facts.container,
+        "video_codec": facts.video_codec,
+        "width": facts.display_width,
+        "height": facts.display_height,
+        "frame_rate": facts.frame_rate,
+        "audio_streams": len(facts.audio_streams),
+        "bytes": facts.size,
+    }
+
+
+def _plain(text: str) -> str:
+    """A file name as text that can be stored, whatever bytes it is made of."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def project_folder(path: Path, out_dir: Path | None, several: bool) -> Path:
+    """Where a film's project lies: `<film stem>.calvin` in the current folder, or `out_dir` (in it, for several films).
+
+    Raises:
+        StoreError: the place is a file.
+    """
+    folder = Path(f"{path.stem}.calvin") if out_dir is None else out_dir / f"{path.stem}.calvin" if several else out_dir
+    if folder.is_file():
+        raise StoreError(f"{folder} is a file, so it cannot hold a project: name another folder with -o.")
+    return folder

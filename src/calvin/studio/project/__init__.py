@@ -1,0 +1,1 @@
+"""The project of one film: its database, what is stored, and how far it is."""

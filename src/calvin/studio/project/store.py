@@ -1,0 +1,320 @@
+"""The project of one film: a folder with a small SQLite store, and everything calvin knows of the film in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+from calvin.core.errors import StoreError
+from calvin.core.time import Span
+from calvin.core.types import Author, Character, Cue, Script, Status
+from calvin.studio.project.database import DATABASE, Database
+from calvin.studio.project.records import Choice, Decision, FilmRow, Line, Plan, Revision
+
+MAX_TEXT = 2000
+"""Characters a cue holds at most; a description is a sentence or two."""
+
+_CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
+_PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
+
+
+class ProjectStore(Database):
+    """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
+
+    # The film
+
+    def bind_film(self, film: FilmRow) -> None:
+        """Make this the project of `film`; the same film may have moved or been renamed.
+
+        Raises:
+            StoreError: the project belongs to another film.
+        """
+        known = self.film
+        if known is not None and known.sha256 != film.sha256:
+            if known.path == film.path:
+                raise StoreError(
+                    f"{film.path} has changed since the project {self.folder} began, so what is stored no longer fits "
+                    "it: describe it into another folder with -o, or bring the former film back."
+                )
+            raise StoreError(
+                f"{self.folder} is the project of {known.title}, whose content is not that of {film.path}: "
+                "name another folder with -o."
+            )
+        with self._change() as db:
+            db.execute(
+                "INSERT INTO film (id, title, path, sha256, duration_ms, facts, language) VALUES (1, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET path = excluded.path, duration_ms = excluded.duration_ms, "
+                "facts = excluded.facts",
+                (film.title, film.path, film.sha256, film.duration_ms, json.dumps(film.facts), film.language),
+            )
+
+    def set_language(self, language: str) -> None:
+        """Keep the language of the description."""
+        with self._change() as db:
+            db.execute("UPDATE film SET language = ?", (language,))
+
+    @property
+    def film(self) -> FilmRow | None:
+        row = self._db.execute("SELECT title, path, sha256, duration_ms, facts, language FROM film").fetchone()
+        if row is None:
+            return None
+        title, path, sha256, duration_ms, facts, language = row
+        return FilmRow(title, path, sha256, duration_ms, json.loads(facts), language)
+
+    def bound_film(self) -> FilmRow:
+        """The film.
+
+        Raises:
+            StoreError: the project has none yet.
+        """
+        film = self.film
+        if film is None:
+            raise StoreError(f"{self.folder} holds no film yet: run `calvin describe FILM -o {self.folder}`.")
+        return film
+
+    def set_shots(self, shots: Iterable[Span]) -> None:
+        with self._change() as db:
+            db.execute("DELETE FROM shot")
+            db.executemany("INSERT INTO shot (start_ms, end_ms) VALUES (?, ?)", [(s.start_ms, s.end_ms) for s in shots])
+
+    @property
+    def shots(self) -> list[Span]:
+        return [Span(*row) for row in self._db.execute("SELECT start_ms, end_ms FROM shot ORDER BY start_ms")]
+
+    def set_dialogue(self, lines: Iterable[Line]) -> None:
+        rows = [(line.span.start_ms, line.span.end_ms, line.text, line.speaker) for line in lines]
+        with self._change() as db:
+            db.execute("DELETE FROM dialogue")
+            db.executemany("INSERT INTO dialogue (start_ms, end_ms, text, speaker) VALUES (?, ?, ?, ?)", rows)
+
+    @property
+    def dialogue(self) -> list[Line]:
+        rows = self._db.execute("SELECT start_ms, end_ms, text, speaker FROM dialogue ORDER BY start_ms, id")
+        return [Line(Span(start, end), text, speaker) for start, end, text, speaker in rows]
+
+    # The plan
+
+    def set_plan(self, plans: Sequence[Plan]) -> None:
+        """Replace the plan and the drafts of models. What a person wrote or approved stays, its place unplanned.
+
+        A new plan that is taken by a cue that stays is left out.
+        """
+        with self._change() as db:
+            db.execute("DELETE FROM cue WHERE author <> ? AND status = ?", (Author.HUMAN, Status.DRAFT))
+            db.execute("DELETE FROM plan")
+            kept = self.cues
+            db.executemany(
+                "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",
+                [
+                    (p.span.start_ms, p.span.end_ms, p.visual.start_ms, p.visual.end_ms, p.event_ms)
+                    for p in plans
+                    if not any(p.taken_by(cue) for cue in kept)
+                ],
+            )
+
+    @property
+    def plans(self) -> list[Plan]:
+        return [_plan(row) for row in self._db.execute(f"SELECT {_PLAN} FROM plan ORDER BY start_ms, end_ms, id")]
+
+    def plan_from(self, time_ms: int) -> Plan | None:
+        """The plan whose place begins at a time."""
+        row = self._db.execute(f"SELECT {_PLAN} FROM plan WHERE start_ms = ? ORDER BY id", (time_ms,)).fetchone()
+        return _plan(row) if row else None
+
+    def finish_plan(
+        self, plan: Plan, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None,
+        author: Author = Author.MODEL,
+    ) -> Cue | None:  # fmt: skip
+        """Store what a model wrote for a plan and why, and mark the plan done; blank text makes no cue."""
+        choice = decision.choice if decision else Choice.BEST if text.strip() else Choice.SILENT
+        with self._change() as db:
+            db.execute(
+                "UPDATE plan SET done = 1, choice = ?, reason = ? WHERE id = ?",
+                (choice, decision.reason if decision else "", plan.id),
+            )
+            if not text.strip():
+                return None
+            draft = Cue("", span, text, plan.visual, plan.event_ms, author, extended=choice is Choice.EXTENDED)
+            return self.add_cue(draft, plan_id=plan.id, candidates=candidates)
+
+    def decide(self, cue_id: str, decision: Decision) -> None:
+        """Put another decision, with its reason, on the place of a cue."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE plan SET choice = ?, reason = ? WHERE id = (SELECT plan_id FROM cue WHERE id = ?)",
+                (decision.choice, decision.reason, _number(cue_id)),
+            )
+
+    def close_plans(self, span: Span, reason: str) -> None:
+        """Leave open plans that a person's cue at `span` takes the place of."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE plan SET done = 1, choice = ?, reason = ? WHERE NOT done AND start_ms < ? AND end_ms > ?",
+                (Choice.HUMAN, reason, span.end_ms, span.start_ms),
+            )
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """What was decided for each place that is done, in time order."""
+        rows = self._db.execute(
+            "SELECT plan.choice, plan.reason, plan.start_ms, plan.end_ms, cue.id FROM plan "
+            "LEFT JOIN cue ON cue.plan_id = plan.id WHERE done AND choice <> '' ORDER BY plan.start_ms, plan.id"
+        )
+        return [Decision(Choice(c), why, Span(s, e), str(cue) if cue else None) for c, why, s, e, cue in rows]
+
+    # The cues
+
+    @property
+    def cues(self) -> list[Cue]:
+        return [_cue(row) for row in self._db.execute(f"SELECT {_CUE} FROM cue ORDER BY start_ms, end_ms, id")]
+
+    def cues_before(self, time_ms: int, count: int) -> list[Cue]:
+        """The last `count` cues that start before a time, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_CUE} FROM cue WHERE start_ms < ? ORDER BY start_ms DESC, end_ms DESC, id DESC LIMIT ?",
+            (time_ms, count),
+        )
+        return [_cue(row) for row in rows][::-1]
+
+    def cues_around(self, time_ms: int) -> tuple[int | None, int | None]:
+        """Until when the cues that start before a time last, and when the first that does not begins."""
+        before = self._db.execute("SELECT max(end_ms) FROM cue WHERE start_ms < ?", (time_ms,)).fetchone()[0]
+        after = self._db.execute("SELECT min(start_ms) FROM cue WHERE start_ms >= ?", (time_ms,)).fetchone()[0]
+        return before, after
+
+    def cue(self, cue_id: str) -> Cue:
+        """
+        Raises:
+            StoreError: no cue has this id.
+        """
+        row = self._db.execute(f"SELECT {_CUE} FROM cue WHERE id = ?", (_number(cue_id),)).fetchone()
+        if row is None:
+            raise StoreError(f"There is no cue {cue_id!r} in this project.")
+        return _cue(row)
+
+    def add_cue(self, cue: Cue, plan_id: int | None = None, candidates: Sequence[str] = ()) -> Cue:
+        """Store a cue; the id it came with is not used. Returns it with its own."""
+        text = _checked(cue.text)
+        with self._change() as db:
+            number = db.execute(
+                "INSERT INTO cue (plan_id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, "
+                "status, extended, candidates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(plan_id, cue.span.start_ms, cue.span.end_ms, cue.visual.start_ms, cue.visual.end_ms),
+                    *(cue.event_ms, text, cue.author, cue.status, int(cue.extended), json.dumps(list(candidates))),
+                ),
+            ).lastrowid
+            self._remember(str(number), text, cue.author)
+        return self.cue(str(number))
+
+    def edit_cue(self, cue: Cue) -> Cue:
+        """Store another state of a cue; a new text or author is kept in its history.
+
+        Raises:
+            StoreError: no cue has this id, or the text is too long.
+        """
+        before, text = self.cue(cue.id), _checked(cue.text)
+        with self._change() as db:
+            db.execute(
+                "UPDATE cue SET start_ms = ?, end_ms = ?, visual_start_ms = ?, visual_end_ms = ?, event_ms = ?, "
+                "text = ?, author = ?, status = ?, extended = ? WHERE id = ?",
+                (
+                    *(cue.span.start_ms, cue.span.end_ms, cue.visual.start_ms, cue.visual.end_ms, cue.event_ms),
+                    *(text, cue.author, cue.status, int(cue.extended), int(cue.id)),
+                ),
+            )
+            if (before.text, before.author) != (text, cue.author):
+                self._remember(cue.id, text, cue.author)
+        return self.cue(cue.id)
+
+    def delete_cue(self, cue_id: str, author: Author = Author.HUMAN) -> None:
+        """Remove a cue; its history stays, and ends with a blank text."""
+        number = int(self.cue(cue_id).id)
+        with self._change() as db:
+            db.execute("DELETE FROM cue WHERE id = ?", (number,))
+            self._remember(cue_id, "", author)
+
+    def history(self, cue_id: str) -> list[Revision]:
+        """Every text a cue has had, oldest first; also of one that was removed.
+
+        Raises:
+            StoreError: there never was such a cue.
+        """
+        rows = self._db.execute(
+            "SELECT text, author, written_at FROM cue_history WHERE cue_id = ? ORDER BY id", (_number(cue_id),)
+        ).fetchall()
+        if not rows:
+            raise StoreError(f"There is no cue {cue_id!r} in this project.")
+        return [Revision(text, Author(author), written_at) for text, author, written_at in rows]
+
+    def candidates(self, cue_id: str) -> list[str]:
+        """What else the model offered for a cue, best first."""
+        number = int(self.cue(cue_id).id)
+        stored = self._db.execute("SELECT candidates FROM cue WHERE id = ?", (number,)).fetchone()[0]
+        return [str(text) for text in json.loads(stored)]
+
+    def _remember(self, cue_id: str, text: str, author: Author) -> None:
+        self._db.execute("INSERT INTO cue_history (cue_id, text, author) VALUES (?, ?, ?)", (int(cue_id), text, author))
+
+    def script(self) -> Script:
+        """The script as it stands.
+
+        Raises:
+            StoreError: the project has no film yet.
+        """
+        film = self.bound_film()
+        return Script(film.title, tuple(self.cues), film.language, self.characters, film.duration_ms)
+
+    @property
+    def characters(self) -> tuple[Character, ...]:
+        """The cast that the film was last described with."""
+        return tuple(Character(**{**row, "aliases": tuple(row["aliases"])}) for row in self.get("cast", []))
+
+    # Settings
+
+    def get(self, name: str, default: Any = None) -> Any:
+        row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    def put(self, name: str, value: Any) -> None:
+        with self._change() as db:
+            db.execute(
+                "INSERT INTO setting (name, value) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (name, json.dumps(value, ensure_ascii=False, sort_keys=True)),
+            )
+
+    @contextmanager
+    def together(self) -> Iterator[Self]:
+        """Several changes as one: all of them, or none."""
+        with self._change():
+            yield self
+
+
+def _plan(row: tuple[Any, ...]) -> Plan:
+    start, end, visual_start, visual_end, event, number, done = row
+    return Plan(Span(start, end), Span(visual_start, visual_end), event, number, bool(done))
+
+
+def _cue(row: tuple[Any, ...]) -> Cue:
+    number, start, end, visual_start, visual_end, event, text, author, status, extended = row
+    visual = Span(visual_start, visual_end)
+    return Cue(
+        str(number), Span(start, end), text, visual, event, Author(author), Status(status), extended=bool(extended)
+    )
+
+
+def _number(cue_id: str) -> int:
+    return int(cue_id) if cue_id.isascii() and cue_id.isdigit() and len(cue_id) < 19 else -1
+
+
+def _checked(text: str) -> str:
+    if len(text) > MAX_TEXT:
+        raise StoreError(f"A cue of {len(text)} characters is too long to speak: keep it under {MAX_TEXT}.")
+    # Half a surrogate pair cannot be stored or written as UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+__all__ = ["DATABASE", "MAX_TEXT", "ProjectStore"]

@@ -1,0 +1,1 @@
+"""The script as files: writing, reading back, edits brought in, and lint."""

@@ -1,0 +1,112 @@
+"""The files of a script, from what the project knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+from calvin.captioners import CaptionerInfo
+from calvin.core.files import file_sha256, write_text
+from calvin.core.version import __version__
+from calvin.media import PlanSettings
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import rooms
+from calvin.studio.script.writers import WRITERS, Provenance, Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The files written, and sentences on those that stood in their place."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = ()
+
+
+def keep_origin(store: ProjectStore, info: CaptionerInfo, notes: Sequence[str]) -> None:
+    """Keep who described and what there was to say about it, so that a later export tells it too."""
+    model = {"name": info.name, "fingerprint": info.fingerprint, **info.details, "card": info.card}
+    with store.together():
+        store.put("model", {**model, "calvin": __version__})
+        store.put("notes", list(notes))
+
+
+def project_plan(store: ProjectStore) -> PlanSettings:
+    """The plan settings that a project was described with, else the usual ones."""
+    return PlanSettings.load((store.get("request") or {}).get("plan", {}), "project")
+
+
+def provenance(store: ProjectStore) -> Provenance:
+    """Where the script of a project comes from."""
+    film = store.film
+    facts = {"name": Path(film.path).name, "sha256": film.sha256, **film.facts} if film else {}
+    guard_ms = project_plan(store).guard_ms
+    room = rooms(store.cues, [line.span for line in store.dialogue], film.duration_ms if film else None)
+    return Provenance(
+        film=facts,
+        model=store.get("model", {}),
+        notes=tuple(store.get("notes", [])),
+        decisions=tuple(store.decisions),
+        rooms={cue: max(0, ms - guard_ms) for cue, ms in room.items()},
+    )
+
+
+def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None) -> Exported:
+    """Write the script in each format into `folder`, by default the project's.
+
+    A file in the way that is not as it was written here, such as one edited by hand, is moved aside first.
+
+    Raises:
+        StoreError: the project has no film yet.
+    """
+    script, origin = store.script(), provenance(store)
+    folder = folder or store.folder
+    files, notes = [], []
+    for writer in writers:
+        path, text = folder / f"{_stem(store)}{writer.suffix}", writer.render(script, origin)
+        notes += make_way(store, path, text)
+        write_text(path, text)
+        files.append(path)
+    return Exported(tuple(files), tuple(notes))
+
+
+def writers_used(store: ProjectStore) -> list[Writer]:
+    """The writers of the formats that the script has been written in, in the project's own folder."""
+    written = store.get("written", {})
+    return [writer for writer in WRITERS.values() if f"{_stem(store)}{writer.suffix}" in written]
+
+
+def _stem(store: ProjectStore) -> str:
+    film = store.film
+    return Path(film.path).stem if film else store.script().title
+
+
+def remember_written(store: ProjectStore, path: Path, digest: str) -> None:
+    """From here on a file of this content at this path is known, and may be written over."""
+    written = store.get("written", {})
+    written[_name(store, path)] = [*written.get(_name(store, path), [])[-1:], digest]
+    store.put("written", written)
+
+
+def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
+    """Move away a file that is not ours, and say where to. Killed at any moment, neither text is lost."""
+    notes = []
+    digest = sha256(text.encode("utf-8")).hexdigest()
+    if path.is_file() and file_sha256(path) not in (digest, *store.get("written", {}).get(_name(store, path), [])):
+        aside = next(name for name in _names_aside(path) if not name.exists())
+        path.rename(aside)
+        notes.append(f"{path.name} was not as calvin wrote it and is kept as {aside.name}: `calvin import` reads it.")
+    remember_written(store, path, digest)
+    return notes
+
+
+def _names_aside(path: Path) -> Iterator[Path]:
+    return (path.with_name(f"{path.stem}.kept-{number}{path.suffix}") for number in count(1))
+
+
+def _name(store: ProjectStore, path: Path) -> str:
+    """A path for the record: that of a file in the project survives a move of the project."""
+    resolved, home = path.resolve(), store.folder.resolve()
+    return resolved.relative_to(home).as_posix() if resolved.is_relative_to(home) else resolved.as_posix()

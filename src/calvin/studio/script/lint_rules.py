@@ -1,0 +1,285 @@
+"""The practice of audio description as checks on a script, each with a name.
+
+Times: W3C WAI media guide, WCAG 2.2 (1.2.7, failure F113), Netflix v2.5. Words: see `lint_words`. Names: ACB, Netflix.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import pairwise
+from types import MappingProxyType
+
+from pydantic import Field
+
+from calvin.captioners.guard import says_again
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import UsageError
+from calvin.core.time import Span, format_timecode, in_s
+from calvin.core.types import Author, Character, Cue, Script, Status
+from calvin.media import dialogue_gaps
+from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength, rooms
+from calvin.studio.script import lint_words
+
+_LITTLE_MS = 50
+"""What an ear does not notice."""
+
+
+class Level(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that a cue breaks, and what to do about it."""
+
+    rule: str
+    level: Level
+    cue: Cue
+    message: str
+    suggestion: str
+
+    def __str__(self) -> str:
+        at = format_timecode(self.cue.span.start_ms)
+        return f"{self.level}: {self.rule}: cue-{self.cue.id} at {at}: {self.message} {self.suggestion}"
+
+
+class LintSettings(FrozenConfig):
+    """`guard_ms` is kept free before dialogue, gaps under `min_gap_ms` are not for description."""
+
+    guard_ms: int = Field(default=300, ge=0)
+    min_gap_ms: int = Field(default=2000, ge=1)
+    words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=60, le=400)
+    max_words_per_minute: int = Field(default=180, ge=60)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A script with what the checks need to know of it."""
+
+    script: Script
+    dialogue: Sequence[Span]
+    settings: LintSettings
+    spoken: SpokenLength
+    rooms: Mapping[str, int] = field(default_factory=dict)
+
+    def gaps(self, shortest_ms: int, guard_ms: int) -> list[Span]:
+        ends = [cue.span.end_ms for cue in self.script.cues] + [line.end_ms for line in self.dialogue]
+        return dialogue_gaps(self.dialogue, self.script.duration_ms or max(ends, default=1), shortest_ms, guard_ms)
+
+
+Found = Iterator[tuple[Cue, str, str]]
+"""The cue, what is wrong with it, what to do."""
+
+
+def lint(
+    script: Script,
+    dialogue: Iterable[Span] = (),
+    settings: LintSettings | None = None,
+    spoken: SpokenLength | None = None,
+    ignore: Iterable[str] = (),
+) -> list[Finding]:
+    """What breaks a rule, in time order.
+
+    Args:
+        dialogue: when somebody speaks.
+        spoken: how long a text takes to say; by default estimated at the rate of the settings.
+        ignore: names of rules to leave out.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    settings = settings or LintSettings()
+    ignored = set(ignore)
+    if ignored - set(RULES):
+        raise UsageError(f"There is no rule {sorted(ignored - set(RULES))[0]!r}: choose from {', '.join(RULES)}.")
+    lines = sorted(dialogue)
+    spoken = spoken or EstimatedLength(settings.words_per_minute)
+    case = _Case(script, lines, settings, spoken, rooms(script.cues, lines, script.duration_ms))
+    found = [
+        Finding(name, rule.level_of(cue), cue, message, suggestion)
+        for name, rule in RULES.items()
+        if name not in ignored and (not rule.english or script.language.lower().startswith("en"))
+        for cue, message, suggestion in rule.check(case)
+    ]
+    return sorted(found, key=lambda finding: (finding.cue.span, finding.cue.id))
+
+
+def _over_dialogue(case: _Case) -> Found:
+    for cue in case.script.cues:
+        shared = max((cue.span.overlap_ms(line) for line in case.dialogue), default=0)
+        if shared > _LITTLE_MS:
+            yield cue, f"It talks over dialogue for {in_s(shared)}.", "Move or shorten it."
+
+
+def _guard(case: _Case) -> Found:
+    starts = [line.start_ms for line in case.dialogue]
+    for cue in case.script.cues:
+        left = min((start - cue.span.end_ms for start in starts if start >= cue.span.end_ms), default=None)
+        if left is not None and left < case.settings.guard_ms - _LITTLE_MS and not _over(cue, case):
+            yield cue, f"It ends {in_s(left)} before the next line.", f"Leave {in_s(case.settings.guard_ms)}."
+
+
+def _short_gap(case: _Case) -> Found:
+    usable = case.gaps(case.settings.min_gap_ms, 0)
+    for cue in case.script.cues:
+        if not any(gap.start_ms <= cue.span.start_ms < gap.end_ms for gap in usable) and not _over(cue, case):
+            wanted = in_s(case.settings.min_gap_ms)
+            yield cue, f"Its pause in the dialogue is shorter than {wanted}.", "Say it in the next longer pause."
+
+
+def _too_long(case: _Case) -> Found:
+    for cue in case.script.cues:
+        room, needs = case.rooms[cue.id], case.spoken.ms(cue.text)
+        if needs > room + _LITTLE_MS and not cue.extended and cue.text.strip():
+            words = len(cue.text.split()) * room // needs
+            problem = f"It takes {in_s(needs)} to say and has {in_s(room)}."
+            yield cue, problem, f"Use {words} words, or let the film pause."
+
+
+def _overlap(case: _Case) -> Found:
+    for cue, following in pairwise(case.script.cues):
+        shared = cue.span.overlap_ms(following.span)
+        if shared > _LITTLE_MS:
+            yield following, f"It begins {in_s(shared)} before cue-{cue.id} ends.", "Move one of them."
+
+
+def _beyond_film(case: _Case) -> Found:
+    duration = case.script.duration_ms
+    for cue in case.script.cues:
+        if duration is not None and cue.span.end_ms > duration + _LITTLE_MS:
+            yield cue, f"It ends after the film, which lasts {in_s(duration)}.", "Check that it is of this cut."
+
+
+def _blank(case: _Case) -> Found:
+    for cue in case.script.cues:
+        if not re.search(r"\w", cue.text):
+            yield cue, "It says nothing.", "Write it, or remove it."
+
+
+def _late(case: _Case) -> Found:
+    for cue in case.script.cues:
+        late = cue.span.start_ms - cue.event_ms
+        if late > _LITTLE_MS:
+            yield cue, f"It comes {in_s(late)} after what it describes.", "Say that it was before, or move it forward."
+
+
+def _fast(case: _Case) -> Found:
+    most = case.settings.max_words_per_minute
+    for cue in case.script.cues:
+        rate = len(cue.text.split()) * 60_000 // max(cue.span.duration_ms, 1)
+        crowded = cue.extended or case.spoken.ms(cue.text) > case.rooms[cue.id] + _LITTLE_MS
+        if rate > most and not crowded and len(cue.text.split()) > 1:
+            yield cue, f"Its times ask for {rate} words a minute.", f"Stay under {most}: fewer words, or more time."
+
+
+def _needless_pause(case: _Case) -> Found:
+    for cue in case.script.cues:
+        if cue.extended and case.spoken.ms(cue.text) <= case.rooms[cue.id] - case.settings.guard_ms:
+            yield cue, "The film is to pause for it, yet it fits.", "Take the mark `extended` off."
+
+
+def _repeated(case: _Case) -> Found:
+    for before, cue in pairwise(case.script.cues):
+        if cue.text.strip() and says_again(cue.text, before.text):
+            yield cue, f"It says what cue-{before.id} said.", "Say what is new, or nothing."
+
+
+def _unfinished(case: _Case) -> Found:
+    for cue in case.script.cues:
+        if cue.text.strip() and not cue.text.rstrip("\"'”’) \n").endswith((".", "!", "?", "…", ":")):
+            yield cue, "It does not end as a sentence.", "Finish it, or close it with a full stop."
+
+
+def _words(find: Callable[[str], str | None], what: str, suggestion: str) -> Callable[[_Case], Found]:
+    def check(case: _Case) -> Found:
+        for cue in case.script.cues:
+            found = find(cue.text)
+            if found:
+                yield cue, f'"{found}" {what}.', suggestion
+
+    return check
+
+
+def _name_early(case: _Case) -> Found:
+    for character, cue in _naming(case.script):
+        if cue.span.start_ms < character.known_from_ms:
+            known = format_timecode(character.known_from_ms)
+            yield (
+                cue,
+                f"It names {character.name} before viewers know the name, at {known}.",
+                "Use the look until then.",
+            )
+
+
+def _name_without_look(case: _Case) -> Found:
+    seen: set[str] = set()
+    for character, cue in _naming(case.script):
+        look = set(re.findall(r"\w{3,}", character.look.lower()))
+        if character.name not in seen and look and not look & set(re.findall(r"\w{3,}", cue.text.lower())):
+            yield cue, f"It names {character.name} for the first time without the look.", f"Add: {character.look}."
+        seen.add(character.name)
+
+
+def _naming(script: Script) -> Iterator[tuple[Character, Cue]]:
+    for character in script.characters:
+        for cue in script.cues:
+            if character.named_in(cue.text):
+                yield character, cue
+
+
+def _over(cue: Cue, case: _Case) -> bool:
+    return any(cue.span.overlap_ms(line) for line in case.dialogue)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A check, how bad it is to break it, and whether a person who approved the cue may."""
+
+    check: Callable[[_Case], Found]
+    level: Level = Level.WARNING
+    overridable: bool = False
+    english: bool = False
+
+    def level_of(self, cue: Cue) -> Level:
+        meant = self.overridable and cue.author is Author.HUMAN and cue.status is Status.APPROVED
+        return Level.WARNING if meant else self.level
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "over-dialogue": Rule(_over_dialogue, Level.ERROR, overridable=True),
+        "overlap": Rule(_overlap, Level.ERROR),
+        "too-long": Rule(_too_long, Level.ERROR),
+        "beyond-film": Rule(_beyond_film, Level.ERROR),
+        "blank": Rule(_blank, Level.ERROR),
+        "guard": Rule(_guard),
+        "short-gap": Rule(_short_gap),
+        "late": Rule(_late),
+        "fast": Rule(_fast),
+        "needless-pause": Rule(_needless_pause),
+        "repeated": Rule(_repeated),
+        "unfinished": Rule(_unfinished),
+        "tense": Rule(
+            _words(lint_words.past_tense, "is not the present tense", "Describe what happens as it happens."),
+            english=True,
+        ),
+        "passive": Rule(_words(lint_words.passive_voice, "is passive", "Say who does it."), english=True),
+        "person": Rule(
+            _words(lint_words.wrong_person, "is not the third person", "Write he, she, they."), english=True
+        ),
+        "camera": Rule(
+            _words(lint_words.camera_term, "speaks of the picture", "Say what there is, not that it is seen."),
+            english=True,
+        ),
+        "inference": Rule(
+            _words(lint_words.inference, "is a conclusion", "Describe what shows it: a face, a gesture."), english=True
+        ),
+        "name-early": Rule(_name_early),
+        "name-look": Rule(_name_without_look),
+    }
+)
+"""Every rule by name."""

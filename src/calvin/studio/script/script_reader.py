@@ -1,0 +1,188 @@
+"""Scripts back in: VTT, SRT, DAPT or other TTML, CSV and JSON, as calvin wrote them or as other tools do."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from calvin.core.errors import DataError, StoreError
+from calvin.core.prompts import clean_line
+from calvin.core.text_tables import unguarded
+from calvin.core.time import Span, parse_timecode, to_ms
+from calvin.core.types import Status
+from calvin.media.subtitles import MAX_CUES, format_of, read_text, refuse_doctype
+from calvin.studio.script.ttml import read_ttml
+from calvin.studio.script.writers.base import printable
+
+_ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>")
+_COLUMNS = {
+    "id": ("id",),
+    "in": ("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start_ms"),
+    "out": ("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
+    "text": ("text", "description", "caption", "audio description", "narration", "content"),
+    "status": ("status",),
+}
+
+MAX_MS = 100 * 3_600_000
+"""No film lasts longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptLine:
+    """A line of an edited script. `cue_id` is a cue's where the file carries one; `where` names the line to people."""
+
+    text: str
+    span: Span
+    where: str
+    cue_id: str | None = None
+    status: Status | None = None
+
+
+def read_script(path: str | Path) -> list[ScriptLine]:
+    """The lines of a script in time order; told apart by content.
+
+    Raises:
+        StoreError: the file is no script that can be read, or a line of it is wrong; the line is named.
+        SubtitleError: the file cannot be read at all.
+    """
+    source = Path(path)
+    text, _ = read_text(source)
+    text = text.removeprefix("\ufeff")
+    kind = "json" if text.lstrip().startswith("{") else "csv" if _columns(text) else format_of(text) or "csv"
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as VTT, SRT, DAPT or CSV.")
+    if kind == "ttml":
+        refuse_doctype(text, source)
+    try:
+        lines = list(reader(text))
+    except RecursionError as error:
+        raise StoreError(f"{source} is nested too deeply to be a script.") from error
+    except (DataError, ValueError, csv.Error) as error:
+        raise StoreError(f"{source} cannot be imported: {str(error).rstrip('.')}; nothing was changed.") from error
+    if not lines:
+        raise StoreError(f"{source} holds no lines of a script: give VTT, SRT, DAPT or CSV with times and text.")
+    late = next((line for line in lines if line.span.end_ms > MAX_MS), None)
+    if late is not None:
+        raise StoreError(f"{source} cannot be imported: {late.where} ends after 100 hours; nothing was changed.")
+    if len(lines) > MAX_CUES:
+        raise StoreError(f"{source} holds more than {MAX_CUES} lines: it is no film's script.")
+    return sorted(lines, key=lambda line: line.span)
+
+
+def _vtt(text: str) -> Iterator[ScriptLine]:
+    for number, name, span, said in _blocks(text):
+        yield ScriptLine(html.unescape(_TAG.sub("", said)), span, f"line {number}", _own_id(name))
+
+
+def _srt(text: str) -> Iterator[ScriptLine]:
+    # Its numbers are counted anew by every editor, so they name nothing.
+    for number, _, span, said in _blocks(text):
+        yield ScriptLine(_TAG.sub("", said), span, f"line {number}")
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str, Span, str]]:
+    """Line number, name, times and text of each cue of VTT or SRT."""
+    lines = text.split("\n")
+    timed = [i for i, line in enumerate(lines) if "-->" in line]
+    for at, following in pairwise([*timed, len(lines) + 1]):
+        start, _, rest = lines[at].partition("-->")
+        end = (rest.split() or [""])[0]
+        span = _span(start, end, f"line {at + 1}")
+        said: list[str] = []
+        for line in lines[at + 1 : following]:
+            if not line.strip():
+                break
+            said.append(line)
+        yield at + 1, lines[at - 1].strip() if at else "", span, clean_line(" ".join(said))
+
+
+def _csv(text: str) -> Iterator[ScriptLine]:
+    found = _columns(text)
+    if not found:
+        raise DataError("there is no heading with columns such as `in`, `out` and `text`")
+    rows = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text))
+    for row in rows:
+        cells = {key: unguarded((row.get(name) or "").strip()) if name else "" for key, name in found.items()}
+        if any(cells.values()):
+            where = f"line {rows.line_num}"
+            span = _span(cells["in"], cells["out"] or cells["in"], where)
+            text = clean_line(cells["text"])
+            yield ScriptLine(text, span, where, _own_id(cells["id"]), _status(cells["status"]))
+
+
+def _delimiter(text: str) -> str:
+    return max(",;\t", key=text.split("\n", 1)[0].count)
+
+
+def _columns(text: str) -> dict[str, str | None]:
+    """The file's name of each column that is known; empty where its first line is no heading of a script."""
+    heading = next(csv.reader([text.split("\n", 1)[0]], delimiter=_delimiter(text)), [])
+    names = {" ".join(name.lower().split()): name for name in heading}
+    found = {key: next((names[n] for n in known if n in names), None) for key, known in _COLUMNS.items()}
+    return found if found["in"] and found["text"] else {}
+
+
+def _json(text: str) -> Iterator[ScriptLine]:
+    document = json.loads(text)
+    cues = document.get("cues") if isinstance(document, dict) else None
+    if not isinstance(cues, list) or not all(isinstance(cue, dict) for cue in cues):
+        raise DataError("it is not a calvin script")
+    for number, cue in enumerate(cues, start=1):
+        yield _from_json(cue, f"cue {number}")
+
+
+def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
+    start, end, name = cue.get("start_ms"), cue.get("end_ms"), cue.get("id")
+    if not isinstance(start, int) or not isinstance(end, int):
+        raise DataError(f"{where} has no start_ms and end_ms")
+    text = printable(str(cue.get("text", "")))
+    status = _status(str(cue.get("status", "")))
+    return ScriptLine(text, Span(start, end), where, name if isinstance(name, str) else None, status)
+
+
+def _ttml(text: str) -> Iterator[ScriptLine]:
+    for number, (name, span, said) in enumerate(read_ttml(text), start=1):
+        yield ScriptLine(said, span, f"event {number}", _own_id(name))
+
+
+_READERS: Mapping[str, Callable[[str], Iterator[ScriptLine]]] = {
+    "vtt": _vtt,
+    "srt": _srt,
+    "csv": _csv,
+    "json": _json,
+    "ttml": _ttml,
+}
+
+
+def _own_id(name: str) -> str | None:
+    """The cue that a name of calvin's own making means; other tools' numbers mean nothing here."""
+    match = _ID.fullmatch(name)
+    return match[1] if match else None
+
+
+def _status(text: str) -> Status | None:
+    word = text.partition(",")[0].strip().lower()
+    return Status(word) if word in tuple(Status) else None
+
+
+def _span(start: str, end: str, where: str) -> Span:
+    try:
+        return Span(_time(start), _time(end))
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _time(text: str) -> int:
+    """A time code, or seconds."""
+    text = text.strip()
+    return to_ms(float(text.replace(",", "."))) if re.fullmatch(r"\d{1,6}([.,]\d+)?", text) else parse_timecode(text)

@@ -1,0 +1,74 @@
+"""What every writer of scripts is."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from calvin.core.files import write_text
+from calvin.core.prompts import clean_line
+from calvin.core.types import Cue, Script
+from calvin.studio.project.records import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a script comes from: the film's facts, the model that wrote it, and what there was to say about it.
+
+    `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id.
+    """
+
+    film: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    rooms: Mapping[str, int] = field(default_factory=dict)
+
+
+class Writer(ABC):
+    """Writes a script in one format, whole or not at all."""
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+
+    @abstractmethod
+    def render(self, script: Script, provenance: Provenance) -> str:
+        """The file's text."""
+
+    def write(self, script: Script, path: str | Path, provenance: Provenance | None = None) -> Path:
+        """Write `script` to `path`, atomically."""
+        target = Path(path)
+        write_text(target, self.render(script, provenance or Provenance()))
+        return target
+
+
+def printable(text: str) -> str:
+    """Text on one line, without what cannot be shown (or held by XML)."""
+    return clean_line("".join(char if char.isprintable() else " " for char in text))
+
+
+def spoken(script: Script) -> Iterator[tuple[Cue, str]]:
+    """The cues that say something, each with its text on one line."""
+    for cue in script.cues:
+        text = printable(cue.text)
+        if text:
+            yield cue, text
+
+
+def last_ms(cue: Cue) -> int:
+    """The end of a cue in formats that know no instant."""
+    return max(cue.span.end_ms, cue.span.start_ms + 1)
+
+
+def cue_name(cue: Cue) -> str:
+    """The id of a cue as files carry it: told apart from the numbers that other programs give."""
+    return f"cue-{re.sub(r'[^A-Za-z0-9_.-]', '_', cue.id)}"
+
+
+def mentioned(script: Script, text: str) -> list[str]:
+    """The characters of the script whose name or alias stands in a text."""
+    return [character.name for character in script.characters if character.named_in(text)]

@@ -1,0 +1,1 @@
+"""The script spoken, and mixed into its film."""

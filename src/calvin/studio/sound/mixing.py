@@ -1,0 +1,311 @@
+"""The spoken cues of a project mixed into its film: a film with a second sound track, or that track by itself."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import av.error
+import numpy as np
+
+from calvin.core.errors import MediaError, StoreError, UsageError
+from calvin.core.files import TEMPORARY, atomic_path
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.time import Span
+from calvin.media.film.decode import choose_audio
+from calvin.media.film.source import AudioStream, FilmFacts, probe
+from calvin.media.languages import language_name, long_code
+from calvin.media.sound.ducking import MixSettings, PlacedVoice, mixed, write_mix
+from calvin.media.sound.mux import DESCRIPTION, FILM_SUFFIXES, FLAGLESS, AddedTrack, Disposition, mux_film, told
+from calvin.media.sound.programme import Pause, Timeline, programme_blocks, with_pauses
+from calvin.media.sound.verify import check_film, check_voices
+from calvin.studio.project.records import FilmRow
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import rooms
+from calvin.studio.script.exports import make_way
+from calvin.studio.script.writers import Provenance, VttWriter
+from calvin.studio.sound.spoken import SpokenCue, spoken_cues
+
+SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}
+_BREATH_MS = 100
+"""The film goes on this long after the voice has ended."""
+_SPARE_BYTES = 50_000_000
+
+
+@dataclass
+class MixReport:
+    """What was written: the output first; `cues` are in it, `left_out` are not; `notes` are sentences for the user."""
+
+    files: list[Path]
+    cues: int
+    pauses: int
+    peak_db: float
+    left_out: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Placement:
+    """Where each voice goes in the output's time, and where the film pauses for it."""
+
+    voices: list[PlacedVoice] = field(default_factory=list)
+    spoken: list[SpokenCue] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    left_out: list[SpokenCue] = field(default_factory=list)
+    late: list[SpokenCue] = field(default_factory=list)
+
+
+def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration_ms: int, extended: bool) -> Placement:
+    """Each voice at its cue's start. One that lasts longer than its room makes an extended version pause there.
+
+    Otherwise such a cue is left out, because it would be spoken over dialogue; only one that a person wrote or approved
+    and did not mark as extended is spoken as it was placed. No voice is ever cut.
+    """
+    placed = Placement()
+    room = rooms([s.cue for s in spoken], dialogue, duration_ms)
+    added = 0
+    for one in sorted(spoken, key=lambda s: s.cue.span):
+        start, has = one.cue.span.start_ms, room[one.cue.id]
+        too_long = one.duration_ms > has
+        if too_long and not extended and (one.cue.extended or not one.cue.settled):
+            placed.left_out.append(one)
+            continue
+        placed.voices.append(PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id))
+        placed.spoken.append(one)
+        if too_long and extended:
+            at = max(start, min(start + has, one.cue.span.end_ms))
+            placed.pauses.append(Pause(at, one.duration_ms - (at - start) + _BREATH_MS))
+            added += placed.pauses[-1].length_ms
+        elif too_long:
+            placed.late.append(one)
+    return placed
+
+
+def mix_project(
+    folder: str | Path,
+    output: str | Path,
+    settings: MixSettings | None = None,
+    extended: bool = False,
+    language: str | None = None,
+    film: str | Path | None = None,
+    listener: Listener = silent,
+) -> MixReport:
+    """Mix what `voice_project` spoke into the project's film, and check the result before it is kept.
+
+    Args:
+        output: a film (.mkv, .mp4, .mov, .webm) with the description as its second sound track, or that track alone
+            (.wav, .m4a, .mka).
+        extended: the film pauses where a cue needs more time than there is.
+        language: which of the film's sound tracks to mix with; by default the one described, else the film's choice.
+        film: where the film is now, if it was moved.
+
+    Raises:
+        CalvinError: the project is not ready, the film is another one, or the output cannot be written or fails its
+            check; then nothing is left behind.
+    """
+    settings = settings or MixSettings()
+    target = Path(output)
+    suffix = target.suffix.lower()
+    if suffix not in FILM_SUFFIXES | SOUND_CODECS.keys():
+        known = ", ".join(sorted(FILM_SUFFIXES | SOUND_CODECS.keys()))
+        raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
+    with ProjectStore(folder) as store:
+        spoken = _ready(store, folder)
+        row = store.bound_film()
+        facts = _facts(row, film)
+        if target.exists() and target.samefile(facts.path):
+            raise UsageError(f"{target} is the film itself: name another file.")
+        language = language or (store.get("request") or {}).get("audio_language")
+        dialogue = [line.span for line in store.dialogue]
+        placed = place_voices(spoken, dialogue, row.duration_ms, extended)
+        job = _Job(target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener)
+        job.enough_room()
+        with _written(target):
+            report = _with_times(job, store) if extended else job.run()
+    report.notes += _notes(placed, facts, language, job.track)
+    return report
+
+
+def _with_times(job: _Job, store: ProjectStore) -> MixReport:
+    """The version that pauses, and beside it the script in its times: both whole, or neither."""
+    cues = tuple(
+        replace(one.cue, span=Span(voice.start_ms, voice.end_ms), extended=False)
+        for one, voice in zip(job.placed.spoken, job.placed.voices, strict=True)
+    )
+    writer = VttWriter()
+    path = job.target.with_name(f"{job.target.stem}.descriptions{writer.suffix}")
+    text = writer.render(replace(store.script(), cues=cues), Provenance())
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+        report = job.run()
+        report.notes += make_way(store, path, text)
+    report.files.append(path)
+    return report
+
+
+def _ready(store: ProjectStore, folder: str | Path) -> list[SpokenCue]:
+    spoken, missing = spoken_cues(store)
+    if missing or not spoken:
+        what = f"{len(missing)} cues are not spoken as they now read" if missing else "There are no spoken cues"
+        raise UsageError(f"{what}: run `calvin voice {folder}` first.")
+    return spoken
+
+
+def _facts(row: FilmRow, moved: str | Path | None) -> FilmFacts:
+    path = Path(moved or row.path)
+    if not path.exists():
+        raise StoreError(f"The film is no longer at {path}: say where it is with --film.")
+    facts = probe(path)
+    if facts.sha256 != row.sha256:
+        raise StoreError(f"{path} is not the film that was described (its content changed): describe it anew.")
+    return facts
+
+
+@contextmanager
+def _written(target: Path) -> Iterator[None]:
+    """Trouble with writing, told in a sentence."""
+    try:
+        yield
+    except OSError as error:  # FFmpeg's errors too, where the system was the cause
+        raise told(error, target) from error
+    except av.error.FFmpegError as error:
+        raise MediaError(f"{target} cannot be written ({error.strerror}): name an .mkv file.") from error
+
+
+@dataclass
+class _Job:
+    target: Path
+    facts: FilmFacts
+    row: FilmRow
+    settings: MixSettings
+    placed: Placement
+    track: AudioStream | None
+    listener: Listener
+
+    def enough_room(self) -> None:
+        """Refuse early what the disk cannot hold: the film again, and its sound once more or twice."""
+        needed = round(self._seconds * (200_000 if self.target.suffix == ".wav" else 60_000))
+        if self.target.suffix.lower() in FILM_SUFFIXES:
+            needed += self.facts.size
+        folder = self.target.resolve().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < needed + _SPARE_BYTES:
+            raise MediaError(
+                f"The disk of {folder} has {free / 1e9:.1f} GB free, and the mix needs about {needed / 1e9:.1f} GB: "
+                "free some space or name a place elsewhere."
+            )
+
+    def run(self) -> MixReport:
+        with atomic_path(self.target) as temporary:
+            alone = self.target.suffix.lower() in SOUND_CODECS
+            return self._sound_alone(temporary) if alone else self._film(temporary)
+
+    def _sound_alone(self, temporary: Path) -> MixReport:
+        codec = SOUND_CODECS[self.target.suffix.lower()]
+        peak = self._encode(temporary, codec, self.track, self.placed.voices, "mix")
+        drowned = check_voices(temporary, 0, self.placed.voices)
+        return self._report(peak, drowned, [])
+
+    def _film(self, temporary: Path) -> MixReport:
+        suffix = self.target.suffix.lower()
+        codec, timeline = "libopus" if suffix == ".webm" else "aac", Timeline(self.placed.pauses)
+        with tempfile.TemporaryDirectory(dir=self.target.resolve().parent, prefix=TEMPORARY) as name:
+            sound = Path(name) / "description.mka"
+            peak = self._encode(sound, codec, self.track, self.placed.voices, "mix")
+            description = AddedTrack(sound, self._language, self._title, DESCRIPTION)
+            stage = Stage("write film", self.listener, self.row.duration_ms / 1000, "s")
+            muxed = mux_film(
+                self.facts.path,
+                temporary,
+                description,
+                timeline,
+                self._with_silence(Path(name), codec),
+                _now_and_then(stage.update),
+            )
+        index = check_film(temporary, muxed, description)
+        drowned = check_voices(temporary, index, self.placed.voices)
+        return self._report(peak, drowned, [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])])
+
+    def _with_silence(self, folder: Path, codec: str) -> dict[int, AddedTrack]:
+        """The film's own sound tracks with silence where it pauses; none where it does not."""
+        tracks = self.facts.audio_streams if self.placed.pauses else ()
+        replaced = {}
+        for number, stream in enumerate(tracks):
+            path = folder / f"{stream.index}.mka"
+            self._encode(path, codec, stream, (), f"sound track {number + 1}")
+            flags = Disposition.default | Disposition.original if number == 0 else Disposition(0)
+            flags |= DESCRIPTION if stream.aside else Disposition(0)
+            replaced[stream.index] = AddedTrack(path, stream.language, stream.title, flags)
+        return replaced
+
+    def _encode(
+        self, path: Path, codec: str, track: AudioStream | None, voices: Sequence[PlacedVoice], name: str
+    ) -> float:
+        # The description has the channels asked for, a track of the film's own those it had.
+        surround = track is not None and track.channels >= 6 and (self.settings.layout == "5.1" or not voices)
+        settings = self.settings.changed(layout="5.1" if surround else "stereo")
+        stage = Stage(name, self.listener, self._seconds, "s")
+        make = partial(self._blocks, track, voices, settings)
+        metadata = {"title": self._title, **({"language": self._language} if self._language else {})}
+        return write_mix(path, make, settings, codec, metadata, _now_and_then(stage.update))
+
+    def _blocks(
+        self, track: AudioStream | None, voices: Sequence[PlacedVoice], settings: MixSettings
+    ) -> Iterator[np.ndarray]:
+        index = track.index if track else None
+        programme = programme_blocks(self.facts.path, index, settings.layout, self.row.duration_ms)
+        return mixed(with_pauses(programme, self.placed.pauses), voices, settings)
+
+    @property
+    def _seconds(self) -> float:
+        """How long the output lasts."""
+        return (self.row.duration_ms + Timeline(self.placed.pauses).total_ms) / 1000
+
+    @property
+    def _language(self) -> str:
+        return long_code(self.row.language)
+
+    @property
+    def _title(self) -> str:
+        return f"{language_name(self.row.language)} - Audio Description"
+
+    def _report(self, peak: float, drowned: list[str], notes: list[str]) -> MixReport:
+        if drowned:
+            many = ", ".join(drowned[:8]) + (" and more" if len(drowned) > 8 else "")
+            notes.append(f"The film is louder than the voice in cue {many}: a stronger --duck would help.")
+        placed = self.placed
+        return MixReport([self.target], len(placed.voices), len(placed.pauses), peak, len(placed.left_out), notes)
+
+
+def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
+    """Progress without an event a block."""
+    said = -every_s
+
+    def listen(seconds: float) -> None:
+        nonlocal said
+        if seconds - said >= every_s or seconds < said:
+            said = seconds
+            update(max(0, round(seconds)))
+
+    return listen
+
+
+def _notes(placed: Placement, facts: FilmFacts, language: str | None, track: AudioStream | None) -> list[str]:
+    notes = []
+    if track is None:
+        notes.append("The film has no sound: the description stands alone in its track.")
+    elif language and choose_audio((track,), language) and long_code(track.language or "") != long_code(language):
+        notes.append(f"The film has no sound track in {language_name(language)}: another was taken.")
+    if placed.left_out:
+        ids = ", ".join(one.cue.id for one in placed.left_out[:8])
+        notes.append(f"Left out, because the film would have to pause for them: cue {ids}. Mix with --extended.")
+    if placed.late:
+        ids = ", ".join(one.cue.id for one in placed.late[:8])
+        notes.append(f"Spoken into the next line or cue, because they are too long: cue {ids}.")
+    return notes

@@ -1,0 +1,218 @@
+"""The cues of a project, spoken: one WAV file a cue, each made again only when its words or its voice have changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import MediaError, MissingExtraError
+from calvin.core.progress import Listener, Stage, silent
+from calvin.core.types import Cue
+from calvin.media.languages import short_code
+from calvin.media.sound.film_sound import read_wav, write_wav
+from calvin.media.sound.loudness import levelled, trimmed
+from calvin.media.voice import EspeakVoice, ToneVoice, Voice, open_voice, pronounced, read_pronunciations
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.exports import export_script, writers_used
+from calvin.studio.script.writers.base import printable, spoken
+from calvin.studio.sound.fit_measured import Said, fit_measured, room_to_speak
+
+FOLDER, PRONUNCIATION = "voice", "pronunciation.csv"
+SETTING = "voice"
+
+
+class VoiceSettings(FrozenConfig):
+    """`rate` in words a minute (None: the voice's own pace), `lufs` the loudness of each cue."""
+
+    rate: float | None = Field(default=160.0, ge=60, le=400)
+    lufs: float = Field(default=-23.0, ge=-40, le=-10)
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenCue:
+    """A cue and its sound: a mono WAV file of `duration_ms`."""
+
+    cue: Cue
+    path: Path
+    duration_ms: int
+
+
+@dataclass
+class VoiceReport:
+    """`made` cues were spoken now, `kept` are those of an earlier run.
+
+    Of those that the voice takes too long for, `reworded` got another candidate, `paused` were marked as extended, and
+    `late` are a person's, which stay as they are.
+    """
+
+    voice: str
+    made: int = 0
+    kept: int = 0
+    cues: list[SpokenCue] = field(default_factory=list)
+    reworded: list[str] = field(default_factory=list)
+    paused: list[str] = field(default_factory=list)
+    late: list[SpokenCue] = field(default_factory=list)
+
+
+def voice_project(
+    folder: str | Path,
+    voice: str | Path | Voice | None = None,
+    settings: VoiceSettings | None = None,
+    pronunciation: str | Path | None = None,
+    listener: Listener = silent,
+) -> VoiceReport:
+    """Speak every cue of a project into its folder `voice/`, and note in the store how long each takes.
+
+    Killed at any moment, the same call goes on. Only cues whose words, voice, pace, level or pronunciation are new are
+    spoken again. A model's cue that takes longer than its room gets words that fit, or is marked as `extended`; the
+    scripts in the project are then written anew.
+
+    Args:
+        voice: a voice, its name, or the path of a Piper model; None for the best one in the project's language.
+        pronunciation: a CSV file (see `read_pronunciations`); None for the project's `pronunciation.csv`, if any.
+
+    Raises:
+        CalvinError: the project, the voice or the list cannot be used.
+    """
+    settings = settings or VoiceSettings()
+    with ProjectStore(folder) as store:
+        script = store.script()
+        listed = Path(pronunciation) if pronunciation else store.folder / PRONUNCIATION
+        said = read_pronunciations(listed) if pronunciation or listed.exists() else {}
+        speaker = voice if isinstance(voice, Voice) else _open(voice, script.language)
+        try:
+            return _speak_all(store, list(spoken(script)), speaker, settings, said, listener)
+        finally:
+            if speaker is not voice:
+                speaker.close()
+
+
+def _open(voice: str | Path | None, language: str) -> Voice:
+    """
+    Raises:
+        MissingExtraError: no voice that says words is installed.
+    """
+    if voice is None and short_code(language) != "en":
+        return EspeakVoice(language.lower())
+    speaker = open_voice(voice)
+    if voice is None and isinstance(speaker, ToneVoice):
+        raise MissingExtraError("Speaking the cues", "voice")
+    return speaker
+
+
+def _speak_all(
+    store: ProjectStore,
+    cues: list[tuple[Cue, str]],
+    speaker: Voice,
+    settings: VoiceSettings,
+    said: Mapping[str, str],
+    listener: Listener,
+) -> VoiceReport:
+    report = VoiceReport(speaker.name)
+    stage = Stage("voice", listener, len(cues), "cues")
+    home = store.folder / FOLDER
+    home.mkdir(exist_ok=True)
+    identity = speaker.identity
+
+    def say(cue: Cue, text: str) -> SpokenCue | None:
+        words = pronounced(text, said)
+        if not any(character.isalnum() for character in words):
+            return None
+        path = home / f"{cue.id}-{_key(identity, settings, words)}.wav"
+        duration_ms = _length_ms(path)
+        if duration_ms is None:
+            duration_ms = _speak(path, words, speaker, settings)
+            report.made += 1
+        else:
+            report.kept += 1
+        return SpokenCue(cue, path, duration_ms)
+
+    for number, (cue, text) in enumerate(cues, 1):
+        one = say(cue, text)
+        report.cues += [one] if one else []
+        stage.update(number)
+    _fit(store, report, say)
+    _remember(store, report, settings)
+    wanted = {spoken_cue.path for spoken_cue in report.cues}
+    for old in home.glob("*.wav"):
+        if old not in wanted:
+            old.unlink()
+    return report
+
+
+def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> None:
+    """Words that fit in place of those the voice takes too long for, else the mark of a pause."""
+
+    def ms(cue: Cue, text: str) -> int | None:
+        one = say(cue, printable(text))
+        return one.duration_ms if one else None
+
+    changed = fit_measured(store, [Said(one.cue, one.duration_ms) for one in report.cues], ms)
+    for number, one in enumerate(report.cues):
+        cue = changed.get(one.cue.id)
+        if cue is None:
+            continue
+        if cue.text != one.cue.text:
+            report.reworded.append(cue.id)
+        elif cue.extended:
+            report.paused.append(cue.id)
+        report.cues[number] = say(cue, printable(cue.text)) or one
+    room = room_to_speak(store, guarded=False)
+    report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]
+    if changed and (writers := writers_used(store)):
+        export_script(store, writers)
+
+
+def _key(voice: str, settings: VoiceSettings, words: str) -> str:
+    shaping = json.dumps([voice, settings.model_dump(), words], ensure_ascii=True)
+    return hashlib.sha256(shaping.encode()).hexdigest()[:12]
+
+
+def _length_ms(path: Path) -> int | None:
+    """How long a file that is there lasts; None where there is none that is whole."""
+    if not path.exists():
+        return None
+    try:
+        samples, rate = read_wav(path)
+    except MediaError:
+        return None
+    return round(len(samples) * 1000 / rate)
+
+
+def _speak(path: Path, words: str, speaker: Voice, settings: VoiceSettings) -> int:
+    samples, rate = speaker.synthesize(words, settings.rate)
+    samples = levelled(trimmed(samples, rate), rate, settings.lufs)
+    write_wav(path, samples, rate)
+    return round(len(samples) * 1000 / rate)
+
+
+def _remember(store: ProjectStore, report: VoiceReport, settings: VoiceSettings) -> None:
+    cues = {s.cue.id: {"text": s.cue.text, "ms": s.duration_ms, "file": f"{FOLDER}/{s.path.name}"} for s in report.cues}
+    store.put(SETTING, {"name": report.voice, **settings.model_dump(), "cues": cues})
+
+
+def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
+    """The cues that were spoken as they now read, and those that were not (no words in them, or other ones)."""
+    known: dict[str, dict[str, Any]] = (store.get(SETTING) or {}).get("cues", {})
+    found: list[SpokenCue] = []
+    missing: list[Cue] = []
+    for cue, _ in spoken(store.script()):
+        row = known.get(cue.id)
+        path = store.folder / FOLDER / Path(str(row["file"])).name if row else None
+        if row and path and row["text"] == cue.text and path.is_file():
+            found.append(SpokenCue(cue, path, int(row["ms"])))
+        elif any(character.isalnum() for character in cue.text):
+            missing.append(cue)
+    return found, missing
+
+
+def measured_ms(store: ProjectStore) -> dict[str, int]:
+    """How long each cue takes to say, by the voice that said it; by id, only where its words are still the same."""
+    return {found.cue.id: found.duration_ms for found in spoken_cues(store)[0]}

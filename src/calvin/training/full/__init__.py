@@ -1,0 +1,1 @@
+"""The paper's stages at full size: recipes, data files, dry runs and what a step costs."""

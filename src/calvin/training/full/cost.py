@@ -1,0 +1,137 @@
+"""What a step costs: floating-point operations and memory, counted from the model's shapes.
+
+A multiply-add counts as two operations. Attention counts whole (not its causal half), as PaLM's and most published
+utilisations do; what activation checkpointing computes once more is not counted as model FLOPs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from calvin.training.loop.distributed import decoder_layers
+
+A100_FLOPS, H100_FLOPS = 312e12, 989e12
+"""Dense bfloat16 peak a second, from NVIDIA's data sheets."""
+
+ADAM_BYTES = 16
+"""A parameter that is trained: float32 weight and gradient, and two moments."""
+CUDA_BYTES = 2 * 2**30
+"""Context, libraries and what the allocator cannot use; assumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchShape:
+    """The shape of a micro-batch on one GPU.
+
+    Args:
+        samples: rows B.
+        length: tokens a row L, visual placeholders and padding included.
+        predicted: positions K at which logits are computed.
+        frames: frame vectors a row F.
+    """
+
+    samples: int
+    length: int
+    predicted: int
+    frames: int
+
+    @property
+    def tokens(self) -> int:
+        return self.samples * self.length
+
+
+def _matrices(modules: Iterable[nn.Module], within: str = "") -> int:
+    """Weights of the linear layers, each of which costs two operations a token."""
+    return sum(
+        layer.weight.numel()
+        for module in modules
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear) and within in name and "lora_" not in name
+    )
+
+
+def _lora(model: Any) -> int:
+    return sum(value.numel() for name, value in model.named_parameters() if "lora_" in name)
+
+
+def step_flops(model: Any, trains: Collection[str], batch: BatchShape) -> float:
+    """Operations of one forward and backward pass of a micro-batch.
+
+    Args:
+        model: a CALVIN, on the meta device or any other, with its adapter.
+        trains: parts as `StageConfig.trains` names them.
+    """
+    text, tokens = model.config.text_config, batch.tokens
+    layers = list(decoder_layers(model))
+    heads = text.num_attention_heads * (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads)
+    head = 2 * text.vocab_size * text.hidden_size * batch.samples * batch.predicted
+    linear = 2 * _matrices(layers) * tokens + head
+    attention = 4 * heads * batch.samples * batch.length**2 * len(layers)
+    # Gradients go through the language model whatever is trained, to what lies before or inside it.
+    total = 2.0 * linear + 3 * attention + 3 * 2 * _lora(model) * tokens
+    if "language_model" in trains:
+        total += linear
+    projected = {"projector", "qformer", "language_projection"} & set(trains)
+    return total + (3 if projected else 1) * projector_flops(model, batch)
+
+
+def projector_flops(model: Any, batch: BatchShape) -> float:
+    """Operations of the projector's forward pass."""
+    config, rows = model.config.qformer_config, batch.samples
+    queries, frames = model.config.num_query_tokens, batch.frames
+    layers = list(model.projector.qformer.encoder.layer)
+    from_frames = _matrices(layers, "crossattention.attention.key") + _matrices(
+        layers, "crossattention.attention.value"
+    )
+    from_queries = _matrices(layers) - from_frames + model.projector.language_projection.weight.numel()
+    attention = 4 * config.hidden_size * queries * (queries + frames) * len(layers)
+    return float(rows * (2 * from_frames * frames + 2 * from_queries * queries + attention))
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes on one GPU."""
+
+    weights: float
+    training: float
+    activations: float
+
+    @property
+    def total(self) -> float:
+        return self.weights + self.training + self.activations + CUDA_BYTES
+
+
+def memory(model: Any, batch: BatchShape, gpus: int, sharded: bool, checkpointing: bool) -> Memory:
+    """Memory of a step on one of `gpus`, in bfloat16; the vision tower is not there in training."""
+    parts = [(name, value) for name, value in model.named_parameters() if not name.startswith("vision_tower.")]
+    trained = sum(value.numel() for _, value in parts if value.requires_grad)
+    projector = sum(value.numel() for name, value in parts if name.startswith("projector."))
+    frozen = sum(value.numel() * (4 if name.startswith("projector.") else 2) for name, value in parts
+                 if not value.requires_grad)  # fmt: skip
+    activations = activation_bytes(model, batch, checkpointing)
+    if not sharded or gpus == 1:
+        # DDP keeps a second copy of the gradients in its buckets.
+        return Memory(frozen, trained * (ADAM_BYTES + (4 if gpus > 1 else 0)), activations)
+    layers = [sum(value.numel() for value in layer.parameters()) for layer in decoder_layers(model)]
+    rest = sum(value.numel() for _, value in parts) - projector - sum(layers)
+    # Whole at one time: the layer at work and the next one, the projector, embeddings and head.
+    gathered = 2 * (2 * max(layers) + rest) + 4 * projector
+    return Memory(frozen / gpus + gathered, trained * ADAM_BYTES / gpus, activations)
+
+
+def activation_bytes(model: Any, batch: BatchShape, checkpointing: bool, width: int = 2) -> float:
+    """What the language model keeps for the backward pass, at `width` bytes a value, with attention never spelt out.
+
+    A gated layer keeps about eight vectors of its width (around norms, attention and residuals) and four of the
+    feed-forward's; with checkpointing its input only, and one layer at a time is recomputed. Logits are kept in the
+    model's dtype, float32 and their softmax.
+    """
+    text, layers = model.config.text_config, len(list(decoder_layers(model)))
+    layer = batch.tokens * width * (8 * text.hidden_size + 4 * text.intermediate_size)
+    between = batch.tokens * width * text.hidden_size
+    logits = batch.samples * batch.predicted * text.vocab_size * (width + 4 + 4)
+    return logits + (layers * between + layer if checkpointing else layers * layer)

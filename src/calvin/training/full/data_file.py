@@ -1,0 +1,82 @@
+"""The data file of a training: which pretrained parts, which data sets, in TOML. Paths count from its folder."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.errors import ConfigError, DataError
+from calvin.data import SourceConfig
+from calvin.training.full.stage_recipes import SOURCES
+
+_PATHS = ("annotations", "features", "entities", "credits")
+"""The fields of a source that name files."""
+
+
+class ModelParts(FrozenConfig):
+    """The pretrained parts, each a folder or an id on a hub; a language model may also be a GGUF file."""
+
+    language: str
+    vision: str = Field(description="the CLIP that the features were made with")
+    bert: str | None = Field(default=None, description="start of the Q-Former; none: it starts at random")
+
+
+class DataFile(FrozenConfig):
+    """What a recipe trains on."""
+
+    model: ModelParts
+    sources: tuple[SourceConfig, ...] = ()
+    leave_out: tuple[str, ...] = Field(default=(), description="sources of the recipe that are not at hand")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """
+        Raises:
+            ConfigError: no such file, not TOML, a field or a source that does not exist.
+            DataError: a file named in it is missing.
+        """
+        path = Path(path)
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"There is no data file {path}: docs/cluster.md shows one.") from None
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
+        file = cls.load(_resolved(values, path.parent), path)
+        for name in (*(source.name for source in file.sources), *file.leave_out):
+            if name not in SOURCES:
+                raise ConfigError(f"{path} names a source {name!r}; recipes know {', '.join(SOURCES)}.")
+        for source in file.sources:
+            for what in _PATHS:
+                wanted = getattr(source, what)
+                if wanted is not None and not wanted.exists():
+                    raise DataError(f"The {what} of {source.name} are not there: {wanted} ({path}).")
+        return file
+
+    def chosen(self, names: Collection[str]) -> list[SourceConfig]:
+        """The sources of these names that are at hand."""
+        return [source for source in self.sources if source.name in names and source.name not in self.leave_out]
+
+
+def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Paths of sources from the file's folder; of model parts only where there is something: else they are ids."""
+    sources = values.get("sources")
+    if isinstance(sources, list):
+        values["sources"] = [
+            {key: folder / value if key in _PATHS and isinstance(value, str) else value for key, value in row.items()}
+            if isinstance(row, dict)
+            else row
+            for row in sources
+        ]
+    parts = values.get("model")
+    if isinstance(parts, dict):
+        values["model"] = {
+            key: str(folder / value) if isinstance(value, str) and (folder / value).exists() else value
+            for key, value in parts.items()
+        }
+    return values

@@ -1,0 +1,232 @@
+"""The training loop: short, resumable, and the same on one CPU or many GPUs (accelerate underneath).
+
+Everything random is a function of (seed, step), so a run killed at any step and started again gives the same losses
+as one that was never stopped, bit for bit on a CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from calvin.core.errors import CalvinError
+from calvin.core.prefetch import ahead
+from calvin.core.progress import Listener, Stage, silent
+from calvin.training.loop.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
+from calvin.training.loop.curves import Curve, draw_curve
+from calvin.training.loop.distributed import Parallel, lay_out, sync_gradients
+from calvin.training.loop.schedule import LoopConfig
+
+Batch = Mapping[str, Any]
+BatchAt = Callable[[int], Batch]
+LossOf = Callable[[nn.Module, Batch], Tensor]
+Gate = Callable[[nn.Module, int], bool]
+ALONE = Parallel()
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run of the loop did: the last step reached, its smoothed loss, and where the curve is."""
+
+    steps: int
+    loss: float
+    curve: Path
+
+
+def fast_bf16(device: torch.device) -> bool:
+    """Whether bf16 autocast pays on this device: GPUs, and CPUs with bf16 dot products."""
+    if device.type != "cpu":
+        return True
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text()
+
+
+def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
+    """AdamW over what is trained; weight decay on matrices, not on biases, norms and other vectors. Each group's
+    `share` says how much of the learning rate it takes (`LoopConfig.rates`)."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for name, value in model.named_parameters():
+        if value.requires_grad:
+            share = next((rate for start, rate in config.rates.items() if name.startswith(start)), 1.0)
+            groups.setdefault((share, value.ndim >= 2), []).append(value)
+    if not groups:
+        raise CalvinError("Nothing in the model is set to be trained.")
+    return torch.optim.AdamW(
+        [
+            {
+                "params": values,
+                "weight_decay": config.weight_decay if matrices else 0.0,
+                "share": share,
+                "lr": config.max_lr * share,
+            }
+            for (share, matrices), values in groups.items()
+        ],
+        betas=config.betas,
+        fused=True,
+    )
+
+
+def fingerprint_of(*settings: Any) -> str:
+    """A short hash of everything that must be equal for a checkpoint to be resumed."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def model_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """The loss that a transformers model returns for a batch with labels."""
+    return model(**batch).loss
+
+
+def train(
+    model: nn.Module,
+    batch_at: BatchAt,
+    config: LoopConfig,
+    folder: Path,
+    *,
+    name: str = "train",
+    identity: Any = None,
+    loss_of: LossOf = model_loss,
+    gate: Gate | None = None,
+    gate_every: int = 100,
+    listener: Listener = silent,
+    parallel: Parallel = ALONE,
+) -> TrainResult:
+    """Train what requires gradients in `model`, in place.
+
+    Args:
+        batch_at: the micro-batch of a global index (step * processes + rank), a pure function, tensors by name.
+        folder: checkpoints, `log.jsonl` and `loss.png`; a checkpoint found there is resumed.
+        identity: what else must be equal for a resume (data, recipe), anything that JSON can hold.
+        gate: called every `gate_every` steps; True ends the run early (a curriculum moves on by accuracy, not time).
+        parallel: how the model lies on several processes; a sharded one stays sharded, and what it learnt is in the
+            last checkpoint.
+
+    Raises:
+        CalvinError: nothing to train, or the loss is not a number.
+        CheckpointError: the checkpoint in `folder` is damaged or of another run, or the disk is full.
+    """
+    # accelerate keeps its state per process; another precision in the same process needs a fresh one.
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    device_guess = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    use_bf16 = config.precision == "bf16" or (config.precision == "auto" and fast_bf16(device_guess))
+    accelerator = Accelerator(
+        mixed_precision="bf16" if use_bf16 else "no",
+        gradient_accumulation_steps=config.gradient_accumulation_steps,
+    )
+    sharded = lay_out(model, parallel, accelerator)
+    optimizer = make_optimizer(model, config)  # over the shards, where there are any
+    fingerprint = fingerprint_of(name, config.model_dump(), identity)
+    run = _Run(accelerator, config, folder, fingerprint, Stage(name, listener, config.steps, "steps"))
+    found = latest_checkpoint(folder)
+    first, finished = 0, False
+    if not sharded:
+        model.to(accelerator.device)
+    if found is not None:
+        facts = load_checkpoint(found, model, optimizer, fingerprint)
+        first, finished, run.smoothed = facts["step"], facts["finished"], facts["loss"]
+    if finished:
+        return TrainResult(first, run.smoothed, folder / "log.jsonl")
+    run.stage.kept = first
+    wrapped = accelerator.prepare(optimizer)
+    prepared = model if sharded else accelerator.prepare(model)
+    model.train()
+    last = run.steps(prepared, wrapped, batch_at, loss_of, first, gate, gate_every)
+    model.eval()
+    accelerator.wait_for_everyone()
+    run.save(last, accelerator.unwrap_model(prepared), wrapped.optimizer, finished=True)
+    if accelerator.is_main_process:
+        draw_curve([(name, folder / "log.jsonl")], folder / "loss.png")
+    _unwrap_forward(model)
+    return TrainResult(last, run.smoothed, folder / "log.jsonl")
+
+
+def _unwrap_forward(model: nn.Module) -> None:
+    # accelerate replaces `forward` on the instance by an autocast wrapper; leave the model as it was given.
+    model.__dict__.pop("forward", None)
+    model.__dict__.pop("_original_forward", None)
+
+
+@dataclass
+class _Run:
+    accelerator: Accelerator
+    config: LoopConfig
+    folder: Path
+    fingerprint: str
+    stage: Stage
+    smoothed: float = math.nan
+
+    def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, finished: bool = False) -> None:
+        facts = {"fingerprint": self.fingerprint, "finished": finished, "loss": self.smoothed}
+        save_checkpoint(self.folder, step, model, optimizer, facts, write=self.accelerator.is_main_process)
+
+    def steps(
+        self,
+        model: nn.Module,
+        optimizer: Any,
+        batch_at: BatchAt,
+        loss_of: LossOf,
+        first: int,
+        gate: Gate | None,
+        gate_every: int,
+    ) -> int:
+        """Steps from `first` to the end or the gate; returns the number of steps done in all."""
+        config, accelerator = self.config, self.accelerator
+        curve = Curve(self.folder, first) if accelerator.is_main_process else None
+        tokens, started = 0, self.stage.started
+        indices = [step * accelerator.num_processes + accelerator.process_index for step in range(first, config.steps)]
+        # The next batches are made while the model works on this one.
+        batches = ahead(map(batch_at, indices))
+        for step, index, made in zip(range(first, config.steps), indices, batches, strict=True):
+            torch.manual_seed(config.seed * 1_000_003 + index)
+            batch = _to_device(made, accelerator)
+            for group in optimizer.param_groups:
+                group["lr"] = config.lr_at(step) * group["share"]
+            with accelerator.accumulate(model):
+                sync_gradients(model, accelerator.sync_gradients)
+                with accelerator.autocast():
+                    loss = loss_of(model, batch)
+                accelerator.backward(loss)
+                if accelerator.sync_gradients and config.max_grad_norm:
+                    accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+                optimizer.step()
+                optimizer.zero_grad()
+            value = float(accelerator.reduce(loss.detach(), reduction="mean"))  # over the processes
+            if not math.isfinite(value):
+                raise CalvinError(f"The loss of step {step} is {value}; lower max_lr or look at that batch.")
+            self.smoothed = value if math.isnan(self.smoothed) else 0.98 * self.smoothed + 0.02 * value
+            tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else 0
+            done = step + 1
+            if curve is not None and (step % config.log_every == 0 or done == config.steps):
+                curve.add(step=step, loss=value, lr=config.lr_at(step))
+                self.stage.update(done, self._detail(value, tokens, started))
+            leave = gate is not None and done % gate_every == 0 and gate(accelerator.unwrap_model(model), done)
+            if not leave and done < config.steps and self._checkpoint_due(done):
+                self.save(done, accelerator.unwrap_model(model), optimizer.optimizer)
+            if leave:
+                return done
+        return config.steps
+
+    def _checkpoint_due(self, done: int) -> bool:
+        # Only where the optimiser has just moved: gradients in the making are not saved.
+        accumulation = self.config.gradient_accumulation_steps
+        every = math.ceil(self.config.checkpoint_every / accumulation) * accumulation
+        return done % every == 0
+
+    def _detail(self, loss: float, tokens: int, started: float) -> str:
+        rate = tokens / max(time.monotonic() - started, 1e-6)
+        return f"loss {loss:.3f} (mean {self.smoothed:.3f})" + (f", {rate:,.0f} tokens/s" if tokens else "")
+
+
+def _to_device(batch: Batch, accelerator: Accelerator) -> dict[str, Any]:
+    return {key: value.to(accelerator.device) if isinstance(value, Tensor) else value for key, value in batch.items()}

@@ -1,0 +1,206 @@
+"""A small language model from nothing, for models that do not start from a public Llama.
+
+It stands in for Llama in `micro` and `mini`. A curriculum of phases, each gated on the share of marked words it
+predicts: small transformers learn to tell a name from a look suddenly or not at all, and only in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from pydantic import Field
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from calvin.core.config import FrozenConfig
+from calvin.core.progress import Listener, silent
+from calvin.core.tokens import IGNORE_INDEX
+from calvin.training.loop.schedule import LoopConfig
+from calvin.training.loop.train import Batch, TrainResult, fingerprint_of, train
+
+PAD, BOS, EOS, VISUAL = "<pad>", "<s>", "</s>", "<visual>"
+
+
+class MarkedText(Protocol):
+    """A text, and the (start, end) character spans whose prediction counts twice (looked-up names)."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def marks(self) -> Sequence[tuple[int, int]]: ...
+
+
+TextsAt = Callable[[str, int, int], Sequence[MarkedText]]
+"""(kind, index of the batch, how many) -> texts; a pure function."""
+
+
+class Phase(FrozenConfig):
+    """One step of the curriculum."""
+
+    kind: str = Field(description="which texts; the text source knows its kinds by name")
+    batch_size: int = Field(default=64, gt=0)
+    gate_accuracy: float | None = Field(default=None, description="move on at this share of marked words right")
+    mark_weight: float = Field(default=1.0, ge=0, description="weight of the mean loss on marked words, once more")
+    loop: LoopConfig
+
+
+class LanguageConfig(FrozenConfig):
+    """Size and curriculum of the small Llama."""
+
+    hidden_size: int = 256
+    intermediate_size: int = 768
+    num_hidden_layers: int = 4
+    num_attention_heads: int = 4
+    vocab_size: int = 2048
+    max_position_embeddings: int = 512
+    initializer_range: float = 0.02
+    phases: tuple[Phase, ...]
+
+
+def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Byte-level BPE with BOS, EOS, padding and the visual placeholder; any text round-trips."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[PAD, BOS, EOS, VISUAL],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        additional_special_tokens=[VISUAL],
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def new_language_model(config: LanguageConfig, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            num_key_value_heads=config.num_attention_heads,
+            max_position_embeddings=config.max_position_embeddings,
+            initializer_range=config.initializer_range,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+            attn_implementation="eager",  # faster than SDPA at these sizes on a CPU
+        )
+    )
+
+
+def encode_marked(tokenizer: Any, texts: Sequence[MarkedText]) -> dict[str, Tensor]:
+    """input_ids, attention_mask, labels [B, L] and marked [B, L] (True on tokens inside a mark)."""
+    rows, marked_rows = [], []
+    encodings = tokenizer([item.text for item in texts], add_special_tokens=False, return_offsets_mapping=True)
+    for item, ids, offsets in zip(texts, encodings["input_ids"], encodings["offset_mapping"], strict=True):
+        inside = [any(a < end and start < b for start, end in item.marks) for a, b in offsets]
+        rows.append([tokenizer.bos_token_id, *ids, tokenizer.eos_token_id])
+        marked_rows.append([False, *inside, False])
+    length = max(len(row) for row in rows)
+    input_ids = torch.full((len(rows), length), tokenizer.pad_token_id)
+    attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
+    marked = torch.zeros((len(rows), length), dtype=torch.bool)
+    for index, (row, inside) in enumerate(zip(rows, marked_rows, strict=True)):
+        input_ids[index, : len(row)] = torch.tensor(row)
+        attention_mask[index, : len(row)] = 1
+        marked[index, : len(row)] = torch.tensor(inside)
+    labels = input_ids.masked_fill(attention_mask == 0, IGNORE_INDEX)
+    return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels, "marked": marked}
+
+
+def marked_loss(mark_weight: float) -> Callable[[nn.Module, Batch], Tensor]:
+    """Next-token loss on all tokens, plus the mean loss on marked ones once more."""
+
+    def loss_of(model: nn.Module, batch: Batch) -> Tensor:
+        losses, marked = [], []
+        for part in _by_length(batch):
+            logits = model(input_ids=part["input_ids"], attention_mask=part["attention_mask"]).logits[:, :-1].float()
+            targets = part["labels"][:, 1:]
+            known = targets != IGNORE_INDEX
+            # Flat: over [B, V, L] the same takes a fifth of the step longer.
+            losses.append(functional.cross_entropy(logits[known], targets[known], reduction="none"))
+            marked.append(part["marked"][:, 1:][known])
+        every, looked_up = torch.cat(losses), torch.cat(marked)
+        loss = every.mean()
+        if mark_weight and looked_up.any():
+            loss = loss + mark_weight * every[looked_up].mean()
+        return loss
+
+    return loss_of
+
+
+def _by_length(batch: Batch, rows: int = 32) -> Iterator[Batch]:
+    """The batch in parts of so many rows, from the shortest to the longest, each no longer than its longest text:
+    drills of 15 and of 150 tokens stand side by side, and half the work would be padding."""
+    lengths = batch["attention_mask"].sum(dim=1)
+    for chosen in lengths.argsort(stable=True).split(rows):
+        longest = int(lengths[chosen].max())
+        yield {name: values[chosen, :longest] for name, values in batch.items()}
+
+
+@torch.no_grad()
+def marked_accuracy(model: nn.Module, batch: Batch) -> float:
+    """Share of marked tokens that are the most probable next token."""
+    was_training = model.training
+    model.eval()
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
+    model.train(was_training)
+    marked = batch["marked"][:, 1:]
+    right = logits.argmax(-1)[marked] == batch["input_ids"][:, 1:][marked]
+    return float(right.float().mean()) if len(right) else 0.0
+
+
+def train_language_model(
+    config: LanguageConfig,
+    tokenizer: PreTrainedTokenizerFast,
+    texts_at: TextsAt,
+    folder: Path,
+    seed: int,
+    listener: Listener = silent,
+) -> tuple[LlamaForCausalLM, list[tuple[Phase, TrainResult, float]]]:
+    """Run the curriculum; returns the model and, a phase, its result and the held-out share of marked words right."""
+    model = new_language_model(config, tokenizer, seed)
+    words = fingerprint_of(tokenizer.get_vocab())  # weights are worth nothing with another tokenizer
+    results = []
+    for number, phase in enumerate(config.phases, 1):
+        # Held-out texts: indices from the far end of the stream, never reached by training.
+        held_out = encode_marked(tokenizer, texts_at(phase.kind, 2**40 + number, 256))
+
+        def gate(current: nn.Module, _: int, held_out: Batch = held_out, phase: Phase = phase) -> bool:
+            return phase.gate_accuracy is not None and marked_accuracy(current, held_out) >= phase.gate_accuracy
+
+        def batch_at(index: int, phase: Phase = phase) -> Batch:
+            return encode_marked(tokenizer, texts_at(phase.kind, index, phase.batch_size))
+
+        result = train(
+            model,
+            batch_at,
+            phase.loop,
+            folder / f"phase{number}-{phase.kind}",
+            name=f"language {number}/{len(config.phases)} {phase.kind}",
+            identity=[config.model_dump(exclude={"phases"}), phase.model_dump(), seed, words],
+            loss_of=marked_loss(phase.mark_weight),
+            gate=gate if phase.gate_accuracy is not None else None,
+            listener=listener,
+        )
+        results.append((phase, result, marked_accuracy(model, held_out)))
+    return model, results

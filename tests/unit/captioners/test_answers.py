@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calvin.captioners.answers import RULES, clean_answer, cleaning_note, count_cleanings
+
+CASES = [
+    ("A man walks.", "A man walks.", ""),
+    ("Dr. Smith and J. Doe leave.", "Dr. Smith and J. Doe leave.", ""),
+    ("Scenes of joy fill the town.", "Scenes of joy fill the town.", ""),
+    ("A film plays on the wall.", "A film plays on the wall.", ""),
+    ("The camera lies broken on the floor.", "The camera lies broken on the floor.", ""),
+    ("He shows the video to Ann.", "He shows the video to Ann.", ""),
+    ("He reads a sign: 'Do not enter.'", "He reads a sign: 'Do not enter.'", ""),
+    ("She whispers 5 * 3 * 2 to him.", "She whispers 5 * 3 * 2 to him.", ""),
+    ("The video shows a man walking.", "A man walking.", "openers"),
+    ("This short video clip depicts that Ann sits down.", "Ann sits down.", "openers"),
+    ("In this scene, we see Bob running.", "Bob running.", "openers"),
+    ("In the video, a dog barks.", "A dog barks.", "openers"),
+    ("We can see that the door opens.", "The door opens.", "openers"),
+    ("The image features two women.", "Two women.", "openers"),
+    ("A close-up of a hand.", "A hand.", "openers"),
+    ("The camera pans across to reveal a castle.", "A castle.", "camera"),
+    ("The camera slowly zooms in on Ann.", "Ann.", "camera"),
+    ("Ann sits. Bob stands.", "Ann sits.", "further sentences"),
+    ("Ann sits... then she stands up.", "Ann sits...", "further sentences"),
+    ('"Ann sits."', "Ann sits.", "quotes"),
+    ("“Ann sits.”", "Ann sits.", "quotes"),
+    ("**Ann** sits on `it`.", "Ann sits on it.", "markdown"),
+    ("# Scene\nAnn sits.", "Ann sits.", "markdown"),
+    ("- Ann sits.\n- Bob stands.", "Ann sits.", "lists"),
+    ("1. Ann sits.\n2. Bob stands.", "Ann sits.", "lists"),
+    ("Ann sits.\n\nBob stands.", "Ann sits.", "further lines"),
+    ("Sure! Here is the description:\n\nAnn sits.", "Ann sits.", "preambles"),
+    ("Here's a line: Ann sits.", "Ann sits.", "preambles"),
+    ("Audio description: Ann sits.", "Ann sits.", "labels"),
+    ("<12.0 seconds> Ann sits.", "Ann sits.", "times"),
+    ("<think>Hm. A man?</think>\nAnn sits.", "Ann sits.", "thoughts"),
+    ("<think>It never ends", "", "thoughts"),
+    ("I'm sorry, but I can't see any video.", "", "refusals"),
+    ("Ann sits, sits, sits, sits.", "Ann sits.", "loops"),
+    ("...", "", ""),
+    ("", "", ""),
+    ("The video shows", "The video shows", ""),
+    ("**Caption:** \"The video shows that Ann sits. She smiles.\"", "Ann sits.",
+     "markdown, labels, quotes, openers, further sentences"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "kept", "rules"), CASES)
+def test_what_is_kept_and_which_rules_are_named(said: str, kept: str, rules: str) -> None:
+    text, used = clean_answer(said)
+    assert text == kept
+    assert set(used) == set(rules.split(", ") if rules else ())
+
+
+def test_every_rule_has_a_case() -> None:
+    assert {rule for _, _, rules in CASES for rule in rules.split(", ") if rule} == set(RULES)
+
+
+_PIECES = st.sampled_from(
+    ["The video shows ", "In this scene, ", "we see ", "**", "`", '"', "“", "- ", "1. ", "Ann ", "sits", ". ", "\n",
+     "Caption: ", "<think>", "</think>", "The camera pans to ", "Dr. ", "…", "```", "(", "é", "\u2028", "\0", "'"]
+)  # fmt: skip
+
+
+@given(st.one_of(st.text(max_size=200), st.lists(_PIECES, max_size=30).map("".join)))
+def test_cleaning_ends_and_holds(said: str) -> None:
+    """What is clean stays so, is one line, and holds no word that was not said."""
+    text, used = clean_answer(said)
+    assert clean_answer(text)[0] == text
+    assert "\n" not in text
+    assert len(text) <= len(said) + 1
+    assert set(used) <= set(RULES)
+    if not used:
+        assert text in ("", " ".join(said.split()))
+
+
+def test_cleanings_are_counted() -> None:
+    counts = count_cleanings([("openers",), (), ("openers", "quotes")])
+    assert counts == {"openers": 2, "quotes": 1, "cleaned": 2}
+    counts = count_cleanings([("quotes",)], counts)
+    assert cleaning_note(counts, 4) == "Of 4 answers of the model 3 were cleaned: quotes 2, openers 2."
+    assert cleaning_note({}, 4) is None

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from calvin.core.errors import DataError, FeatureError, UsageError
+from calvin.data import FeatureStore
+from calvin.encode.features import find_media, make_features
+from calvin.model import encode_images, encoder_identity, load_vision_tower
+
+
+def image(path: Path, seed: int, size: tuple[int, int] = (40, 24)) -> np.ndarray:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rgb = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(rgb).save(path)
+    return rgb
+
+
+def test_images_of_several_sizes_each_become_one_vector(tmp_path: Path, tiny_tower: Path) -> None:
+    source = tmp_path / "images"
+    pictures = {
+        f"{i // 2:02d}/{i:03d}": image(source / f"{i // 2:02d}/{i:03d}.png", i, (40, 24 + i % 2)) for i in range(5)
+    }
+    (source / "00" / "broken.png").write_bytes(b"no image")
+    report = make_features(source, tiny_tower, tmp_path / "out.h5", kind="images")
+    assert (report.written, report.frames, report.kept) == (5, 5, 0)
+    assert report.drops.dropped == {"unreadable": 1}
+    tower, processor = load_vision_tower(tiny_tower)
+    with FeatureStore.open(tmp_path / "out.h5", expect_encoder=encoder_identity(tiny_tower)) as store:
+        assert set(store.ids) == set(pictures)
+        for name, rgb in pictures.items():
+            np.testing.assert_allclose(store.get(name), encode_images(tower, processor, rgb[None]), atol=2e-3)
+
+
+def test_films_are_sampled_and_named_by_their_path(
+    tmp_path: Path, tiny_tower: Path, make_film: Callable[..., Path]
+) -> None:
+    make_film(tmp_path / "in/a/one.mp4", (2.0, 1.0))
+    make_film(tmp_path / "in/two.mkv", (1.0,), audio=False)
+    (tmp_path / "in/three.mp4").write_bytes(b"#EXTM3U\nhttp://example.org/x.ts\n")
+    report = make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5")
+    with FeatureStore.open(tmp_path / "out.h5") as store:
+        assert {name: store.frames(name) for name in store.ids} == {"a/one": 15, "two": 5}
+        assert store.fps == 5
+    assert report.drops.dropped == {"unreadable": 1}
+
+
+def test_frame_folders_keep_their_own_rate(tmp_path: Path, tiny_tower: Path) -> None:
+    for i in range(6):
+        image(tmp_path / "in/clip_a" / f"{i:05d}.jpg", i)
+    for i in range(2):
+        image(tmp_path / "in/clip_b" / f"{i:05d}.jpg", i)
+    (tmp_path / "in/clip_a/done").touch()
+    make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="frames", fps=3)
+    with FeatureStore.open(tmp_path / "out.h5") as store:
+        assert {name: store.frames(name) for name in store.ids} == {"clip_a": 6, "clip_b": 2}
+        assert store.fps == 3
+    make_features(tmp_path / "in/clip_a", tiny_tower, tmp_path / "one.h5", kind="frames", fps=5, folder_fps=3)
+    with FeatureStore.open(tmp_path / "one.h5") as store:
+        assert {name: store.frames(name) for name in store.ids} == {"clip_a": 10}
+
+
+def test_an_interrupted_run_goes_on(tmp_path: Path, tiny_tower: Path) -> None:
+    for i in range(4):
+        image(tmp_path / "in" / f"{i}.png", i, (40, 24 + i))
+    seen: list[str] = []
+
+    def stop_at_two(event) -> None:
+        seen.append(event.detail)
+        if event.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="images", listener=stop_at_two)
+    assert not (tmp_path / "out.h5").exists()
+    report = make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="images")
+    assert (report.kept, report.frames, report.written) == (2, 2, 4)
+
+
+def test_nothing_usable_writes_nothing(tmp_path: Path, tiny_tower: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(DataError, match="no films in"):
+        make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5")
+    (tmp_path / "in/bad.mp4").write_bytes(b"nothing")
+    with pytest.raises(DataError, match="Not one of the 1 films"):
+        make_features(tmp_path / "in", tiny_tower, tmp_path / "out.safetensors")
+    assert not (tmp_path / "out.safetensors").exists()
+    with pytest.raises(DataError, match="is not there"):
+        make_features(tmp_path / "absent", tiny_tower, tmp_path / "out.h5")
+    with pytest.raises(UsageError, match="not of sounds"):
+        make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="sounds")  # type: ignore[arg-type]
+    with pytest.raises(FeatureError, match=r"\.h5 or \.safetensors"):
+        make_features(tmp_path / "in", tiny_tower, tmp_path / "out.npy")
+
+
+def test_two_files_of_one_id_are_refused(tmp_path: Path) -> None:
+    image(tmp_path / "a.jpg", 0)
+    image(tmp_path / "a.png", 0)
+    with pytest.raises(DataError, match="would share the id 'a'"):
+        find_media(tmp_path, "images")
+    assert [item.media_id for item in find_media(tmp_path / "a.png", "images")] == ["a"]

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calvin.data import read_mad_csv, read_webvid
+from calvin.lab.material import PuppetMaterial
+from calvin.puppets.marks import action_of, names_in, score_caption
+from calvin.puppets.truth import SceneTruth, read_told
+from calvin.puppets.world import WorldSizes, write_world
+from calvin.training.recipes import MICRO
+
+SIZES = WorldSizes(films=2, scenes=8, clips=30, images=0, conversations=0, tv_clips=0, picture=(32, 16))
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> PuppetMaterial:
+    folder = tmp_path_factory.mktemp("material")
+    write_world(folder / "train", 0, SIZES, "train", workers=1)
+    return PuppetMaterial(MICRO.world, folder)
+
+
+def truths(folder: Path) -> dict[str, list[SceneTruth]]:
+    found: dict[str, list[SceneTruth]] = {}
+    for media, _, truth in read_told(folder / "truth.jsonl"):
+        found.setdefault(media, []).append(truth)
+    return found
+
+
+def test_clips_told_anew_say_what_happens_or_what_is_to_be_seen(material: PuppetMaterial) -> None:
+    vary = material.vary("webvid_clips")
+    assert vary is not None
+    folder = material.folder / "train" / "webvid"
+    known, by_details, wordings = truths(folder), 0, set()
+    for sample in read_webvid(folder / "webvid.csv").samples:
+        (truth,) = known[sample.media_id]
+        for epoch in range(6):
+            told = vary(sample, epoch)
+            assert told == vary(sample, epoch)
+            assert not names_in(told.caption, truth.present)
+            wordings.add(told.caption)
+            if told.question is None:
+                assert action_of(told.caption) == truth.action
+                continue
+            by_details += 1
+            assert truth.place in told.caption
+            assert truth.prop is None or f"he {truth.prop}," in told.caption
+            assert all(f"in a{'n' * (look[0] in 'aeiou')} {look}" in told.caption for look in coats(truth))
+    assert 0.2 < by_details / 180 < 0.6
+    assert len(wordings) > 100
+
+
+def coats(truth: SceneTruth) -> list[str]:
+    return [f"{truth.looks[name].coat} {truth.looks[name].garment}" for name in truth.present]
+
+
+def test_scenes_of_films_are_told_with_names_or_as_clips_without(material: PuppetMaterial) -> None:
+    folder = material.folder / "train" / "mad"
+    named, nameless = material.vary("mad"), material.vary("mad_clips")
+    assert named is not None
+    assert nameless is not None
+    known = truths(folder)
+    for sample in read_mad_csv(folder / "mad.csv").samples:
+        assert sample.span is not None
+        span = sample.span
+        truth = max(known[sample.media_id], key=lambda scene: scene.span.overlap_ms(span))
+        if not truth.span.overlap_ms(span):
+            continue  # credits
+        told = named(sample, 1)
+        assert score_caption(told.caption, truth, ())["action"]
+        assert len(told.entities) == len(truth.present)
+        assert action_of(nameless(sample, 1).caption) in (truth.action, None)
+
+
+def test_what_is_not_told_anew_stays_as_it_is(material: PuppetMaterial) -> None:
+    assert material.vary("webvid") is None
+    assert material.vary("cc") is None

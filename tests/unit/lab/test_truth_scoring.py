@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from calvin.captioners.base import CaptionAnswer, CaptionRequest
+from calvin.core.errors import DataError
+from calvin.core.time import Span
+from calvin.core.types import Scene
+from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, Condition, TruthScene, evaluate_truth, truth_table
+
+
+class Echo:
+    """Says what it was given: the number in the frames, the last line of context, the entities."""
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        return [
+            CaptionAnswer(
+                f"{int(request.scene.image_embeds[0, 0])} {'|'.join(request.prompt.context)} "
+                f"{'+'.join(request.prompt.entities)}",
+                0.0,
+            )
+            for request in requests
+        ]
+
+
+def make_items(count: int) -> list[TruthScene]:
+    return [
+        TruthScene(
+            Scene(str(i), "film", Span(0, 1000), image_embeds=np.full((2, 3), i, dtype=np.float32)),
+            truth=i,
+            previous=tuple(f"c{j}" for j in range(i)),
+            entities=(f"e{i}",),
+        )
+        for i in range(count)
+    ]
+
+
+def score(caption: str, truth: int) -> dict[str, float | None]:
+    number, context, entities = caption.split(" ")
+    return {
+        "seen": float(int(number) == truth),
+        "lines": float(len(context.split("|"))) if context else None,
+        "named": float(entities == f"e{truth}"),
+    }
+
+
+def test_each_condition_gives_what_it_says() -> None:
+    rows = {row.condition: row for row in evaluate_truth(Echo(), make_items(8), score, batch=3)}  # type: ignore[arg-type]
+    assert list(rows) == [condition.name for condition in CONDITIONS]
+    assert rows["none"].means == {"seen": 1.0, "named": 0.0}
+    assert rows["3 scenes"].means["lines"] == pytest.approx((1 + 2 + 3 * 5) / 7)
+    assert rows["3 scenes"].counts["lines"] == 7
+    assert rows["5 scenes"].captions[7].split(" ")[1] == "c2|c3|c4|c5|c6"
+    assert rows["entities"].means == {"seen": 1.0, "named": 1.0}
+    assert rows["3 scenes, other frames"].means["seen"] == 0.0
+    assert "| none | 100.0 |" in truth_table(list(rows.values()))
+
+
+def test_one_scene_has_no_other_frames() -> None:
+    with pytest.raises(DataError, match="two"):
+        evaluate_truth(Echo(), make_items(1), score)  # type: ignore[arg-type]
+
+
+def test_controls_change_the_frames_and_nothing_else() -> None:
+    frames = np.arange(8, dtype=np.float32)[:, None]
+    items = [
+        TruthScene(Scene(str(i), "film", Span(0, 1000), image_embeds=frames + 10 * i), i, ("before",), ("Ann",))
+        for i in range(4)
+    ]
+    seen = {control.frames: control.request(items, 1).scene.image_embeds for control in (Condition("own"), *CONTROLS)}
+    assert np.array_equal(seen["own"], frames + 10)
+    assert np.array_equal(seen["other"], frames + 30)
+    assert np.array_equal(seen["middle"], np.full((8, 1), 14))
+    assert sorted(seen["shuffled"].ravel()) == sorted((frames + 10).ravel())
+    assert not np.array_equal(seen["shuffled"], frames + 10)

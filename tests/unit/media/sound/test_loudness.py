@@ -1,0 +1,58 @@
+"""Levels against BS.1770's own reference signals, and true peaks against a signal whose peak is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calvin.media.sound.loudness import MARGIN, levelled, loudness_lufs, trimmed, true_peaks
+
+
+def sine(hertz: float, seconds: float, rate: int = 48_000, level: float = 1.0, phase: float = 0.0) -> np.ndarray:
+    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate + phase)).astype(np.float32)
+
+
+def test_loudness_of_the_reference_tone() -> None:
+    # BS.1770: a full-scale sine of 997 Hz in one channel reads -3.01 LKFS.
+    assert loudness_lufs(sine(997, 3), 48_000) == pytest.approx(-3.01, abs=0.1)
+    assert loudness_lufs(np.zeros(48_000, np.float32), 48_000) == -np.inf
+    assert loudness_lufs(sine(997, 0.05), 48_000) == pytest.approx(-3.01, abs=0.3)
+
+
+@pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
+@pytest.mark.parametrize("seconds", [0.2, 2.5])
+def test_levelled(rate: int, seconds: float) -> None:
+    sound = sine(500, seconds, rate, 0.03)
+    assert loudness_lufs(levelled(sound, rate, -23), rate) == pytest.approx(-23, abs=0.1)
+
+
+def test_a_level_that_would_clip_is_not_reached() -> None:
+    clicks = np.zeros(48_000, np.float32)
+    clicks[::4000] = 0.5
+    assert true_peaks(levelled(clicks, 48_000, -10)[:, None]).max() <= 10 ** (-1 / 20) + 1e-6
+    assert not levelled(np.zeros(9000, np.float32), 48_000, -23).any()
+
+
+def test_peaks_between_samples() -> None:
+    # A quarter of the rate, sampled at 45 degrees: every sample reads 0.707 of the peak.
+    tone = sine(12_000, 0.1, phase=np.pi / 4)
+    assert np.abs(tone).max() == pytest.approx(0.7071, abs=1e-3)
+    assert true_peaks(tone[:, None])[100:-100].max() == pytest.approx(1.0, abs=0.01)
+    stereo = np.stack([np.zeros_like(tone), tone], axis=1)
+    assert true_peaks(stereo).max() == pytest.approx(true_peaks(tone[:, None]).max())
+
+
+@given(st.integers(0, 2**31), st.integers(1, 300))
+def test_peaks_are_at_least_those_of_the_samples_and_local(seed: int, length: int) -> None:
+    sound = np.random.default_rng(seed).normal(0, 1, (length + 2 * MARGIN, 2)).astype(np.float32)
+    peaks = true_peaks(sound)
+    assert (peaks >= np.abs(sound).max(axis=1)).all()
+    np.testing.assert_allclose(true_peaks(sound[:-MARGIN])[: len(sound) - 2 * MARGIN], peaks[: -2 * MARGIN], atol=1e-5)
+
+
+def test_trimmed() -> None:
+    sound = np.concatenate([np.zeros(9000), sine(300, 0.5, 16_000), np.zeros(20_000)]).astype(np.float32)
+    assert len(trimmed(sound, 16_000)) == pytest.approx(8000 + 2 * 480, abs=40)
+    assert len(trimmed(np.zeros(100, np.float32), 16_000)) == 100

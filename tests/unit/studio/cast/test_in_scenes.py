@@ -1,0 +1,107 @@
+"""A cast brought to a film: pictures read before a project is touched, what is told, and where somebody is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from typing import cast as typed
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from calvin.captioners.base import CaptionAnswer, CaptionRequest, FeatureCaptioner
+from calvin.core.errors import MediaError
+from calvin.core.time import Span
+from calvin.core.types import Character
+from calvin.studio.cast.characters import Cast, Told
+from calvin.studio.cast.in_scenes import bring_cast, read_pictures, seen_alone
+from calvin.studio.describe.film_in_hand import FilmInHand
+
+LOOKS = np.random.default_rng(3).normal(size=(3, 64))
+
+
+class Describer:
+    """Captions nothing; knows nothing of pictures."""
+
+    info = SimpleNamespace(name="describer")
+    needs: frozenset[Any] = frozenset()
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        raise NotImplementedError
+
+
+class Encoder(Describer):
+    """A picture's vector: red, green and blue, each a direction of its own."""
+
+    encoder = None
+    max_frames = 4
+    encoded = 0
+
+    def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
+        self.encoded += len(rgb)
+        return rgb.mean(axis=(1, 2)) / 255 @ LOOKS
+
+    def notice(self, image_embeds: np.ndarray) -> None:
+        return None
+
+
+def picture(path: Path, colour: tuple[int, int, int]) -> Path:
+    Image.new("RGB", (40, 30), colour).save(path)
+    return path
+
+
+def test_a_picture_that_cannot_be_read_is_told_without_a_project(tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    good = picture(tmp_path / "good.png", (255, 0, 0))
+    cast = Cast((Character("Ann"),), {"Ann": (good, tmp_path / "bad.jpg")})
+    for captioner in (Encoder(), Describer()):
+        with pytest.raises(MediaError, match=r"bad\.jpg"):
+            read_pictures(cast, typed(FeatureCaptioner, captioner))
+
+
+def test_pictures_that_were_read_are_not_read_again(tmp_path: Path) -> None:
+    path = picture(tmp_path / "ann.png", (255, 0, 0))
+    cast, encoder = Cast((Character("Ann"),), {"Ann": (path, path)}), Encoder()
+    portraits = read_pictures(cast, typed(FeatureCaptioner, encoder))
+    assert portraits["Ann"].shape == (2, 64)
+    assert read_pictures(cast, typed(FeatureCaptioner, Describer())) == {}
+    path.unlink()
+    bring_cast(hand_of(tmp_path), cast, typed(FeatureCaptioner, encoder), portraits)
+    assert encoder.encoded == 2
+
+
+def hand_of(folder: Path) -> FilmInHand:
+    """A film of 60 scenes in which red and green people are seen, each scene in a place of its own."""
+    rng = np.random.default_rng(0)
+    seen = (rng.random((60, 2)) < 0.4) @ LOOKS[:2] + rng.normal(size=(60, 64))
+    vectors = np.repeat(seen, 5, axis=0) + 0.5 * rng.normal(size=(300, 64))
+    plans = [SimpleNamespace(id=i, visual=Span(1000 * i, 1000 * (i + 1))) for i in range(60)]
+    store = SimpleNamespace(folder=folder, plans=plans, cues=[], dialogue=[], put=lambda *_: None)
+    film = SimpleNamespace(sha256="film", title="Film")
+    features = SimpleNamespace(get=lambda _: vectors.astype(np.float32), fps=5.0)
+    return typed(FilmInHand, SimpleNamespace(store=store, film=film, features=features, notes=[], present={}))
+
+
+def test_those_whose_pictures_are_like_nobody_are_told_and_named_all_the_same(tmp_path: Path) -> None:
+    colours = {"Ann": (255, 0, 0), "Bob": (0, 255, 0), "Cy": (0, 0, 255)}
+    pictures = {name: (picture(tmp_path / f"{name}.png", colour),) for name, colour in colours.items()}
+    cast = Cast((*map(Character, colours), Character("Di")), pictures)
+    hand = hand_of(tmp_path)
+    bring_cast(hand, cast, typed(FeatureCaptioner, Encoder()))
+    assert len(hand.notes) == 2
+    assert "looks much like the pictures of Cy:" in hand.notes[0]
+    assert "sure enough that Di is there" in hand.notes[1]
+    assert any("Cy" in names for names in hand.present.values())
+
+
+def test_alone_is_who_is_alone_by_all_that_is_told() -> None:
+    first, second, third = Span(0, 10), Span(10, 20), Span(20, 30)
+    told = [
+        Told(first, ("Ann", "Bob")), Told(first, absent=("Bob",)),
+        Told(second, ("Ann",)), Told(Span(10, 12), ("Bob",)),
+        Told(third, ("Bob",)), Told(third, absent=("Bob",)),
+    ]  # fmt: skip
+    assert seen_alone(told) == {"Ann": [first]}

@@ -1,0 +1,97 @@
+"""Each rule on a cue that breaks it and on one that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from calvin.core.errors import UsageError
+from calvin.core.time import Span
+from calvin.core.types import Author, Character, Cue, Script, Status
+from calvin.studio.script.lint_rules import RULES, Level, LintSettings, lint
+
+TALK = [Span(10_000, 12_000), Span(13_000, 14_000)]
+GOOD = Cue("1", Span(2000, 5000), "Mara, in a red coat, opens the gate.", Span(2000, 6000), 3000)
+
+
+def found(cue: Cue, **script: object) -> list[tuple[str, Level]]:
+    whole = Script("F", (cue,), duration_ms=60_000, **script)  # type: ignore[arg-type]
+    return [(finding.rule, finding.level) for finding in lint(whole, TALK)]
+
+
+def test_a_good_cue_is_left_alone() -> None:
+    assert found(GOOD) == []
+
+
+BAD = {
+    "over-dialogue": replace(GOOD, span=Span(8000, 10_500), text="Mara waves."),
+    "too-long": replace(GOOD, span=Span(8000, 9600)),
+    "beyond-film": replace(GOOD, span=Span(59_000, 62_000), event_ms=59_000, text="She goes."),
+    "blank": replace(GOOD, text=" . "),
+    "guard": replace(GOOD, span=Span(8000, 9900), event_ms=8000, text="Mara waves."),
+    "short-gap": replace(GOOD, span=Span(12_020, 12_700), event_ms=12_100, text="She nods."),
+    "late": replace(GOOD, event_ms=500),
+    "fast": replace(GOOD, span=Span(2000, 3500)),
+    "needless-pause": replace(GOOD, extended=True),
+    "unfinished": replace(GOOD, text="Mara, in a red coat, opens the"),
+    "tense": replace(GOOD, text="Mara was at the gate."),
+    "passive": replace(GOOD, text="The gate is opened by Mara."),
+    "person": replace(GOOD, text="Mara looks at us."),
+    "camera": replace(GOOD, text="We see Mara at the gate."),
+    "inference": replace(GOOD, text="Mara is furious."),
+}
+
+
+@pytest.mark.parametrize("rule", BAD)
+def test_a_bad_cue_breaks_its_rule(rule: str) -> None:
+    broken = dict(found(BAD[rule]))
+    assert broken.pop(rule) is RULES[rule].level
+    allowed = {"over-dialogue": {"late", "too-long"}, "too-long": {"late"}, "guard": set()}
+    allowed |= {"person": {"camera"}, "camera": {"person"}, "beyond-film": {"late"}, "blank": {"unfinished"}}
+    assert set(broken) <= allowed.get(rule, set())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["A sign reads “We were here.”", "She needs her hat.", "The red-haired man sits.", "A framed picture falls."],
+)
+def test_words_that_only_look_bad(text: str) -> None:
+    assert found(replace(GOOD, text=text)) == []
+
+
+def test_cues_that_overlap_or_say_the_same() -> None:
+    second = replace(GOOD, id="2", span=Span(4000, 8000), event_ms=4000, text="In a red coat, opens the gate.")
+    findings = lint(Script("F", (GOOD, second)), TALK)
+    assert [(f.rule, f.cue.id) for f in findings] == [("too-long", "1"), ("overlap", "2"), ("repeated", "2")]
+    assert "before cue-1 ends" in str(findings[1])
+
+
+def test_names_once_they_are_known_and_with_the_look_at_first() -> None:
+    mara = Character("Mara", look="a red coat", known_from_ms=20_000)
+    later = replace(GOOD, id="2", span=Span(20_000, 22_000), event_ms=20_000, text="Mara leaves.")
+    script = Script("F", (replace(GOOD, text="Mara opens the gate."), later), characters=(mara, Character("Ben")))
+    assert [(f.rule, f.cue.id) for f in lint(script)] == [("name-early", "1"), ("name-look", "1")]
+    assert lint(replace(script, cues=(replace(GOOD, span=Span(20_000, 23_000), event_ms=20_000),))) == []
+
+
+def test_what_a_person_approved_over_dialogue_only_warns() -> None:
+    meant = replace(BAD["over-dialogue"], author=Author.HUMAN, status=Status.APPROVED)
+    assert dict(found(meant))["over-dialogue"] is Level.WARNING
+
+
+def test_words_are_judged_in_english_only() -> None:
+    assert found(replace(GOOD, text="We was furious."), language="de") == []
+
+
+def test_rules_can_be_left_out_and_unknown_ones_are_named() -> None:
+    script = Script("F", (BAD["fast"],), duration_ms=60_000)
+    assert lint(script, ignore=["fast"]) == []
+    with pytest.raises(UsageError, match="There is no rule 'fats': choose from over-dialogue"):
+        lint(script, ignore=["fats"])
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    near = replace(GOOD, span=Span(2000, 9800), event_ms=3000)
+    assert [f.rule for f in lint(Script("F", (near,)), TALK)] == ["guard"]
+    assert lint(Script("F", (near,)), TALK, LintSettings(guard_ms=100)) == []

@@ -1,0 +1,320 @@
+"""One contract for every writer, read back by other programs where there are any."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pysubs2
+import pytest
+import ttconv.imsc.reader
+import ttconv.model
+import ttconv.vtt.reader
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from calvin.core.errors import UsageError
+from calvin.core.text_tables import guarded, unguarded
+from calvin.core.time import Span
+from calvin.core.types import Character, Cue, Script, Status
+from calvin.studio.project.records import Choice, Decision
+from calvin.studio.script.script_reader import read_script
+from calvin.studio.script.writers import WRITERS, Provenance, Writer, find_writers
+from calvin.studio.script.writers.base import last_ms, printable
+from calvin.studio.script.writers.dapt import DAPTM, TTM, TTP, XML
+from calvin.studio.script.writers.srt import plain
+
+TEXTS = st.text(max_size=60) | st.sampled_from(
+    [
+        "a --> b",
+        "<i>x</i> & y",
+        "1\n00:00:01,000 --> 00:00:02,000\nz",
+        "WEBVTT",
+        "{\\an8}top",
+        "NOTE x",
+        "\u2028",
+        "&lt;",
+    ]
+)
+SPANS = st.tuples(st.integers(0, 359_970_000), st.integers(0, 20_000)).map(lambda t: Span(t[0], t[0] + t[1]))
+
+
+SPAN = Span(1500, 4250)
+
+
+NODE_MODULES = Path(__file__).parents[3] / ".ci/node/node_modules"
+
+
+def cue(text: str, span: Span = SPAN, number: int = 1) -> Cue:
+    return Cue(str(number), span, text, Span(0, span.end_ms), span.start_ms)
+
+
+@pytest.fixture(params=list(WRITERS))
+def writer(request: pytest.FixtureRequest) -> Writer:
+    return WRITERS[request.param]
+
+
+def test_a_writer_writes_all_cues_in_time_order(writer: Writer, tmp_path: Path) -> None:
+    script = Script("Film", (cue("Second one.", Span(9000, 9900)), cue("First one.")))
+    text = writer.write(script, tmp_path / f"new/film{writer.suffix}").read_text(encoding="utf-8")
+    assert 0 < text.index("First one.") < text.index("Second one.")
+    assert re.search(r"00:00:01[.,]500", text)
+    assert text.endswith("\n")
+    assert "\r" not in text
+
+
+def test_a_writer_takes_an_empty_script(writer: Writer, tmp_path: Path) -> None:
+    path = writer.write(Script("Film", ()), tmp_path / f"film{writer.suffix}")
+    assert path.exists()
+
+
+def test_a_writer_replaces_the_old_file_whole_or_keeps_it(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / f"film{writer.suffix}"
+    path.write_text("old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        writer.write(Script("Film", (cue("x"),)), path)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == "old"
+
+
+@settings(deadline=None, max_examples=60)
+@given(cues=st.lists(st.tuples(TEXTS, SPANS), max_size=5), language=TEXTS)
+def test_wild_text_stays_inside_its_cue(cues: list[tuple[str, Span]], language: str) -> None:
+    script = Script("Film", tuple(cue(text, span, i) for i, (text, span) in enumerate(cues)), language)
+    wanted = sum(bool("".join(c if c.isprintable() else " " for c in text).strip()) for text, _ in cues)
+    for writer in WRITERS.values():
+        text = writer.render(script, Provenance())
+        if writer.name in ("vtt", "srt"):
+            assert text.count("-->") == wanted
+            assert len(text.strip().split("\n\n")) == (wanted + 2 if writer.name == "vtt" else max(wanted, 1))
+        else:
+            assert len(ALONE[writer.name](text)) == (len(cues) if writer.name == "json" else wanted)
+
+
+# Each format read by somebody else's program, or by nothing but the standard library: start, end and text.
+
+
+def vtt_alone(text: str) -> list[tuple[int, int, str]]:
+    document = ttconv.vtt.reader.to_model(io.StringIO(text))
+    return [
+        (round((p.get_begin() or 0) * 1000), round(p.get_end() * 1000), plain_text(p)) for p in paragraphs(document)
+    ]
+
+
+def dapt_alone(text: str) -> list[tuple[int, int, str]]:
+    document = ttconv.imsc.reader.to_model(ElementTree.ElementTree(ElementTree.fromstring(text)))
+    divs = [] if document.get_body() is None else list(document.get_body())
+    return [(ms(div.get_begin()), ms(div.get_end()), plain_text(div)) for div in divs]
+
+
+def ms(time: Fraction | None) -> int:
+    exact = Fraction(time or 0) * 1000  # ttconv gives None for a begin of 0
+    assert exact.denominator == 1, "a time is not whole milliseconds"
+    return int(exact)
+
+
+def paragraphs(document: ttconv.model.ContentDocument) -> list[ttconv.model.P]:
+    return [element for element in document.get_body().dfs_iterator() if isinstance(element, ttconv.model.P)]
+
+
+def plain_text(element: ttconv.model.ContentElement) -> str:
+    return "".join(e.get_text() for e in element.dfs_iterator() if isinstance(e, ttconv.model.Text))
+
+
+def srt_alone(text: str) -> list[tuple[int, int, str]]:
+    return [(e.start, e.end, e.plaintext) for e in pysubs2.SSAFile.from_string(text, format_="srt")]
+
+
+def csv_alone(text: str) -> list[tuple[int, int, str]]:
+    rows = list(csv.DictReader(io.StringIO(text)))
+    return [(clock(row["in"]), clock(row["out"]), row["text"]) for row in rows]
+
+
+def json_alone(text: str) -> list[tuple[int, int, str]]:
+    return [(c["start_ms"], c["end_ms"], c["text"]) for c in json.loads(text)["cues"]]
+
+
+def txt_alone(text: str) -> list[tuple[int, int, str]]:
+    rows = [line.split("\t", 1) for line in text.splitlines() if line]
+    return [(clock(times.split(" - ")[0]), clock(times.split(" - ")[1]), said) for times, said in rows]
+
+
+def clock(text: str) -> int:
+    hours, minutes, seconds = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * 60_000 + int(Fraction(seconds) * 1000)
+
+
+ALONE: dict[str, Callable[[str], list[tuple[int, int, str]]]] = {
+    "vtt": vtt_alone,
+    "srt": srt_alone,
+    "dapt": dapt_alone,
+    "csv": csv_alone,
+    "json": json_alone,
+    "txt": txt_alone,
+}
+
+
+def test_every_format_has_another_reader() -> None:
+    assert set(ALONE) == set(WRITERS)
+
+
+@settings(deadline=None, max_examples=30)
+@given(spans=st.lists(SPANS.filter(lambda span: span.duration_ms > 0), min_size=1, max_size=6))
+def test_another_program_reads_the_same(spans: list[Span]) -> None:
+    texts = ["Mara, in a red coat, waves.", "Ben & Ada — “hé!”", '5 > 3, "so", he says.']
+    script = Script("Film", tuple(cue(texts[i % 3], span, i) for i, span in enumerate(spans)))
+    for name, read in ALONE.items():
+        wanted = [(c.span.start_ms, c.span.end_ms, plain(c.text) if name == "srt" else c.text) for c in script.cues]
+        assert read(WRITERS[name].render(script, Provenance())) == wanted, name
+
+
+@settings(deadline=None, max_examples=60)
+@given(cues=st.lists(st.tuples(TEXTS, SPANS), min_size=1, max_size=5))
+def test_calvin_reads_back_what_it_wrote(cues: list[tuple[str, Span]]) -> None:
+    script = Script("Film", tuple(cue(text, span, i) for i, (text, span) in enumerate(cues)))
+    said = [(c, printable(c.text)) for c in script.cues if printable(c.text)]
+    assume(said)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("vtt", "srt", "dapt", "csv", "json"):
+            path = WRITERS[name].write(script, Path(folder) / f"x{WRITERS[name].suffix}")
+            lines = [line for line in read_script(path) if line.text]
+            # Formats that know no instant give one a millisecond.
+            end = {"csv": lambda c: c.span.end_ms, "json": lambda c: c.span.end_ms}.get(name, last_ms)
+            assert sorted((line.span.start_ms, line.span.end_ms, line.text) for line in lines) == sorted(
+                (c.span.start_ms, end(c), plain(text) if name == "srt" else text) for c, text in said
+            ), name
+            if name != "srt":
+                assert sorted(line.cue_id or "" for line in lines) == sorted(c.id for c, _ in said), name
+
+
+@settings(deadline=None, max_examples=5)
+@example(cues=[("0", Span(0, 1)), ("0", Span(0, 2))])
+@given(cues=st.lists(st.tuples(TEXTS, SPANS.filter(lambda span: span.duration_ms > 0)), max_size=20))
+def test_vtt_is_valid_for_the_w3cs_parser(cues: list[tuple[str, Span]]) -> None:
+    node = shutil.which("node")
+    if node is None or not (NODE_MODULES / "webvtt-parser").is_dir():
+        pytest.skip("no node with webvtt-parser in .ci/node")
+    script = Script("Film", tuple(cue(text, span, i) for i, (text, span) in enumerate(cues)))
+    code = (
+        "const {WebVTTParser} = require('webvtt-parser');"
+        "const read = new WebVTTParser().parse(require('fs').readFileSync(0, 'utf8'), 'metadata');"
+        "console.log(JSON.stringify([read.errors, read.cues.map(c =>"
+        " [c.id, Math.round(c.startTime * 1000), Math.round(c.endTime * 1000), c.text])]))"
+    )
+    run = subprocess.run(
+        [node, "-e", code],
+        input=WRITERS["vtt"].render(script, Provenance()),
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "NODE_PATH": str(NODE_MODULES)},
+    )
+    errors, read = json.loads(run.stdout)
+    assert errors == []
+    # Its own decoding of character references leaves their semicolon, so they are decoded here.
+    # The standard's cue order has the longer of two that begin together first.
+    ordered = sorted(script.cues, key=lambda c: (c.span.start_ms, -c.span.end_ms))
+    assert [[*times, html.unescape(text)] for *times, text in read] == [
+        [f"cue-{c.id}", c.span.start_ms, c.span.end_ms, printable(c.text)] for c in ordered if printable(c.text)
+    ]
+
+
+def test_vtt_escapes_markup_and_arrows() -> None:
+    text = WRITERS["vtt"].render(Script("F", (cue("a --> <b> & c"),)), Provenance())
+    assert "a --&gt; &lt;b&gt; &amp; c" in text
+    assert text.startswith("WEBVTT\n\n")
+
+
+def test_a_cue_without_length_still_lasts() -> None:
+    assert "00:00:01.000 --> 00:00:01.001" in WRITERS["vtt"].render(
+        Script("F", (cue("x", Span(1000, 1000)),)), Provenance()
+    )
+
+
+def test_json_tells_where_the_script_comes_from() -> None:
+    provenance = Provenance({"sha256": "ab"}, {"name": "calvin-micro", "card": "Puppets."}, ("One note.",))
+    document = json.loads(WRITERS["json"].render(Script("F", (cue("x"),), duration_ms=9000), provenance))
+    assert document["film"] == {"sha256": "ab"}
+    assert document["model"]["card"] == "Puppets."
+    assert document["notes"] == ["One note."]
+    assert document["duration_ms"] == 9000
+    assert document["cues"][0] == {
+        **{"id": "1", "start": "00:00:01.500", "end": "00:00:04.250", "start_ms": 1500, "end_ms": 4250},
+        **{"visual_start_ms": 0, "visual_end_ms": 4250, "event_ms": 1500, "text": "x"},
+        **{"author": "model", "status": "draft", "extended": False},
+    }
+
+
+def test_json_tells_each_decision_with_its_reason() -> None:
+    decision = Decision(Choice.EXTENDED, "It takes 6.0 s.", Span(1000, 3000), "1")
+    document = json.loads(WRITERS["json"].render(Script("F", ()), Provenance(decisions=(decision,))))
+    assert document["decisions"] == [
+        {"cue": "1", "start_ms": 1000, "end_ms": 3000, "choice": "extended", "reason": "It takes 6.0 s."}
+    ]
+
+
+def test_dapt_carries_what_the_standard_requires() -> None:
+    mara = Character("Mara", aliases=("Mrs Vale",))
+    script = Script(
+        "F & G", (cue("Mrs Vale waves."), cue("Rain.", Span(9000, 9000), 2)), "en-GB", (Character("B"), mara)
+    )
+    root = ElementTree.fromstring(WRITERS["dapt"].render(script, Provenance()))
+    assert root.get(f"{{{TTP}}}contentProfiles") == "http://www.w3.org/ns/ttml/profile/dapt1.0/content"
+    assert root.get(f"{{{XML}}}lang") == "en-GB"
+    assert root.get(f"{{{DAPTM}}}scriptRepresents") == "visual.nonText"
+    assert root.get(f"{{{DAPTM}}}scriptType") == "preRecording"
+    agents = {agent.get(f"{{{XML}}}id"): agent for agent in root.iter(f"{{{TTM}}}agent")}
+    assert [agent.get("type") for agent in agents.values()] == ["character", "character"]
+    first, second = root.iter("{http://www.w3.org/ns/ttml}div")
+    assert agents[first.get(f"{{{TTM}}}agent")][0].text == "Mara"
+    assert agents["character-2"][0].get("type") == "alias"
+    assert second.get(f"{{{TTM}}}agent") is None
+    assert (first.get("begin"), first.get("end")) == ("00:00:01.500", "00:00:04.250")
+    assert second.get("end") == "00:00:09.001"
+    assert [div.get(f"{{{DAPTM}}}represents") for div in (first, second)] == ["visual.nonText"] * 2
+    assert len({div.get(f"{{{XML}}}id") for div in (first, second)}) == 2
+
+
+def test_csv_has_its_columns_and_no_formula() -> None:
+    script = Script(
+        "F",
+        (
+            Cue("7", SPAN, '=HYPERLINK("x")', SPAN, 0, status=Status.APPROVED, extended=True),
+            cue("Mara, and “Ben”.", Span(9000, 9900), 8),
+        ),
+        characters=(Character("Ben"), Character("Mara"), Character("Ma")),
+    )
+    rows = list(csv.reader(io.StringIO(WRITERS["csv"].render(script, Provenance(rooms={"7": 2750})))))
+    assert rows == [
+        ["id", "in", "out", "character", "text", "words", "gap", "status"],
+        ["cue-7", "00:00:01.500", "00:00:04.250", "", '\'=HYPERLINK("x")', "1", "2.750", "approved, extended"],
+        ["cue-8", "00:00:09.000", "00:00:09.900", "Ben; Mara", "Mara, and “Ben”.", "3", "", "draft"],
+    ]
+
+
+@given(st.text())
+def test_the_guard_of_a_cell_can_be_taken_off(text: str) -> None:
+    assert unguarded(guarded(text)) == text
+    assert not guarded(text).startswith(("=", "+", "-", "@"))
+
+
+def test_formats_are_found_by_name() -> None:
+    assert [w.name for w in find_writers(["SRT", " .vtt ", "srt"])] == ["srt", "vtt"]
+    with pytest.raises(UsageError, match="There is no format 'docx': choose from vtt, srt, dapt, csv, json, txt"):
+        find_writers(["vtt", "docx"])
+    with pytest.raises(UsageError, match="No format was named"):
+        find_writers([""])

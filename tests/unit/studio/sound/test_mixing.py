@@ -1,0 +1,285 @@
+"""From a voiced project to a film that plays: order, flags, content, pauses, and trouble."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from av.stream import Disposition
+
+from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
+from calvin.core.files import file_sha256
+from calvin.core.time import Span
+from calvin.core.types import Cue, Status
+from calvin.media import read_subtitles
+from calvin.media.sound.ducking import MixSettings
+from calvin.media.sound.mux import essence
+from calvin.media.sound.programme import Pause, programme_blocks
+from calvin.media.voice import ToneVoice
+from calvin.studio.project.records import FilmRow, Line
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.sound import mixing as module
+from calvin.studio.sound.mixing import mix_project, place_voices
+from calvin.studio.sound.spoken import SpokenCue, VoiceSettings, voice_project
+
+CUES = ((500, 3000, "Mara opens the door."), (5000, 7000, "She looks down the street and waits for him there."))
+
+
+@pytest.fixture
+def project(tmp_path: Path, make_film: Callable[..., Path]) -> Callable[..., Path]:
+    """project(name, **options of make_film): a voiced project of a film of 9 seconds with a line from 7.3 s."""
+
+    def make(name: str = "film.mp4", source: Path | None = None, voiced: bool = True, **options: Any) -> Path:
+        path = source or make_film(tmp_path / name, **options)
+        folder = tmp_path / "p"
+        with ProjectStore(folder) as store:
+            store.bind_film(FilmRow("Film", str(path), file_sha256(path), 9000, {}))
+            store.set_dialogue([Line(Span(7300, 8500), "Go away!")])
+            for start, end, text in CUES:
+                store.add_cue(Cue("", Span(start, end), text, Span(start, end), start))
+        if voiced:
+            voice_project(folder, ToneVoice(), VoiceSettings(rate=300))
+        return folder
+
+    return make
+
+
+def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
+    with av.open(str(path)) as container:
+        stream = getattr(container.streams, kind)[0]
+        codec = stream.codec_context.name
+        return [(float(p.pts * p.time_base), essence(bytes(p), codec)) for p in container.demux(stream) if p.size]
+
+
+@pytest.mark.parametrize(
+    ("source", "suffix"), [(".mp4", ".mkv"), (".mp4", ".mp4"), (".mkv", ".mp4"), (".ts", ".mkv"), (".ts", ".mp4")]
+)
+def test_a_film_with_description(project: Callable[..., Path], tmp_path: Path, source: str, suffix: str) -> None:
+    folder = project(f"film{source}")
+    report = mix_project(folder, tmp_path / f"out{suffix}")
+    assert report.files == [tmp_path / f"out{suffix}"]
+    assert (report.cues, report.pauses) == (2, 0)
+    assert report.peak_db <= -1
+    with av.open(str(report.files[0])) as film:
+        assert [stream.type for stream in film.streams] == ["video", "audio", "audio"]
+        original, description = film.streams.audio
+        assert description.disposition & Disposition.visual_impaired
+        assert not description.disposition & Disposition.default
+        assert original.disposition & Disposition.default
+        assert description.language == "eng"
+        title = description.metadata.get("title") or description.metadata.get("handler_name")
+        assert title == "English - Audio Description"
+        if suffix == ".mkv":
+            assert original.disposition & Disposition.original
+    for kind in ("video", "audio"):
+        before, after = packets(tmp_path / f"film{source}", kind), packets(report.files[0], kind)
+        assert [content for _, content in before] == [content for _, content in after]
+        shifts = {round(b[0] - a[0], 2) for a, b in zip(before, after, strict=True)}
+        assert max(shifts) - min(shifts) <= 0.011
+    assert {path.name for path in tmp_path.iterdir()} == {f"film{source}", f"out{suffix}", "p"}
+
+
+@pytest.mark.parametrize("name", ["ad.wav", "Film.Audio Description.eng.m4a"])
+def test_the_track_alone(project: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    report = mix_project(project(), tmp_path / name)
+    with av.open(str(report.files[0])) as sound:
+        [track] = sound.streams
+        assert track.codec_context.channels == 2
+        assert sound.duration / 1e6 == pytest.approx(9.0, abs=0.1)
+    # The film's tone is turned down under the voice and back afterwards.
+    out = np.concatenate(list(programme_blocks(report.files[0], 0, "mono")))
+    level = [float(np.sqrt(np.mean(out[int(a * 48_000) : int(b * 48_000)] ** 2))) for a, b in ((3.4, 4.4), (8.0, 8.8))]
+    assert level[0] == pytest.approx(level[1], rel=0.05)
+
+
+def test_films_without_sound(project: Callable[..., Path], tmp_path: Path) -> None:
+    report = mix_project(project(audio=False), tmp_path / "out.mkv")
+    assert any("no sound" in note for note in report.notes)
+    with av.open(str(report.files[0])) as film:
+        [track] = film.streams.audio
+        assert not track.disposition & Disposition.default
+
+
+def write_surround(path: Path, level: float) -> Path:
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=48_000, layout="5.1")
+        for number in range(90):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        clock = np.arange(9 * 48_000) / 48_000
+        wave = np.stack([level * np.sin(2 * np.pi * hertz * clock) for hertz in (200, 300, 0, 50, 500, 600)])
+        frame = av.AudioFrame.from_ndarray(wave.astype(np.float32), format="fltp", layout="5.1")
+        frame.sample_rate, frame.pts = 48_000, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("stereo", 2), ("5.1", 6)])
+@pytest.mark.parametrize("level", [0.9, 0.0])
+def test_surround_and_silent_films(
+    project: Callable[..., Path], tmp_path: Path, layout: str, channels: int, level: float
+) -> None:
+    folder = project(source=write_surround(tmp_path / "film.mkv", level))
+    report = mix_project(folder, tmp_path / "out.mkv", MixSettings(layout=layout))  # type: ignore[arg-type]
+    with av.open(str(report.files[0])) as film:
+        assert [stream.codec_context.channels for stream in film.streams.audio] == [6, channels]
+    assert report.peak_db <= -1
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_the_version_that_pauses(project: Callable[..., Path], tmp_path: Path, suffix: str) -> None:
+    folder = project()
+    text = "She looks down the street and waits for him there while the rain falls on her red coat."
+    with ProjectStore(folder) as store:
+        store.delete_cue("2")
+        store.add_cue(Cue("", Span(5000, 7000), text, Span(5000, 7000), 5000, extended=True))
+    voiced = voice_project(folder, ToneVoice(), VoiceSettings(rate=300))
+    plain = mix_project(folder, tmp_path / "plain.mkv")
+    assert plain.cues == 1
+    assert any("--extended" in note for note in plain.notes)
+    (tmp_path / "long.vtt").write_text("mine")
+    (tmp_path / "long.descriptions.vtt").write_text("mine too")
+    report = mix_project(folder, tmp_path / f"long{suffix}", extended=True)
+    assert (report.cues, report.pauses, len(report.files)) == (2, 1, 2)
+    assert (tmp_path / "long.vtt").read_text() == "mine"
+    assert (tmp_path / "long.descriptions.kept-1.vtt").read_text() == "mine too"
+    assert any("kept-1" in note for note in report.notes)
+    pause = (voiced.cues[1].duration_ms - 2000 + 100) / 1000
+    # Every frame is there with its content, those from 7 s on later by the pause.
+    before, after = packets(tmp_path / "film.mp4", "video"), packets(report.files[0], "video")
+    assert [content for _, content in before] == [content for _, content in after]
+    shift = after[0][0] - before[0][0]
+    for (old, _), (new, _) in zip(before, after, strict=True):
+        assert new - old - shift == pytest.approx(pause if old >= 7 else 0, abs=0.002)
+    with av.open(str(report.files[0])) as film:
+        assert len(film.streams.audio) == 2
+        indices = [stream.index for stream in film.streams.audio]
+        assert film.streams.audio[0].disposition & Disposition.default
+    original = np.concatenate(list(programme_blocks(report.files[0], indices[0], "mono")))
+    assert len(original) / 48_000 == pytest.approx(9 + pause, abs=0.1)
+    held = original[int(7.05 * 48_000) : int((7 + pause - 0.05) * 48_000)]
+    assert np.abs(held).max() < 0.01
+    assert np.abs(original[int((7.1 + pause) * 48_000) : int((8 + pause) * 48_000)]).max() > 0.3
+    lines = read_subtitles(report.files[1]).lines
+    assert [(line.span.start_ms, line.span.end_ms) for line in lines] == [
+        (500, 500 + voiced.cues[0].duration_ms), (5000, 5000 + voiced.cues[1].duration_ms)
+    ]  # fmt: skip
+
+
+def spoken(number: int, start: int, end: int, length: int, extended: bool = False, **options: Any) -> SpokenCue:
+    cue = Cue(str(number), Span(start, end), "x", Span(start, end), start, extended=extended, **options)
+    return SpokenCue(cue, Path(f"{number}.wav"), length)
+
+
+def test_places() -> None:
+    approved = spoken(3, 9000, 10_000, 3000, status=Status.APPROVED)
+    cues = [spoken(1, 1000, 3000, 2500), spoken(2, 4000, 6000, 5000, True), approved, spoken(4, 14_000, 15_000, 3000)]
+    lines = [Span(6300, 8000), Span(10_300, 11_000), Span(16_000, 17_000)]
+    plain = place_voices(cues, lines, 20_000, extended=False)
+    assert [voice.start_ms for voice in plain.voices] == [1000, 9000]
+    assert [one.cue.id for one in plain.left_out] == ["2", "4"]
+    assert [one.cue.id for one in plain.late] == ["3"]
+    cues, lines = cues[:3], lines[:2]
+    long = place_voices(cues, lines, 20_000, extended=True)
+    assert long.pauses == [Pause(6000, 3100), Pause(10_000, 2100)]
+    assert [voice.start_ms for voice in long.voices] == [1000, 4000, 12_100]
+    assert long.left_out == long.late == []
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".webm"])
+def test_containers_without_flags_say_what_is_lost(project: Callable[..., Path], tmp_path: Path, suffix: str) -> None:
+    folder = project()
+    if suffix == ".webm":
+        with pytest.raises(UsageError, match=r"cannot hold this film's video \(h264\)"):
+            mix_project(folder, tmp_path / "out.webm")
+        assert not (tmp_path / "out.webm").exists()
+    else:
+        assert any("MOV keeps" in note for note in mix_project(folder, tmp_path / "out.mov").notes)
+
+
+def refused(folder: Path, target: Path, match: str, kind: type[CalvinError] = CalvinError, **options: Any) -> None:
+    before = sorted(path for path in target.parent.rglob("*") if "sqlite" not in path.name)
+    with pytest.raises(kind, match=match):
+        mix_project(folder, target, **options)
+    assert sorted(path for path in target.parent.rglob("*") if "sqlite" not in path.name) == before
+
+
+def test_what_is_not_ready_is_told(project: Callable[..., Path], tmp_path: Path) -> None:
+    folder = project(voiced=False)
+    refused(folder, tmp_path / "out.mkv", "calvin voice", UsageError)
+    voice_project(folder, ToneVoice(), VoiceSettings(rate=300))
+    refused(folder, tmp_path / "out.avi", "suffixes", UsageError)
+    refused(folder, tmp_path / "film.mp4", "the film itself", UsageError)
+    film = tmp_path / "film.mp4"
+    film.rename(tmp_path / "moved.mp4")
+    refused(folder, tmp_path / "out.mkv", "--film", StoreError)
+    assert mix_project(folder, tmp_path / "out.m4a", film=tmp_path / "moved.mp4").cues == 2
+    film.write_bytes((tmp_path / "moved.mp4").read_bytes() + b"\0")
+    refused(folder, tmp_path / "out.mkv", "content changed", StoreError)
+
+
+def test_a_mix_without_the_voice_is_not_kept(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project()
+    monkeypatch.setattr(module, "mixed", lambda programme, voices, settings: programme)
+    refused(folder, tmp_path / "out.mkv", "cue 1 is not heard", MediaError)
+
+
+def test_a_mix_that_changes_the_film_is_not_kept(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project()
+
+    def spoiled(*arguments: Any, **options: Any) -> Any:
+        muxed = module_mux(*arguments, **options)
+        muxed.streams[0].digest.update(b"x")
+        return muxed
+
+    module_mux = module.mux_film
+    monkeypatch.setattr(module, "mux_film", spoiled)
+    refused(folder, tmp_path / "out.mkv", "changed on the way", MediaError)
+
+
+def test_a_disk_known_to_be_too_small(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project()
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
+    refused(folder, tmp_path / "out.mkv", "GB free", MediaError)
+
+
+FULL = """
+import resource, signal, sys
+from calvin.core.errors import MediaError
+from calvin.studio.sound.mixing import mix_project
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    mix_project(sys.argv[1], sys.argv[2])
+except MediaError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("name", "room"), [("out.mkv", 100_000), ("out.mp4", 100_000), ("ad.wav", 300_000)])
+def test_a_disk_that_fills_up_while_mixing(project: Callable[..., Path], tmp_path: Path, name: str, room: int) -> None:
+    folder = project()
+    before = {path.name for path in tmp_path.iterdir()}
+    command = [sys.executable, "-c", FULL, str(folder), str(tmp_path / name), str(room)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "disk is full" in ran.stdout, ran.stderr[-2000:]
+    assert {path.name for path in tmp_path.iterdir()} == before

@@ -1,0 +1,154 @@
+"""Voicing a project: what is made, what is kept, and what is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calvin.core.errors import MissingExtraError
+from calvin.core.time import Span
+from calvin.core.types import Author, Cue
+from calvin.media.sound.film_sound import read_wav
+from calvin.media.sound.loudness import loudness_lufs
+from calvin.media.voice import ToneVoice
+from calvin.studio.project.records import Choice, FilmRow, Line, Plan
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.exports import export_script
+from calvin.studio.script.writers import find_writers
+from calvin.studio.sound import spoken as module
+from calvin.studio.sound.spoken import VoiceSettings, measured_ms, spoken_cues, voice_project
+
+TEXTS = ("Mara opens the door.", "She looks down the dark street.", "-", "Rain.")
+
+
+class Listening(ToneVoice):
+    """Tones that remember what was said, and may fail."""
+
+    def __init__(self, fail_at: int = 99) -> None:
+        self.heard: list[str] = []
+        self.fail_at = fail_at
+
+    def _speak(self, text: str, speed: float) -> tuple[np.ndarray, int]:
+        if text != module.__doc__ and not text.startswith("She crosses"):
+            self.heard.append(text)
+            if len(self.heard) == self.fail_at:
+                raise KeyboardInterrupt
+        return super()._speak(text, speed)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "p"
+    with ProjectStore(folder) as store:
+        store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
+        for number, text in enumerate(TEXTS):
+            span = Span(10_000 * number, 10_000 * number + 3000)
+            store.add_cue(Cue("", span, text, span, span.start_ms))
+    return folder
+
+
+def test_each_cue_is_spoken_at_its_level_and_measured(project: Path) -> None:
+    report = voice_project(project, Listening())
+    assert (report.made, report.kept, len(report.cues)) == (3, 0, 3)  # "-" says nothing
+    for spoken in report.cues:
+        samples, rate = read_wav(spoken.path)
+        assert loudness_lufs(samples, rate) == pytest.approx(-23, abs=0.2)
+        assert spoken.duration_ms == pytest.approx(len(samples) * 1000 / rate, abs=1)
+    with ProjectStore(project) as store:
+        assert measured_ms(store) == {s.cue.id: s.duration_ms for s in report.cues}
+        assert spoken_cues(store)[1] == []
+
+
+def test_only_what_changed_is_spoken_again(project: Path) -> None:
+    first = voice_project(project, Listening())
+    again = Listening()
+    assert voice_project(project, again).kept == 3
+    assert again.heard == []
+    with ProjectStore(project) as store:
+        cue = store.cue("2")
+        store.edit_cue(replace(cue.with_text("She looks up.", Author.HUMAN), span=Span(10_500, 12_000)))
+        assert "2" not in measured_ms(store)
+        assert [cue.id for cue in spoken_cues(store)[1]] == ["2"]
+    second = voice_project(project, again)
+    assert (second.made, again.heard) == (1, ["She looks up."])
+    # The file of the old words is gone, the others are the same files.
+    assert {s.path for s in second.cues} == set((project / "voice").glob("*.wav"))
+    assert len({s.path for s in first.cues} & {s.path for s in second.cues}) == 2
+
+
+def test_rate_level_and_pronunciation_are_part_of_what_changed(project: Path) -> None:
+    slow = voice_project(project, Listening(), VoiceSettings(rate=100))
+    fast = voice_project(project, Listening(), VoiceSettings(rate=200))
+    assert fast.made == 3
+    assert all(b.duration_ms < 0.6 * a.duration_ms for a, b in zip(slow.cues, fast.cues, strict=True))
+    (project / "pronunciation.csv").write_text("Mara,Mahrah\n")
+    speaker = Listening()
+    assert voice_project(project, speaker, VoiceSettings(rate=200)).made == 1
+    assert speaker.heard == ["Mahrah opens the door."]
+
+
+def test_killed_and_run_again(project: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        voice_project(project, Listening(fail_at=3))
+    speaker = Listening()
+    report = voice_project(project, speaker)
+    assert (report.kept, speaker.heard) == (2, ["Rain."])
+
+
+def test_a_damaged_file_is_made_again(project: Path) -> None:
+    [first, *_] = voice_project(project, Listening()).cues
+    first.path.write_bytes(first.path.read_bytes()[:30])
+    assert voice_project(project, Listening()).made == 1
+
+
+def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> None:
+    """A person's words stay; a model's are fitted by what the voice takes, whatever was estimated."""
+    long = (
+        "She walks along the old street in the cold rain and waits.",
+        "A man in a blue coat digs in his garden there.",
+    )
+    beams = (["She walks along the wet street.", "She walks.", "She runs."], ["He digs and digs and looks around."])
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cue("1"), text="word " * 30, author=Author.HUMAN))
+        store.set_dialogue([Line(Span(10_000, 12_000), "Go."), Line(Span(42_000, 45_000), "Go.")])
+        store.set_plan([Plan(Span(at, at + 1700), Span(at, at + 1700), at) for at in (40_000, 58_000)])
+        ids = []
+        for plan, text, others in zip(store.plans, long, beams, strict=True):
+            cue = store.finish_plan(plan, text, plan.span, others)
+            ids += [cue.id] if cue else []
+        export_script(store, find_writers(["srt"]))
+    speaker = Listening()
+    report = voice_project(project, speaker)
+    assert (report.reworded, report.paused, [s.cue.id for s in report.late]) == (ids[:1], ids[1:], ["1"])
+    with ProjectStore(project) as store:
+        fitting, pausing = map(store.cue, ids)
+        assert (fitting.text, fitting.extended) == ("She walks.", False)
+        assert fitting.span.duration_ms == measured_ms(store)[fitting.id] <= 1700
+        assert (pausing.text, pausing.extended) == (long[1], True)
+        assert [d.choice for d in store.decisions] == [Choice.CANDIDATE, Choice.EXTENDED]
+        assert all(d.reason.startswith("Spoken, it takes ") for d in store.decisions)
+        assert spoken_cues(store)[1] == []
+    assert "She walks." in (project / "film.srt").read_text()
+    assert {s.path for s in report.cues} == set((project / "voice").glob("*.wav"))
+    again = voice_project(project, speaker)
+    assert (again.made, again.reworded, again.paused) == (0, [], [])
+    voice_project(project, speaker, VoiceSettings(rate=400))
+    with ProjectStore(project) as store:
+        assert not store.cue(ids[1]).extended  # it fits after all
+        assert store.cue(ids[1]).span.duration_ms == measured_ms(store)[ids[1]]
+
+
+def test_tones_are_no_voice_by_default(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "open_voice", lambda name: ToneVoice())
+    with pytest.raises(MissingExtraError, match=r"calvin-ad\[voice\]"):
+        voice_project(project)
+
+
+def test_other_languages_are_spoken_by_espeak(project: Path) -> None:
+    with ProjectStore(project) as store:
+        store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
+        store._db.execute("UPDATE film SET language = 'de'")
+    assert voice_project(project).voice == "espeak de"

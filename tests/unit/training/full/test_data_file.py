@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calvin.core.errors import CalvinError, ConfigError
+from calvin.training.full.data_file import DataFile
+from calvin.training.full.staged import stage_config
+from stage_data import shrunk, write_data
+
+
+@pytest.fixture(scope="module")
+def path(tiny_model: Path, tiny_tower: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"), tiny_model.parent / "language", tiny_tower, dim=24)
+
+
+def test_paths_count_from_the_file_and_ids_stay_ids(path: Path, tmp_path: Path) -> None:
+    data = DataFile.read(path)
+    assert [source.name for source in data.sources] == ["cc3m", "cc12m", "mad"]
+    assert data.sources[2].annotations == path.parent / "mad.csv"
+    assert [source.name for source in data.chosen({"mad", "webvid"})] == ["mad"]
+    (tmp_path / "language").mkdir()
+    (tmp_path / "data.toml").write_text('[model]\nlanguage = "language"\nvision = "openai/clip-vit-base-patch32"\n')
+    parts = DataFile.read(tmp_path / "data.toml").model
+    assert (parts.language, parts.vision) == (str(tmp_path / "language"), "openai/clip-vit-base-patch32")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (('name = "mad"', 'name = "films"'), "source 'films'; recipes know pairs, cc12m"),
+        (('format = "mad_csv"', 'format = "mad_xml"'), "unknown format 'mad_xml'"),
+        (('annotations = "mad.csv"', 'annotations = "gone.csv"'), "annotations of mad are not there"),
+        (('features = "mad.h5"', 'features = "gone.h5"'), "features of mad are not there"),
+        (("[model]", "[model"), "cannot be read as TOML"),
+        (("vision = ", "visions = "), "model.vision"),
+        (("[model]", 'leave_out = ["nothing"]\n[model]'), "source 'nothing'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(path: Path, change: tuple[str, str], said: str) -> None:
+    text = path.read_text()
+    assert change[0] in text
+    wrong = path.with_name("wrong.toml")
+    wrong.write_text(text.replace(*change))
+    with pytest.raises(CalvinError) as caught:
+        DataFile.read(wrong)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no data file .*none.toml"):
+        DataFile.read(tmp_path / "none.toml")
+
+
+def test_sources_that_are_not_at_hand_are_left_out_of_the_recipe(path: Path) -> None:
+    data, recipe = DataFile.read(path), shrunk(2, steps=2, accumulation=1)
+    assert set(stage_config(recipe, data.changed(leave_out=["mad"])).weights) == {"cc3m"}
+    with pytest.raises(ConfigError, match="every source"):
+        stage_config(recipe, data.changed(leave_out=["mad", "cc3m"]))

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from calvin.model.tuning import count_parameters
+from calvin.training.full.data_file import DataFile
+from calvin.training.full.dry_run import assumed_shapes, build_on_meta, dry_run, plan_recipe, plan_stage, small_config
+from calvin.training.full.stage_recipes import STAGE_RECIPES
+from calvin.training.full.staged import build
+from calvin.training.recipes import RECIPES
+from stage_data import captions, shrunk, write_data
+
+
+def number(pattern: str, text: str) -> float:
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return float(found[1].replace(",", ""))
+
+
+@pytest.fixture(scope="module")
+def data(tiny_model: Path, tiny_tower: Path, tmp_path_factory: pytest.TempPathFactory) -> DataFile:
+    folder = tmp_path_factory.mktemp("data")
+    return DataFile.read(write_data(folder, tiny_model.parent / "language", tiny_tower, dim=24))
+
+
+def test_stage_1_of_the_full_size_reads_as_the_paper_does() -> None:
+    text = dry_run(plan_stage(STAGE_RECIPES["calvin-7b-stage1"], None))
+    assert number(r"language model +([\d,]+)", text) == 6_738_415_616
+    assert number(r"trained +([\d,]+)", text) == 42_588_672
+    days = number(r"are micro-batches +400,000 micro-batches +([\d.]+)", text)
+    assert number(r"of the optimiser +1,600,000 micro-batches +([\d.]+)", text) == pytest.approx(4 * days, rel=0.01)
+    # By hand: 32 rows of 54 tokens, 2 x 2 operations for each of 6.6 G weights and token.
+    assert number(r"on one GPU: [\d,]+ tokens, ([\d,.]+) TFLOP", text) == pytest.approx(32 * 54 * 4 * 6.6e-3, rel=0.05)
+    assert days == pytest.approx(400_000 * 32 * 54 * 4 * 6.6e9 / (312e12 * 0.4) / 86400, rel=0.05)
+    assert "--data" in text
+
+
+def test_batches_are_decoded_and_measured_where_there_is_data(data: DataFile) -> None:
+    text = dry_run(plan_stage(shrunk(2, steps=2, accumulation=1), data), data)
+    shown = re.findall(r"  <BOS><4 visual>(.*) \[\[(.*)\]\]", text)
+    assert len(shown) == 4
+    for prompt, caption in shown:
+        assert prompt.strip()
+        assert caption.removesuffix("</s>").strip().rstrip(".") in captions(40)
+    assert "measured on the first" in text
+    assert "mad: 36 read" in text
+
+
+def test_what_is_built_from_configurations_is_what_is_trained(data: DataFile) -> None:
+    recipe = shrunk(1, steps=2, accumulation=1)
+    model, _ = build(recipe, data, None)
+    assert count_parameters(build_on_meta(plan_stage(recipe, data))) == count_parameters(model)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_recipes_that_make_their_own_parts_have_a_dry_run_too(name: str) -> None:
+    plans = plan_recipe(RECIPES[name])
+    assert len(plans) == 2
+    for plan in plans:
+        text = dry_run(plan)
+        parts = ["frame positions", "Q-Former", "language projection"]
+        parts += ["language model"] if "language_model" in plan.stage.trains else []
+        assert number(r"trained +([\d,]+)", text) == sum(number(rf"  {part} +([\d,]+)", text) for part in parts)
+
+
+def test_small_is_the_published_models_joined() -> None:
+    plan = plan_stage(STAGE_RECIPES["calvin-small-stage2"], None)
+    model = build_on_meta(plan)
+    assert (
+        count_parameters(model.decoder)
+        - sum(value.numel() for name, value in model.decoder.named_parameters() if "lora_" in name)
+        == 134_515_008
+    )
+    assert small_config().qformer_config.num_hidden_layers == 4
+
+
+def test_a_wide_video_batch_is_weighed_against_an_image_batch() -> None:
+    shapes = assumed_shapes(plan_stage(STAGE_RECIPES["calvin-7b-stage2"], None))
+    assert sum(share for share, _ in shapes) == pytest.approx(1)
+    assert {(shape.samples, shape.frames): share for share, shape in shapes} == {(12, 1): 0.5, (6, 32): 0.5}

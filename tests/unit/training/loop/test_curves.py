@@ -1,0 +1,27 @@
+"""The log of a run survives being taken up again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from calvin.training.loop.curves import Curve, read_log
+
+
+def test_a_log_is_cut_to_the_resumed_step_or_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    curve = Curve(tmp_path)
+    for step in range(5):
+        curve.add(step=step, loss=1.0)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            Curve(tmp_path, 3)
+    assert [row["step"] for row in read_log(curve.path)] == [0, 1, 2, 3, 4]
+    Curve(tmp_path, 3).add(step=3, loss=0.5)
+    assert [(row["step"], row["loss"]) for row in read_log(curve.path)] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 0.5)]
