@@ -5,8 +5,9 @@
     python benchmarks/train_step.py --keep-activations    # without computing any of them twice
 
 On a GPU: tokens a second, model FLOPs utilisation (operations counted from shapes, `calvin.training.full.cost`,
-against the card's dense bfloat16 peak) and peak memory, beside what the dry run says. On a CPU: how a stage-2 step divides into
-forward, backward and the optimiser, and how long its batch takes to make from stored features, which must be less.
+against the card's dense bfloat16 peak) and peak memory, beside what the dry run says. On a CPU: how a stage-2 step
+divides into forward, backward and the optimiser, and how long its batch takes to make from stored features, which must
+be less.
 """
 
 from __future__ import annotations

@@ -127,10 +127,9 @@ def score_presence(films: Sequence[CastFilm], settings: PresenceSettings, pictur
 def choose_settings(films: Sequence[CastFilm], say: Callable[[str], None] = print) -> PresenceSettings:
     """What each source of guesses is worth, and the threshold, from films of the training split.
 
-    `say` gets a line on how each does.
-
     Confidences become shares of guesses that are right: those of subtitles by counting, those of pictures by a logistic
     curve; then the threshold with the best F0.5, as a wrong name misleads a listener more than a missing one.
+    `say` gets a line on how each threshold does.
     """
     plain = PresenceSettings()
     heard, near = _share(films, plain.changed(near_ms=0)), _share(films, plain)
