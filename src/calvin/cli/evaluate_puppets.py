@@ -48,7 +48,7 @@ def evaluate_puppets(
     """
     from calvin.captioners.calvin import Calvin, find_model
     from calvin.core.files import write_text
-    from calvin.training.card import add_figures
+    from calvin.lab.model_card import add_figures
 
     folder = find_model(model, opening(yes).agree)
     captioner = Calvin.from_pretrained(folder)
@@ -66,9 +66,9 @@ def _figures(captioner: Calvin, tower: str, out: Path, limit: int | None, real: 
     from calvin.lab.evaluation_sets import cache_folder
     from calvin.lab.figures import draw_confusion, truth_figures, word_figures
     from calvin.lab.material import read_truth_scenes, truth_score
+    from calvin.lab.model_card import save_evaluation
     from calvin.lab.puppet_eval_set import draw_puppet_eval
     from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, evaluate_truth
-    from calvin.training.card import save_evaluation
 
     # First what may be missing, then what takes long.
     metrics = [BertScore.offline(), CiderD(), RougeL()]

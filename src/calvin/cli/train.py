@@ -129,8 +129,8 @@ def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, 
     from calvin.captioners.calvin import Calvin
     from calvin.captioners.known_footage import World
     from calvin.lab.material import truth_score
+    from calvin.lab.model_card import save_evaluation, write_card
     from calvin.lab.truth_scoring import evaluate_truth, truth_table
-    from calvin.training.card import save_evaluation, write_card
     from calvin.training.small.pipeline import accuracy_of, seconds_of
 
     captioner = Calvin.from_pretrained(model)

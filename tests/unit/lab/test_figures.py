@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from calvin.cli.main import app
-from calvin.core.errors import CheckpointError, MissingExtraError
+from calvin.core.errors import MissingExtraError
 from calvin.core.time import Span
 from calvin.core.types import Cue, Scene
 from calvin.evaluation.metrics import CiderD, RougeL
@@ -19,7 +19,6 @@ from calvin.lab.figures import (
 from calvin.lab.truth_scoring import TruthRow, TruthScene
 from calvin.puppets.tell.captions import film_captions
 from calvin.puppets.tell.screenplay import make_film
-from calvin.training.card import add_figures
 
 
 @pytest.fixture(scope="module")
@@ -104,23 +103,6 @@ def test_a_cue_stands_beside_the_scene_it_saw_most_of() -> None:
         ("00:00:00.000", "Mara nods.", "Mara nods.", "yes"),
         ("00:00:05.000", "Otto nods.", "Otto jumps.", "no"),
     ]
-
-
-def test_a_card_holds_the_latest_figures_once(tmp_path: Path) -> None:
-    picture = tmp_path / "confusion.png"
-    picture.write_bytes(b"picture")
-    model = tmp_path / "model"
-    model.mkdir()
-    with pytest.raises(CheckpointError, match="no card"):
-        add_figures(model, "old", picture)
-    (model / "README.md").write_text("# calvin-tiny\n\nA card.\n")
-    for figures in ("old", "new"):
-        add_figures(model, figures, picture)
-    card = (model / "README.md").read_text()
-    assert "A card." in card
-    assert "old" not in card
-    assert card.count("new") == 1
-    assert (model / "confusion.png").read_bytes() == b"picture"
 
 
 def test_help_has_an_example() -> None:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calvin.core.errors import CheckpointError
+from calvin.lab.model_card import add_figures, deviations
+from calvin.training.recipes import get_recipe
+
+
+def test_what_departs_from_the_paper_is_said() -> None:
+    recipe = get_recipe("micro")
+    said = " ".join(deviations(recipe))
+    assert "10%" in said
+    assert "40%" in said
+    assert "whole language model" in said
+    assert "stage 1 trains the language model" in said
+    plain = recipe.changed(
+        stage2={**recipe.stage2.model_dump(), "no_context_share": 0.0, "entity_share": 0.0, "trains": ("lora",)}
+    )
+    assert not any("entity" in line or "without it" in line or "whole" in line for line in deviations(plain))
+
+
+def test_a_card_holds_the_latest_figures_once(tmp_path: Path) -> None:
+    picture = tmp_path / "confusion.png"
+    picture.write_bytes(b"picture")
+    model = tmp_path / "model"
+    model.mkdir()
+    with pytest.raises(CheckpointError, match="no card"):
+        add_figures(model, "old", picture)
+    (model / "README.md").write_text("# calvin-tiny\n\nA card.\n")
+    for figures in ("old", "new"):
+        add_figures(model, figures, picture)
+    card = (model / "README.md").read_text()
+    assert "A card." in card
+    assert "old" not in card
+    assert card.count("new") == 1
+    assert (model / "confusion.png").read_bytes() == b"picture"
