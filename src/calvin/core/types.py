@@ -60,6 +60,15 @@ class Character:
 
 
 @dataclass(frozen=True, slots=True)
+class DialogueLine:
+    """A line of dialogue: `text` on one line without markup or the speaker's name; both "" where they are not known."""
+
+    span: Span
+    text: str
+    speaker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One still: `jpeg` bytes and the presentation time it was shown at."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from calvin.captioners.calvin import Calvin
 from calvin.core.progress import Listener, silent
 from calvin.core.time import Span
-from calvin.core.types import Character
+from calvin.core.types import Character, DialogueLine
 from calvin.data import FeatureStore, MemoryFeatures
 from calvin.encode.features import make_features
 from calvin.lab.adapt_study import StudyFilm, StudyScene
@@ -26,7 +26,6 @@ from calvin.puppets.truth import SceneTruth
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.studio.cast.characters import Cast, PresenceSettings
 from calvin.studio.cast.presence import CharacterBank, Guess, guess_presence, names_at
-from calvin.studio.project.records import Line
 
 TRAINING_SCENES = 150
 """Of a training film: how sure a likeness is depends on the film's length, and real films are long."""
@@ -44,7 +43,7 @@ class CastFilm:
     vectors: np.ndarray
     fps: float
     portraits: Mapping[str, np.ndarray]
-    lines: Sequence[Line]
+    lines: Sequence[DialogueLine]
 
     @property
     def spans(self) -> list[Span]:
@@ -80,8 +79,7 @@ def draw_films(
             # The spans are those of the truth: half of a training set's annotations begin in the dialogue before.
             film = make_film(SEED * 100_000 + number, scenes, split=split, talk=_TALK)
             subtitles = mad / "videos" / f"{film.id}.srt"
-            said = read_subtitles(subtitles).lines if film.lines else []
-            lines = [Line(line.span, line.text, line.speaker or "") for line in said]
+            lines = read_subtitles(subtitles).lines if film.lines else ()
             films.append(CastFilm(film, store.get(film.id), store.fps, _portraits(film, base), lines))
     return films
 

@@ -10,7 +10,7 @@ from calvin.media.film.decode import DecodedFilm, DecodeReport, DecodeSettings, 
 from calvin.media.film.frames import FrameStore, FrameWriter, encode_jpeg
 from calvin.media.film.source import AudioStream, FilmFacts, MediaLimits, SubtitleStream, probe
 from calvin.media.gaps import CuePlan, PlanSettings, dialogue_gaps, plan_cues
-from calvin.media.subtitles import Subtitle, SubtitleReport, Subtitles, read_subtitles
+from calvin.media.subtitles import SubtitleReport, Subtitles, read_subtitles
 
 __all__ = [
     "AudioStream",
@@ -24,7 +24,6 @@ __all__ = [
     "FrameWriter",
     "MediaLimits",
     "PlanSettings",
-    "Subtitle",
     "SubtitleReport",
     "SubtitleStream",
     "Subtitles",

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.time import Span
-from calvin.media.subtitles import Subtitle
+from calvin.core.types import DialogueLine
 
 
 class PlanSettings(FrozenConfig):
@@ -42,13 +42,13 @@ class CuePlan:
 
 
 def dialogue_gaps(
-    dialogue: Iterable[Subtitle | Span], duration_ms: int, min_gap_ms: int = 2000, guard_ms: int = 300
+    dialogue: Iterable[DialogueLine | Span], duration_ms: int, min_gap_ms: int = 2000, guard_ms: int = 300
 ) -> list[Span]:
     """The stretches of a film without dialogue, `guard_ms` away from it, of at least `min_gap_ms`.
 
     A film without dialogue is one gap however short it is. Overlapping and unordered lines are fine.
     """
-    spoken = sorted(line.span if isinstance(line, Subtitle) else line for line in dialogue)
+    spoken = sorted(line.span if isinstance(line, DialogueLine) else line for line in dialogue)
     gaps: list[Span] = []
     free_from = 0
     for line in spoken:
@@ -66,7 +66,7 @@ def dialogue_gaps(
 def plan_cues(
     duration_ms: int,
     shots: Sequence[Span],
-    dialogue: Iterable[Subtitle | Span] = (),
+    dialogue: Iterable[DialogueLine | Span] = (),
     settings: PlanSettings | None = None,
 ) -> list[CuePlan]:
     """The cues of a film, in order.

@@ -15,6 +15,7 @@ import pysubs2
 
 from calvin.core.errors import SubtitleError
 from calvin.core.time import Span
+from calvin.core.types import DialogueLine
 
 MAX_BYTES = 20_000_000
 MAX_CUES = 100_000
@@ -25,15 +26,6 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _NAME = re.compile(r"^(?:[-–—]\s*)?([^\W\d_][\w .'’-]{0,40}):\s+(?=\S)")
 _SOUND = re.compile(r"^(?:[\s♪♫#-]|\[[^\]]*\]|\([^)]*\))*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Subtitle:
-    """One line of dialogue: `text` on one line without markup or the speaker's name."""
-
-    span: Span
-    text: str
-    speaker: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class SubtitleReport:
 class Subtitles(NamedTuple):
     """The dialogue in time order, and the report of reading it."""
 
-    lines: tuple[Subtitle, ...]
+    lines: tuple[DialogueLine, ...]
     report: SubtitleReport
 
 
@@ -170,9 +162,9 @@ def _parse(text: str, kind: str, path: str | Path) -> list[pysubs2.SSAEvent]:
         raise SubtitleError(f"{path} is damaged and cannot be read as {kind.upper()}: save it again.") from error
 
 
-def _lines(events: list[pysubs2.SSAEvent], kind: str) -> tuple[list[Subtitle], Counter[str]]:
+def _lines(events: list[pysubs2.SSAEvent], kind: str) -> tuple[list[DialogueLine], Counter[str]]:
     counts: Counter[str] = Counter()
-    lines: list[Subtitle] = []
+    lines: list[DialogueLine] = []
     previous_start = 0
     for event in events:
         if event.is_comment or event.is_drawing:
@@ -190,13 +182,13 @@ def _lines(events: list[pysubs2.SSAEvent], kind: str) -> tuple[list[Subtitle], C
             counts["dropped"] += 1
         else:
             counts["swapped"] += end < start
-            lines.append(Subtitle(Span(max(0, min(start, end)), max(start, end)), text, speaker))
+            lines.append(DialogueLine(Span(max(0, min(start, end)), max(start, end)), text, speaker))
     lines.sort(key=lambda line: line.span)
     counts["overlapping"] = sum(after.span.start_ms < before.span.end_ms for before, after in pairwise(lines))
     return lines, counts
 
 
-def _clean(event: pysubs2.SSAEvent, kind: str) -> tuple[str, str | None]:
+def _clean(event: pysubs2.SSAEvent, kind: str) -> tuple[str, str]:
     text = event.text.replace(r"\h", " ").replace(r"\n", "\n").replace(r"\N", "\n")
     if kind == "vtt":
         # The parser leaves the comment or name that stands before the next cue at the end of this one.
@@ -207,5 +199,5 @@ def _clean(event: pysubs2.SSAEvent, kind: str) -> tuple[str, str | None]:
     named = _NAME.match(text)
     if named and named[1].isupper():
         speaker, text = speaker or named[1], text[named.end() :]
-    speaker = " ".join(html.unescape(speaker).split()) or None
+    speaker = " ".join(html.unescape(speaker).split())
     return text, speaker

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from calvin.cli.main import app
 from calvin.core.time import Span
-from calvin.core.types import Author, Status
-from calvin.studio.project.records import Choice, Decision, FilmRow, Line, Plan
+from calvin.core.types import Author, DialogueLine, Status
+from calvin.studio.project.records import Choice, Decision, FilmRow, Plan
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.lint_rules import RULES
 from calvin.studio.script.writers import WRITERS
@@ -27,7 +27,7 @@ def project(tmp_path: Path) -> Path:
     with ProjectStore(tmp_path / "p") as store:
         store.bind_film(FilmRow("Night", str(film), file_sha256(film), 60_000, {"bytes": 4}))
         store.set_shots([Span(0, 60_000)])
-        store.set_dialogue([Line(Span(20_000, 22_000), "Hello.")])
+        store.set_dialogue([DialogueLine(Span(20_000, 22_000), "Hello.")])
         store.set_plan(
             [Plan(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
         )

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import ConfigError
 from calvin.core.time import Span
-from calvin.media import CuePlan, PlanSettings, Subtitle, dialogue_gaps, plan_cues
+from calvin.core.types import DialogueLine
+from calvin.media import CuePlan, PlanSettings, dialogue_gaps, plan_cues
 from calvin.media.film.cuts import shots_between
 
 
 def test_gaps_keep_clear_of_dialogue() -> None:
-    dialogue = [Span(4000, 6000), Subtitle(Span(5000, 7000), "Hi."), Span(12_000, 13_000), Span(14_000, 15_000)]
+    dialogue = [Span(4000, 6000), DialogueLine(Span(5000, 7000), "Hi."), Span(12_000, 13_000), Span(14_000, 15_000)]
     assert dialogue_gaps(dialogue, 20_000) == [Span(0, 3700), Span(7300, 11_700), Span(15_300, 20_000)]
     assert dialogue_gaps(dialogue, 17_000) == [Span(0, 3700), Span(7300, 11_700)]
     assert dialogue_gaps(dialogue, 20_000, min_gap_ms=4400, guard_ms=0) == [Span(7000, 12_000), Span(15_000, 20_000)]

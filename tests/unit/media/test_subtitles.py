@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import SubtitleError
 from calvin.core.time import Span
-from calvin.media import Subtitle, read_subtitles
+from calvin.core.types import DialogueLine
+from calvin.media import read_subtitles
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500
@@ -77,8 +78,8 @@ def spans(path: Path) -> list[tuple[int, int]]:
 def test_srt(tmp_path: Path) -> None:
     lines, report = read_subtitles(write(tmp_path, SRT))
     assert lines == (
-        Subtitle(Span(1000, 2500), "Hello there, friend."),
-        Subtitle(Span(3000, 4000), "Who is it?", "ANN"),
+        DialogueLine(Span(1000, 2500), "Hello there, friend."),
+        DialogueLine(Span(3000, 4000), "Who is it?", "ANN"),
     )
     assert (report.format, report.encoding, report.cues, report.kept, report.notes) == ("srt", "utf-8", 2, 2, ())
 
@@ -86,17 +87,17 @@ def test_srt(tmp_path: Path) -> None:
 def test_vtt(tmp_path: Path) -> None:
     lines, report = read_subtitles(write(tmp_path, VTT, "a.vtt"))
     assert lines == (
-        Subtitle(Span(1000, 2500), "Hello & welcome", "Ann"),
-        Subtitle(Span(3000, 4000), "Who is it?", "Bob Ray"),
+        DialogueLine(Span(1000, 2500), "Hello & welcome", "Ann"),
+        DialogueLine(Span(3000, 4000), "Who is it?", "Bob Ray"),
     )
     assert report.format == "vtt"
 
 
-@pytest.mark.parametrize(("content", "kind", "speaker"), [(ASS, "ass", "Ann"), (TTML, "ttml", None)])
-def test_ass_and_ttml(tmp_path: Path, content: str, kind: str, speaker: str | None) -> None:
+@pytest.mark.parametrize(("content", "kind", "speaker"), [(ASS, "ass", "Ann"), (TTML, "ttml", "")])
+def test_ass_and_ttml(tmp_path: Path, content: str, kind: str, speaker: str) -> None:
     """The content tells the format, whatever the name says."""
     lines, report = read_subtitles(write(tmp_path, content, "a.txt"))
-    assert lines == (Subtitle(Span(1000, 2500), "Hello there", speaker),)
+    assert lines == (DialogueLine(Span(1000, 2500), "Hello there", speaker),)
     assert report.format == kind
 
 
@@ -106,15 +107,15 @@ def test_ass_and_ttml(tmp_path: Path, content: str, kind: str, speaker: str | No
         ("ANN: Hello.", "ANN", "Hello."),
         ("- DR. O'NEILL: Hello.", "DR. O'NEILL", "Hello."),
         ("ÅSA: Hello.", "ÅSA", "Hello."),
-        ("Listen: hello.", None, "Listen: hello."),
-        ("At 10:30 then.", None, "At 10:30 then."),
-        ("I <3 you, a < b > c", None, "I <3 you, a < b > c"),
-        ('<font color="red">Red</font> {\\an8}up', None, "Red up"),
-        ("Tom &amp; Ann", None, "Tom & Ann"),
-        ("[sighs] Fine.", None, "[sighs] Fine."),
+        ("Listen: hello.", "", "Listen: hello."),
+        ("At 10:30 then.", "", "At 10:30 then."),
+        ("I <3 you, a < b > c", "", "I <3 you, a < b > c"),
+        ('<font color="red">Red</font> {\\an8}up', "", "Red up"),
+        ("Tom &amp; Ann", "", "Tom & Ann"),
+        ("[sighs] Fine.", "", "[sighs] Fine."),
     ],
 )
-def test_speakers_and_markup(tmp_path: Path, text: str, speaker: str | None, said: str) -> None:
+def test_speakers_and_markup(tmp_path: Path, text: str, speaker: str, said: str) -> None:
     line = read_subtitles(write(tmp_path, cues(("01,000", "02,000"), text=text))).lines[0]
     assert (line.speaker, line.text) == (speaker, said)
 

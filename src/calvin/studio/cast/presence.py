@@ -16,9 +16,8 @@ import numpy as np
 from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.time import Span
-from calvin.core.types import Cue
+from calvin.core.types import Cue, DialogueLine
 from calvin.studio.cast.characters import Cast, PresenceSettings, Told, cast_of_names
-from calvin.studio.project.records import Line
 
 PRESENCE = "presence.jsonl"
 _RIDGE = 30.0
@@ -115,7 +114,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 def guess_presence(
     spans: Sequence[Span],
     cast: Cast,
-    lines: Sequence[Line] = (),
+    lines: Sequence[DialogueLine] = (),
     told: Sequence[Told] = (),
     bank: CharacterBank | None = None,
 ) -> list[tuple[Guess, ...]]:
@@ -168,7 +167,9 @@ def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str,
     return tuple(guess.name for guess in guesses if guess.confidence >= settings.threshold)
 
 
-def unlike_film(bank: CharacterBank | None, cast: Cast, lines: Sequence[Line], told: Sequence[Told]) -> list[str]:
+def unlike_film(
+    bank: CharacterBank | None, cast: Cast, lines: Sequence[DialogueLine], told: Sequence[Told]
+) -> list[str]:
     """Those whose pictures look like nobody in the film, and of whom no other source says that they are in it."""
     placed = {cast.resolve(line.speaker) for line in lines}
     placed.update(name for note in (*cast.told, *told) for name in note.present)
@@ -188,13 +189,13 @@ def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:
     return told
 
 
-def speakers_of(lines: Sequence[Line]) -> Cast:
+def speakers_of(lines: Sequence[DialogueLine]) -> Cast:
     """Those who speak in the subtitles, as a cast; 'PALOMA' is Paloma."""
     names = (line.speaker.title() if line.speaker.isupper() else line.speaker for line in lines if line.speaker)
     return cast_of_names(names)
 
 
-def unknown_speakers(lines: Sequence[Line], cast: Cast) -> list[str]:
+def unknown_speakers(lines: Sequence[DialogueLine], cast: Cast) -> list[str]:
     """Speakers whom the cast does not hold."""
     return list(dict.fromkeys(line.speaker for line in lines if line.speaker and cast.resolve(line.speaker) is None))
 

@@ -19,7 +19,7 @@ from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
 from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
 from calvin.core.time import Span
-from calvin.core.types import FPS, FRAME_SIZE, Author, Scene
+from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Scene
 from calvin.data import FeatureStore, FeatureWriter
 from calvin.media import (
     DecodeSettings,
@@ -36,7 +36,7 @@ from calvin.media.film.decode import SOUND
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
 from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
-from calvin.studio.project.records import Choice, FilmRow, Line, Plan
+from calvin.studio.project.records import Choice, FilmRow, Plan
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.sound.spoken import FOLDER as VOICES
@@ -258,12 +258,12 @@ def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]
 def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
     """Dialogue from the subtitles, else (again) the known one, else from listening; cues in its gaps."""
     store = hand.store
-    spoken = [Line(line.span, line.text, line.speaker or "") for line in subtitles.lines] if subtitles else []
+    spoken = list(subtitles.lines) if subtitles else []
     sound = store.folder / "frames" / SOUND
     if subtitles is None and again and store.get("request"):
         spoken = store.dialogue
     elif subtitles is None and sound.is_file():
-        spoken = [Line(span, "") for span in detect_speech(sound)]
+        spoken = [DialogueLine(span, "") for span in detect_speech(sound)]
     with store.together():
         store.set_dialogue(spoken)
         plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)

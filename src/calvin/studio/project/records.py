@@ -23,15 +23,6 @@ class FilmRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of dialogue."""
-
-    span: Span
-    text: str
-    speaker: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """A place for a cue: `span` is the time free to speak in, `visual` the film to describe, `event_ms` when."""
 

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Character, Cue, Script, Status
+from calvin.core.types import Author, Character, Cue, DialogueLine, Script, Status
 from calvin.studio.project.database import DATABASE, Database
-from calvin.studio.project.records import Choice, Decision, FilmRow, Line, Plan, Revision
+from calvin.studio.project.records import Choice, Decision, FilmRow, Plan, Revision
 
 MAX_TEXT = 2000
 """Characters a cue holds at most; a description is a sentence or two."""
@@ -83,16 +83,16 @@ class ProjectStore(Database):
     def shots(self) -> list[Span]:
         return [Span(*row) for row in self._db.execute("SELECT start_ms, end_ms FROM shot ORDER BY start_ms")]
 
-    def set_dialogue(self, lines: Iterable[Line]) -> None:
+    def set_dialogue(self, lines: Iterable[DialogueLine]) -> None:
         rows = [(line.span.start_ms, line.span.end_ms, line.text, line.speaker) for line in lines]
         with self._change() as db:
             db.execute("DELETE FROM dialogue")
             db.executemany("INSERT INTO dialogue (start_ms, end_ms, text, speaker) VALUES (?, ?, ?, ?)", rows)
 
     @property
-    def dialogue(self) -> list[Line]:
+    def dialogue(self) -> list[DialogueLine]:
         rows = self._db.execute("SELECT start_ms, end_ms, text, speaker FROM dialogue ORDER BY start_ms, id")
-        return [Line(Span(start, end), text, speaker) for start, end, text, speaker in rows]
+        return [DialogueLine(Span(start, end), text, speaker) for start, end, text, speaker in rows]
 
     # The plan
 

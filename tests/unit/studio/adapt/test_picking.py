@@ -14,11 +14,11 @@ import pytest
 
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
-from calvin.core.types import Cue, Status
+from calvin.core.types import Cue, DialogueLine, Status
 from calvin.data import FeatureWriter
 from calvin.studio.adapt.corrections import approve, corrected_scenes
 from calvin.studio.adapt.picking import Pick, choose_scenes, pick_scenes, write_picks
-from calvin.studio.project.records import FilmRow, Line, Plan
+from calvin.studio.project.records import FilmRow, Plan
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_reader import read_script
 
@@ -92,7 +92,7 @@ def store(tmp_path: Path) -> Iterator[ProjectStore]:
     with ProjectStore(tmp_path / "p") as opened:
         opened.bind_film(FilmRow("Film", "/film.mp4", "abc", 20_000, {}))
         opened.set_plan([Plan(tile, tile, tile.middle_ms) for tile in TILES])
-        opened.set_dialogue([Line(tile, "Hello.", "ANN") for tile in TILES[2:4]])
+        opened.set_dialogue([DialogueLine(tile, "Hello.", "ANN") for tile in TILES[2:4]])
         for number, plan in enumerate(opened.plans):
             span = Span(0, 4800) if number == 0 else plan.span
             opened.finish_plan(plan, "" if number == 1 else f"Draft {number}.", span)

@@ -9,7 +9,7 @@ import pytest
 
 from calvin.core.errors import DataError
 from calvin.core.time import Span
-from calvin.core.types import Author, Character, Cue, Status
+from calvin.core.types import Author, Character, Cue, DialogueLine, Status
 from calvin.data.sources import read_entities
 from calvin.studio.cast.characters import Cast, PresenceSettings, Told
 from calvin.studio.cast.presence import (
@@ -22,7 +22,6 @@ from calvin.studio.cast.presence import (
     unlike_film,
     write_presence,
 )
-from calvin.studio.project.records import Line
 
 CAST = Cast((Character("Ann", pronouns="she"), Character("Bob", known_from_ms=30_000)))
 SCENES = [Span(0, 10_000), Span(20_000, 30_000), Span(40_000, 50_000)]
@@ -30,9 +29,9 @@ SCENES = [Span(0, 10_000), Span(20_000, 30_000), Span(40_000, 50_000)]
 
 def test_speakers_are_sure_within_a_scene_and_less_so_beside_it() -> None:
     lines = [
-        Line(Span(5000, 6000), "Yes.", "ANN"),
-        Line(Span(19_000, 19_500), "No.", "Ann"),
-        Line(Span(0, 1), "", "Cy"),
+        DialogueLine(Span(5000, 6000), "Yes.", "ANN"),
+        DialogueLine(Span(19_000, 19_500), "No.", "Ann"),
+        DialogueLine(Span(0, 1), "", "Cy"),
     ]
     rows = guess_presence(SCENES, CAST, lines)
     assert [[(g.name, g.confidence, g.source) for g in row] for row in rows] == [
@@ -46,7 +45,7 @@ def test_speakers_are_sure_within_a_scene_and_less_so_beside_it() -> None:
 
 
 def test_a_persons_word_beats_the_rest_and_nobody_is_named_too_early() -> None:
-    lines = [Line(Span(5000, 6000), "Yes.", "Ann")]
+    lines = [DialogueLine(Span(5000, 6000), "Yes.", "Ann")]
     told = [Told(SCENES[0], ("Bob",), ("Ann",)), Told(SCENES[2], ("Bob",))]
     rows = guess_presence(SCENES, CAST, lines, told)
     assert [names_at(row, CAST.settings) for row in rows] == [(), (), ("Bob",)]
@@ -55,7 +54,7 @@ def test_a_persons_word_beats_the_rest_and_nobody_is_named_too_early() -> None:
 def test_who_is_absent_by_the_cast_is_so_whatever_cues_name() -> None:
     cast = Cast((Character("Ann"), Character("Bob")), told=(Told(SCENES[0], absent=("Bob",)),))
     cues = [Cue("1", SCENES[0], "Ann looks for Bob.", SCENES[0], 0, Author.HUMAN)]
-    [row] = guess_presence(SCENES[:1], cast, [Line(SCENES[0], "Yes.", "Bob")], told_by(cues, cast))
+    [row] = guess_presence(SCENES[:1], cast, [DialogueLine(SCENES[0], "Yes.", "Bob")], told_by(cues, cast))
     assert [(guess.name, guess.confidence) for guess in row] == [("Ann", 1.0)]
 
 
@@ -87,7 +86,7 @@ def test_likeness_finds_the_scenes_with_the_person_of_the_picture() -> None:
 
 
 def test_the_file_of_presence_is_what_evaluation_reads(tmp_path: Path) -> None:
-    rows = guess_presence(SCENES[:2], CAST, [Line(SCENES[0], "Yes.", "Ann")])
+    rows = guess_presence(SCENES[:2], CAST, [DialogueLine(SCENES[0], "Yes.", "Ann")])
     write_presence(tmp_path / "p.jsonl", "Film", SCENES[:2], rows, CAST.settings)
     assert read_entities(tmp_path / "p.jsonl") == {("Film", SCENES[0]): ("Ann",), ("Film", SCENES[1]): ()}
 
@@ -110,7 +109,7 @@ def test_pictures_of_somebody_who_is_not_in_the_film_are_told() -> None:
     cast = Cast(tuple(map(Character, "ABCDX")))
     assert max(bank.scores["X"]) > 1, "within the film, everybody has a scene that is most like"
     assert unlike_film(bank, cast, (), ()) == ["X"]
-    assert unlike_film(bank, cast, [Line(SCENES[0], "Yes.", "X")], ()) == []
+    assert unlike_film(bank, cast, [DialogueLine(SCENES[0], "Yes.", "X")], ()) == []
     assert unlike_film(bank, cast, (), [Told(SCENES[0], ("X",))]) == []
     assert unlike_film(None, cast, (), ()) == []
     assert CharacterBank.build(frames, 5.0, spans[:19], portraits, {}).contrast == {}

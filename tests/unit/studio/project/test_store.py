@@ -10,8 +10,8 @@ import pytest
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Status
-from calvin.studio.project.records import Choice, Decision, FilmRow, Line, Plan
+from calvin.core.types import Author, Cue, DialogueLine, Status
+from calvin.studio.project.records import Choice, Decision, FilmRow, Plan
 from calvin.studio.project.schema import MIGRATIONS
 from calvin.studio.project.store import DATABASE, MAX_TEXT, ProjectStore
 
@@ -38,7 +38,7 @@ def a_cue(text: str = "She waves.", start_ms: int = 1000) -> Cue:
 
 def test_everything_is_there_after_reopening(store: ProjectStore) -> None:
     store.set_shots([Span(0, 5000), Span(5000, 60_000)])
-    store.set_dialogue([Line(Span(100, 900), "Hello.", "Ann"), Line(Span(50, 90), "Hm")])
+    store.set_dialogue([DialogueLine(Span(100, 900), "Hello.", "Ann"), DialogueLine(Span(50, 90), "Hm")])
     store.set_plan(PLANS)
     cue = store.add_cue(a_cue())
     store.put("model", {"name": "micro"})

@@ -17,13 +17,13 @@ from av.stream import Disposition
 from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
-from calvin.core.types import Cue, Status
+from calvin.core.types import Cue, DialogueLine, Status
 from calvin.media import read_subtitles
 from calvin.media.sound.ducking import MixSettings
 from calvin.media.sound.mux import essence
 from calvin.media.sound.programme import Pause, programme_blocks
 from calvin.media.voice import ToneVoice
-from calvin.studio.project.records import FilmRow, Line
+from calvin.studio.project.records import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound import mixing as module
 from calvin.studio.sound.mixing import mix_project, place_voices
@@ -41,7 +41,7 @@ def project(tmp_path: Path, make_film: Callable[..., Path]) -> Callable[..., Pat
         folder = tmp_path / "p"
         with ProjectStore(folder) as store:
             store.bind_film(FilmRow("Film", str(path), file_sha256(path), 9000, {}))
-            store.set_dialogue([Line(Span(7300, 8500), "Go away!")])
+            store.set_dialogue([DialogueLine(Span(7300, 8500), "Go away!")])
             for start, end, text in CUES:
                 store.add_cue(Cue("", Span(start, end), text, Span(start, end), start))
         if voiced:

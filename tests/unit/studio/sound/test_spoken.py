@@ -10,11 +10,11 @@ import pytest
 
 from calvin.core.errors import MissingExtraError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue
+from calvin.core.types import Author, Cue, DialogueLine
 from calvin.media.sound.film_sound import read_wav
 from calvin.media.sound.loudness import loudness_lufs
 from calvin.media.voice import ToneVoice
-from calvin.studio.project.records import Choice, FilmRow, Line, Plan
+from calvin.studio.project.records import Choice, FilmRow, Plan
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.exports import export_script
 from calvin.studio.script.writers import find_writers
@@ -113,7 +113,7 @@ def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> No
     beams = (["She walks along the wet street.", "She walks.", "She runs."], ["He digs and digs and looks around."])
     with ProjectStore(project) as store:
         store.edit_cue(replace(store.cue("1"), text="word " * 30, author=Author.HUMAN))
-        store.set_dialogue([Line(Span(10_000, 12_000), "Go."), Line(Span(42_000, 45_000), "Go.")])
+        store.set_dialogue([DialogueLine(Span(10_000, 12_000), "Go."), DialogueLine(Span(42_000, 45_000), "Go.")])
         store.set_plan([Plan(Span(at, at + 1700), Span(at, at + 1700), at) for at in (40_000, 58_000)])
         ids = []
         for plan, text, others in zip(store.plans, long, beams, strict=True):
