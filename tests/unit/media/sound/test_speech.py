@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import MediaError
 from calvin.core.time import Span
-from calvin.media import speech as module
+from calvin.media.sound import speech as module
 from calvin.media.sound.film_sound import write_wav
 from calvin.media.sound.speech import (
     SpeechSettings,
@@ -87,7 +87,7 @@ def test_spans_are_in_order_and_cover_what_is_surely_speech(probabilities: list[
 
 
 def test_known_speech_in_noise_and_music(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[4] / "benchmarks"))
     monkeypatch.delitem(sys.modules, "speech", raising=False)
     import speech as benchmark
 

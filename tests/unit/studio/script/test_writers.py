@@ -53,7 +53,7 @@ SPANS = st.tuples(st.integers(0, 359_970_000), st.integers(0, 20_000)).map(lambd
 SPAN = Span(1500, 4250)
 
 
-NODE_MODULES = Path(__file__).parents[3] / ".ci/node/node_modules"
+NODE_MODULES = Path(__file__).parents[4] / ".ci/node/node_modules"
 
 
 def cue(text: str, span: Span = SPAN, number: int = 1) -> Cue:

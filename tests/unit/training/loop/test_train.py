@@ -86,7 +86,7 @@ def test_kill_9_at_any_moment_and_resume(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import sys, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_loop import *
+        from test_train import *
         def slow(index):
             time.sleep(0.02)
             return batch_at(index)
