@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from calvin.core.version import __version__
-
-if TYPE_CHECKING:
-    from calvin.captioners.calvin import Calvin
-    from calvin.studio.adapt.adapting import adapt
-    from calvin.studio.describe.films import describe
-
-_EXPORTS = {
-    "Calvin": "calvin.captioners.calvin",
-    "adapt": "calvin.studio.adapt.adapting",
-    "describe": "calvin.studio.describe.films",
-}
+from calvin.core.version import __version__ as __version__
 
 __all__ = ["Calvin", "__version__", "adapt", "describe"]
 
+if TYPE_CHECKING:
+    from calvin.captioners.calvin import Calvin as Calvin
+    from calvin.studio.adapt.adapting import adapt as adapt
+    from calvin.studio.describe.films import describe as describe
+else:
+    _EXPORTS = {
+        "Calvin": "calvin.captioners.calvin",
+        "adapt": "calvin.studio.adapt.adapting",
+        "describe": "calvin.studio.describe.films",
+    }
 
-def __getattr__(name: str) -> Any:
-    # Lazy, so that `calvin --help` does not wait for torch.
-    if name in _EXPORTS:
-        return getattr(import_module(_EXPORTS[name]), name)
-    raise AttributeError(f"module 'calvin' has no attribute {name!r}")
+    # Lazy, so that `calvin --help` does not wait for torch. Hidden from type checkers, for which it would turn every
+    # misspelt name into `Any`.
+    def __getattr__(name: str) -> object:
+        if name in _EXPORTS:
+            return getattr(import_module(_EXPORTS[name]), name)
+        raise AttributeError(f"module 'calvin' has no attribute {name!r}")

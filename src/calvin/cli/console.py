@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Self
-
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
-from rich.progress import Progress as Bars
+from typing import TYPE_CHECKING, Self
 
 from calvin.core.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 _PLAIN_EVERY_S = 10.0
 
@@ -33,6 +34,8 @@ class ProgressView:
     """
 
     def __init__(self, console: Console | None = None) -> None:
+        from rich.console import Console  # only here: most commands show no progress and start sooner without it
+
         self._console = console or Console(stderr=True)
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -42,6 +45,9 @@ class ProgressView:
         self._done = 0.0
 
     def __enter__(self) -> Self:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
+
         if self._console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
             self._bars = Bars(*columns, console=self._console, transient=True)

@@ -6,6 +6,7 @@ import io
 import os
 import sqlite3
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -77,7 +78,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Audio description for films: describe a film, train a model, prepare data.",
     epilog="Start with `calvin demo`, then `calvin describe FILM`.",
 )
 
@@ -98,27 +98,39 @@ def options(
     """Audio description for films: describe a film, train a model, prepare data."""
 
 
-app.command("describe")(describe.describe)
-app.command("status")(status.status)
-app.command("export")(export.export)
-app.command("import")(import_.import_script)
-app.command("lint")(lint.lint)
-app.command("voice")(voice.voice)
-app.command("mix")(mix.mix)
-app.command("pick")(pick.pick)
-app.command("adapt")(adapt.adapt)
-app.command("adapt-compare")(adapt_compare.adapt_compare)
-app.command("demo")(demo.demo)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("evaluate-puppets")(evaluate_puppets.evaluate_puppets)
-app.command("score")(score.score)
-app.command("compare")(compare.compare)
-app.add_typer(puppets.app, name="puppets")
+# In the order of use.
+PANELS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+    "Describe": {
+        "demo": demo.demo,
+        "describe": describe.describe,
+        "status": status.status,
+        "export": export.export,
+        "import": import_.import_script,
+        "lint": lint.lint,
+        "voice": voice.voice,
+        "mix": mix.mix,
+        "pick": pick.pick,
+        "adapt": adapt.adapt,
+    },
+    "Train and evaluate": {
+        "train": train.train,
+        "evaluate": evaluate.evaluate,
+        "score": score.score,
+        "compare": compare.compare,
+        "evaluate-puppets": evaluate_puppets.evaluate_puppets,
+        "adapt-compare": adapt_compare.adapt_compare,
+        "metrics": metrics.app,
+        "model": model.app,
+    },
+    "Data and puppets": {"data": data.app, "puppets": puppets.app},
+}
+for panel, commands in PANELS.items():
+    for name, command in commands.items():
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(command)
 data.app.command("regularisation")(regularisation.regularisation)
-app.add_typer(data.app, name="data")
-app.add_typer(model.app, name="model")
-app.add_typer(metrics.app, name="metrics")
 
 
 def main() -> None:

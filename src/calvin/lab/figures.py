@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from calvin.core.errors import MissingExtraError
 from calvin.core.text_tables import markdown_table
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Cue
@@ -163,8 +164,10 @@ def tell_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) 
 
 def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:
     """A picture of which action was told as which; the last column holds captions that tell of none or several."""
-    import matplotlib
-
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtraError("Drawing the confusion of actions", "train") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 

@@ -86,7 +86,7 @@ def test_kill_9_at_any_moment_and_resume(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import sys, time
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from test_train import *
+        from {Path(__file__).stem} import *
         def slow(index):
             time.sleep(0.02)
             return batch_at(index)
@@ -99,6 +99,7 @@ def test_kill_9_at_any_moment_and_resume(tmp_path: Path) -> None:
         process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment)
         deadline = time.monotonic() + 60
         while not (tmp_path / "killed" / "log.jsonl").exists() and time.monotonic() < deadline:
+            assert process.poll() is None, "the process ended before its first step"
             time.sleep(0.01)
         try:
             process.wait(wait)
