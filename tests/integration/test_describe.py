@@ -31,7 +31,7 @@ from calvin.media import decode_film
 from calvin.media.sound.film_sound import read_wav
 from calvin.studio.describe import film_in_hand as module
 from calvin.studio.describe.films import DescribeSettings, FilmJob, describe_many
-from calvin.studio.project.records import Choice
+from calvin.studio.project.contents import Choice
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength
 from calvin.studio.script.lint_rules import Level, lint
@@ -347,13 +347,13 @@ def test_of_two_runs_on_one_new_folder_the_loser_leaves_the_project_of_the_winne
     inner = ProjectStore
     winners: list[ProjectStore] = []
 
-    def open_late(path: Path) -> ProjectStore:
+    def open_late(path: Path, **options: bool) -> ProjectStore:
         monkeypatch.setattr(module, "ProjectStore", inner)
         if finished:
             describe(film, model=Teller(), out_dir=path)  # type: ignore[arg-type]
         else:
-            winners.append(inner(path))
-        return inner(path)
+            winners.append(inner(path, **options))
+        return inner(path, **options)
 
     def unreadable(*args: object) -> None:
         raise sqlite3.OperationalError("disk I/O error")
@@ -365,7 +365,7 @@ def test_of_two_runs_on_one_new_folder_the_loser_leaves_the_project_of_the_winne
         describe(film, model=Teller(), out_dir=folder)  # type: ignore[arg-type]
     for winner in winners:
         winner.close()
-    with ProjectStore(folder, must_exist=True) as store:
+    with ProjectStore(folder) as store:
         assert len(store.cues) == (3 if finished else 0)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calvin.studio.project.records import FilmRow
 from PIL import Image
 
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Cue
 from calvin.media.voice import ToneVoice
-from calvin.studio.project.records import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.mixing import mix_project
 from calvin.studio.sound.spoken import VoiceSettings, voice_project
@@ -25,7 +25,7 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "make_waveform.py"
 def test_a_waveform_of_a_mixed_project(tmp_path: Path, make_film: Callable[..., Path]) -> None:
     draw = runpy.run_path(str(SCRIPT))
     film, folder = make_film(tmp_path / "film.mp4"), tmp_path / "p"
-    with ProjectStore(folder) as store:
+    with ProjectStore(folder, create=True) as store:
         store.bind_film(FilmRow("Film", str(film), file_sha256(film), 9000, {}))
         store.add_cue(Cue("", Span(3000, 6000), "Mara opens the door.", Span(3000, 6000), 4000))
     with pytest.raises(SystemExit, match="no mixed film"):

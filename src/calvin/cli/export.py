@@ -34,7 +34,7 @@ def export(
     from calvin.studio.script.writers import find_writers
 
     writers = find_writers(formats.split(","))
-    with ProjectStore(project, must_exist=True) as store:
+    with ProjectStore(project) as store:
         exported = export_script(store, writers, out_dir)
     for path in exported.files:
         say(str(path))

@@ -41,7 +41,7 @@ def import_script(
     from calvin.studio.script.script_reader import read_script
 
     tag = language_tag(language) if language else None
-    with ProjectStore(project, must_exist=True) as store:
+    with ProjectStore(project) as store:
         digest = file_sha256(edited) if edited.is_file() else ""
         plan = plan_import(store.script().cues, read_script(edited), remove)
         for change in plan.changes:

@@ -119,6 +119,28 @@ class Cue:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A place where description may be spoken, whether or not a cue stands there yet.
+
+    `span` is the time free to speak in, `visual` the stretch of film to describe, `event_ms` when most of it is on
+    screen. Where most of it passes during dialogue, the event lies before the span, and the cue comes late. A project
+    gives the `id`, and notes whether it is `done`: decided, with a cue or without.
+    """
+
+    span: Span
+    visual: Span
+    event_ms: int
+    id: int = 0
+    done: bool = False
+
+    def taken_by(self, cue: Cue) -> bool:
+        """Whether a cue fills this place or is about the same stretch of film; running on into it is not enough."""
+        begins_here = self.span.start_ms <= cue.span.start_ms < self.span.end_ms
+        covers = 2 * self.span.overlap_ms(cue.span) > self.span.duration_ms
+        return begins_here or covers or 2 * self.visual.overlap_ms(cue.visual) > self.visual.duration_ms
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """The description of one film, cues in time order."""
 

@@ -9,12 +9,11 @@ from calvin.media.film.clips import iter_clip_frames, read_image
 from calvin.media.film.decode import DecodedFilm, DecodeReport, DecodeSettings, FrameBatch, decode_film
 from calvin.media.film.frames import FrameStore, FrameWriter, encode_jpeg
 from calvin.media.film.source import AudioStream, FilmFacts, MediaLimits, SubtitleStream, probe
-from calvin.media.gaps import CuePlan, PlanSettings, dialogue_gaps, plan_cues
+from calvin.media.gaps import PlanSettings, dialogue_gaps, plan_cues
 from calvin.media.subtitles import SubtitleReport, Subtitles, read_subtitles
 
 __all__ = [
     "AudioStream",
-    "CuePlan",
     "DecodeReport",
     "DecodeSettings",
     "DecodedFilm",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
 from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.time import Span
-from calvin.core.types import DialogueLine
+from calvin.core.types import DialogueLine, Place
 
 
 class PlanSettings(FrozenConfig):
@@ -27,18 +26,6 @@ class PlanSettings(FrozenConfig):
     max_cue_ms: int = Field(default=8000, ge=1)
     breath_ms: int = Field(default=300, ge=0)
     beyond_ms: int = Field(default=1000, ge=0)
-
-
-@dataclass(frozen=True, slots=True)
-class CuePlan:
-    """A cue yet without text: `span` to speak in, `visual` to describe, `event_ms` when most of it is on screen.
-
-    Where most of it passes during dialogue, the event lies before the place to speak, and the cue comes late.
-    """
-
-    span: Span
-    visual: Span
-    event_ms: int
 
 
 def dialogue_gaps(
@@ -68,7 +55,7 @@ def plan_cues(
     shots: Sequence[Span],
     dialogue: Iterable[DialogueLine | Span] = (),
     settings: PlanSettings | None = None,
-) -> list[CuePlan]:
+) -> list[Place]:
     """The cues of a film, in order.
 
     Cues lie in the gaps between dialogue, at most one a shot (one or more in a shot longer than `max_cue_ms`);
@@ -78,7 +65,7 @@ def plan_cues(
     """
     settings = settings or PlanSettings()
     cuts = sorted({shot.start_ms for shot in shots} | {shot.end_ms for shot in shots})
-    plans: list[CuePlan] = []
+    plans: list[Place] = []
     seen_to = 0
     gaps = dialogue_gaps(dialogue, duration_ms, settings.min_gap_ms, settings.guard_ms)
     for gap, following in zip_longest(gaps, gaps[1:]):
@@ -89,7 +76,7 @@ def plan_cues(
             end = part.end_ms
             if part is parts[-1]:
                 end = _see_through(end, cuts, limit)
-            plans.append(CuePlan(part, Span(seen_to, end), _event(Span(seen_to, end), cuts)))
+            plans.append(Place(part, Span(seen_to, end), _event(Span(seen_to, end), cuts)))
             seen_to = end
     return plans
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from calvin.cli.main import app
 from calvin.core.time import Span
-from calvin.core.types import Author, DialogueLine, Status
-from calvin.studio.project.records import Choice, Decision, FilmRow, Plan
+from calvin.core.types import Author, DialogueLine, Place, Status
+from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.lint_rules import RULES
 from calvin.studio.script.writers import WRITERS
@@ -24,12 +24,12 @@ def project(tmp_path: Path) -> Path:
     film.write_bytes(b"film")
     from calvin.core.files import file_sha256
 
-    with ProjectStore(tmp_path / "p") as store:
+    with ProjectStore(tmp_path / "p", create=True) as store:
         store.bind_film(FilmRow("Night", str(film), file_sha256(film), 60_000, {"bytes": 4}))
         store.set_shots([Span(0, 60_000)])
         store.set_dialogue([DialogueLine(Span(20_000, 22_000), "Hello.")])
         store.set_plan(
-            [Plan(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
+            [Place(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
         )
         texts = ["Mara opens the gate.", "A man in grey waits.", "He turns around."]
         for plan, text in zip(store.plans, texts, strict=False):
@@ -65,7 +65,32 @@ def test_status_while_another_process_is_at_work_and_after_the_film_moved(projec
     assert "has changed since the project began" in run("status", project).stdout
     film.unlink()
     assert "no longer at" in run("status", project).stdout
-    assert "is no calvin project" in run("status", project.parent).stderr
+    assert "is not a calvin project" in run("status", project.parent).stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("voice", "typo"),
+        ("mix", "typo", "-o", "x.mkv"),
+        ("pick", "typo", "-o", "x.csv"),
+        ("lint", "typo"),
+        ("export", "typo"),
+        ("import", "typo", "x.vtt"),
+        ("status", "typo"),
+        ("adapt", "typo", "-o", "x"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_mistyped_path_is_named_and_nothing_is_left_there(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.vtt").write_text("WEBVTT\n")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "Error: typo is not a calvin project: make one with `calvin describe FILM -o FOLDER`." in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["x.vtt"]
 
 
 @pytest.mark.parametrize("name", WRITERS)

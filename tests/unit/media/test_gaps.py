@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import ConfigError
 from calvin.core.time import Span
-from calvin.core.types import DialogueLine
-from calvin.media import CuePlan, PlanSettings, dialogue_gaps, plan_cues
+from calvin.core.types import DialogueLine, Place
+from calvin.media import PlanSettings, dialogue_gaps, plan_cues
 from calvin.media.film.cuts import shots_between
 
 
@@ -46,8 +46,8 @@ def test_what_happens_during_dialogue_belongs_to_the_next_cue() -> None:
     shots = shots_between([5000, 12_500, 14_000], 20_000)
     plans = plan_cues(20_000, shots, [Span(3300, 8000), Span(12_200, 20_000)])
     assert plans == [
-        CuePlan(Span(0, 3000), Span(0, 3000), 1500),
-        CuePlan(Span(8300, 11_900), Span(3000, 12_500), 8750),
+        Place(Span(0, 3000), Span(0, 3000), 1500),
+        Place(Span(8300, 11_900), Span(3000, 12_500), 8750),
     ]
 
 

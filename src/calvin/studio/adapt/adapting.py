@@ -93,7 +93,7 @@ def adapt(
     folder, target = Path(film), Path(out)
     folder = project_folder(folder, None, False) if folder.is_file() else folder
     check_target(target)
-    with ProjectStore(folder, must_exist=True) as store:
+    with ProjectStore(folder) as store:
         given, notes = corrected_scenes(store, corrections) if corrections is not None else (approved_scenes(store), [])
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
         if isinstance(base, AdaptedCalvin) or adapter_of(base.model) is not None:

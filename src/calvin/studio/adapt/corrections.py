@@ -10,8 +10,7 @@ from pathlib import Path
 from calvin.core.errors import StoreError, SubtitleError, UsageError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span, format_timecode
-from calvin.core.types import Author, Cue, Status
-from calvin.studio.project.records import Plan
+from calvin.core.types import Author, Cue, Place, Status
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.script.edits import match
 from calvin.studio.script.script_reader import ScriptLine, read_script
@@ -45,7 +44,7 @@ class Described:
     visual: Span
     text: str
     cue: Cue | None = None
-    plan: Plan | None = None
+    plan: Place | None = None
     where: str = ""
 
     @property
@@ -177,7 +176,7 @@ def _check(where: str, lines: Sequence[ScriptLine], known: set[str]) -> None:
             )
 
 
-def _scene(where: str, line: ScriptLine, cue: Cue | None, plans: Sequence[Plan], cues: Sequence[Cue]) -> Described:
+def _scene(where: str, line: ScriptLine, cue: Cue | None, plans: Sequence[Place], cues: Sequence[Cue]) -> Described:
     text, name = clean_line(line.text), _at(f"{where}: {line.where}", line.span)
     if cue is not None:
         return Described(cue.visual, text, cue, None, name)

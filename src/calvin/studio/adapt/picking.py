@@ -14,12 +14,11 @@ from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.files import write_text
 from calvin.core.text_tables import csv_text
 from calvin.core.time import Span, format_timecode
-from calvin.core.types import Cue
+from calvin.core.types import Cue, Place
 from calvin.data import FeatureStore
 from calvin.studio.adapt.corrections import free_part
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
-from calvin.studio.project.records import Plan
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SHORTEST_MS
 from calvin.studio.script.writers.base import cue_name, printable
@@ -40,7 +39,7 @@ class Pick:
     """A scene proposed for annotation: its place (what of it is free, where no cue stands there), the cue that does,
     and why it was chosen."""
 
-    plan: Plan
+    plan: Place
     cue: Cue | None
     reason: str
 
@@ -117,7 +116,7 @@ def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
     return sorted(picks, key=lambda pick: pick.span)
 
 
-def _undescribed(plans: Sequence[Plan], cues: Sequence[Cue], drafts: Collection[Span]) -> list[Plan]:
+def _undescribed(plans: Sequence[Place], cues: Sequence[Cue], drafts: Collection[Span]) -> list[Place]:
     """The places with a draft, and those without a cue in which words still fit, cut to what is free of them."""
     done, found = [cue for cue in cues if cue.settled], []
     for plan in plans:

@@ -19,7 +19,7 @@ from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
 from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
 from calvin.core.time import Span
-from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Scene
+from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Place, Scene
 from calvin.data import FeatureStore, FeatureWriter
 from calvin.media import (
     DecodeSettings,
@@ -36,7 +36,7 @@ from calvin.media.film.decode import SOUND
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
 from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
-from calvin.studio.project.records import Choice, FilmRow, Plan
+from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.sound.spoken import FOLDER as VOICES
@@ -61,10 +61,10 @@ class FilmInHand:
     """Names of those in the scene of a plan, by the plan's id."""
 
     @property
-    def open_plans(self) -> list[Plan]:
+    def open_plans(self) -> list[Place]:
         return [plan for plan in self.store.plans if not plan.done]
 
-    def scene(self, plan: Plan) -> Scene:
+    def scene(self, plan: Place) -> Scene:
         """What a plan's cue is about: frame vectors where there are any, and a way to the stills."""
         embeds = self.features.scene(self.film.sha256, plan.visual, self.max_frames) if self.features else None
         return Scene(
@@ -75,11 +75,11 @@ class FilmInHand:
             frames=lambda: self.frames.frames_between(plan.visual, self.max_frames),
         )
 
-    def context(self, plan: Plan, count: int) -> tuple[str, ...]:
+    def context(self, plan: Place, count: int) -> tuple[str, ...]:
         """The last `count` cues before a plan's, oldest first, whoever wrote them."""
         return tuple(cue.text for cue in self.store.cues_before(plan.span.start_ms, count))
 
-    def place(self, plan: Plan) -> Span:
+    def place(self, plan: Place) -> Span:
         """Where a plan's cue may be spoken, now that the cues before it are there.
 
         It begins with its place or once the cue before it has ended. It may run on into the next place of the same gap
@@ -94,11 +94,11 @@ class FilmInHand:
         start = max(plan.span.start_ms, said_until + settings.breath_ms if said_until else 0)
         return Span(start, max(start, min(until, next_from if next_from is not None else until)))
 
-    def said(self, plan: Plan) -> tuple[str, ...]:
+    def said(self, plan: Place) -> tuple[str, ...]:
         """What is not to be said again."""
         return self.context(plan, NOT_AGAIN)
 
-    def keep(self, plan: Plan, fitted: Fitted, answer: CaptionAnswer) -> None:
+    def keep(self, plan: Place, fitted: Fitted, answer: CaptionAnswer) -> None:
         """Store the words for a plan and why these: from here on they are not lost."""
         place = self.place(plan)
         if fitted.decision.choice is Choice.EXTENDED:
@@ -143,7 +143,7 @@ def open_film_project(
     lines = read_subtitles(subtitles) if subtitles else None
     ours = not folder.exists()
     with ExitStack() as stack:
-        store = stack.enter_context(ProjectStore(folder))
+        store = stack.enter_context(ProjectStore(folder, create=True))
         ours = ours and store.film is None  # else another process made it meanwhile
         try:
             remove_leftovers(folder, folder / "frames", folder / VOICES)
@@ -267,7 +267,7 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str,
     with store.together():
         store.set_dialogue(spoken)
         plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)
-        store.set_plan([Plan(p.span, p.visual, p.event_ms) for p in plans])
+        store.set_plan(plans)
         store.put("request", request)
         store.put("cleaned", {})
         store.put("unparsed", 0)

@@ -25,7 +25,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt
-from calvin.core.types import Script
+from calvin.core.types import Place, Script
 from calvin.media import PlanSettings
 from calvin.media.languages import language_name, language_tag
 from calvin.studio.cast.characters import Cast, read_cast_file
@@ -34,7 +34,6 @@ from calvin.studio.describe.again import as_adapted, film_and_settings, with_ada
 from calvin.studio.describe.film_in_hand import FilmInHand, open_film_project, project_folder
 from calvin.studio.describe.fitting import Asked, Fitted, fit_all
 from calvin.studio.project.database import is_project
-from calvin.studio.project.records import Plan
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength
 from calvin.studio.script.exports import export_script, keep_origin
 from calvin.studio.script.writers import Writer, find_writers
@@ -235,7 +234,7 @@ def _told(error: Exception) -> CalvinError:
 
 
 Failed = dict[FilmInHand, Exception]
-Told = tuple[FilmInHand, Plan, CaptionRequest, CaptionAnswer]
+Told = tuple[FilmInHand, Place, CaptionRequest, CaptionAnswer]
 _Item = TypeVar("_Item", bound=tuple[FilmInHand, *tuple[Any, ...]])
 _Result = TypeVar("_Result")
 
@@ -312,7 +311,7 @@ def _keep(wave: Sequence[Told], captioner: Captioner, failed: Failed) -> None:
             failed[hand] = error
 
 
-def _ask(hand: FilmInHand, plan: Plan, settings: DescribeSettings) -> CaptionRequest:
+def _ask(hand: FilmInHand, plan: Place, settings: DescribeSettings) -> CaptionRequest:
     names = hand.present.get(plan.id, ())
     before = () if names and settings.names_alone else hand.context(plan, settings.context)
     question, language = settings.question, hand.film.language

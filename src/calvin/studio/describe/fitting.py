@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest
 from calvin.captioners.guard import is_sound, says_again
 from calvin.core.time import in_s
-from calvin.studio.project.records import Choice, Decision
+from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.timing import SpokenLength, words_within
 
 FEWEST_WORDS = 3

@@ -22,22 +22,22 @@ def is_project(folder: Path) -> bool:
 
 
 class Database:
-    """Opens or creates the database in `folder`, and holds it until closed.
+    """Opens the database of the project in `folder`, and holds it until closed.
 
     Every change is one transaction on disk when its method returns, so a project survives being killed at any moment.
 
     Args:
-        must_exist: refuse a folder that holds no project instead of beginning one.
+        create: begin a project where the folder holds none; else such a folder is refused and left as it is.
         read_only: only look, also while another process is at work on the project.
 
     Raises:
         StoreError: another process has the project open, or the folder holds none or something else.
     """
 
-    def __init__(self, folder: str | Path, must_exist: bool = False, read_only: bool = False) -> None:
+    def __init__(self, folder: str | Path, create: bool = False, read_only: bool = False) -> None:
         self.folder = Path(folder)
-        if (must_exist or read_only) and not is_project(self.folder):
-            raise StoreError(f"{self.folder} is no calvin project: make one with `calvin describe FILM -o FOLDER`.")
+        if not (create or is_project(self.folder)):
+            raise StoreError(f"{self.folder} is not a calvin project: make one with `calvin describe FILM -o FOLDER`.")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = None if read_only else self._hold_lock()

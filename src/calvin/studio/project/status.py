@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calvin.core.files import file_sha256
-from calvin.studio.project.records import FilmRow
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 
 

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Character, Cue, DialogueLine, Script, Status
+from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Script, Status
+from calvin.studio.project.contents import Choice, Decision, FilmRow, Revision
 from calvin.studio.project.database import DATABASE, Database
-from calvin.studio.project.records import Choice, Decision, FilmRow, Plan, Revision
 
 MAX_TEXT = 2000
 """Characters a cue holds at most; a description is a sentence or two."""
@@ -96,7 +96,7 @@ class ProjectStore(Database):
 
     # The plan
 
-    def set_plan(self, plans: Sequence[Plan]) -> None:
+    def set_plan(self, plans: Sequence[Place]) -> None:
         """Replace the plan and the drafts of models. What a person wrote or approved stays, its place unplanned.
 
         A new plan that is taken by a cue that stays is left out.
@@ -115,16 +115,16 @@ class ProjectStore(Database):
             )
 
     @property
-    def plans(self) -> list[Plan]:
+    def plans(self) -> list[Place]:
         return [_plan(row) for row in self._db.execute(f"SELECT {_PLAN} FROM plan ORDER BY start_ms, end_ms, id")]
 
-    def plan_from(self, time_ms: int) -> Plan | None:
+    def plan_from(self, time_ms: int) -> Place | None:
         """The plan whose place begins at a time."""
         row = self._db.execute(f"SELECT {_PLAN} FROM plan WHERE start_ms = ? ORDER BY id", (time_ms,)).fetchone()
         return _plan(row) if row else None
 
     def finish_plan(
-        self, plan: Plan, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None,
+        self, plan: Place, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None,
         author: Author = Author.MODEL,
     ) -> Cue | None:  # fmt: skip
         """Store what a model wrote for a plan and why, and mark the plan done; blank text makes no cue."""
@@ -293,9 +293,9 @@ class ProjectStore(Database):
             yield self
 
 
-def _plan(row: tuple[Any, ...]) -> Plan:
+def _plan(row: tuple[Any, ...]) -> Place:
     start, end, visual_start, visual_end, event, number, done = row
-    return Plan(Span(start, end), Span(visual_start, visual_end), event, number, bool(done))
+    return Place(Span(start, end), Span(visual_start, visual_end), event, number, bool(done))
 
 
 def _cue(row: tuple[Any, ...]) -> Cue:

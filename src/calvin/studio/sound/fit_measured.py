@@ -9,7 +9,7 @@ from calvin.captioners.guard import is_sound, says_again
 from calvin.core.time import Span, in_s
 from calvin.core.types import Cue
 from calvin.studio.describe.fitting import NOT_AGAIN
-from calvin.studio.project.records import Choice, Decision
+from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.exports import project_plan

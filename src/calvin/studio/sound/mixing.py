@@ -24,7 +24,7 @@ from calvin.media.sound.ducking import MixSettings, PlacedVoice, mixed, write_mi
 from calvin.media.sound.mux import DESCRIPTION, FILM_SUFFIXES, FLAGLESS, AddedTrack, Disposition, mux_film, told
 from calvin.media.sound.programme import Pause, Timeline, programme_blocks, with_pauses
 from calvin.media.sound.verify import check_film, check_voices
-from calvin.studio.project.records import FilmRow
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.exports import make_way

@@ -15,7 +15,7 @@ from calvin.captioners.calvin import Calvin
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.progress import Progress
 from calvin.core.time import Span
-from calvin.core.types import Author, Status
+from calvin.core.types import Author, Place, Status
 from calvin.data import FeatureWriter, MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
@@ -23,7 +23,7 @@ from calvin.model.tuning import add_lora
 from calvin.studio.adapt import adapting as studio
 from calvin.studio.adapt.adapting import Adaptation, adapt, regular_scenes
 from calvin.studio.adapt.corrections import Correction
-from calvin.studio.project.records import FilmRow, Plan
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.training.fewshot import SMALL
 
@@ -42,9 +42,9 @@ def base(tiny_model: Path) -> Calvin:
 @pytest.fixture
 def folder(tmp_path: Path, base: Calvin) -> Path:
     """A described project."""
-    with ProjectStore(tmp_path / "p") as store:
+    with ProjectStore(tmp_path / "p", create=True) as store:
         store.bind_film(FilmRow("Film", "/film.mp4", "abc", 2000 * SCENES, {}))
-        store.set_plan([Plan(tile, tile, tile.middle_ms) for tile in TILES])
+        store.set_plan([Place(tile, tile, tile.middle_ms) for tile in TILES])
         for number, plan in enumerate(store.plans):
             store.finish_plan(plan, f"Draft {number}.", plan.span)
         store.put("request", {"model": base.fingerprint, "context": 2, "question": "What happens?"})

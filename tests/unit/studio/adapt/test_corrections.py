@@ -10,17 +10,17 @@ import pytest
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Status
+from calvin.core.types import Author, Place, Status
 from calvin.studio.adapt.corrections import Correction, approve, approved_scenes, corrected_scenes, free_part
-from calvin.studio.project.records import FilmRow, Plan
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 
-PLANS = [Plan(Span(1000 * i, 1000 * i + 900), Span(1000 * i, 1000 * i + 1000), 1000 * i + 400) for i in range(4)]
+PLANS = [Place(Span(1000 * i, 1000 * i + 900), Span(1000 * i, 1000 * i + 1000), 1000 * i + 400) for i in range(4)]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ProjectStore]:
-    with ProjectStore(tmp_path / "p") as opened:
+    with ProjectStore(tmp_path / "p", create=True) as opened:
         opened.bind_film(FilmRow("Film", "/film.mp4", "abc", 4000, {}))
         opened.set_plan(PLANS)
         for number, plan in enumerate(opened.plans[:3], 1):

@@ -14,11 +14,11 @@ import pytest
 
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
-from calvin.core.types import Cue, DialogueLine, Status
+from calvin.core.types import Cue, DialogueLine, Place, Status
 from calvin.data import FeatureWriter
 from calvin.studio.adapt.corrections import approve, corrected_scenes
 from calvin.studio.adapt.picking import Pick, choose_scenes, pick_scenes, write_picks
-from calvin.studio.project.records import FilmRow, Plan
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_reader import read_script
 
@@ -54,9 +54,9 @@ def test_two_who_appear_together_take_one_scene_and_nobody_known_starts_at_the_a
 
 
 def test_the_table_is_read_back_as_corrections_and_never_written_over(tmp_path: Path) -> None:
-    plan = Plan(Span(1000, 4000), Span(0, 4000), 2000, 7)
+    plan = Place(Span(1000, 4000), Span(0, 4000), 2000, 7)
     cue = Cue("3", Span(1000, 2500), "=Ann waves.", plan.visual, 2000)
-    other = Plan(Span(5000, 8000), Span(5000, 8000), 6000, 8)
+    other = Place(Span(5000, 8000), Span(5000, 8000), 6000, 8)
     path = tmp_path / "picks.csv"
     write_picks([Pick(plan, cue, "why"), Pick(other, None, "because")], path)
     with open(path, newline="") as stream:
@@ -89,9 +89,9 @@ TILES = [Span(4000 * i, 4000 * i + 4000) for i in range(5)]
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[ProjectStore]:
     """Five places one after another; the second has no cue, and the first one's runs on into it."""
-    with ProjectStore(tmp_path / "p") as opened:
+    with ProjectStore(tmp_path / "p", create=True) as opened:
         opened.bind_film(FilmRow("Film", "/film.mp4", "abc", 20_000, {}))
-        opened.set_plan([Plan(tile, tile, tile.middle_ms) for tile in TILES])
+        opened.set_plan([Place(tile, tile, tile.middle_ms) for tile in TILES])
         opened.set_dialogue([DialogueLine(tile, "Hello.", "ANN") for tile in TILES[2:4]])
         for number, plan in enumerate(opened.plans):
             span = Span(0, 4800) if number == 0 else plan.span
@@ -145,7 +145,7 @@ def test_who_appeared_in_an_approved_scene_does_not_appear_first_later(store: Pr
     assert first.cue is not None
     store.edit_cue(replace(first.cue, status=Status.APPROVED))
     assert all("unlike" in pick.reason for pick in pick_scenes(store, 4))
-    store.set_plan([Plan(tile, tile, tile.middle_ms) for tile in TILES])
+    store.set_plan([Place(tile, tile, tile.middle_ms) for tile in TILES])
     assert [pick.plan.visual for pick in pick_scenes(store, 4)] == [*TILES[:2], *TILES[3:]]
     assert all("unlike" in pick.reason for pick in pick_scenes(store, 4)), "also where its place is no longer planned"
 

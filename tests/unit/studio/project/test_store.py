@@ -10,18 +10,18 @@ import pytest
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, DialogueLine, Status
-from calvin.studio.project.records import Choice, Decision, FilmRow, Plan
+from calvin.core.types import Author, Cue, DialogueLine, Place, Status
+from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.schema import MIGRATIONS
 from calvin.studio.project.store import DATABASE, MAX_TEXT, ProjectStore
 
 FILM = FilmRow("A Film", "/films/a.mp4", "ab" * 32, 60_000, {"width": 640})
-PLANS = [Plan(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
+PLANS = [Place(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
 
 
 @pytest.fixture
 def store(tmp_path: Path):
-    with ProjectStore(tmp_path / "project") as opened:
+    with ProjectStore(tmp_path / "project", create=True) as opened:
         opened.bind_film(FILM)
         yield opened
 
@@ -165,7 +165,7 @@ def test_a_killed_process_loses_nothing_that_was_stored_and_holds_no_lock(tmp_pa
         "from calvin.core.time import Span\n"
         "from calvin.core.types import Cue\n"
         "from calvin.studio.project.store import FilmRow, ProjectStore\n"
-        f"store = ProjectStore({str(tmp_path / 'p')!r})\n"
+        f"store = ProjectStore({str(tmp_path / 'p')!r}, create=True)\n"
         "store.bind_film(FilmRow('A', 'a.mp4', 'aa', 9000, {}))\n"
         "store.add_cue(Cue('', Span(0, 900), 'He sits.', Span(0, 900), 400))\n"
         "store._db.execute('BEGIN')\n"
@@ -184,7 +184,7 @@ def test_what_is_no_project_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / DATABASE).read_bytes().startswith(b"my diary")
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot be used"):
-        ProjectStore(tmp_path / "file")
+        ProjectStore(tmp_path / "file", create=True)
 
 
 def test_a_project_of_a_newer_calvin_is_refused(store: ProjectStore) -> None:
@@ -210,7 +210,7 @@ def test_the_settings_of_the_database_are_safe(store: ProjectStore) -> None:
 
 
 def test_a_script_needs_a_film(tmp_path: Path) -> None:
-    with ProjectStore(tmp_path) as store, pytest.raises(StoreError, match="holds no film yet"):
+    with ProjectStore(tmp_path, create=True) as store, pytest.raises(StoreError, match="holds no film yet"):
         store.script()
 
 
@@ -280,10 +280,10 @@ def test_a_commit_that_fails_leaves_no_transaction_open(store: ProjectStore) -> 
     store.add_cue(a_cue())
 
 
-def test_a_folder_without_a_project_is_not_made_one_by_looking(tmp_path: Path) -> None:
-    for options in ({"read_only": True}, {"must_exist": True}):
-        with pytest.raises(StoreError, match="is no calvin project: make one with"):
-            ProjectStore(tmp_path / "none", **options)
+def test_a_folder_without_a_project_is_not_made_one_by_opening_it(tmp_path: Path) -> None:
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match="is not a calvin project: make one with"):
+            ProjectStore(tmp_path / "none", read_only=read_only)
     assert not (tmp_path / "none").exists()
 
 

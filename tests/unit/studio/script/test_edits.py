@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import StoreError, SubtitleError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Script, Status
-from calvin.studio.project.records import Choice, FilmRow, Plan
+from calvin.core.types import Author, Cue, Place, Script, Status
+from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.edits import apply_import, plan_import
 from calvin.studio.script.script_reader import ScriptLine, read_script
@@ -143,9 +143,9 @@ def test_no_line_and_no_cue_is_lost(rows: list[tuple[int, int, str]]) -> None:
 
 
 def test_applying_keeps_history_and_closes_places(tmp_path: Path) -> None:
-    with ProjectStore(tmp_path) as store:
+    with ProjectStore(tmp_path, create=True) as store:
         store.bind_film(FilmRow("A", "a.mp4", "aa", 60_000, {}))
-        store.set_plan([Plan(Span(0, 4000), Span(0, 4000), 100), Plan(Span(9000, 12_000), Span(4000, 12_000), 9500)])
+        store.set_plan([Place(Span(0, 4000), Span(0, 4000), 100), Place(Span(9000, 12_000), Span(4000, 12_000), 9500)])
         first = store.finish_plan(store.plans[0], "He sits.", Span(0, 900))
         assert first is not None
         lines = [line("Ben sits.", 0, 900, first.id), line("Ada comes in.", 9500, 11_000)]

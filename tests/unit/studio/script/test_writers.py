@@ -28,7 +28,7 @@ from calvin.core.errors import UsageError
 from calvin.core.text_tables import guarded, unguarded
 from calvin.core.time import Span
 from calvin.core.types import Character, Cue, Script, Status
-from calvin.studio.project.records import Choice, Decision
+from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.script.script_reader import read_script
 from calvin.studio.script.writers import WRITERS, Provenance, Writer, find_writers
 from calvin.studio.script.writers.base import last_ms, printable

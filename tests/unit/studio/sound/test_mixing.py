@@ -23,7 +23,7 @@ from calvin.media.sound.ducking import MixSettings
 from calvin.media.sound.mux import essence
 from calvin.media.sound.programme import Pause, programme_blocks
 from calvin.media.voice import ToneVoice
-from calvin.studio.project.records import FilmRow
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound import mixing as module
 from calvin.studio.sound.mixing import mix_project, place_voices
@@ -39,7 +39,7 @@ def project(tmp_path: Path, make_film: Callable[..., Path]) -> Callable[..., Pat
     def make(name: str = "film.mp4", source: Path | None = None, voiced: bool = True, **options: Any) -> Path:
         path = source or make_film(tmp_path / name, **options)
         folder = tmp_path / "p"
-        with ProjectStore(folder) as store:
+        with ProjectStore(folder, create=True) as store:
             store.bind_film(FilmRow("Film", str(path), file_sha256(path), 9000, {}))
             store.set_dialogue([DialogueLine(Span(7300, 8500), "Go away!")])
             for start, end, text in CUES:

@@ -10,11 +10,11 @@ import pytest
 
 from calvin.core.errors import MissingExtraError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, DialogueLine
+from calvin.core.types import Author, Cue, DialogueLine, Place
 from calvin.media.sound.film_sound import read_wav
 from calvin.media.sound.loudness import loudness_lufs
 from calvin.media.voice import ToneVoice
-from calvin.studio.project.records import Choice, FilmRow, Plan
+from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.exports import export_script
 from calvin.studio.script.writers import find_writers
@@ -42,7 +42,7 @@ class Listening(ToneVoice):
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "p"
-    with ProjectStore(folder) as store:
+    with ProjectStore(folder, create=True) as store:
         store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
         for number, text in enumerate(TEXTS):
             span = Span(10_000 * number, 10_000 * number + 3000)
@@ -114,7 +114,7 @@ def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> No
     with ProjectStore(project) as store:
         store.edit_cue(replace(store.cue("1"), text="word " * 30, author=Author.HUMAN))
         store.set_dialogue([DialogueLine(Span(10_000, 12_000), "Go."), DialogueLine(Span(42_000, 45_000), "Go.")])
-        store.set_plan([Plan(Span(at, at + 1700), Span(at, at + 1700), at) for at in (40_000, 58_000)])
+        store.set_plan([Place(Span(at, at + 1700), Span(at, at + 1700), at) for at in (40_000, 58_000)])
         ids = []
         for plan, text, others in zip(store.plans, long, beams, strict=True):
             cue = store.finish_plan(plan, text, plan.span, others)

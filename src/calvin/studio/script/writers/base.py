@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from calvin.core.files import write_text
 from calvin.core.prompts import clean_line
 from calvin.core.types import Cue, Script
-from calvin.studio.project.records import Decision
+from calvin.studio.project.contents import Decision
 
 
 @dataclass(frozen=True, slots=True)

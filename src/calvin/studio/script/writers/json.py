@@ -7,7 +7,7 @@ from typing import Any
 
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, Script
-from calvin.studio.project.records import Decision
+from calvin.studio.project.contents import Decision
 from calvin.studio.script.writers.base import Provenance, Writer
 
 VERSION = 1

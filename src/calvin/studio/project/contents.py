@@ -1,4 +1,4 @@
-"""What a project keeps besides cues: the film, its dialogue, the plan, and former texts."""
+"""What a project contains besides cues: its film, what was decided for each place, and former texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue
+from calvin.core.types import Author
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +20,6 @@ class FilmRow:
     duration_ms: int
     facts: dict[str, Any]
     language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A place for a cue: `span` is the time free to speak in, `visual` the film to describe, `event_ms` when."""
-
-    span: Span
-    visual: Span
-    event_ms: int
-    id: int = 0
-    done: bool = False
-
-    def taken_by(self, cue: Cue) -> bool:
-        """Whether a cue fills this place or tells what it is about; one that only runs on into it does not."""
-        begins_here = self.span.start_ms <= cue.span.start_ms < self.span.end_ms
-        covers = 2 * self.span.overlap_ms(cue.span) > self.span.duration_ms
-        return begins_here or covers or 2 * self.visual.overlap_ms(cue.visual) > self.visual.duration_ms
 
 
 class Choice(StrEnum):
