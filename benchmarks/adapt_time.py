@@ -30,7 +30,7 @@ from calvin.data.regularisation import RegularScene, bundled_regularisation, rea
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import base_kept, save_adapter
-from calvin.studio.adapt.caption_effect import caption_all
+from calvin.studio.adapt.before_after import caption_all
 from calvin.training.fewshot import FewshotScene, adapt_config, tune
 from calvin.training.fewshot_cost import AdaptCost
 

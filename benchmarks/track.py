@@ -29,8 +29,8 @@ from calvin.captioners import CaptionAnswer, CaptionRequest
 from calvin.captioners.base import CaptionerInfo
 from calvin.media.voice import ToneVoice
 from calvin.studio.describe.films import describe
-from calvin.studio.sound.mixing import mix_project
-from calvin.studio.sound.spoken import VoiceSettings, voice_project
+from calvin.studio.sound.film_mix import mix_project
+from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
 MAX_RATIO, MAX_MEMORY = 2.0, 1.1
 MEASURE = """

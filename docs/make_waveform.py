@@ -22,8 +22,8 @@ from calvin.media import probe
 from calvin.media.film.decode import choose_audio
 from calvin.media.sound.programme import programme_blocks
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.sound.mixing import place_voices
-from calvin.studio.sound.spoken import spoken_cues
+from calvin.studio.sound.film_mix import place_voices
+from calvin.studio.sound.voiced_cues import spoken_cues
 
 RATE, LEVEL, BLUE = 16_000, 320, "#33507a"
 Spoken = tuple[int, int, str]

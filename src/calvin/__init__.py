@@ -11,12 +11,12 @@ __all__ = ["Calvin", "__version__", "adapt", "describe"]
 
 if TYPE_CHECKING:
     from calvin.captioners.calvin import Calvin as Calvin
-    from calvin.studio.adapt.adapting import adapt as adapt
+    from calvin.studio.adapt.adaptation import adapt as adapt
     from calvin.studio.describe.films import describe as describe
 else:
     _EXPORTS = {
         "Calvin": "calvin.captioners.calvin",
-        "adapt": "calvin.studio.adapt.adapting",
+        "adapt": "calvin.studio.adapt.adaptation",
         "describe": "calvin.studio.describe.films",
     }
 

@@ -23,7 +23,7 @@ from calvin.core.types import Author, Cue, Status
 from calvin.data import MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
-from calvin.studio.adapt.corrections import corrected_scenes
+from calvin.studio.adapt.described_scenes import corrected_scenes
 from calvin.studio.project.store import ProjectStore
 
 

@@ -21,8 +21,8 @@ from calvin.cli.demo import bundled_film
 from calvin.cli.main import app
 from calvin.core.time import Span
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.sound.mixing import place_voices
-from calvin.studio.sound.spoken import spoken_cues
+from calvin.studio.sound.film_mix import place_voices
+from calvin.studio.sound.voiced_cues import spoken_cues
 
 
 @pytest.fixture(scope="module")

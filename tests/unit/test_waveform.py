@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calvin.studio.project.records import FilmRow
 from PIL import Image
 
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Cue
 from calvin.media.voice import ToneVoice
+from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.sound.mixing import mix_project
-from calvin.studio.sound.spoken import VoiceSettings, voice_project
+from calvin.studio.sound.film_mix import mix_project
+from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "make_waveform.py"
 

@@ -1,4 +1,4 @@
-"""`calvin adapt`: a model tuned to one film from scenes that a person described."""
+"""`calvin pick` and `calvin adapt`: scenes for a person to describe, and a model tuned to one film from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
+from calvin.core.time import format_timecode
 
 if TYPE_CHECKING:
     from calvin.model import CalvinConfig
@@ -54,8 +55,8 @@ def adapt(
         calvin describe film.calvin --adapter adapted
     """
     from calvin.captioners.calvin import Calvin
-    from calvin.studio.adapt import adapting as studio
-    from calvin.studio.adapt.corrections import check_target
+    from calvin.studio.adapt import adaptation as studio
+    from calvin.studio.adapt.described_scenes import check_target
 
     changes = {"seed": seed, "steps": iterations, "max_lr": rate}
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -94,3 +95,32 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
         say(f"{name}:")
         for line in adapt_cost(config, _settings(config, changes)):
             say(f"  {line}")
+
+
+def pick(
+    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
+    count: Annotated[int, typer.Option("--count", "-n", help="How many scenes.")] = 20,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV to correct the scenes in.")] = None,
+) -> None:
+    """Propose the scenes that are worth describing by hand: where each main character first appears, then scenes that
+    are unlike those before. What a person described already is left out, and who appeared in it counts as seen.
+
+    The CSV holds the cues as they are: put your own words in the column `text`, then `calvin adapt --corrections` it.
+    A row left as it is counts as approved; empty its text to leave it out.
+
+    Example:
+
+        calvin pick film.calvin -n 20 -o corrections.csv
+    """
+    from calvin.studio.adapt.scene_picks import pick_scenes, write_picks
+    from calvin.studio.project.store import ProjectStore
+
+    with ProjectStore(project, read_only=True) as store:
+        picks = pick_scenes(store, count)
+    if out is not None:
+        write_picks(picks, out)
+    for found in picks:
+        say(f"{format_timecode(found.span.start_ms)} - {format_timecode(found.span.end_ms)}  {found.reason}")
+        say(f"    {found.cue.text if found.cue else '(no cue)'}")
+    if out is not None:
+        say(f"{out}: {len(picks)} scenes to correct")

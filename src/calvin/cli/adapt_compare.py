@@ -120,7 +120,7 @@ def _compare(
     from calvin.lab.adapt_study import Study
     from calvin.lab.adapt_table import score_study
     from calvin.lab.puppet_eval_set import puppet_names
-    from calvin.studio.adapt.adapting import regular_scenes
+    from calvin.studio.adapt.adaptation import regular_scenes
 
     films, scenes, training_films = counts
     # First what may be missing, then what takes long.

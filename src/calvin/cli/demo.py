@@ -11,7 +11,7 @@ import typer
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
-from calvin.cli.voice import tell
+from calvin.cli.voice_mix import tell
 from calvin.core.errors import MissingExtraError, UsageError
 from calvin.core.time import format_timecode
 
@@ -61,8 +61,8 @@ def demo(
 
 def listen(project: Path, name: str) -> None:
     """Voice a project and mix it into its film; where no voice is installed, say how to get one."""
-    from calvin.studio.sound.mixing import mix_project
-    from calvin.studio.sound.spoken import voice_project
+    from calvin.studio.sound.film_mix import mix_project
+    from calvin.studio.sound.voiced_cues import voice_project
 
     with ProgressView() as progress:
         try:

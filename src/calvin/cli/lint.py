@@ -31,9 +31,9 @@ def lint(
     """
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
-    from calvin.studio.script.exports import project_plan
     from calvin.studio.script.lint_rules import RULES, Level, LintSettings, lint
-    from calvin.studio.sound.spoken import measured_ms
+    from calvin.studio.script.script_files import project_plan
+    from calvin.studio.sound.voiced_cues import measured_ms
 
     if rules:
         for name, rule in RULES.items():

@@ -31,8 +31,8 @@ from calvin.core.time import Span
 from calvin.core.types import Scene
 from calvin.data.regularisation import RegularScene
 from calvin.model.tuning import base_kept
-from calvin.studio.adapt.caption_effect import caption_all
-from calvin.studio.adapt.picking import choose_scenes
+from calvin.studio.adapt.before_after import caption_all
+from calvin.studio.adapt.scene_picks import choose_scenes
 from calvin.training.fewshot import AdaptConfig, FewshotScene, tune
 
 Kind = Literal["none", "oracle", "bank", "first", "random"]

@@ -16,7 +16,7 @@ from calvin.data.regularisation import RegularScene
 from calvin.evaluation.names import NameList
 from calvin.lab.adapt_study import Row, Study, StudyConfig, StudyFilm, StudyScene, rows_of, split_film
 from calvin.lab.adapt_table import MAIN, UNPARSED, RowScore, gains, orderings, score_study, table
-from calvin.studio.adapt.caption_effect import CaptionFacts, Effect
+from calvin.studio.adapt.before_after import CaptionFacts, Effect
 from calvin.training.fewshot import SMALL
 
 QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=2), batch_size=3, lora_rank=2)

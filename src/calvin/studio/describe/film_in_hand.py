@@ -39,7 +39,7 @@ from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
 from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
-from calvin.studio.sound.spoken import FOLDER as VOICES
+from calvin.studio.sound.voiced_cues import FOLDER as VOICES
 
 NOTICE_FRAMES = 500
 

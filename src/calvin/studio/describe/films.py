@@ -35,7 +35,7 @@ from calvin.studio.describe.film_in_hand import FilmInHand, open_film_project, p
 from calvin.studio.describe.fitting import Asked, Fitted, fit_all
 from calvin.studio.project.database import is_project
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength
-from calvin.studio.script.exports import export_script, keep_origin
+from calvin.studio.script.script_files import export_script, keep_origin
 from calvin.studio.script.writers import Writer, find_writers
 
 TOGETHER = 8

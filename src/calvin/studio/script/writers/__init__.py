@@ -7,12 +7,9 @@ from types import MappingProxyType
 
 from calvin.core.errors import UsageError
 from calvin.studio.script.writers.base import Provenance, Writer
-from calvin.studio.script.writers.csv import CsvWriter
 from calvin.studio.script.writers.dapt import DaptWriter
-from calvin.studio.script.writers.json import JsonWriter
-from calvin.studio.script.writers.srt import SrtWriter
-from calvin.studio.script.writers.txt import TxtWriter
-from calvin.studio.script.writers.vtt import VttWriter
+from calvin.studio.script.writers.exchange import CsvWriter, JsonWriter
+from calvin.studio.script.writers.timed_text import SrtWriter, TxtWriter, VttWriter
 
 WRITERS: Mapping[str, Writer] = MappingProxyType(
     {w.name: w for w in (VttWriter(), SrtWriter(), DaptWriter(), CsvWriter(), JsonWriter(), TxtWriter())}

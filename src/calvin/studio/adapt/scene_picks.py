@@ -16,7 +16,7 @@ from calvin.core.text_tables import csv_text
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Cue, Place
 from calvin.data import FeatureStore
-from calvin.studio.adapt.corrections import free_part
+from calvin.studio.adapt.described_scenes import free_part
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
 from calvin.studio.project.store import ProjectStore

@@ -20,9 +20,9 @@ from calvin.data import FeatureWriter, MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
 from calvin.model.tuning import add_lora
-from calvin.studio.adapt import adapting as studio
-from calvin.studio.adapt.adapting import Adaptation, adapt, regular_scenes
-from calvin.studio.adapt.corrections import Correction
+from calvin.studio.adapt import adaptation as studio
+from calvin.studio.adapt.adaptation import Adaptation, adapt, regular_scenes
+from calvin.studio.adapt.described_scenes import Correction
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.training.fewshot import SMALL

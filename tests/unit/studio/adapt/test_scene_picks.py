@@ -16,11 +16,11 @@ from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Cue, DialogueLine, Place, Status
 from calvin.data import FeatureWriter
-from calvin.studio.adapt.corrections import approve, corrected_scenes
-from calvin.studio.adapt.picking import Pick, choose_scenes, pick_scenes, write_picks
+from calvin.studio.adapt.described_scenes import approve, corrected_scenes
+from calvin.studio.adapt.scene_picks import Pick, choose_scenes, pick_scenes, write_picks
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.script_reader import read_script
+from calvin.studio.script.script_lines import read_script
 
 
 def test_first_appearances_come_first_and_then_the_farthest() -> None:

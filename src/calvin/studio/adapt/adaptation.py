@@ -30,8 +30,8 @@ from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
 from calvin.model.modeling import adapter_of
 from calvin.model.tuning import base_kept, save_adapter
-from calvin.studio.adapt.caption_effect import CaptionFacts, Effect, caption_all
-from calvin.studio.adapt.corrections import (
+from calvin.studio.adapt.before_after import CaptionFacts, Effect, caption_all
+from calvin.studio.adapt.described_scenes import (
     Correction,
     Described,
     approve,
@@ -39,7 +39,7 @@ from calvin.studio.adapt.corrections import (
     check_target,
     corrected_scenes,
 )
-from calvin.studio.adapt.picking import open_project_features, told_presence
+from calvin.studio.adapt.scene_picks import open_project_features, told_presence
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
 from calvin.studio.describe.again import base_request

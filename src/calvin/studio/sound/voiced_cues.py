@@ -1,28 +1,35 @@
-"""The cues of a project, spoken: one WAV file a cue, each made again only when its words or its voice have changed."""
+"""The cues of a project, spoken: one WAV file per cue, made again only when its words or its voice have changed.
+
+A voice may take longer than the estimate that the words were written by; then a model's cue is fitted once more.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
+from calvin.captioners.guard import is_sound, says_again
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError, MissingExtraError
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.time import Span, in_s
 from calvin.core.types import Cue
 from calvin.media.languages import short_code
 from calvin.media.sound.film_sound import read_wav, write_wav
 from calvin.media.sound.loudness import levelled, trimmed
 from calvin.media.voice import EspeakVoice, ToneVoice, Voice, open_voice, pronounced, read_pronunciations
+from calvin.studio.describe.fitting import NOT_AGAIN
+from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.exports import export_script, writers_used
+from calvin.studio.project.timing import rooms
+from calvin.studio.script.script_files import export_script, project_plan, writers_used
 from calvin.studio.script.writers.base import printable, spoken
-from calvin.studio.sound.fit_measured import Said, fit_measured, room_to_speak
 
 FOLDER, PRONUNCIATION = "voice", "pronunciation.csv"
 SETTING = "voice"
@@ -148,26 +155,70 @@ def _speak_all(
 
 
 def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> None:
-    """Words that fit in place of those the voice takes too long for, else the mark of a pause."""
+    """Replace cues that take longer than their room by the best candidate that fits, else mark them as `extended`.
+
+    A cue that was marked and fits after all loses the mark. What a person wrote or approved stays.
+    """
 
     def ms(cue: Cue, text: str) -> int | None:
         one = say(cue, printable(text))
         return one.duration_ms if one else None
 
-    changed = fit_measured(store, [Said(one.cue, one.duration_ms) for one in report.cues], ms)
+    order = [one.cue for one in report.cues]
+    room, changed = _room_to_speak(store, project_plan(store).guard_ms), False
     for number, one in enumerate(report.cues):
-        cue = changed.get(one.cue.id)
-        if cue is None:
+        cue, has = one.cue, room[one.cue.id]
+        if cue.settled or cue.extended == (one.duration_ms > has):
             continue
-        if cue.text != one.cue.text:
+        needs = f"Spoken, it takes {in_s(one.duration_ms)} of {in_s(has)}"
+        if cue.extended:
+            new, decision = _lasting(replace(cue, extended=False), one.duration_ms), Decision(Choice.BEST, f"{needs}.")
+        else:
+            near = [c.text for c in (*order[max(0, number - NOT_AGAIN) : number], *order[number + 1 : number + 2])]
+            new, decision = _other_words(cue, store.candidates(cue.id), near, has, ms, needs)
+        with store.together():
+            order[number] = new = store.edit_cue(new)
+            store.decide(cue.id, decision)
+        changed = True
+        if new.text != cue.text:
             report.reworded.append(cue.id)
-        elif cue.extended:
+        elif new.extended:
             report.paused.append(cue.id)
-        report.cues[number] = say(cue, printable(cue.text)) or one
-    room = room_to_speak(store, guarded=False)
+        report.cues[number] = say(new, printable(new.text)) or one
+    room = _room_to_speak(store)
     report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]
     if changed and (writers := writers_used(store)):
         export_script(store, writers)
+
+
+def _room_to_speak(store: ProjectStore, guard_ms: int = 0) -> dict[str, int]:
+    """The milliseconds that each cue, by id, may be spoken for, with `guard_ms` kept free before dialogue."""
+    lines = [Span(max(0, line.span.start_ms - guard_ms), line.span.end_ms) for line in store.dialogue]
+    return rooms(store.cues, lines, store.film.duration_ms if store.film else None)
+
+
+def _other_words(
+    cue: Cue,
+    candidates: Sequence[str],
+    near: Sequence[str],
+    room_ms: int,
+    ms: Callable[[Cue, str], int | None],
+    needs: str,
+) -> tuple[Cue, Decision]:
+    """The best candidate that fits and says nothing that is said `near`, else the cue with the mark of a pause."""
+    for text in candidates:
+        if text == cue.text or not is_sound(text, None) or any(says_again(text, other) for other in near):
+            continue
+        length = ms(cue, text)
+        if length is not None and length <= room_ms:
+            why = f"{needs}; the best other that fits takes {in_s(length)}."
+            return _lasting(replace(cue, text=text), length), Decision(Choice.CANDIDATE, why)
+    why = f"{needs}, and no other candidate fits: the film pauses."
+    return replace(cue, extended=True), Decision(Choice.EXTENDED, why)
+
+
+def _lasting(cue: Cue, ms: int) -> Cue:
+    return replace(cue, span=Span(cue.span.start_ms, cue.span.start_ms + ms))
 
 
 def _key(voice: str, settings: VoiceSettings, words: str) -> str:

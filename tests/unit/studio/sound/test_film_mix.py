@@ -25,9 +25,9 @@ from calvin.media.sound.programme import Pause, programme_blocks
 from calvin.media.voice import ToneVoice
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.sound import mixing as module
-from calvin.studio.sound.mixing import mix_project, place_voices
-from calvin.studio.sound.spoken import SpokenCue, VoiceSettings, voice_project
+from calvin.studio.sound import film_mix as module
+from calvin.studio.sound.film_mix import mix_project, place_voices
+from calvin.studio.sound.voiced_cues import SpokenCue, VoiceSettings, voice_project
 
 CUES = ((500, 3000, "Mara opens the door."), (5000, 7000, "She looks down the street and waits for him there."))
 
@@ -265,7 +265,7 @@ def test_a_disk_known_to_be_too_small(
 FULL = """
 import resource, signal, sys
 from calvin.core.errors import MediaError
-from calvin.studio.sound.mixing import mix_project
+from calvin.studio.sound.film_mix import mix_project
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 try:

@@ -12,10 +12,10 @@ from calvin.core.prompts import clean_line
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, Place, Status
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
-from calvin.studio.script.edits import match
-from calvin.studio.script.script_reader import ScriptLine, read_script
+from calvin.studio.script.human_words import match
+from calvin.studio.script.script_lines import ScriptLine, read_script
 from calvin.studio.script.writers.base import printable
-from calvin.studio.script.writers.srt import plain
+from calvin.studio.script.writers.timed_text import plain
 
 LEAST = 2
 

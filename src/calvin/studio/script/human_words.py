@@ -11,9 +11,9 @@ from calvin.core.errors import StoreError
 from calvin.core.time import format_timecode
 from calvin.core.types import Author, Cue, Status
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
-from calvin.studio.script.script_reader import ScriptLine
+from calvin.studio.script.script_lines import ScriptLine
 from calvin.studio.script.writers.base import last_ms, printable
-from calvin.studio.script.writers.srt import plain
+from calvin.studio.script.writers.timed_text import plain
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Place, Status
-from calvin.studio.adapt.corrections import Correction, approve, approved_scenes, corrected_scenes, free_part
+from calvin.studio.adapt.described_scenes import Correction, approve, approved_scenes, corrected_scenes, free_part
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 

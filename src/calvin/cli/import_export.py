@@ -1,4 +1,4 @@
-"""`calvin import`: an edited script back into its project."""
+"""`calvin import` and `calvin export`: a script from a file into its project, and out of it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def import_script(
     from calvin.core.files import file_sha256
     from calvin.media.languages import language_tag
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.edits import apply_import, plan_import
-    from calvin.studio.script.exports import remember_written
-    from calvin.studio.script.script_reader import read_script
+    from calvin.studio.script.human_words import apply_import, plan_import
+    from calvin.studio.script.script_files import remember_written
+    from calvin.studio.script.script_lines import read_script
 
     tag = language_tag(language) if language else None
     with ProjectStore(project) as store:
@@ -64,3 +64,35 @@ def import_script(
                 store.set_language(tag)
             remember_written(store, edited, digest)
     say(f"Imported. `calvin export {project}` writes the files anew.")
+
+
+def export(
+    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
+    formats: Annotated[
+        str, typer.Option("--format", "-f", help="What to write: vtt, srt, dapt, csv, json, txt.")
+    ] = "vtt,srt,json",
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write to.", show_default="the project")
+    ] = None,
+) -> None:
+    """Write the script of a project as it stands.
+
+    A file in the way that calvin did not write, or that was edited since, is kept under another name.
+
+    Examples:
+
+        calvin export film.calvin --format vtt,dapt,csv
+
+        calvin export film.calvin --format txt -o for-the-narrator
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.script_files import export_script
+    from calvin.studio.script.writers import find_writers
+
+    writers = find_writers(formats.split(","))
+    with ProjectStore(project) as store:
+        exported = export_script(store, writers, out_dir)
+    for path in exported.files:
+        say(str(path))
+    for note in exported.notes:
+        warn(f"Note: {note}")

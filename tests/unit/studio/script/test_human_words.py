@@ -14,8 +14,8 @@ from calvin.core.time import Span
 from calvin.core.types import Author, Cue, Place, Script, Status
 from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.edits import apply_import, plan_import
-from calvin.studio.script.script_reader import ScriptLine, read_script
+from calvin.studio.script.human_words import apply_import, plan_import
+from calvin.studio.script.script_lines import ScriptLine, read_script
 from calvin.studio.script.writers import WRITERS
 
 CUES = tuple(

@@ -1,0 +1,106 @@
+"""`calvin voice` and `calvin mix`: the cues of a project spoken, and mixed into its film."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calvin.cli.console import ProgressView, say, warn
+
+if TYPE_CHECKING:
+    from calvin.studio.sound.voiced_cues import VoiceReport
+
+
+class Channels(StrEnum):
+    STEREO = "stereo"
+    SURROUND = "5.1"
+
+
+def voice(
+    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--voice",
+            help="piper, espeak, espeak:LANGUAGE, or a Piper voice (.onnx).",
+            show_default="the best installed",
+        ),
+    ] = None,
+    rate: Annotated[float, typer.Option(help="Words a minute.", min=60, max=400)] = 160,
+    level: Annotated[float, typer.Option(help="Loudness of each cue, in LUFS.", min=-40, max=-10)] = -23,
+    pronunciation: Annotated[
+        Path | None,
+        typer.Option(help="CSV: a name, and how to write it to have it said right.", show_default="in the project"),
+    ] = None,
+) -> None:
+    """Speak the cues of a project; only those that changed since the last time are spoken anew.
+
+    Examples:
+
+        calvin voice film.calvin
+
+        calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
+    """
+    from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
+
+    settings = VoiceSettings.load({"rate": rate, "lufs": level}, "voice")
+    with ProgressView() as progress:
+        report = voice_project(project, name, settings, pronunciation, progress)
+    say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
+    tell(report)
+
+
+def tell(report: VoiceReport) -> None:
+    """Say which cues the voice takes too long for, and what became of them."""
+    told = {
+        "were too long when spoken and got other words that fit": report.reworded,
+        "are too long when spoken: the film is to pause for them (`extended`)": report.paused,
+        "stay as a person wrote them, though they take longer to say than their gap lasts": [
+            late.cue.id for late in report.late
+        ],
+    }
+    for what, ids in told.items():
+        if ids:
+            warn(f"Note: cues {', '.join(ids[:5])}{' and more' if len(ids) > 5 else ''} {what}.")
+
+
+def mix(
+    project: Annotated[Path, typer.Argument(help="Project folder, after `calvin voice`.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--out", "-o", help="Film: .mkv, .mp4, .mov, .webm. Sound: .wav, .m4a, .mka.")
+    ],
+    extended: Annotated[
+        bool, typer.Option("--extended", help="The film pauses where a cue needs more time than there is.")
+    ] = False,
+    channels: Annotated[Channels, typer.Option(help="5.1 only where the film has it.")] = Channels.STEREO,
+    duck: Annotated[float, typer.Option(help="How far the film is turned down, in dB.", min=-60, max=0)] = -8,
+    language: Annotated[str | None, typer.Option(help="The film's sound track to mix with, such as en.")] = None,
+    film: Annotated[Path | None, typer.Option(help="Where the film is now, if it was moved.")] = None,
+) -> None:
+    """Mix the spoken cues into the film: its streams untouched, the described sound as a second track.
+
+    The result is opened again and checked before it is kept: each cue must be heard, all else be as it was.
+
+    Examples:
+
+        calvin mix film.calvin -o film.ad.mkv
+
+        calvin mix film.calvin -o "Film.Audio Description.eng.m4a"
+
+        calvin mix film.calvin -o film.extended.mp4 --extended
+    """
+    from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.sound.film_mix import mix_project
+
+    settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
+    with ProgressView() as progress:
+        report = mix_project(project, output, settings, extended, language, film, progress)
+    pauses = f", {report.pauses} pauses" if extended else ""
+    say(f"{report.cues} cues{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
+    for path in report.files:
+        say(f"  {path}")
+    for note in report.notes:
+        warn(f"Note: {note}")
