@@ -19,7 +19,7 @@ from pydantic import Field
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError
 from calvin.media.sound.film_sound import read_wav, resampled
-from calvin.media.sound.loudness import MARGIN, highest_between, true_peaks
+from calvin.media.sound.loudness import highest_between, measured, true_peaks
 from calvin.media.sound.programme import MIX_RATE, programme_blocks, silence
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _HOLD, _SMOOTH = 25, 20
 """Milliseconds on each side of a peak that are turned down for it, and over which the turning is smoothed."""
 _CONTEXT = (_HOLD + _SMOOTH + 2) * _HOP
 _CHUNK = MIX_RATE
+_METER_DB = 0.1
+"""By how much the meter may read a peak higher than the limiter does: the two interpolate differently."""
 _CODING_DB = 1.0
 """What a lossy coding may add to a peak; where it adds more, the mix is made again, softer by so much."""
 _ATTEMPTS = 4
@@ -170,7 +172,7 @@ def write_mix(
     Raises:
         MediaError: the file cannot be written, or the coding keeps passing the bound.
     """
-    ceiling = settings.peak_db - (0.05 if codec.startswith("pcm") else _CODING_DB)
+    ceiling = settings.peak_db - (_METER_DB if codec.startswith("pcm") else _CODING_DB)
     for _ in range(_ATTEMPTS):
         _encode(Path(path), limited(make(), ceiling), settings, codec, metadata or {}, on_block)
         peak = true_peak_db(path, settings.layout)
@@ -182,13 +184,7 @@ def write_mix(
 
 def true_peak_db(path: str | Path, layout: str = "stereo") -> float:
     """The true peak of a sound file, decoded."""
-    highest, tail = 1e-9, None
-    for block in programme_blocks(path, 0, layout):
-        joined = block if tail is None else np.concatenate([tail, block])
-        if float(np.abs(joined).max(initial=0)) * highest_between() > highest:
-            highest = max(highest, float(true_peaks(joined).max(initial=0)))
-        tail = joined[-2 * MARGIN :]
-    return 20 * float(np.log10(highest))
+    return 20 * float(np.log10(max(measured(programme_blocks(path, 0, layout), MIX_RATE, layout)[1], 1e-9)))
 
 
 def _encode(

@@ -1,49 +1,92 @@
-"""How loud sound is: programme loudness (ITU-R BS.1770 by pyloudnorm) and true peaks."""
+"""How loud sound is: programme loudness and true peaks (ITU-R BS.1770), measured by FFmpeg's `ebur128`."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
 from functools import cache
 
-import cv2
+import av
+import av.error
 import numpy as np
+from av.filter import Graph
 
-from calvin.core.errors import MissingExtraError
-
-_BLOCK_S = 0.4
-"""Loudness is measured in blocks of this length; shorter sound is measured as if it went on."""
+_BLOCK_S, _HOP_S = 0.4, 0.1
+"""Loudness is measured in blocks of this length, one each hop; shorter sound is measured as if it went on."""
+_SILENCE_LUFS = -70.0
+_STEP = 0.001
+"""The meter's true peaks are rounded to this."""
 _PHASES, _TAPS = 4, 16
 MARGIN = _TAPS // 2
 """Samples on both sides of a block that its true peaks depend on."""
 
 
-def loudness_lufs(samples: np.ndarray, rate: int) -> float:
-    """Integrated loudness of mono samples [N] in LUFS; minus infinity for silence.
+def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> tuple[float, float]:
+    """Integrated loudness in LUFS (minus infinity for silence), and the true peak as a sample's absolute value.
 
-    Raises:
-        MissingExtraError: pyloudnorm is not installed.
+    Memory does not grow with the sound.
+
+    Args:
+        blocks: float samples [N, channels].
+        layout: FFmpeg's name of the channels.
     """
-    try:
-        from pyloudnorm import Meter
-    except ImportError as error:
-        raise MissingExtraError("Levelling a voice", "voice") from error
+    graph = Graph()
+    source = graph.add_abuffer(format="flt", sample_rate=rate, layout=layout)
+    sink = graph.add("abuffersink")
+    graph.link_nodes(source, graph.add("ebur128", "metadata=1:framelog=quiet:peak=true"), sink).configure()
+    hop, length, channels = int(_HOP_S * rate), 0, av.AudioLayout(layout).nb_channels
+    loudness, peak = deque([_SILENCE_LUFS], maxlen=3), 0.0
+
+    def feed(samples: np.ndarray) -> None:
+        nonlocal peak, length
+        packed = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+        frame.sample_rate, frame.pts = rate, length
+        length += len(samples)
+        source.push(frame)
+        while True:
+            try:
+                found = sink.pull().metadata
+            except av.error.BlockingIOError:
+                return
+            loudness.append(float(found["lavfi.r128.I"]))
+            peak = float(found["lavfi.r128.true_peak"])
+
+    for block in blocks:
+        if len(block):
+            feed(block)
+    # The meter speaks at the end of each hop. The last one is filled up, and counts where half of it is sound; the
+    # silent one after it brings out the peaks that the meter's filter still holds.
+    left = length % hop
+    feed(np.zeros(((hop - left) % hop + hop, channels), np.float32))
+    integrated = loudness[-3 if 0 < left < hop / 2 else -2]
+    return integrated if integrated > _SILENCE_LUFS else float("-inf"), peak + _STEP / 2 if peak else 0.0
+
+
+def loudness_lufs(samples: np.ndarray, rate: int) -> float:
+    """Integrated loudness of mono samples [N] in LUFS; minus infinity for silence."""
+    return _loudness_and_peak(samples, rate)[0]
+
+
+def _loudness_and_peak(samples: np.ndarray, rate: int) -> tuple[float, float]:
     needed = int(_BLOCK_S * rate) + 1
-    if len(samples) < needed:
-        samples = np.tile(samples, -(-needed // max(len(samples), 1))) if len(samples) else np.zeros(needed)
-    return float(Meter(rate).integrated_loudness(samples.astype(np.float64)))
+    if 0 < len(samples) < needed:
+        samples = np.tile(samples, -(-needed // len(samples)))
+    return measured([samples[:, None]], rate)
 
 
 def levelled(samples: np.ndarray, rate: int, lufs: float, peak_db: float = -1.0) -> np.ndarray:
-    """Mono samples at a loudness, or somewhat softer where their true peak would pass `peak_db`; silence as it is."""
-    loudness = loudness_lufs(samples, rate)
+    """Mono samples [N] at a loudness, or somewhat softer where their true peak would pass `peak_db`; silence as it
+    is."""
+    loudness, peak = _loudness_and_peak(samples, rate)
     if not np.isfinite(loudness):
         return samples
-    louder = samples * 10 ** ((lufs - loudness) / 20)
-    over = float(true_peaks(louder[:, None]).max()) / 10 ** (peak_db / 20)
-    return louder / max(1.0, over)
+    gain = 10 ** ((lufs - loudness) / 20)
+    return samples * min(gain, 10 ** (peak_db / 20) / peak)
 
 
 def trimmed(samples: np.ndarray, rate: int, below_db: float = -46.0, kept_s: float = 0.03) -> np.ndarray:
-    """Samples without the silence before and after."""
+    """Samples [N] without the silence before and after."""
     loud = np.flatnonzero(np.abs(samples) > np.abs(samples).max(initial=0) * 10 ** (below_db / 20))
     if not len(loud):
         return samples
@@ -56,6 +99,8 @@ def true_peaks(samples: np.ndarray) -> np.ndarray:
 
     By interpolation to four times the rate, as BS.1770 (annex 2) has it; outside the block lies silence.
     """
+    import cv2  # only where sound comes near its ceiling
+
     channels = np.ascontiguousarray(samples.T)
     if not channels.size:
         return np.zeros(len(samples), samples.dtype)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pyloudnorm
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calvin.media.sound.loudness import MARGIN, levelled, loudness_lufs, trimmed, true_peaks
+from calvin.media.sound.loudness import MARGIN, levelled, loudness_lufs, measured, trimmed, true_peaks
+from calvin.media.voice import open_voice
 
 
 def sine(hertz: float, seconds: float, rate: int = 48_000, level: float = 1.0, phase: float = 0.0) -> np.ndarray:
@@ -19,6 +21,33 @@ def test_loudness_of_the_reference_tone() -> None:
     assert loudness_lufs(sine(997, 3), 48_000) == pytest.approx(-3.01, abs=0.1)
     assert loudness_lufs(np.zeros(48_000, np.float32), 48_000) == -np.inf
     assert loudness_lufs(sine(997, 0.05), 48_000) == pytest.approx(-3.01, abs=0.3)
+
+
+@pytest.mark.parametrize("voice", ["tones", "piper", "espeak", "espeak:cy"])
+@pytest.mark.parametrize(
+    "text", ["No.", "He sits.", "Mara opens the door.", "She waits, then walks down the long street."]
+)
+def test_loudness_of_cues_is_that_of_another_meter(voice: str, text: str) -> None:
+    with open_voice(voice) as speaker:
+        samples, rate = speaker.synthesize(text)
+    samples = trimmed(samples, rate)
+    # The other meter refuses less than a block, which is measured here as if it went on.
+    longer = np.tile(samples, 1 if len(samples) > 0.4 * rate else -(-int(0.4 * rate + 1) // len(samples)))
+    other = pyloudnorm.Meter(rate).integrated_loudness(longer.astype(np.float64))
+    assert loudness_lufs(samples, rate) == pytest.approx(other, abs=0.2)
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("stereo", 2), ("5.1", 6)])
+@pytest.mark.parametrize("length", [500, 26_000, 30_000, 98_765])
+def test_blocks_of_any_size_are_one_sound(layout: str, channels: int, length: int) -> None:
+    sound = np.random.default_rng(length).normal(0, 0.1, (length, channels)).astype(np.float32)
+    sound[-3] = 0.9
+    cut = [sound[start : start + 7001] for start in range(0, length, 7001)]
+    loudness, peak = measured(cut, 48_000, layout)
+    assert (loudness, peak) == measured([sound], 48_000, layout)
+    assert peak >= 0.9
+    assert np.isfinite(loudness) == (length > 19_000)
+    assert measured([], 48_000, layout) == (-np.inf, 0.0)
 
 
 @pytest.mark.parametrize("rate", [16_000, 22_050, 48_000])
