@@ -119,8 +119,8 @@ def hops() -> dict[str, list[str]]:
     """The stack of calvin's functions when the decoder gives its first frame, and when a caption is begun."""
     from torch.nn.modules.module import register_module_forward_pre_hook
 
-    from calvin.cli.demo import bundled_film
     from calvin.cli.main import app
+    from calvin.core.bundled import bundled_film
 
     ways: dict[str, list[str]] = {}
     handed: dict[int, list[str]] = {}

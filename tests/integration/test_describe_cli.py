@@ -17,8 +17,8 @@ from av.stream import Disposition
 from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
-from calvin.cli.demo import bundled_film
 from calvin.cli.main import app
+from calvin.core.bundled import bundled_film
 from calvin.core.time import Span
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.film_mix import place_voices

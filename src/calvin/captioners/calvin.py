@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib.resources import as_file, files
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +16,7 @@ from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest,
 from calvin.captioners.guard import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.hub import Agree, fetch, nobody_asked
 from calvin.captioners.known_footage import Notice, World
+from calvin.core.bundled import ASSETS
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import file_sha256
 from calvin.core.prompts import clean_line
@@ -232,11 +232,7 @@ def open_model(model: str | None, options: OpenOptions) -> Calvin:
 
 def bundled_models() -> dict[str, Path]:
     """The models that came with the package, by name."""
-    folder = files("calvin") / "assets" / "model"
-    if not folder.is_dir():
-        return {}
-    with as_file(folder) as path:
-        return {entry.name: entry for entry in sorted(path.iterdir()) if (entry / "config.json").is_file()}
+    return {path.parent.name: path.parent for path in sorted(ASSETS.glob("model/*/config.json"))}
 
 
 def find_model(model: str | Path | None, agree: Agree = nobody_asked) -> Path:

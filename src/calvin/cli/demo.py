@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -12,23 +11,9 @@ from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
 from calvin.cli.voice_mix import tell
-from calvin.core.errors import MissingExtraError, UsageError
+from calvin.core.bundled import bundled_film
+from calvin.core.errors import MissingExtraError
 from calvin.core.time import format_timecode
-
-FILM_FOLDER = ("assets", "film")
-
-
-def bundled_film() -> tuple[Path, Path]:
-    """The film that comes with the package, and its subtitles.
-
-    Raises:
-        UsageError: the package was installed without it.
-    """
-    with as_file(files("calvin").joinpath(*FILM_FOLDER)) as folder:
-        film = next(iter(sorted(folder.glob("*.mp4"))), None)
-    if film is None or not film.with_suffix(".srt").is_file():
-        raise UsageError("The bundled film is not installed: install calvin-ad anew.")
-    return film, film.with_suffix(".srt")
 
 
 def demo(

@@ -105,7 +105,7 @@ def score_and_show(results: Results, metrics: str | None) -> None:
 
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
-    from calvin.lab.puppet_eval_set import judge
+    from calvin.lab.evaluation_sets import judge
 
     with ProgressView() as progress:
         finish(results, metric_names(metrics), judge, "cuda" if torch.cuda.is_available() else "cpu", progress)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from calvin.core.bundled import ASSETS
 from calvin.core.errors import DataError, FeatureError
 from calvin.core.files import atomic_path
 from calvin.core.types import FPS
@@ -25,7 +25,6 @@ from calvin.data.samples import Sample
 
 COUNT = 200
 FRAMES = 12
-_FOLDER = ("assets", "regularisation")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +86,7 @@ def read_regularisation(path: Path, expect_encoder: Encoder, max_frames: int = F
 
 def bundled_regularisation(encoder_hash: str) -> Path | None:
     """The file that came with the package for an encoder, or None."""
-    with as_file(files("calvin").joinpath(*_FOLDER)) as folder:
-        path = folder / file_name(encoder_hash)
+    path = ASSETS / "regularisation" / file_name(encoder_hash)
     return path if path.is_file() else None
 
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
+from calvin.captioners.calvin import Calvin
+from calvin.core.bundled import bundled_film
 from calvin.core.errors import MissingExtraError
+from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.core.time import Span, format_timecode
-from calvin.core.types import Cue
-from calvin.lab.material import truth_score
-from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene
+from calvin.core.types import FPS, FRAME_SIZE, Cue
+from calvin.encode.features import make_features
+from calvin.evaluation.metrics import BertScore, CiderD, RougeL
+from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_puppet_eval
+from calvin.lab.material import read_truth_scenes, truth_score
+from calvin.lab.model_card import save_evaluation
+from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene, evaluate_truth
+from calvin.media import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.marks import action_of, names_in
-from calvin.puppets.tell.curriculum import is_told
+from calvin.puppets.tell.curriculum import is_told, make_drill
+from calvin.studio.describe.films import describe
+from calvin.training.small.language import encode_marked, marked_accuracy
 
 _ALL = {condition.name: condition for condition in (*CONDITIONS, *CONTROLS)}
 _ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
@@ -162,8 +174,12 @@ def tell_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) 
     return rows
 
 
-def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:
-    """A picture of which action was told as which; the last column holds captions that tell of none or several."""
+def import_pyplot() -> Any:
+    """matplotlib, which draws into files only.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         import matplotlib
     except ImportError as error:
@@ -171,6 +187,12 @@ def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> No
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    return pyplot
+
+
+def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:
+    """A picture of which action was told as which; the last column holds captions that tell of none or several."""
+    pyplot = import_pyplot()
     keys = [action.key for action in ACTIONS]
     counts = np.zeros((len(keys), len(keys) + 1))
     for caption, item in zip(row.captions, items, strict=True):
@@ -186,3 +208,77 @@ def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> No
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def model_figures(
+    captioner: Calvin,
+    tower: Path,
+    out: Path,
+    limit: int | None = None,
+    real: Sequence[Path] = (),
+    listener: Listener = silent,
+) -> str:
+    """Every figure of a model's card as Markdown; leaves the captions and the picture of confusions in `out`.
+
+    Args:
+        tower: the folder of the model's vision tower.
+        limit: only the first so many films.
+        real: films that are not of the puppet world, on which the notice of unknown footage should appear.
+
+    Raises:
+        MissingExtraError: a metric or the drawing needs a package that is not installed.
+    """
+    # First what may be missing, then what takes long.
+    metrics = [BertScore.offline(), CiderD(), RougeL()]
+    import_pyplot()
+    mad = draw_puppet_eval(cache_folder() / PUPPETS, listener).folder
+    path = out / f"features-{captioner.encoder.hash[:12]}.h5"
+    if not path.is_file():
+        make_features(mad / "videos", str(tower), path, listener=listener)
+    items, films = read_truth_scenes(mad, path, captioner.max_frames)
+    if limit is not None:
+        kept = list(dict.fromkeys(item.truth.film for item in items))[:limit]
+        items, films = [item for item in items if item.truth.film in kept], films[:limit]
+    rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *CONTROLS), listener)
+    save_evaluation(out / "captions.json", rows)
+    figures = truth_figures(rows, items)
+    words = word_figures(rows, items, metrics)
+    draw_confusion(rows[0], items, out / "confusion.png")
+    _add_notices(words, captioner, films, real)
+    _add_lookups(words, captioner)
+    _add_bundled(words, captioner)
+    return f"{len(items)} scenes of {len(films)} films.\n\n{figures.markdown()}\n{words.markdown()}"
+
+
+def _add_notices(figures: Figures, captioner: Calvin, films: list[np.ndarray], real: Sequence[Path]) -> None:
+    """How often the notice for unknown footage appears, on films of the world and on real ones."""
+    known = [captioner.notice(embeds) is not None for embeds in films]
+    rows = [("puppet films", f"{sum(known)} of {len(known)}")]
+    for path in real:
+        frames = np.stack([rgb for _, rgb in iter_clip_frames(path, FPS, FRAME_SIZE)])
+        rows.append((path.name, str(int(captioner.notice(captioner.encode_frames(frames)) is not None)) + " of 1"))
+    figures.add("Notice that the footage is unlike what the model knows", ("footage", "appears"), rows)
+
+
+def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
+    """What the language model does in text alone, on casts whose pairings were never trained on."""
+    rng = np.random.default_rng(77)
+    rows = []
+    for kind in ("seen_prompt", "seen_prompt_5", "entities"):
+        drills = [make_drill(kind, rng, "heldout") for _ in range(texts)]
+        batches = [encode_marked(captioner.processor.tokenizer, drills[i : i + 32]) for i in range(0, texts, 32)]
+        right = [marked_accuracy(captioner.model.language_model, batch) for batch in batches]
+        rows.append((kind, f"{100 * float(np.mean(right)):.1f}"))
+    figures.add("Names that the text gives away, told by the language model alone", ("text", "percent right"), rows)
+
+
+def _add_bundled(figures: Figures, captioner: Calvin) -> None:
+    """What is said of the bundled film, every cue of it, beside what its describer wrote."""
+    film, subtitles = bundled_film()
+    truth = json.loads(film.with_suffix(".truth.json").read_text(encoding="utf-8"))["scenes"]
+    with TemporaryDirectory() as name:
+        cues = describe(film, subtitles, captioner, out_dir=Path(name) / "project").script.cues
+    rows = tell_beside_truth(cues, truth)
+    right = sum(row[-1] == "yes" for row in rows)
+    title = f"The bundled film: the action is right in {right} of {len(rows)} cues"
+    figures.add(title, ("at", "the model", "its describer", "action right"), rows)

@@ -8,9 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from calvin.cli.main import app
-from calvin.core.errors import DataError
 from calvin.data import FeatureWriter
-from calvin.lab import puppet_eval_set as puppet_eval
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 REFERENCES = "id,movie,reference\na,F,Ann waves.\nb,F,Then Bob bows.\nc,G,He sits.\n"
@@ -183,28 +181,3 @@ def test_films_are_decoded_once_and_their_stills_shown(run, tmp_path: Path, tiny
     missing = run("evaluate", tiny_model, "--data", other, "--films", tmp_path / "films", "--out", tmp_path / "three")
     assert missing.exit_code == 1
     assert "1 of 1 films cannot be used" in missing.stderr
-
-
-def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Annotations are drawn whole; if this fails, the puppets have changed: pin a new set, and say so in the log."""
-    monkeypatch.setattr("calvin.puppets.world._draw_film", lambda target, *_: target.write_bytes(b""))
-    drawn = puppet_eval.draw_puppet_eval(tmp_path, workers=1)
-    assert len(drawn.samples) == len(drawn.truth) == 500
-    assert len({sample.movie for sample in drawn.samples}) == 25
-    sample = drawn.samples[3]
-    assert puppet_eval.judge(sample.caption, drawn.truth[sample.id])["action"] == 1.0
-    assert drawn.truth[sample.id]["film"] == sample.movie
-    monkeypatch.setattr(puppet_eval, "SEED", puppet_eval.SEED + 1)  # other stories
-    with pytest.raises(DataError, match="not the fixed ones"):
-        puppet_eval.draw_puppet_eval(tmp_path, workers=1)
-
-
-def test_training_saw_none_of_puppet_eval(tmp_path: Path) -> None:
-    """Other seeds than any recipe's own held-out films, and no pairing of name and coat that training may have."""
-    from calvin.puppets.tell.screenplay import make_film, pairing_split
-    from calvin.training.recipes import RECIPES
-
-    assert puppet_eval.SEED not in {recipe.world.seed for recipe in RECIPES.values()}
-    for number in range(puppet_eval.SIZES.films):
-        film = make_film(puppet_eval.SEED * 100_000 + number, split="heldout")
-        assert {pairing_split(person.name, person.look.coat) for person in film.cast} == {"heldout"}

@@ -14,8 +14,8 @@ from calvin.core.progress import Progress
 from calvin.core.time import Span
 from calvin.data.regularisation import RegularScene
 from calvin.evaluation.names import NameList
+from calvin.lab.adapt_comparison import MAIN, UNPARSED, RowScore, gains, orderings, score_study, table
 from calvin.lab.adapt_study import Row, Study, StudyConfig, StudyFilm, StudyScene, rows_of, split_film
-from calvin.lab.adapt_table import MAIN, UNPARSED, RowScore, gains, orderings, score_study, table
 from calvin.studio.adapt.before_after import CaptionFacts, Effect
 from calvin.training.fewshot import SMALL
 

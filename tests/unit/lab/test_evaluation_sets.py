@@ -1,0 +1,35 @@
+"""The puppet evaluation set is fixed, and nothing of it is trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calvin.core.errors import DataError
+from calvin.lab import evaluation_sets
+
+
+def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annotations are drawn whole; if this fails, the puppets have changed: pin a new set, and say so in the log."""
+    monkeypatch.setattr("calvin.puppets.world._draw_film", lambda target, *_: target.write_bytes(b""))
+    drawn = evaluation_sets.draw_puppet_eval(tmp_path, workers=1)
+    assert len(drawn.samples) == len(drawn.truth) == 500
+    assert len({sample.movie for sample in drawn.samples}) == 25
+    sample = drawn.samples[3]
+    assert evaluation_sets.judge(sample.caption, drawn.truth[sample.id])["action"] == 1.0
+    assert drawn.truth[sample.id]["film"] == sample.movie
+    monkeypatch.setattr(evaluation_sets, "PUPPET_SEED", evaluation_sets.PUPPET_SEED + 1)  # other stories
+    with pytest.raises(DataError, match="not the fixed ones"):
+        evaluation_sets.draw_puppet_eval(tmp_path, workers=1)
+
+
+def test_training_saw_none_of_puppet_eval(tmp_path: Path) -> None:
+    """Other seeds than any recipe's own held-out films, and no pairing of name and coat that training may have."""
+    from calvin.puppets.tell.screenplay import make_film, pairing_split
+    from calvin.training.recipes import RECIPES
+
+    assert evaluation_sets.PUPPET_SEED not in {recipe.world.seed for recipe in RECIPES.values()}
+    for number in range(evaluation_sets.PUPPET_SIZES.films):
+        film = make_film(evaluation_sets.PUPPET_SEED * 100_000 + number, split="heldout")
+        assert {pairing_split(person.name, person.look.coat) for person in film.cast} == {"heldout"}
