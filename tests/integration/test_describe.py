@@ -34,7 +34,7 @@ from calvin.studio.describe.films import DescribeSettings, FilmJob, describe_man
 from calvin.studio.project.contents import Choice
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength
-from calvin.studio.script.lint_rules import Level, lint
+from calvin.studio.script.lint import Level, lint
 
 SRT = """1
 00:00:03,500 --> 00:00:05,000

@@ -12,7 +12,7 @@ import pytest
 
 from calvin.evaluation.metrics import Spice, align, install_spice, ptb_tokenize
 from calvin.evaluation.metrics.base import Pairs
-from calvin.evaluation.metrics.spice_jars import installed_jars
+from calvin.evaluation.metrics.spice import installed_jars
 
 SHARED = Path(__file__).parents[3] / "shared"
 pytestmark = [

@@ -1,73 +1,63 @@
-"""Captioners by name: frozen manifests, imported only when asked for."""
+"""Captioners by name, each imported only when it is asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
+from typing import ClassVar
 
-from calvin.captioners.aliases import ALIASES
 from calvin.captioners.base import Captioner, OpenOptions
-from calvin.core.errors import MissingExtraError
+from calvin.core.registry import Manifest, Registry
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "smolvlm2": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+        "smolvlm2-500m": "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+        "smolvlm2-256m": "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
+        "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
+        "qwen3-vl-2b": "Qwen/Qwen3-VL-2B-Instruct",
+        "qwen3-vl-4b": "Qwen/Qwen3-VL-4B-Instruct",
+        "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
+        "qwen2.5-vl-3b": "Qwen/Qwen2.5-VL-3B-Instruct",
+        "llava-next-video": "llava-hf/LLaVA-NeXT-Video-7B-hf",
+        "video-llava": "LanguageBind/Video-LLaVA-7B-hf",
+        "instructblip-video": "Salesforce/instructblip-vicuna-7b",
+    }
+)
+"""Short names of video LLMs on the hub."""
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
-    """One kind of captioner.
+class CaptionerKind(Manifest[Callable[[str | None, OpenOptions], Captioner]]):
+    """One kind of captioner: its name is the word before the colon in `--model KIND:MODEL`, its target is called with
+    what stands behind the colon (None: nothing) and the options."""
 
-    Args:
-        kind: the word before the colon in `--model kind:model`.
-        summary: one line for help texts.
-        factory: `module:attribute` of what is called with the model's name and the options.
-        extra: the optional packages it needs, if any.
-    """
-
-    kind: str
-    summary: str
-    factory: str
-    extra: str | None = None
-
-    def open(self, model: str | None, options: OpenOptions | None = None) -> Captioner:
-        """
-        Raises:
-            MissingExtraError: its optional packages are not installed.
-        """
-        module, _, attribute = self.factory.partition(":")
-        try:
-            target = attrgetter(attribute)(import_module(module))
-        except ImportError as error:
-            if self.extra is None:
-                raise
-            raise MissingExtraError(f"The captioner {self.kind}", self.extra, str(error)) from error
-        captioner: Captioner = target(model, options or OpenOptions())
-        return captioner
+    what: ClassVar[str] = "captioner"
 
 
-CAPTIONERS: Mapping[str, Manifest] = MappingProxyType(
-    {
-        manifest.kind: manifest
-        for manifest in (
-            Manifest(
-                "calvin", "a CALVIN model: a folder, a hub id or a bundled name", "calvin.captioners.calvin:open_model"
-            ),
-            Manifest(
-                "hf",
-                f"a video LLM: a folder, a hub id, or one of {', '.join(ALIASES)}",
-                "calvin.captioners.video_llm:open_video_llm",
-                "videollm",
-            ),
-            Manifest("openai", "a model server: http://HOST:PORT/v1#MODEL", "calvin.captioners.server:open_server"),
-            Manifest(
-                "blind",
-                "a language model that sees only the context: smollm2, a folder or a hub id",
-                "calvin.captioners.blind:open_blind",
-            ),
-        )
-    }
+CAPTIONERS = Registry(
+    CaptionerKind,
+    (
+        CaptionerKind(
+            "calvin", "a CALVIN model: a folder, a hub id or a bundled name", "calvin.captioners.calvin:open_model"
+        ),
+        CaptionerKind(
+            "hf",
+            f"a video LLM: a folder, a hub id, or one of {', '.join(ALIASES)}",
+            "calvin.captioners.video_llm:open_video_llm",
+            "videollm",
+        ),
+        CaptionerKind("openai", "a model server: http://HOST:PORT/v1#MODEL", "calvin.captioners.server:open_server"),
+        CaptionerKind(
+            "blind",
+            "a language model that sees only the context: smollm2, a folder or a hub id",
+            "calvin.captioners.blind:open_blind",
+        ),
+    ),
+    "captioners",
 )
 
 
@@ -75,16 +65,19 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
     """The captioner that `--model` names.
 
     `kind:model`; an alias of a video LLM; the folder of a CALVIN or of a video LLM; a CALVIN's hub id or bundled name;
-    None: the bundled one.
+    a kind that another package adds; None: the bundled one.
 
     Raises:
         CheckpointError: there is no such model, or it is not whole.
         UsageError: a model on the hub that was not agreed to.
     """
     kind, colon, rest = (model or "").partition(":")
-    if colon and kind in CAPTIONERS:
-        return CAPTIONERS[kind].open(rest or None, options)
-    return CAPTIONERS[_kind_of(model)].open(model, options)
+    added = kind in CAPTIONERS and kind not in CAPTIONERS.built_in and kind not in ALIASES and not Path(kind).exists()
+    if added or (colon and kind in CAPTIONERS):
+        model = rest or None
+    else:
+        kind = _kind_of(model)
+    return CAPTIONERS.find(kind).load()(model, options or OpenOptions())
 
 
 def _kind_of(model: str | None) -> str:

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from calvin.cli.console import ProgressView, say, warn
-from calvin.cli.evaluate import METRICS, metric_names
+from calvin.cli.evaluate import WANTED, metric_names
 
 
 def compare(
     systems: Annotated[list[Path], typer.Argument(help="Folders of results, or files of captions.")],
     references: Annotated[Path | None, typer.Option("--references", "-r", help="For files of captions.")] = None,
     rank: Annotated[bool, typer.Option("--rank", help="Rank systems even where their protocol cards differ.")] = False,
-    metrics: METRICS = None,
+    metrics: WANTED = None,
     scenes: Annotated[int, typer.Option(help="Scenes on the page at most, the worst first.", min=1)] = 300,
     out: Annotated[Path, typer.Option("--out", "-o", help="Page to write.")] = Path("comparison.html"),
 ) -> None:

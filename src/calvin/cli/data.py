@@ -249,7 +249,7 @@ def _read(path: Path, format: str, scrub: bool = False) -> ReadResult:
 
     known = resolve_format(format, path)
     result = read(known, path)
-    if scrub and READERS[known].scrub:
+    if scrub and "numbers" in READERS.find(known).cleaning:
         result = scrub_captions(result)
     if result.report.total_dropped:
         warn(result.report.summary())

@@ -10,15 +10,16 @@ import typer
 
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn
+from calvin.evaluation.metrics.registry import METRICS, USUAL
 
 if TYPE_CHECKING:
     from calvin.evaluation.results import Results
 
-METRICS = Annotated[
+WANTED = Annotated[
     str | None,
     typer.Option(
-        help="bertscore, cider, rouge, spice, recall, bleu, meteor, cider-plain, with commas.",
-        show_default="bertscore,cider,rouge,spice,recall, where installed",
+        help=f"{METRICS.listed()}, with commas.",
+        show_default=f"{','.join(USUAL)}, where installed",
     ),
 ]
 
@@ -53,7 +54,7 @@ def evaluate(
     yes: YES = False,
     four_bit: FOUR_BIT = False,
     limit: Annotated[int | None, typer.Option(help="Only the first so many scenes.", min=1)] = None,
-    metrics: METRICS = None,
+    metrics: WANTED = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder of results.", show_default="runs/evaluation/MODEL-DATA-CONTEXT"),
@@ -95,20 +96,18 @@ def evaluate(
 
 
 def metric_names(metrics: str | None) -> list[str] | None:
-    """The names given to `--metrics`; None: the default."""
+    """The names given to `--metrics`; None: the usual ones."""
     return [word.strip().lower() for word in metrics.split(",") if word.strip()] if metrics else None
 
 
 def score_and_show(results: Results, metrics: str | None) -> None:
     """Score results, write them where they have a folder, and print the table."""
-    import torch
-
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
     from calvin.lab.evaluation_sets import judge
 
     with ProgressView() as progress:
-        finish(results, metric_names(metrics), judge, "cuda" if torch.cuda.is_available() else "cpu", progress)
+        finish(results, metric_names(metrics), judge, listener=progress)
     say(f"{results.name}: {results.card.scenes} scenes{f' of {results.card.split}' if results.card.split else ''}\n")
     say(score_table(results.scores))
     say(f"\nReferences {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}.")

@@ -31,13 +31,13 @@ def lint(
     """
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
-    from calvin.studio.script.lint_rules import RULES, Level, LintSettings, lint
+    from calvin.studio.script.lint import RULES, Level, LintSettings, lint
     from calvin.studio.script.script_files import project_plan
     from calvin.studio.sound.voiced_cues import measured_ms
 
     if rules:
         for name, rule in RULES.items():
-            say(f"{name}: {rule.level}")
+            say(f"{name}: {rule.level}: a cue that {rule.about}")
         return
     with ProjectStore(project, read_only=True) as store:
         script = store.script()

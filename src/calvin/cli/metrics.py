@@ -29,7 +29,7 @@ def install_spice(
 
         calvin metrics install-spice stanford-corenlp-full-2015-12-09.zip
     """
-    from calvin.evaluation.metrics.spice_jars import install_spice as install
+    from calvin.evaluation.metrics.spice import install_spice as install
 
     for path in install(sources):
         say(str(path))

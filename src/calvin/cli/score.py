@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calvin.cli.console import say
-from calvin.cli.evaluate import METRICS, score_and_show
+from calvin.cli.evaluate import WANTED, score_and_show
 
 if TYPE_CHECKING:
     from calvin.evaluation.results import Results
@@ -19,7 +19,7 @@ def score(
     references: Annotated[
         Path | None, typer.Argument(help="References; may be left out where the first file holds both.")
     ] = None,
-    metrics: METRICS = None,
+    metrics: WANTED = None,
     characters: Annotated[Path | None, typer.Option(help="Cast by film, to count wrong names by.")] = None,
     card: Annotated[Path | None, typer.Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let empty captions score 0.")] = False,

@@ -11,7 +11,7 @@ from calvin.core.time import format_timecode
 from calvin.data.feature_folder import FeatureFolder, open_features
 from calvin.data.instructions import Instructions
 from calvin.data.overlap import evaluation_films, find_overlap
-from calvin.data.readers.registry import manifest_of
+from calvin.data.readers.registry import READERS
 from calvin.data.samples import DropReport, FilmName, Sample
 from calvin.data.sources import SourceConfig, read_samples
 
@@ -49,7 +49,7 @@ class Check:
         media = {sample.media_id for sample in self.samples}
         kinds = "/".join(sorted({sample.kind for sample in self.samples})) or "no"
         lines = [
-            f"{self.config.annotations}: {manifest_of(self.config.format).title}",
+            f"{self.config.annotations}: {READERS.find(self.config.format).about}",
             f"{len(self.samples)} {kinds} samples of {len(media)} files" + self._hours(),
             *self.report.summary().splitlines(),
             *self._about_features(),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol
 
 from calvin.core.prompts import clean_line
+from calvin.core.registry import Manifest, Registry
 from calvin.data.samples import DropReport, ReadResult, Sample
 
 _MONTH = (
@@ -148,3 +149,20 @@ def remove_credits(result: ReadResult, tagger: CreditTagger) -> ReadResult:
         else:
             kept.append(sample)
     return ReadResult(kept, report, result.films)
+
+
+@dataclass(frozen=True, slots=True)
+class CleaningRule(Manifest[Callable[[ReadResult, CreditTagger], ReadResult]]):
+    """One rule for what was read; its target is called with that and with what tells credits from scenes."""
+
+    what: ClassVar[str] = "cleaning rule"
+
+
+CLEANING = Registry(
+    CleaningRule,
+    (
+        CleaningRule("numbers", "numbers, dates and resolutions go", lambda result, _: scrub_captions(result)),
+        CleaningRule("credits", "scenes of credits go", remove_credits),
+    ),
+)
+"""Rules by name; the manifest of a reader names those that its captions need."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from calvin.core.errors import ConfigError
-from calvin.data.readers.registry import manifest_of, resolve_format
+from calvin.data.readers.registry import read, resolve_format
 from calvin.data.samples import FilmName
 
 MAD_EVAL: tuple[FilmName, ...] = (
@@ -47,7 +47,7 @@ def evaluation_films(against: Sequence[str]) -> list[FilmName]:
         format, _, name = item.rpartition(":") if not Path(item).exists() else ("mad", "", item)
         if not Path(name).is_file():
             raise ConfigError(f"{item!r} is neither a file, FORMAT:FILE, nor one of {', '.join(NAMED)}.")
-        films.extend(manifest_of(resolve_format(format or "mad", name)).reader(name).films.values())
+        films.extend(read(resolve_format(format or "mad", name), name).films.values())
     return films
 
 

@@ -10,17 +10,17 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import DataError
+from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
-from calvin.data.cleaning import CreditTagger, KeywordCredits, remove_credits, scrub_captions
+from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits
 from calvin.data.collate import CachedFeatures
 from calvin.data.context import TRAINING_CONTEXT, with_context
 from calvin.data.feature_folder import FeatureFolder, open_features
 from calvin.data.features import Encoder
 from calvin.data.mixture import Source, check_share
 from calvin.data.overlap import evaluation_films, find_overlap
-from calvin.data.readers.registry import READERS, manifest_of
+from calvin.data.readers.registry import READERS, read
 from calvin.data.readers.text_files import read_jsonl
 from calvin.data.samples import DropReport, ReadResult
 from calvin.data.tagging import AnswerSheet, SheetCredits
@@ -52,10 +52,10 @@ class SourceConfig(FrozenConfig):
     @field_validator("format")
     @classmethod
     def _known(cls, value: str) -> str:
-        value = value.replace("-", "_")
-        if value not in READERS:
-            raise ValueError(f"unknown format {value!r}; known are {', '.join(READERS)}")
-        return value
+        try:
+            return READERS.find(value).name
+        except UsageError as error:
+            raise ValueError(str(error)) from error
 
 
 def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> ReadResult:
@@ -63,14 +63,14 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
 
     Credits are removed before the context is attached, so that they are never context either.
     """
-    manifest = manifest_of(config.format)
-    result = manifest.reader(config.annotations, **config.options)
-    if config.clean and manifest.scrub:
-        result = scrub_captions(result)
-    if config.clean and manifest.credits:
-        if config.credits is not None:
-            tagger = SheetCredits(AnswerSheet.read(config.credits), tagger or KeywordCredits())
-        result = remove_credits(result, tagger or KeywordCredits())
+    manifest = READERS.find(config.format)
+    result = read(config.format, config.annotations, **config.options)
+    rules = manifest.cleaning if config.clean else ()
+    tagger = tagger or KeywordCredits()
+    if config.credits is not None and "credits" in rules:
+        tagger = SheetCredits(AnswerSheet.read(config.credits), tagger)
+    for rule in rules:
+        result = CLEANING.find(rule).load()(result, tagger)
     samples = with_context(result.samples, config.context) if manifest.contextual else result.samples
     if config.entities is not None:
         names = read_entities(config.entities)
@@ -123,7 +123,7 @@ def load_source(
         for reason, examples in store.report.examples.items():
             result.report.repair(reason, examples[0], (store.report.dropped + store.report.noted)[reason])
     features = CachedFeatures(store, config.cache_mb * 2**20) if config.cache_mb else store
-    kind = result.samples[0].kind if result.samples else manifest_of(config.format).kind
+    kind = result.samples[0].kind if result.samples else READERS.find(config.format).kind
     return Source(
         config.name, kind, result.samples, features, config.weight, report=result.report,
         max_bad_share=config.max_bad_share,

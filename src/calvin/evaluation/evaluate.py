@@ -92,7 +92,7 @@ def finish(
     results: Results,
     metrics: Sequence[str] | None = None,
     judge: Judge | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     listener: Listener = silent,
 ) -> Results:
     """Score captions that are there; with a folder, also write scores and report into it. Needs no model.

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
-from calvin.evaluation.metrics import BertScore, Bleu, Cider, CiderD, Meteor, Metric, Pairs, RougeL, Spice, tokenize
-from calvin.evaluation.metrics.recall import recall_within
+from calvin.evaluation.metrics.base import Metric, Pairs
+from calvin.evaluation.metrics.ptb import tokenize
+from calvin.evaluation.metrics.recall import Recall, Similarity, recall_within
+from calvin.evaluation.metrics.registry import METRICS, USUAL
 from calvin.evaluation.names import NameList
 from calvin.evaluation.statistics import bootstrap_interval
 
 Marks = Mapping[str, Mapping[str, float | None]]
 """Scene id -> aspect -> a mark from 0 to 1, None where the aspect does not apply: scores against structured truth."""
 
-METRICS: Mapping[str, Callable[[str], Metric]] = MappingProxyType(
-    {
-        "bertscore": BertScore.best_available,
-        "cider": lambda _: CiderD(),
-        "rouge": lambda _: RougeL(),
-        "spice": lambda _: Spice(),
-        "bleu": lambda _: Bleu(),
-        "meteor": lambda _: Meteor(),
-        "cider-plain": lambda _: Cider(),
-    }
-)
-"""Metrics by the word that asks for them; each is built for a device."""
-RECALL = "recall"
-DEFAULT_METRICS = ("bertscore", "cider", "rouge", "spice", RECALL)
 TRUTH = "truth: "
 LOWER_IS_BETTER = frozenset({"wrong-name rate", f"{TRUTH}wrong_name"})
 
@@ -91,7 +78,7 @@ def score_set(
     names: NameList | None = None,
     present: Mapping[str, Collection[str]] | None = None,
     marks: Marks | None = None,
-    device: str = "cpu",
+    device: str | None = None,
     listener: Listener = silent,
 ) -> Scores:
     """Score captions against their references.
@@ -99,28 +86,26 @@ def score_set(
     Args:
         pairs: in time order within each film (for Recall@k/N).
         movies: the film of each id; None: one film.
-        metrics: words of `METRICS` and "recall"; None: those of the paper and Recall@k/N, each left out with its
-            reason where it is not installed.
+        metrics: names in `METRICS`; None: those of the paper and Recall@k/N, each left out with its reason where it
+            is not installed.
         names: whose names are known, for the wrong-name rate.
         present: names of those in each scene; by default those in its references.
 
     Raises:
         UsageError, MissingExtraError: an unknown metric, or one asked for by name is not installed.
     """
-    wanted = tuple(dict.fromkeys(metrics or DEFAULT_METRICS))
-    unknown = [word for word in wanted if word not in (*METRICS, RECALL)]
-    if unknown:
-        raise UsageError(f"There is no metric {', '.join(unknown)}; there are {', '.join((*METRICS, RECALL))}.")
+    wanted = list(dict.fromkeys(METRICS.find(word).name for word in metrics or USUAL))
     films = movies or dict.fromkeys(pairs.ids, "")
     stage = Stage("score", listener, len(wanted), "metrics")
     measures, skipped = list[Measure](), dict[str, str]()
     for number, word in enumerate(wanted):
         stage.update(number, word)
         try:
-            if word == RECALL:
-                measures += _recalls(pairs, films, BertScore.best_available(device))
+            metric = METRICS.find(word).load()(device)
+            if isinstance(metric, Recall):
+                measures += _recalls(pairs, films, metric.similarity)
             else:
-                measures.append(_measure(METRICS[word](device), pairs, films))
+                measures.append(_measure(metric, pairs, films))
         except UsageError as error:
             if metrics is not None:
                 raise
@@ -128,8 +113,8 @@ def score_set(
     stage.update(len(wanted))
     measures += _facts(pairs, films, names, present)
     measures += _truth(marks or {}, films)
-    if RECALL in wanted and not any(measure.name.startswith("R@") for measure in measures):
-        skipped.setdefault(RECALL, "no film has as many scenes as a window")
+    if "recall" in wanted and not any(measure.name.startswith("R@") for measure in measures):
+        skipped.setdefault("recall", "no film has as many scenes as a window")
     return Scores(tuple(measures), skipped)
 
 
@@ -137,7 +122,7 @@ def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     result = metric.score_pairs(pairs)
     values = dict(zip(result.ids, map(float, result.per_item), strict=True))
     is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
-    depends = not is_mean or isinstance(metric, Cider)  # on the other scenes: a film is scored by itself
+    depends = not is_mean or getattr(metric, "of_the_set", False)  # on the other scenes: a film is scored by itself
     groups = _groups(pairs.ids, films)
     by_film = dict[str, float]()
     if len(groups) > 1:
@@ -164,7 +149,7 @@ def _from_values(
     )  # fmt: skip
 
 
-def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: BertScore) -> list[Measure]:
+def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: Similarity) -> list[Measure]:
     found = recall_within(pairs, films, similarity)
     of_window = {window: window.split(", ", 1)[0] for windows in found.values() for window in windows}
     setting = (

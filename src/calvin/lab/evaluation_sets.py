@@ -17,7 +17,7 @@ from calvin.captioners.base import Captioner, FeatureCaptioner
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, silent
 from calvin.data import Features, FeatureStore, Sample, read_mad_csv
-from calvin.data.readers.registry import manifest_of
+from calvin.data.readers.registry import READERS
 from calvin.encode.film_cache import FilmCache
 from calvin.evaluation.evaluate import EvaluationJob
 from calvin.evaluation.names import NameList, from_names, harvest, read_cast
@@ -129,8 +129,8 @@ def _annotated(options: DataOptions) -> _Set:
     default = {MAD: "mad_csv", TVC: "tvc"}.get(options.data) or _FORMATS.get(path.suffix.lower())
     if options.format is None and default is None:
         raise UsageError(f"The format of {path} cannot be told from its name: give it with --format.")
-    manifest = manifest_of(options.format or default or "")
-    result = manifest.reader(path)
+    manifest = READERS.find(options.format or default or "")
+    result = manifest.load()(path)
     found = _Set(
         options.data if named else path.stem, result.samples, manifest.contextual, options.characters, options.films
     )

@@ -14,7 +14,7 @@ from calvin.core.time import Span
 from calvin.core.types import Author, DialogueLine, Place, Status
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.lint_rules import RULES
+from calvin.studio.script.lint import RULES
 from calvin.studio.script.writers import WRITERS
 
 
@@ -97,7 +97,7 @@ def test_a_mistyped_path_is_named_and_nothing_is_left_there(
 def test_export_writes_each_format(name: str, project: Path, tmp_path: Path) -> None:
     result = run("export", project, "--format", name, "-o", tmp_path / "out")
     assert result.exit_code == 0
-    path = tmp_path / "out" / f"Night{WRITERS[name].suffix}"
+    path = tmp_path / "out" / f"Night{WRITERS[name].writer.suffix}"
     assert result.stdout.strip() == str(path)
     assert "A man in grey waits." in path.read_text()
 

@@ -86,7 +86,7 @@ def test_mad_features_are_taken_at_the_recipe_s_word(tmp_path: Path) -> None:
 
 
 def test_recipes_with_mistakes_are_refused(tmp_path: Path, features: Path) -> None:
-    with pytest.raises(ConfigError, match="unknown format 'mad'; known are"):
+    with pytest.raises(ConfigError, match="There is no data format 'mad': choose from mad_v1, mad_csv"):
         config(tmp_path, features, "mad", MAD)
     with pytest.raises(ConfigError, match="weight"):
         config(tmp_path, features, "mad_csv", MAD, weight=-1)

@@ -5,7 +5,7 @@ import pytest
 
 from calvin.core.errors import DataError, MissingExtraError, UsageError
 from calvin.evaluation import scoring
-from calvin.evaluation.metrics import Bleu, CiderD, Pairs, RougeL
+from calvin.evaluation.metrics import BertScore, Bleu, CiderD, Pairs, RougeL, Spice
 from calvin.evaluation.names import from_names
 from calvin.evaluation.scoring import Measure, score_set
 
@@ -79,17 +79,17 @@ def test_marks_against_the_truth_count_only_where_they_apply() -> None:
 def test_what_is_not_installed_is_skipped_by_default_and_an_error_where_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def absent(_: str) -> scoring.Metric:
+    def absent(_: str | None) -> Spice:
         raise MissingExtraError("SPICE", "metrics")
 
-    monkeypatch.setattr(scoring, "METRICS", {**scoring.METRICS, "spice": absent})
-    monkeypatch.setattr(scoring, "DEFAULT_METRICS", ("rouge", "spice"))
+    monkeypatch.setattr(Spice, "of", absent)
+    monkeypatch.setattr(scoring, "USUAL", ("rouge", "spice"))
     scores = score_set(PAIRS, FILMS)
     assert scores.get("ROUGE-L") is not None
     assert "calvin-ad[metrics]" in scores.skipped["spice"]
     with pytest.raises(MissingExtraError):
         score_set(PAIRS, FILMS, ["spice"])
-    with pytest.raises(UsageError, match="no metric rogue"):
+    with pytest.raises(UsageError, match="no metric 'rogue': choose from bertscore, cider, rouge"):
         score_set(PAIRS, FILMS, ["rogue"])
 
 
@@ -100,7 +100,7 @@ def test_recall_by_window_and_short_films(monkeypatch: pytest.MonkeyPatch) -> No
         def precision_recall_f1(self, pairs: Pairs) -> np.ndarray:
             return np.array([[0, 0, float(c == r[0])] for c, r in zip(pairs.candidates, pairs.references, strict=True)])
 
-    monkeypatch.setattr(scoring.BertScore, "best_available", lambda _: Same())
+    monkeypatch.setattr(BertScore, "best_available", lambda _: Same())
     ids = tuple(f"{i}" for i in range(8))
     pairs = Pairs(ids, ("w0", "w1", "w2", "w3", "w4", "x", "w6", "w7"), tuple((f"w{i}",) for i in range(8)))
     scores = score_set(pairs, dict.fromkeys(ids, "film"), ["recall"])

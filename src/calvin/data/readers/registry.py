@@ -1,61 +1,56 @@
-"""The readers by the name of their format."""
+"""The readers of annotations, by the name of their format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
-from calvin.core.errors import ConfigError
-from calvin.data.readers.autoad import read_cmd_ad, read_tv_ad
-from calvin.data.readers.cc import read_cc3m, read_cc12m
-from calvin.data.readers.llava import read_llava
-from calvin.data.readers.lsmdc import read_lsmdc
-from calvin.data.readers.mad import read_mad_csv, read_mad_v1
-from calvin.data.readers.shards import read_webdataset
-from calvin.data.readers.tvc import read_tvc, read_tvr
-from calvin.data.readers.webvid import read_webvid
+from calvin.core.registry import Manifest, Registry
 from calvin.data.samples import Kind, ReadResult
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderManifest:
-    """What is known of a format before a file of it is read.
+class ReaderManifest(Manifest[Callable[..., ReadResult]]):
+    """What is known of a format before a file of it is read; its target is called with the file's path.
 
-    `contextual` formats hold consecutive scenes of movies, so that earlier captions are context; `scrub` says that
-    numbers are scrubbed from their captions, `credits` that credits are removed (Appendix A). Shards say themselves
-    whether they hold images or clips; `kind` is what is assumed of empty ones.
+    `contextual` formats hold consecutive scenes of movies, so that earlier captions are context; `cleaning` names the
+    rules (`data.cleaning.CLEANING`) that their captions need (Appendix A). Shards say themselves whether they hold
+    images or clips; `kind` is what is assumed of empty ones.
     """
 
-    format: str
-    title: str
-    kind: Kind
-    reader: Callable[..., ReadResult]
+    kind: Kind = "video"
     contextual: bool = False
-    scrub: bool = False
-    credits: bool = False
+    cleaning: tuple[str, ...] = ()
+
+    what: ClassVar[str] = "data format"
 
 
-READERS = MappingProxyType(
-    {
-        manifest.format: manifest
-        for manifest in (
-            ReaderManifest("mad_v1", "MAD-v1 JSON", "video", read_mad_v1, contextual=True, credits=True),
-            ReaderManifest("mad_csv", "MAD-v2 and MAD-eval CSV", "video", read_mad_csv, contextual=True, credits=True),
-            ReaderManifest("webvid", "WebVid CSV", "video", read_webvid, scrub=True),
-            ReaderManifest("cc3m", "CC3M TSV", "image", read_cc3m),
-            ReaderManifest("cc12m", "CC12M TSV", "image", read_cc12m),
-            ReaderManifest("llava", "LLaVA 558k and mix665k JSON", "image", read_llava),
-            ReaderManifest("tvc", "TVC JSON lines", "video", read_tvc),
-            ReaderManifest("lsmdc", "LSMDC16 TSV", "video", read_lsmdc, contextual=True, credits=True),
-            ReaderManifest("cmd_ad", "CMD-AD CSV", "video", read_cmd_ad, contextual=True, credits=True),
-            ReaderManifest("tv_ad", "TV-AD CSV", "video", read_tv_ad, contextual=True, credits=True),
-            ReaderManifest("webdataset", "webdataset shards", "image", read_webdataset),
-            ReaderManifest("tvr", "TVR JSON lines", "video", read_tvr),
-        )
-    }
+def _reader(name: str, about: str, target: str, kind: Kind = "video", **facts: Any) -> ReaderManifest:
+    return ReaderManifest(name, about, f"calvin.data.readers.{target}", None, kind, **facts)
+
+
+_MOVIES: dict[str, Any] = {"contextual": True, "cleaning": ("credits",)}
+
+READERS = Registry(
+    ReaderManifest,
+    (
+        _reader("mad_v1", "MAD-v1 JSON", "mad:read_mad_v1", **_MOVIES),
+        _reader("mad_csv", "MAD-v2 and MAD-eval CSV", "mad:read_mad_csv", **_MOVIES),
+        _reader("webvid", "WebVid CSV", "webvid:read_webvid", cleaning=("numbers",)),
+        _reader("cc3m", "CC3M TSV", "cc:read_cc3m", "image"),
+        _reader("cc12m", "CC12M TSV", "cc:read_cc12m", "image"),
+        _reader("llava", "LLaVA 558k and mix665k JSON", "llava:read_llava", "image"),
+        _reader("tvc", "TVC JSON lines", "tvc:read_tvc"),
+        _reader("lsmdc", "LSMDC16 TSV", "lsmdc:read_lsmdc", **_MOVIES),
+        _reader("cmd_ad", "CMD-AD CSV", "autoad:read_cmd_ad", **_MOVIES),
+        _reader("tv_ad", "TV-AD CSV", "autoad:read_tv_ad", **_MOVIES),
+        _reader("webdataset", "webdataset shards", "shards:read_webdataset", "image"),
+        _reader("tvr", "TVR JSON lines", "tvc:read_tvr"),
+    ),
+    "readers",
+    also=("mad (v1 or csv, by the file)",),
 )
 
 
@@ -63,26 +58,22 @@ def resolve_format(name: str, path: str | Path) -> str:
     """The reader meant by a name as people write it: `cmd-ad`, or `mad`, which a file shows to be JSON or CSV.
 
     Raises:
-        ConfigError: the format is unknown.
+        UsageError: the format is unknown.
     """
-    format = name.replace("-", "_").lower()
-    if format == "mad":
+    if name.lower() == "mad":
         try:
             with open(path, "rb") as stream:
                 head = stream.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()
         except OSError:
             head = b""  # the reader says what is wrong with the file
-        format = "mad_v1" if head.startswith(b"{") else "mad_csv"
-    return manifest_of(format).format
-
-
-def manifest_of(format: str) -> ReaderManifest:
-    """Raises: ConfigError where the format is unknown."""
-    if format not in READERS:
-        raise ConfigError(f"The data format {format!r} is unknown; known are {', '.join(READERS)}.")
-    return READERS[format]
+        name = "mad_v1" if head.startswith(b"{") else "mad_csv"
+    return READERS.find(name).name
 
 
 def read(format: str, path: str | Path, **options: Any) -> ReadResult:
-    """Read an annotation file of a named format."""
-    return manifest_of(format).reader(path, **options)
+    """Read an annotation file of a named format.
+
+    Raises:
+        UsageError: the format is unknown.
+    """
+    return READERS.find(format).load()(path, **options)

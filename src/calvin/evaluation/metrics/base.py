@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,14 @@ class Metric(Protocol):
 
 class PairMetric:
     """The part that all metrics share: matching by id before scoring."""
+
+    of_the_set: ClassVar[bool] = False
+    """Whether an item's score depends on the other items, so that each film has to be scored by itself."""
+
+    @classmethod
+    def of(cls, device: str | None = None) -> Self:
+        """With the usual settings. Those that need no device pay it no heed."""
+        return cls()
 
     def score(
         self, candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], *, allow_empty: bool = False

@@ -73,8 +73,9 @@ class BertScore(PairMetric):
         return cls(str(minilm_folder()), 5, None, "all-MiniLM-L6-v2", device, comparable=False)
 
     @classmethod
-    def best_available(cls, device: str = "cpu") -> BertScore:
-        """RoBERTa-large where it is in the local cache, else `offline`."""
+    def best_available(cls, device: str | None = None) -> BertScore:
+        """RoBERTa-large where it is in the local cache, else `offline`; by default on the GPU where there is one."""
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         return cls(device=device) if is_cached("roberta-large") else cls.offline(device)
 
     @property

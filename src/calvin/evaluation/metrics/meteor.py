@@ -12,8 +12,8 @@ import numpy as np
 
 from calvin.core.errors import DataError, MissingExtraError
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
+from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
 from calvin.evaluation.metrics.spice import java_version
-from calvin.evaluation.metrics.tokens import Tokenizer, tokenize
 
 SEPARATOR = " ||| "
 OLDEST_JAVA = 8

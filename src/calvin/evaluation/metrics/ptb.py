@@ -13,9 +13,14 @@ punctuation differ only for a line that ends in a single letter and a full stop.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Literal
 
+from calvin.evaluation.metrics.base import Pairs
 from calvin.evaluation.metrics.ptb_rules import ASSIMILATED, RULES, Rule
+
+Tokenizer = Literal["ptb", "whitespace"]
 
 REMOVED = frozenset(
     ["''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-", "--", "...", ";"]
@@ -30,6 +35,20 @@ REST = "\nx"  # a line is followed by another; what that one holds must not matt
 def ptb_tokenize(text: str) -> list[str]:
     """The tokens of a caption in lower case, without punctuation. Empty for a text of nothing but punctuation."""
     return [token for token in _scan(text) if token not in REMOVED]
+
+
+def tokenize(text: str, tokenizer: Tokenizer = "ptb") -> Sequence[str]:
+    """Tokens as coco-caption makes them ("ptb": lower case, punctuation removed), or text split at white space."""
+    return ptb_tokenize(text) if tokenizer == "ptb" else text.split()
+
+
+def tokenize_pairs(pairs: Pairs, tokenizer: Tokenizer) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
+    """The tokens of each candidate [N] and of each reference, those of one item after those of another [R]."""
+    split: Callable[[str], Sequence[str]] = ptb_tokenize if tokenizer == "ptb" else str.split
+    return (
+        [split(text) for text in pairs.candidates],
+        [split(text) for texts in pairs.references for text in texts],
+    )
 
 
 @lru_cache(maxsize=65536)

@@ -10,7 +10,8 @@ same, or nothing, score low.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,28 @@ RECALLS = ((1, 5), (5, 16))
 class Similarity(Protocol):
     """BERTScore, or what stands in for it in tests."""
 
-    def precision_recall_f1(self, pairs: Pairs) -> NDArray[np.float64]: ...
+    @property
+    def setting(self) -> str: ...
+
+    @property
+    def comparable(self) -> bool: ...
+
+    def precision_recall_f1(self, pairs: Pairs) -> NDArray[np.float64]:
+        """[N, 3]: P, R and F1 of each pair."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Recall@k/N by a similarity of texts. It looks at the scenes of a film together, so it is not a `Metric`."""
+
+    similarity: Similarity
+
+    @classmethod
+    def best_available(cls, device: str | None = None) -> Self:
+        from calvin.evaluation.metrics.bertscore import BertScore
+
+        return cls(BertScore.best_available(device))
 
 
 def recall_within(

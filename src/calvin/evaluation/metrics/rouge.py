@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
-from calvin.evaluation.metrics.tokens import Tokenizer, tokenize_pairs
+from calvin.evaluation.metrics.ptb import Tokenizer, tokenize_pairs
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,17 @@
 The authors' Java program parses captions to scene graphs and compares them. This runs its parser and scorer on Java
 11 or later and keeps the parse of every sentence (parsing is nearly all of the time), in an SQLite file of our own
 beside the archives. `SpiceRunner.java` is compiled by Java itself when it runs, so a JDK is needed, not only a JRE.
+
+The archives come from two places: the package pycocoevalcap (SPICE itself and its libraries) and Stanford CoreNLP
+3.6.0 with its models (GPL v3; `stanford-corenlp-full-2015-12-09.zip`, or Maven's
+`edu.stanford.nlp:stanford-corenlp:3.6.0` and its classifier `models`). Only files with the known checksums are
+taken, because another parser is another score.
 """
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -14,8 +21,9 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterable
-from contextlib import closing
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +31,153 @@ from typing import Any
 import numpy as np
 
 from calvin.core.errors import DataError, UsageError
+from calvin.core.files import atomic_path, file_sha256
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
-from calvin.evaluation.metrics.spice_jars import fingerprint, installed_jars, spice_home
-from calvin.evaluation.metrics.tokens import Tokenizer, tokenize
+from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
+
+CORENLP = "stanford-corenlp-3.6.0.jar"
+MODELS = "stanford-corenlp-3.6.0-models.jar"
+CHECKSUMS = {
+    "spice-1.0.jar": "6c6a73ae6dd108667047c1818707590413934dcb9f1a62cef6469059b41b3d59",
+    "Meteor-1.5.jar": "014a3627d277a6f4ba5b44a20733f8dff28bbb428204c36abfda56565658ba09",
+    "SceneGraphParser-1.0.jar": "83a1b7c3f896dd135f9539ba41d65b155827dfc312893bfd5bb835c9f9ae310a",
+    "ejml-0.23.jar": "12d44e81fdd661ad2aac6384511facf3d8fa003c3ce8d9cec5f22827d1819a26",
+    "guava-19.0.jar": "58d4cc2e05ebb012bbac568b032f75623be1cb6fb096f3c60c72a86f7f057de4",
+    "json-simple-1.1.1.jar": "4e69696892b88b41c55d49ab2fdcc21eead92bf54acc588c0050596c3b75199c",
+    "slf4j-api-1.7.12.jar": "0aee9a77a4940d72932b0d0d9557793f872e66a03f598e473f45e7efecdccf99",
+    "slf4j-simple-1.7.21.jar": "a20179cc3ded2d7e2f5def4ccb34b2d0836e2f8c9e79352a6babd6a6559cc8e0",
+    CORENLP: "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742",
+}
+MODELS_INSIDE = "edu/stanford/nlp/models/"
+MODELS_USED = (  # what SPICE loads; the archive may hold more
+    "dcoref/animate.unigrams.txt",
+    "dcoref/countries",
+    "dcoref/demonyms.txt",
+    "dcoref/gender.map.ser.gz",
+    "dcoref/inanimate.unigrams.txt",
+    "dcoref/state-abbreviations.txt",
+    "dcoref/statesandprovinces",
+    "lexparser/englishPCFG.ser.gz",
+    "ner/english.all.3class.distsim.crf.ser.gz",
+    "ner/english.conll.4class.distsim.crf.ser.gz",
+    "ner/english.muc.7class.distsim.crf.ser.gz",
+    "sutime/defs.sutime.txt",
+    "sutime/english.holidays.sutime.txt",
+    "sutime/english.sutime.txt",
+    "sutime/jollyday/Holidays_sutime.xml",
+)
+MODELS_CHECKSUM = "b6037733f166a8e146a3087317f4b8d5f8d52c397ecd6ffc4d304b0466533b1d"
+NAMES = (*CHECKSUMS, MODELS)
+COPY_BYTES = 1 << 20
+
+
+class _WrongVersion(Exception):
+    """A file that has the right name and the wrong contents, and is not to be kept."""
+
+
+def spice_home() -> Path:
+    """Where the archives and parses are kept: $CALVIN_SPICE, else the user's cache folder."""
+    if "CALVIN_SPICE" in os.environ:
+        return Path(os.environ["CALVIN_SPICE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calvin" / "spice"
+
+
+def installed_jars(home: Path) -> list[Path]:
+    """The archives in class path order; raises UsageError where some are missing."""
+    missing = [name for name in NAMES if not (home / name).is_file()]
+    if missing:
+        raise UsageError(
+            f"SPICE is not installed in {home}: {len(missing)} of {len(NAMES)} Java archives are missing "
+            f"({', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}). "
+            "Run `calvin metrics install-spice` with Stanford CoreNLP 3.6.0 (a folder, zip or jars)."
+        )
+    return [home / name for name in NAMES]
+
+
+def install_spice(sources: Sequence[Path], home: Path | None = None) -> list[Path]:
+    """Copy the archives from folders, zips (wheels too) or jars into `home`; gives their paths.
+
+    An installed pycocoevalcap is looked at as well. Raises DataError where a file has the wrong checksum and UsageError
+    where one is nowhere to be found; what was found is kept.
+    """
+    home = home or spice_home()
+    absent = [source for source in sources if not source.exists()]
+    if absent:
+        raise UsageError(f"{absent[0]} does not exist: give the folder, zip or jars that hold Stanford CoreNLP 3.6.0.")
+    spec = importlib.util.find_spec("pycocoevalcap")
+    packaged = [Path(place) / "spice" for place in (spec.submodule_search_locations or [])] if spec else []
+    wrong: list[str] = []
+    for name, path, member in _candidates([*sources, *packaged]):
+        if (home / name).is_file():
+            continue
+        with suppress(_WrongVersion), atomic_path(home / name) as temporary:
+            _copy(path, member, temporary)
+            if not _is_right(name, temporary):
+                wrong.append(member or str(path))
+                raise _WrongVersion
+    if wrong and any(not (home / name).is_file() for name in NAMES):
+        raise DataError(
+            f"{len(wrong)} file{'s' if len(wrong) > 1 else ''} of the right name but another version ({wrong[0]}): "
+            "SPICE needs Stanford CoreNLP 3.6.0 and the archives of pycocoevalcap 1.2."
+        )
+    return installed_jars(home)
+
+
+def fingerprint() -> str:
+    """A short name for this set of archives: parses made with them are kept under it."""
+    return hashlib.sha256("".join([*CHECKSUMS.values(), MODELS_CHECKSUM]).encode()).hexdigest()[:12]
+
+
+def _candidates(sources: Sequence[Path]) -> Iterator[tuple[str, Path, str | None]]:
+    """(wanted name, file, member of the zip) for everything that may be one of the archives."""
+    for source in sources:
+        for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+            name = _wanted(path.name)
+            if name:
+                yield name, path, None
+            elif path.is_file() and path.suffix in {".zip", ".whl"} and zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    members = [(name, member) for member in archive.namelist() if (name := _wanted(Path(member).name))]
+                for name, member in members:
+                    yield name, path, member
+
+
+def _wanted(file_name: str) -> str | None:
+    if file_name in CHECKSUMS:
+        return file_name
+    return MODELS if file_name.startswith(MODELS.removesuffix(".jar")) and file_name.endswith(".jar") else None
+
+
+def _copy(path: Path, member: str | None, target: Path) -> None:
+    with open(target, "wb") as output:
+        if member is None:
+            with open(path, "rb") as stream:
+                while block := stream.read(COPY_BYTES):
+                    output.write(block)
+        else:
+            with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
+                while block := packed.read(COPY_BYTES):
+                    output.write(block)
+
+
+def _is_right(name: str, path: Path) -> bool:
+    if name != MODELS:
+        return file_sha256(path) == CHECKSUMS[name]
+    return zipfile.is_zipfile(path) and models_checksum(path) == MODELS_CHECKSUM
+
+
+def models_checksum(path: Path) -> str:
+    """One checksum over the model files that SPICE loads, wherever the archive came from; empty where some lack."""
+    total = hashlib.sha256()
+    with zipfile.ZipFile(path) as archive:
+        for name in MODELS_USED:
+            try:
+                with archive.open(MODELS_INSIDE + name) as packed:
+                    total.update(hashlib.file_digest(packed, "sha256").digest())  # type: ignore[arg-type]
+            except KeyError:
+                return ""
+    return total.hexdigest()
+
 
 RUNNER = Path(__file__).with_name("SpiceRunner.java")
 OLDEST_JAVA = 11

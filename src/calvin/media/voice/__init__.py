@@ -5,6 +5,16 @@ with open_voice() as voice:
 """
 
 from calvin.media.voice.pronunciation import pronounced, read_pronunciations
-from calvin.media.voice.voices import EspeakVoice, PiperVoice, ToneVoice, Voice, open_voice
+from calvin.media.voice.registry import VOICES, open_voice
+from calvin.media.voice.voices import EspeakVoice, PiperVoice, ToneVoice, Voice
 
-__all__ = ["EspeakVoice", "PiperVoice", "ToneVoice", "Voice", "open_voice", "pronounced", "read_pronunciations"]
+__all__ = [
+    "VOICES",
+    "EspeakVoice",
+    "PiperVoice",
+    "ToneVoice",
+    "Voice",
+    "open_voice",
+    "pronounced",
+    "read_pronunciations",
+]

@@ -202,31 +202,3 @@ class ToneVoice(Voice):
             tone = np.sin(2 * np.pi * (180 + 12 * (len(word) % 8)) * seconds)
             parts.append(0.2 * tone * np.sin(np.pi * np.arange(length) / length) ** 2)
         return np.concatenate(parts).astype(np.float32), self.rate
-
-
-def open_voice(name: str | Path | None = None) -> Voice:
-    """A voice by name: "piper", "espeak", "espeak:LANGUAGE", "tones", or the path of a Piper .onnx model.
-
-    None takes the best there is: Piper, else eSpeak NG, else tones.
-
-    Raises:
-        MissingExtraError: the voice asked for is not installed.
-        UsageError: no such voice.
-    """
-    if name is None:
-        for make in (PiperVoice, EspeakVoice):
-            try:
-                return make()
-            except MissingExtraError:
-                continue
-        return ToneVoice()
-    text = str(name)
-    if text == "piper":
-        return PiperVoice()
-    if text == "espeak" or text.startswith("espeak:"):
-        return EspeakVoice(text.partition(":")[2] or "en-us")
-    if text == "tones":
-        return ToneVoice()
-    if text.endswith(".onnx"):
-        return PiperVoice(text)
-    raise UsageError(f"There is no voice {text!r}: give piper, espeak, espeak:LANGUAGE, tones or a .onnx file.")

@@ -75,7 +75,7 @@ def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path |
 def writers_used(store: ProjectStore) -> list[Writer]:
     """The writers of the formats that the script has been written in, in the project's own folder."""
     written = store.get("written", {})
-    return [writer for writer in WRITERS.values() if f"{_stem(store)}{writer.suffix}" in written]
+    return [kind.writer for kind in WRITERS.working() if f"{_stem(store)}{kind.writer.suffix}" in written]
 
 
 def _stem(store: ProjectStore) -> str:

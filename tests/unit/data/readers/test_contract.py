@@ -10,7 +10,7 @@ import webdataset as wds
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calvin.core.errors import ConfigError, DataError
+from calvin.core.errors import DataError, UsageError
 from calvin.data import READERS, read
 
 GATE = "He opens the gate."
@@ -221,5 +221,5 @@ def test_json_of_any_shape_is_refused_or_counted(format: str, tmp_path: Path, da
 
 
 def test_unknown_formats_are_named_with_the_known() -> None:
-    with pytest.raises(ConfigError, match="mad_v1"):
+    with pytest.raises(UsageError, match="mad_v1"):
         read("nonsense", "x")

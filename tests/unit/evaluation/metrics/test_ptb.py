@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calvin.evaluation.metrics import ptb_tokenize
-from calvin.evaluation.metrics.ptb import REMOVED, _scan
+from calvin.evaluation.metrics import align, ptb_tokenize, tokenize
+from calvin.evaluation.metrics.ptb import REMOVED, _scan, tokenize_pairs
 
 CASES = {  # as the Java program gives them
     "A man walks.": "a man walks",
@@ -58,3 +58,15 @@ def test_splitting_at_spaces_does_not_matter_for_plain_words(words: list[str]) -
 
 def test_line_breaks_inside_a_caption_are_spaces() -> None:
     assert ptb_tokenize("a man\nruns\r\nfast\u2028away") == ["a", "man", "runs", "fast", "away"]
+
+
+def test_the_two_ways_to_split() -> None:
+    assert list(tokenize("He's here, now.")) == ["he", "'s", "here", "now"]
+    assert list(tokenize("He's here, now.", "whitespace")) == ["He's", "here,", "now."]
+
+
+def test_references_come_one_after_the_other() -> None:
+    pairs = align({"1": "A.", "2": "B."}, {"1": ["C.", "D."], "2": ["E."]})
+    candidates, references = tokenize_pairs(pairs, "ptb")
+    assert [list(words) for words in candidates] == [["a."], ["b."]]
+    assert [list(words) for words in references] == [["c."], ["d."], ["e."]]

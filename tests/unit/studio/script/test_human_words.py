@@ -25,7 +25,7 @@ CUES = tuple(
 
 
 def written(tmp_path: Path, name: str, cues: tuple[Cue, ...] = CUES) -> Path:
-    return WRITERS[name].write(Script("F", cues), tmp_path / f"f{WRITERS[name].suffix}")
+    return WRITERS[name].writer.write(Script("F", cues), tmp_path / f"f{WRITERS[name].writer.suffix}")
 
 
 @pytest.mark.parametrize("name", ["vtt", "srt", "dapt", "csv", "json"])

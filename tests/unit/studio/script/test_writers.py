@@ -62,7 +62,7 @@ def cue(text: str, span: Span = SPAN, number: int = 1) -> Cue:
 
 @pytest.fixture(params=list(WRITERS))
 def writer(request: pytest.FixtureRequest) -> Writer:
-    return WRITERS[request.param]
+    return WRITERS[request.param].writer
 
 
 def test_a_writer_writes_all_cues_in_time_order(writer: Writer, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_writer_replaces_the_old_file_whole_or_keeps_it(
 def test_wild_text_stays_inside_its_cue(cues: list[tuple[str, Span]], language: str) -> None:
     script = Script("Film", tuple(cue(text, span, i) for i, (text, span) in enumerate(cues)), language)
     wanted = sum(bool("".join(c if c.isprintable() else " " for c in text).strip()) for text, _ in cues)
-    for writer in WRITERS.values():
+    for writer in (kind.writer for kind in WRITERS.values()):
         text = writer.render(script, Provenance())
         if writer.name in ("vtt", "srt"):
             assert text.count("-->") == wanted
@@ -179,7 +179,7 @@ def test_another_program_reads_the_same(spans: list[Span]) -> None:
     script = Script("Film", tuple(cue(texts[i % 3], span, i) for i, span in enumerate(spans)))
     for name, read in ALONE.items():
         wanted = [(c.span.start_ms, c.span.end_ms, plain(c.text) if name == "srt" else c.text) for c in script.cues]
-        assert read(WRITERS[name].render(script, Provenance())) == wanted, name
+        assert read(WRITERS[name].writer.render(script, Provenance())) == wanted, name
 
 
 @settings(deadline=None, max_examples=60)
@@ -190,7 +190,7 @@ def test_calvin_reads_back_what_it_wrote(cues: list[tuple[str, Span]]) -> None:
     assume(said)
     with tempfile.TemporaryDirectory() as folder:
         for name in ("vtt", "srt", "dapt", "csv", "json"):
-            path = WRITERS[name].write(script, Path(folder) / f"x{WRITERS[name].suffix}")
+            path = WRITERS[name].writer.write(script, Path(folder) / f"x{WRITERS[name].writer.suffix}")
             lines = [line for line in read_script(path) if line.text]
             # Formats that know no instant give one a millisecond.
             end = {"csv": lambda c: c.span.end_ms, "json": lambda c: c.span.end_ms}.get(name, last_ms)
@@ -217,7 +217,7 @@ def test_vtt_is_valid_for_the_w3cs_parser(cues: list[tuple[str, Span]]) -> None:
     )
     run = subprocess.run(
         [node, "-e", code],
-        input=WRITERS["vtt"].render(script, Provenance()),
+        input=WRITERS["vtt"].writer.render(script, Provenance()),
         capture_output=True,
         text=True,
         check=True,
@@ -234,20 +234,20 @@ def test_vtt_is_valid_for_the_w3cs_parser(cues: list[tuple[str, Span]]) -> None:
 
 
 def test_vtt_escapes_markup_and_arrows() -> None:
-    text = WRITERS["vtt"].render(Script("F", (cue("a --> <b> & c"),)), Provenance())
+    text = WRITERS["vtt"].writer.render(Script("F", (cue("a --> <b> & c"),)), Provenance())
     assert "a --&gt; &lt;b&gt; &amp; c" in text
     assert text.startswith("WEBVTT\n\n")
 
 
 def test_a_cue_without_length_still_lasts() -> None:
-    assert "00:00:01.000 --> 00:00:01.001" in WRITERS["vtt"].render(
+    assert "00:00:01.000 --> 00:00:01.001" in WRITERS["vtt"].writer.render(
         Script("F", (cue("x", Span(1000, 1000)),)), Provenance()
     )
 
 
 def test_json_tells_where_the_script_comes_from() -> None:
     provenance = Provenance({"sha256": "ab"}, {"name": "calvin-micro", "card": "Puppets."}, ("One note.",))
-    document = json.loads(WRITERS["json"].render(Script("F", (cue("x"),), duration_ms=9000), provenance))
+    document = json.loads(WRITERS["json"].writer.render(Script("F", (cue("x"),), duration_ms=9000), provenance))
     assert document["film"] == {"sha256": "ab"}
     assert document["model"]["card"] == "Puppets."
     assert document["notes"] == ["One note."]
@@ -261,7 +261,7 @@ def test_json_tells_where_the_script_comes_from() -> None:
 
 def test_json_tells_each_decision_with_its_reason() -> None:
     decision = Decision(Choice.EXTENDED, "It takes 6.0 s.", Span(1000, 3000), "1")
-    document = json.loads(WRITERS["json"].render(Script("F", ()), Provenance(decisions=(decision,))))
+    document = json.loads(WRITERS["json"].writer.render(Script("F", ()), Provenance(decisions=(decision,))))
     assert document["decisions"] == [
         {"cue": "1", "start_ms": 1000, "end_ms": 3000, "choice": "extended", "reason": "It takes 6.0 s."}
     ]
@@ -272,7 +272,7 @@ def test_dapt_carries_what_the_standard_requires() -> None:
     script = Script(
         "F & G", (cue("Mrs Vale waves."), cue("Rain.", Span(9000, 9000), 2)), "en-GB", (Character("B"), mara)
     )
-    root = ElementTree.fromstring(WRITERS["dapt"].render(script, Provenance()))
+    root = ElementTree.fromstring(WRITERS["dapt"].writer.render(script, Provenance()))
     assert root.get(f"{{{TTP}}}contentProfiles") == "http://www.w3.org/ns/ttml/profile/dapt1.0/content"
     assert root.get(f"{{{XML}}}lang") == "en-GB"
     assert root.get(f"{{{DAPTM}}}scriptRepresents") == "visual.nonText"
@@ -298,7 +298,7 @@ def test_csv_has_its_columns_and_no_formula() -> None:
         ),
         characters=(Character("Ben"), Character("Mara"), Character("Ma")),
     )
-    rows = list(csv.reader(io.StringIO(WRITERS["csv"].render(script, Provenance(rooms={"7": 2750})))))
+    rows = list(csv.reader(io.StringIO(WRITERS["csv"].writer.render(script, Provenance(rooms={"7": 2750})))))
     assert rows == [
         ["id", "in", "out", "character", "text", "words", "gap", "status"],
         ["cue-7", "00:00:01.500", "00:00:04.250", "", '\'=HYPERLINK("x")', "1", "2.750", "approved, extended"],

@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
 
 from calvin.core.errors import UsageError
+from calvin.core.registry import Manifest, Registry
 from calvin.studio.script.writers.base import Provenance, Writer
-from calvin.studio.script.writers.dapt import DaptWriter
-from calvin.studio.script.writers.exchange import CsvWriter, JsonWriter
-from calvin.studio.script.writers.timed_text import SrtWriter, TxtWriter, VttWriter
 
-WRITERS: Mapping[str, Writer] = MappingProxyType(
-    {w.name: w for w in (VttWriter(), SrtWriter(), DaptWriter(), CsvWriter(), JsonWriter(), TxtWriter())}
+
+@dataclass(frozen=True, slots=True)
+class WriterKind(Manifest[type[Writer]]):
+    """One format of scripts; its target is the `Writer` class."""
+
+    what: ClassVar[str] = "format"
+
+    @property
+    def writer(self) -> Writer:
+        return self.load()()
+
+
+_HERE = "calvin.studio.script.writers"
+
+WRITERS = Registry(
+    WriterKind,
+    (
+        WriterKind("vtt", "WebVTT, for players on the web", f"{_HERE}.timed_text:VttWriter"),
+        WriterKind("srt", "SubRip, for any player", f"{_HERE}.timed_text:SrtWriter"),
+        WriterKind("dapt", "DAPT, the W3C's TTML profile for audio description", f"{_HERE}.dapt:DaptWriter"),
+        WriterKind("csv", "a table, for spreadsheets", f"{_HERE}.exchange:CsvWriter"),
+        WriterKind("json", "all that is known of each cue", f"{_HERE}.exchange:JsonWriter"),
+        WriterKind("txt", "plain text, for a narrator", f"{_HERE}.timed_text:TxtWriter"),
+    ),
+    "writers",
 )
 
 
@@ -22,12 +44,10 @@ def find_writers(names: Iterable[str]) -> list[Writer]:
     Raises:
         UsageError: a format that is not known, or none named.
     """
-    wanted = list(dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip()))
-    unknown = [name for name in wanted if name not in WRITERS]
-    if unknown or not wanted:
-        problem = f"There is no format {unknown[0]!r}" if unknown else "No format was named"
-        raise UsageError(f"{problem}: choose from {', '.join(WRITERS)}.")
-    return [WRITERS[name] for name in wanted]
+    wanted = dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip())
+    if not wanted:
+        raise UsageError(f"No format was named: choose from {WRITERS.listed()}.")
+    return [WRITERS.find(name).writer for name in wanted]
 
 
-__all__ = ["WRITERS", "Provenance", "VttWriter", "Writer", "find_writers"]
+__all__ = ["WRITERS", "Provenance", "Writer", "WriterKind", "find_writers"]

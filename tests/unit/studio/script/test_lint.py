@@ -9,7 +9,7 @@ import pytest
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, Script, Status
-from calvin.studio.script.lint_rules import RULES, Level, LintSettings, lint
+from calvin.studio.script.lint import RULES, Level, LintSettings, lint
 
 TALK = [Span(10_000, 12_000), Span(13_000, 14_000)]
 GOOD = Cue("1", Span(2000, 5000), "Mara, in a red coat, opens the gate.", Span(2000, 6000), 3000)

@@ -1,0 +1,48 @@
+"""Metrics by the word that asks for them, each imported only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from calvin.core.registry import Manifest, Registry
+
+if TYPE_CHECKING:
+    from calvin.evaluation.metrics.base import Metric
+    from calvin.evaluation.metrics.recall import Recall
+
+Maker: TypeAlias = "Callable[[str | None], Metric | Recall]"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricKind(Manifest[Maker]):
+    """One metric; its target is called with the device to compute on (None: the best there is).
+
+    `usual` metrics are those of the paper and Recall@k/N: they are computed where none is asked for by name.
+    """
+
+    usual: bool = False
+
+    what: ClassVar[str] = "metric"
+
+
+def _metric(name: str, about: str, target: str, usual: bool = False) -> MetricKind:
+    return MetricKind(name, about, f"calvin.evaluation.metrics.{target}", "metrics", usual)
+
+
+METRICS = Registry(
+    MetricKind,
+    (
+        _metric("bertscore", "BERTScore F1", "bertscore:BertScore.best_available", usual=True),
+        _metric("cider", "CIDEr-D, which papers print as CIDEr", "ngrams:CiderD.of", usual=True),
+        _metric("rouge", "ROUGE-L", "rouge:RougeL.of", usual=True),
+        _metric("spice", "SPICE, by Java", "spice:Spice.of", usual=True),
+        _metric("recall", "Recall@k/N among neighbouring scenes", "recall:Recall.best_available", usual=True),
+        _metric("bleu", "BLEU-4", "ngrams:Bleu.of"),
+        _metric("meteor", "METEOR 1.5, by Java", "meteor:Meteor.of"),
+        _metric("cider-plain", "CIDEr as first published", "ngrams:Cider.of"),
+    ),
+    "metrics",
+)
+USUAL = tuple(kind.name for kind in METRICS.built_in.values() if kind.usual)
