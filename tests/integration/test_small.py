@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import CLIPImageProcessorPil, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from calvin.encode.features import make_features
+from calvin.encode.vectors import make_features
 from calvin.model import load_calvin
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.training.full.data_file import DataFile

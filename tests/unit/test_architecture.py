@@ -39,7 +39,10 @@ EVERYONE_MAY = {"assets"}
 ROOT_EXPORTS = {"Calvin": "captioners", "adapt": "studio", "describe": "studio"}
 """Names of the root package and the package each comes from."""
 
-MAX_FILE_LINES = 350
+LONG_FILE_LINES = 350
+"""A longer file is named in the test's output: does it hold one thing? Length alone is not a reason to cut it."""
+
+MAX_FILE_LINES = 450
 MAX_FUNCTION_LINES = 60
 
 _DOTTED = re.compile(r"^calvin\.([a-z_]+)(?:\.\w+)*(?::[\w.]+)?$")
@@ -112,6 +115,8 @@ def length_violations(root: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         inside = path.relative_to(root)
         lines = len(text.splitlines())
+        if lines > LONG_FILE_LINES:
+            print(f"{inside} has {lines} lines: does it hold one thing?")
         if lines > MAX_FILE_LINES:
             problems.append(f"{inside}: {lines} lines")
         problems.extend(

@@ -71,13 +71,13 @@ def features(
 
         calvin data features tvc/frames --kind frames --fps 3 --model runs/micro/tower --out tvc.h5
     """
-    from calvin.encode.features import make_features
+    from calvin.encode.vectors import make_features
 
     tower = at_hand(model, yes)
     with ProgressView() as progress:
         report = make_features(source, tower, output, kind.value, fps, frames_at, progress)
     kept = f", {report.kept} of them from an earlier run" if report.kept else ""
-    say(f"{report.path}: {report.written} ids{kept}, {report.frames} frames encoded")
+    say(f"{report.path}: {report.ids} ids{kept}, {report.frames} frames encoded")
     if report.drops.total_dropped:
         warn(report.drops.summary())
 
@@ -169,7 +169,7 @@ def prepare(
             workers=workers, batch=batch, part_size=part_size, ray=ray, listener=progress,
         )  # fmt: skip
     kept = f", {report.kept} from an earlier run" if report.kept else ""
-    say(f"{report.out}: {report.ids} ids, {report.frames} frames in {report.parts} parts{kept}")
+    say(f"{report.path}: {report.ids} ids, {report.frames} frames in {report.parts} parts{kept}")
     if report.drops.total_dropped:
         warn(report.drops.summary())
 

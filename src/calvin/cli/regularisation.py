@@ -73,7 +73,7 @@ def regularisation(
 
 def _puppets(folder: Path, model: Path, seed: int, progress: Listener) -> tuple[Path, Path, list[str]]:
     """Training films of the puppet world: annotations, frame vectors, and the names of all who may be in them."""
-    from calvin.encode.features import make_features
+    from calvin.encode.vectors import make_features
     from calvin.puppets import NAMES, TRAINING_SIZE, WorldSizes, write_world
 
     sizes = WorldSizes(

@@ -1,12 +1,14 @@
-"""Work done ahead of time, in a thread, while the caller is busy with what it was given."""
+"""Work done ahead of time, in threads, while the caller is busy with what it was given."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice, repeat
 from typing import TypeVar
 
+S = TypeVar("S")
 T = TypeVar("T")
 _END = object()
 
@@ -17,8 +19,18 @@ def ahead(source: Iterator[T], depth: int = 2) -> Iterator[T]:
     One thread draws from `source`, so it needs no locks; an error in it is raised where its item would have come.
     Pays where making an item releases the GIL or the caller does, as reading films and tensor arithmetic do.
     """
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, source, _END) for _ in range(depth))
-        while (found := waiting.popleft().result()) is not _END:
-            waiting.append(pool.submit(next, source, _END))
-            yield found  # type: ignore[misc]
+    for found in ahead_each(lambda _: next(source, _END), repeat(None), depth, threads=1):
+        if found is _END:
+            return
+        yield found  # type: ignore[misc]
+
+
+def ahead_each(function: Callable[[S], T], items: Iterable[S], depth: int, threads: int = 2) -> Iterator[T]:
+    """`function` of each item, in order, up to `depth` of them made by `threads` before they are asked for."""
+    rest = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque(pool.submit(function, item) for item in islice(rest, depth))
+        while waiting:
+            found = waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in islice(rest, 1))
+            yield found

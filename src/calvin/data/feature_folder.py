@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 
 from calvin.core.errors import DataError, FeatureError
+from calvin.core.files import atomic_path
 from calvin.core.time import Span
 from calvin.data.features import Encoder, FeatureStore, check_encoder, take_frames
 from calvin.data.readers.shards import VECTORS, TarSample, iter_shard
@@ -55,6 +58,50 @@ class TarFeatures:
         if not np.isfinite(vectors).all():
             raise FeatureError(f"Features of {media_id!r} in {self.path} hold values that are not numbers.")
         return vectors
+
+
+class TarWriter:
+    """Writes vectors and what is said of them to a webdataset tar; use as a context manager.
+
+    The file is there only when it is whole. `said` holds caption, kind and question by id, by the time an id is added.
+    """
+
+    def __init__(self, path: Path, fps: float, said: Mapping[str, Mapping[str, Any]]) -> None:
+        self.path, self.fps, self.said = path, fps, said
+
+    def __enter__(self) -> Self:
+        self._atomic = atomic_path(self.path)
+        self._tar = tarfile.open(self._atomic.__enter__(), "w", format=tarfile.USTAR_FORMAT)
+        return self
+
+    def add(self, media_id: str, array: np.ndarray) -> None:
+        """Store the frame vectors [T, D] of an id.
+
+        Raises:
+            FeatureError: values that are not numbers, or too long an id.
+        """
+        halved = array.astype(np.float16)
+        if not np.isfinite(halved).all():
+            raise FeatureError(f"Vectors of {media_id!r} hold values that are not numbers.")
+        stream = io.BytesIO()
+        np.save(stream, halved, allow_pickle=False)
+        values = {name: value for name, value in self.said[media_id].items() if value is not None}
+        # The name of a tar's sample ends at its first dot. A shard's ids begin with its name, which the reader adds.
+        key = media_id.removeprefix(f"{self.path.stem}/").replace("%", "%25").replace(".", "%2E")
+        self._put(f"{key}.json", json.dumps({"id": media_id, "fps": self.fps, **values}).encode())
+        self._put(f"{key}.{VECTORS}", stream.getvalue())
+
+    def _put(self, name: str, data: bytes) -> None:
+        member = tarfile.TarInfo(name)  # no time and no owner, so that equal parts are equal files
+        member.size = len(data)
+        try:
+            self._tar.addfile(member, io.BytesIO(data))
+        except ValueError as error:
+            raise FeatureError(f"{name!r} is too long a name for a tar.") from error
+
+    def __exit__(self, *error: Any) -> None:
+        self._tar.close()
+        self._atomic.__exit__(*error)
 
 
 class FeatureFolder:

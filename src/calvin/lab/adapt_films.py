@@ -13,7 +13,7 @@ from calvin.core.progress import Listener, silent
 from calvin.core.time import Span
 from calvin.core.types import Character, DialogueLine
 from calvin.data import FeatureStore, MemoryFeatures
-from calvin.encode.features import make_features
+from calvin.encode.vectors import make_features
 from calvin.lab.adapt_study import StudyFilm, StudyScene
 from calvin.lab.material import truth_score
 from calvin.media import read_subtitles

@@ -182,7 +182,7 @@ def _stored(path: Path, encoder: str | None, wanted: list[str], reader: FeatureC
 
 
 def _cache(films: Path, stills_at: float | None, encoder: FeatureCaptioner | None) -> FilmCache:
-    from calvin.encode.features import find_media
+    from calvin.encode.vectors import find_media
 
     items = find_media(films, "films" if stills_at is None else "frames")
     place = hashlib.sha256(str(films.resolve()).encode()).hexdigest()[:12]

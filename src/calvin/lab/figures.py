@@ -19,7 +19,7 @@ from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import FPS, FRAME_SIZE, Cue
-from calvin.encode.features import make_features
+from calvin.encode.vectors import make_features
 from calvin.evaluation.metrics import BertScore, CiderD, RougeL
 from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_puppet_eval
 from calvin.lab.material import read_truth_scenes, truth_score

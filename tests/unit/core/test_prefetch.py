@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from calvin.core.prefetch import ahead
+from calvin.core.prefetch import ahead, ahead_each
 
 
 def test_gives_everything_in_order() -> None:
@@ -34,3 +34,15 @@ def test_an_error_comes_where_its_item_would_have() -> None:
     assert next(items) == 1
     with pytest.raises(ValueError, match="broken"):
         next(items)
+
+
+def test_several_threads_keep_the_order() -> None:
+    names: set[str] = set()
+
+    def square(number: int) -> int:
+        names.add(threading.current_thread().name)
+        return number * number
+
+    assert list(ahead_each(square, range(200), depth=16)) == [number * number for number in range(200)]
+    assert len(names) <= 2
+    assert threading.current_thread().name not in names

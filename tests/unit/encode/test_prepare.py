@@ -19,8 +19,7 @@ from calvin.core.errors import DataError, UsageError
 from calvin.core.files import TEMPORARY
 from calvin.data import FeatureStore, Sample, SourceConfig, load_source
 from calvin.data.feature_folder import FeatureFolder
-from calvin.encode import parts
-from calvin.encode.prepare import prepare
+from calvin.encode.prepare import Part, Plan, Worker, prepare
 from calvin.model import encode_images, encoder_identity, load_vision_tower
 
 
@@ -109,10 +108,10 @@ def test_what_is_there_is_kept_and_what_is_spoilt_is_made_again(
 class _Killed:
     """A worker that is killed the first time it meets the second part."""
 
-    def __init__(self, plan: parts.Plan) -> None:
-        self.worker, self.mark = parts.Worker(plan), plan.out / "killed"
+    def __init__(self, plan: Plan) -> None:
+        self.worker, self.mark = Worker(plan), plan.out / "killed"
 
-    def __call__(self, part: parts.Part) -> str:
+    def __call__(self, part: Part) -> str:
         if part.name == "part-00001" and not self.mark.exists():
             self.mark.touch()
             (self.mark.parent / f"{TEMPORARY}x.tar").write_bytes(b"half")
@@ -120,7 +119,7 @@ class _Killed:
         return self.worker(part)
 
 
-def _start_killed(plan: parts.Plan) -> None:
+def _start_killed(plan: Plan) -> None:
     from calvin.encode import prepare as module
 
     module._worker = _Killed(plan)  # type: ignore[assignment]
@@ -170,7 +169,7 @@ def test_shards_become_tars_that_train_and_that_webdataset_reads(tmp_path: Path,
         "no picture or no caption",
         "shard cut short or damaged, its rest is lost",
     }
-    assert any("00002/a" in text for text in report.drops.examples["unreadable"])
+    assert report.drops.examples["unreadable"] == ["00002/a.png is not an image that can be read."]
     config = SourceConfig(
         name="pairs", format="webdataset", annotations=tmp_path / "out", features=tmp_path / "out", cache_mb=0
     )
@@ -208,8 +207,12 @@ def test_nothing_that_can_be_used_is_an_error_that_says_why(tmp_path: Path, tiny
     (tmp_path / "in/x.png").write_bytes(b"no")
     with pytest.raises(DataError, match=r"(?s)Not one item.*not an image"):
         prepare(tmp_path / "in", tiny_tower, tmp_path / "out", "images", workers=0)
-    with pytest.raises(UsageError, match="Nothing is prepared of sounds"):
+    with pytest.raises(UsageError, match="not sounds as h5"):
         prepare(tmp_path / "in", tiny_tower, tmp_path / "out", "sounds")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="above 0 frames per second, not 0"):
+        prepare(tmp_path / "in", tiny_tower, tmp_path / "out", "images", fps=0)
+    with pytest.raises(UsageError, match="at least 1 picture, not 0"):
+        prepare(tmp_path / "in", tiny_tower, tmp_path / "out", "images", batch=0)
 
 
 @pytest.mark.slow

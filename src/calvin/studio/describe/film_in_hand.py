@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
@@ -20,7 +18,8 @@ from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
 from calvin.core.time import Span
 from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Place, Scene
-from calvin.data import FeatureStore, FeatureWriter
+from calvin.data import FeatureStore
+from calvin.encode.vectors import VectorMaker, write_film
 from calvin.media import (
     DecodeSettings,
     FilmFacts,
@@ -181,22 +180,18 @@ def _decoded(
     hand = _kept(store, film, encodes, max_frames, audio)
     if hand is not None:
         return hand
-    vectors: list[np.ndarray] = []
+    maker = VectorMaker.of(encodes) if encodes else None
     decoded = decode_film(
         path,
         store.folder / "frames",
         DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
-        on_batch=(lambda batch: vectors.append(encodes.encode_frames(batch.rgb).astype(np.float16)))
-        if encodes
-        else None,
+        on_batch=(lambda batch: maker.extend(batch.rgb)) if maker else None,
         listener=listener,
     )
     features = None
-    if encodes:
+    if encodes and maker:
         target = _features_path(store, encodes)
-        array = np.concatenate(vectors)
-        with FeatureWriter(target, *encodes.encoder, fps=FPS, dim=array.shape[1]) as writer:
-            writer.add(film.sha256, array)
+        write_film(maker, target, film.sha256, encodes.encoder, FPS)
         features = FeatureStore.open(target, expect_encoder=encodes.encoder)
     with store.together():
         store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))

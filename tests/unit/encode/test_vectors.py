@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from calvin.core.errors import DataError, FeatureError, UsageError
+from calvin.core.errors import DataError, FeatureError, MediaError, UsageError
 from calvin.data import FeatureStore
-from calvin.encode.features import find_media, make_features
+from calvin.encode.vectors import VectorMaker, find_media, make_features, pictures_of
 from calvin.model import encode_images, encoder_identity, load_vision_tower
 
 
@@ -27,7 +27,7 @@ def test_images_of_several_sizes_each_become_one_vector(tmp_path: Path, tiny_tow
     }
     (source / "00" / "broken.png").write_bytes(b"no image")
     report = make_features(source, tiny_tower, tmp_path / "out.h5", kind="images")
-    assert (report.written, report.frames, report.kept) == (5, 5, 0)
+    assert (report.ids, report.frames, report.kept) == (5, 5, 0)
     assert report.drops.dropped == {"unreadable": 1}
     tower, processor = load_vision_tower(tiny_tower)
     with FeatureStore.open(tmp_path / "out.h5", expect_encoder=encoder_identity(tiny_tower)) as store:
@@ -78,7 +78,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, tiny_tower: Path) -> None:
         make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="images", listener=stop_at_two)
     assert not (tmp_path / "out.h5").exists()
     report = make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="images")
-    assert (report.kept, report.frames, report.written) == (2, 2, 4)
+    assert (report.kept, report.frames, report.ids) == (2, 2, 4)
 
 
 def test_nothing_usable_writes_nothing(tmp_path: Path, tiny_tower: Path) -> None:
@@ -89,9 +89,9 @@ def test_nothing_usable_writes_nothing(tmp_path: Path, tiny_tower: Path) -> None
     with pytest.raises(DataError, match="Not one of the 1 films"):
         make_features(tmp_path / "in", tiny_tower, tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="does not exist"):
         make_features(tmp_path / "absent", tiny_tower, tmp_path / "out.h5")
-    with pytest.raises(UsageError, match="not of sounds"):
+    with pytest.raises(UsageError, match="not from sounds"):
         make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="sounds")  # type: ignore[arg-type]
     with pytest.raises(FeatureError, match=r"\.h5 or \.safetensors"):
         make_features(tmp_path / "in", tiny_tower, tmp_path / "out.npy")
@@ -103,3 +103,28 @@ def test_two_files_of_one_id_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="would share the id 'a'"):
         find_media(tmp_path, "images")
     assert [item.media_id for item in find_media(tmp_path / "a.png", "images")] == ["a"]
+
+
+def test_batches_are_filled_across_ids_and_what_breaks_off_is_left_out() -> None:
+    sizes: list[int] = []
+
+    def encode(pictures: Sequence[np.ndarray]) -> np.ndarray:
+        sizes.append(len(pictures))
+        return np.array([[picture[0, 0, 0], picture.shape[0]] for picture in pictures], dtype=np.float32)
+
+    def pictures(first: int, count: int, height: int, broken: bool = False) -> Iterator[np.ndarray]:
+        for number in range(first, first + count):
+            yield np.full((height, 4, 3), number, np.uint8)
+        if broken:
+            raise MediaError("b ends too early.")
+
+    stream = [*pictures_of("a", pictures(0, 5, 2)), *pictures_of("b", pictures(5, 2, 3, broken=True)),
+              *pictures_of("none", iter(())), *pictures_of("c", pictures(7, 4, 4))]  # fmt: skip
+    found = list(VectorMaker(encode, batch=4).run(stream))
+    assert sizes == [4, 4, 3]
+    assert [(name, len(array), problem) for name, array, problem in found] == [
+        ("a", 5, ""), ("b", 2, "b ends too early."), ("none", 0, ""), ("c", 4, "")
+    ]  # fmt: skip
+    np.testing.assert_array_equal(found[0].array, [[0, 2], [1, 2], [2, 2], [3, 2], [4, 2]])
+    np.testing.assert_array_equal(found[3].array, [[7, 4], [8, 4], [9, 4], [10, 4]])
+    assert found[0].array.dtype == np.float16
