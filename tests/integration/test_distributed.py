@@ -24,6 +24,7 @@ from calvin.training.full.staged import run_stage
 from calvin.training.loop.curves import read_log
 from stage_data import shrunk, write_data
 
+pytestmark = pytest.mark.slow
 TESTS = Path(__file__).parents[1]
 SAME = 1e-5
 
