@@ -23,9 +23,9 @@ from calvin.core.types import Cue, Status
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.marks import names_in
 from calvin.puppets.truth import SceneTruth
-from calvin.studio.adapt.described_scenes import Correction
 from calvin.studio.adapt.scene_picks import pick_scenes
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import Correction
 from calvin.training.fewshot import adapt_config
 
 Told = tuple[str, SceneTruth]

@@ -23,8 +23,9 @@ from calvin.core.types import Author, Cue, Status
 from calvin.data import MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
-from calvin.studio.adapt.described_scenes import corrected_scenes
+from calvin.studio.adapt.described_scenes import described_scenes
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import plan_corrections
 
 
 def run(*arguments: object) -> Result:
@@ -190,7 +191,7 @@ def test_the_table_of_a_second_round_can_be_given_as_it_is(project: Path, tmp_pa
     picked = run("pick", folder, "-n", len(drafts), "-o", table)
     assert picked.exit_code == 0, picked.output
     with ProjectStore(folder, read_only=True) as store:
-        scenes, notes = corrected_scenes(store, table)
+        scenes, notes = described_scenes(store, plan_corrections(store, table))
     assert {scene.visual for scene in scenes} == {cue.visual for cue in (*approved, *drafts)}
     assert f"Learnt from {len(drafts)} corrections and {len(approved)} cues approved before." in notes
     assert any("the words are still the model's own" in note for note in notes)
@@ -200,7 +201,7 @@ def test_an_adapter_is_not_written_over_something_else(project: Path, tmp_path: 
     (tmp_path / "notes.txt").write_text("mine")
     refused = run("adapt", project, "-o", tmp_path)
     assert refused.exit_code == 2
-    assert "is no adapter folder" in refused.stderr
+    assert "is not an adapter folder" in refused.stderr
 
 
 def test_a_cast_names_those_present(project: Path, tmp_path: Path) -> None:

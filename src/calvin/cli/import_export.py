@@ -33,36 +33,21 @@ def import_script(
 
         calvin import film.calvin translated.vtt --language de
     """
-    from calvin.core.files import file_sha256
-    from calvin.media.languages import language_tag
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.human_words import apply_import, plan_import
-    from calvin.studio.script.script_files import remember_written
-    from calvin.studio.script.script_lines import read_script
+    from calvin.studio.script.human_words import apply_plan, plan_import
 
-    tag = language_tag(language) if language else None
     with ProjectStore(project) as store:
-        digest = file_sha256(edited) if edited.is_file() else ""
-        plan = plan_import(store.script().cues, read_script(edited), remove)
-        for change in plan.changes:
-            for line in change.lines():
-                say(line)
+        plan = plan_import(store, edited, remove, language)
+        for line in plan.lines():
+            say(line)
         for note in plan.notes:
             warn(f"Note: {note}")
-        count = len(plan.changes)
-        say(f"{count} change{'' if count == 1 else 's'}, {plan.unchanged} unchanged")
-        if tag and tag != store.script().language:
-            say(f"Language: {store.script().language} -> {tag}")
-        elif not count:
+        if not (plan.changes or plan.language):
             return
         if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
             warn("Nothing was written: give --yes to make these changes.")
             raise typer.Exit(1)
-        with store.together():
-            apply_import(store, plan)
-            if tag:
-                store.set_language(tag)
-            remember_written(store, edited, digest)
+        apply_plan(store, plan)
     say(f"Imported. `calvin export {project}` writes the files anew.")
 
 

@@ -91,8 +91,12 @@ def read_subtitles(path: str | Path) -> Subtitles:
     return Subtitles(tuple(lines), report)
 
 
-def read_text(path: Path) -> tuple[str, str]:
-    """The text of a subtitle file with `\\n` line ends, and the encoding it was read by.
+def read_text(path: Path, what: str = "subtitles", formats: str = "SRT, VTT, ASS or TTML") -> tuple[str, str]:
+    """The text of a file of timed text with `\\n` line ends, and the encoding it was read by.
+
+    Args:
+        what: what people call its content.
+        formats: those that may be given instead.
 
     Raises:
         SubtitleError: it cannot be read, is too large, empty, or no text.
@@ -101,16 +105,16 @@ def read_text(path: Path) -> tuple[str, str]:
         size = path.stat().st_size
         data = path.read_bytes() if path.is_file() and size <= MAX_BYTES else b""
     except OSError as error:
-        raise SubtitleError(f"The subtitles {path} cannot be read ({error.strerror}): check the name.") from error
+        raise SubtitleError(f"The {what} {path} cannot be read ({error.strerror}): check the name.") from error
     if not path.is_file():
-        raise SubtitleError(f"The subtitles {path} are not a file.")
+        raise SubtitleError(f"{path} is not a file, so it holds no {what}: check the name.")
     if size > MAX_BYTES:
-        raise SubtitleError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB: it is no film's subtitles.")
+        raise SubtitleError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB, more than the {what} of any film.")
     if not data.strip():
-        raise SubtitleError(f"The subtitle file {path} is empty: give another file, or none.")
+        raise SubtitleError(f"{path} is empty, so it holds no {what}: give another file.")
     text, encoding = _decode(data)
     if "\0" in text:
-        raise SubtitleError(f"{path} is not text, so no subtitle file: give SRT, VTT, ASS or TTML.")
+        raise SubtitleError(f"{path} is not text, so it holds no {what}: give {formats}.")
     return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
 
 

@@ -31,20 +31,14 @@ from calvin.data.regularisation import RegularScene, bundled_regularisation, rea
 from calvin.model.modeling import adapter_of
 from calvin.model.tuning import base_kept, save_adapter
 from calvin.studio.adapt.before_after import CaptionFacts, Effect, caption_all
-from calvin.studio.adapt.described_scenes import (
-    Correction,
-    Described,
-    approve,
-    approved_scenes,
-    check_target,
-    corrected_scenes,
-)
+from calvin.studio.adapt.described_scenes import Described, check_target, described_scenes
 from calvin.studio.adapt.scene_picks import open_project_features, told_presence
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
 from calvin.studio.describe.again import base_request
 from calvin.studio.describe.film_in_hand import project_folder
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import Words, apply_plan, plan_corrections
 from calvin.training.fewshot import AdaptConfig, FewshotBatches, FewshotScene, adapt_config, tune
 
 WORK = "adapting"
@@ -66,7 +60,7 @@ class Adaptation:
 def adapt(
     model: str | Path | Calvin | None,
     film: str | Path,
-    corrections: str | Path | Sequence[Correction] | None = None,
+    corrections: Words | None = None,
     out: str | Path = "adapted",
     config: AdaptConfig | None = None,
     regularisation: str | Path | None = None,
@@ -78,8 +72,8 @@ def adapt(
     Args:
         model: the base: a folder, a hub id, a bundled name or an opened one; None: the bundled model.
         film: a project folder, or the film whose project `<film stem>.calvin` lies in the current folder.
-        corrections: a script file (CSV, VTT, ...) or a list; they become approved cues, and those approved before are
-            learnt too. None: the approved cues.
+        corrections: a script file (CSV, VTT, ...) or a list of `Correction`; they become approved cues, and those
+            approved before are learnt too. None: the approved cues alone.
         out: the adapter's folder.
         config: by default the paper's settings, with a rate fit for the model's size.
         regularisation: scenes of other films (`calvin data regularisation`); by default those that came with calvin.
@@ -94,7 +88,8 @@ def adapt(
     folder = project_folder(folder, None, False) if folder.is_file() else folder
     check_target(target)
     with ProjectStore(folder) as store:
-        given, notes = corrected_scenes(store, corrections) if corrections is not None else (approved_scenes(store), [])
+        words = plan_corrections(store, corrections) if corrections is not None else None
+        given, notes = described_scenes(store, words)
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
         if isinstance(base, AdaptedCalvin) or adapter_of(base.model) is not None:
             raise UsageError("The model carries an adapter already: adapt the base it was made from.")
@@ -105,8 +100,8 @@ def adapt(
             work = _Work(base, store, features, config, regular, known_names(store, given), given, progress)
             scenes = [work.scene(one) for one in given]
             work.batches(scenes)
-            if corrections is not None:
-                approve(store, given)
+            if words is not None:
+                apply_plan(store, words)
             effects = work.left_out(scenes) if check and len(scenes) >= ENOUGH_TO_LEAVE_OUT else []
             effects += work.make(scenes, target)
     shutil.rmtree(store.folder / WORK, ignore_errors=True)

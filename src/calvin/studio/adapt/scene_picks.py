@@ -16,11 +16,10 @@ from calvin.core.text_tables import csv_text
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Cue, Place
 from calvin.data import FeatureStore
-from calvin.studio.adapt.described_scenes import free_part
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import SHORTEST_MS
+from calvin.studio.project.timing import SHORTEST_MS, free_part
 from calvin.studio.script.writers.base import cue_name, printable
 
 MAX_FRAMES = 32

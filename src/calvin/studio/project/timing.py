@@ -67,3 +67,14 @@ def rooms(cues: Sequence[Cue], dialogue: Iterable[Span], duration_ms: int | None
         inside = any(line.start_ms <= at < line.end_ms for line in lines[: bisect_left(lines, Span(at + 1, at + 1))])
         found[cue.id] = 0 if inside else max(0, end - at)
     return found
+
+
+def free_part(place: Span, spoken: Iterable[Span]) -> Span | None:
+    """The longest stretch of a place that no cue is spoken in (one may run on into the next place), or None."""
+    pieces, at = [], place.start_ms
+    for span in sorted(span for span in spoken if span.overlap_ms(place)):
+        pieces.append(Span(at, max(at, span.start_ms)))
+        at = max(at, span.end_ms)
+    pieces.append(Span(at, max(at, place.end_ms)))
+    longest = max(pieces, key=lambda piece: piece.duration_ms)
+    return longest if longest.duration_ms else None

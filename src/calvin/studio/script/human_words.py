@@ -1,27 +1,52 @@
-"""An edited script back into its project: what is matched with what, what would change, and the change itself."""
+"""A person's words into a project: from a file or a list, as a plan of changes that is shown, then made as one step.
+
+Two kinds come through this one door. An import follows the file: cues move with their lines, and a line whose text was
+emptied removes its cue. Corrections approve: each describes one scene of the film, and every cue stays in its place.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
-from calvin.core.errors import StoreError
-from calvin.core.time import format_timecode
-from calvin.core.types import Author, Cue, Status
+from calvin.core.files import file_sha256
+from calvin.core.time import Span, format_timecode
+from calvin.core.types import Author, Cue, Place, Status
+from calvin.media.languages import language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
-from calvin.studio.script.script_lines import ScriptLine
+from calvin.studio.project.timing import free_part
+from calvin.studio.script.script_files import remember_written
+from calvin.studio.script.script_lines import ScriptLine, read_script, refusal
 from calvin.studio.script.writers.base import last_ms, printable
 from calvin.studio.script.writers.timed_text import plain
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """What should be said at a time of the film."""
+
+    span: Span
+    text: str
+
+
+Words = str | Path | Sequence[Correction]
+"""A file that `read_script` reads, or a list."""
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """A cue as it is and as it would be: `before` None where it is new, `after` None where it would go."""
+    """A cue as it is and as it would be: `before` None where it is new, `after` None where it would go.
+
+    `line` says so, unless it is missing; `place_id` is the place that a new cue fills.
+    """
 
     before: Cue | None
     after: Cue | None
+    line: ScriptLine | None = None
+    place_id: int | None = None
 
     def lines(self) -> list[str]:
         """The change for people: times once where they stay, old text, new text."""
@@ -38,45 +63,118 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportPlan:
-    """What an import would change, how many cues it leaves as they are, and what to know about it."""
+class WordsPlan:
+    """What bringing words in would do: `steps` says of each line what becomes of its cue, also where nothing does.
 
-    changes: tuple[Change, ...]
-    unchanged: int
+    `name` is what people call the words, `notes` what to know about them. `language` is the script's, before and
+    after, where it changes; `written` a file and its hash, which counts as written by calvin from then on.
+    """
+
+    name: str
+    steps: tuple[Change, ...]
     notes: tuple[str, ...] = ()
+    language: tuple[str, str] | None = None
+    written: tuple[Path, str] | None = None
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(step for step in self.steps if step.before != step.after)
+
+    @property
+    def unchanged(self) -> int:
+        """How many cues are matched and stay as they are."""
+        return sum(step.before is not None and step.before == step.after for step in self.steps)
+
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        shown = [line for change in self.changes for line in change.lines()]
+        shown.append(f"{_count(len(self.changes), 'change')}, {self.unchanged} unchanged")
+        return [*shown, f"Language: {self.language[0]} -> {self.language[1]}"] if self.language else shown
 
 
-def plan_import(cues: Sequence[Cue], lines: Sequence[ScriptLine], remove: bool = False) -> ImportPlan:
+def plan_import(store: ProjectStore, words: Words, remove: bool = False, language: str | None = None) -> WordsPlan:
+    """What importing words would change in a project.
+
+    Args:
+        remove: cues that the words do not hold go.
+        language: the script's language from then on.
+
+    Raises:
+        StoreError: words that cannot be read or do not fit together.
+        UsageError: there is no such language.
+    """
+    tag = language_tag(language) if language else None
+    script = store.script()
+    source = Path(words) if isinstance(words, str | Path) else None
+    # The hash is taken before the file is read: what is saved into it later was not imported.
+    digest = file_sha256(source) if source and source.is_file() else ""
+    name, lines = _lines_of(words, "script")
+    plan = plan_lines(script.cues, lines, remove, name)
+    new = (script.language, tag) if tag and tag != script.language else None
+    return replace(plan, language=new, written=(source, digest) if source else None)
+
+
+def plan_lines(
+    cues: Sequence[Cue], lines: Sequence[ScriptLine], remove: bool = False, name: str = "The script"
+) -> WordsPlan:
     """Match lines with cues by id, else by time, and say what would change.
 
     What differs in text or time becomes human and approved; a line whose text was emptied removes its cue. Cues that
-    the file does not hold stay, unless `remove`.
+    the lines do not hold stay, unless `remove`.
 
     Raises:
         StoreError: two lines carry one id, or a line is too long to speak.
     """
-    _check(lines)
+    _check(name, lines)
     found, notes = match(cues, lines)
-    changes, unchanged = [], 0
-    for line in lines:
-        before = found.get(line)
-        after = _edited(before, line)
-        if after == before:
-            unchanged += before is not None
-        else:
-            changes.append(Change(before, after))
+    steps = [Change(found.get(line), _edited(found.get(line), line), line) for line in lines]
     matched = {cue.id for cue in found.values()}
     absent = [cue for cue in cues if cue.id not in matched]
     if absent and remove:
-        changes += [Change(cue, None) for cue in absent]
+        steps += [Change(cue, None) for cue in absent]
     elif absent:
         what = "1 cue is" if len(absent) == 1 else f"{len(absent)} cues are"
         notes.append(f"{what} not in the file and stay: {_named(absent)}; --remove takes such out.")
-    notes += _overlaps(cues, changes)
-    return ImportPlan(tuple(changes), unchanged, tuple(notes))
+    plan = WordsPlan(name, tuple(steps))
+    return replace(plan, notes=(*notes, *_overlaps(cues, plan.changes)))
 
 
-def apply_import(store: ProjectStore, plan: ImportPlan) -> None:
+def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
+    """What approving a person's descriptions of scenes would change; lines without text are left out.
+
+    A line is about the cue with its id, else one that it shares time with, else the place for a cue there.
+
+    Raises:
+        StoreError: words that cannot be read; that overlap, or are about no scene of the project.
+    """
+    name, lines = _lines_of(words, "corrections")
+    cues, places = store.script().cues, store.plans
+    spoken = [line for line in lines if printable(line.text)]
+    _check(name, spoken, {cue.id for cue in cues})
+    for one, other in pairwise(spoken):
+        if one.span.overlap_ms(other.span):
+            at = format_timecode(other.span.start_ms)
+            raise refusal(
+                name, f"{one.where} and {other.where} overlap at {at}, and a moment can be described only once"
+            )
+    # A correction is about its moment: what happens to be said elsewhere in the same words is another scene.
+    found = {
+        line: cue
+        for line, cue in match(cues, spoken)[0].items()
+        if line.cue_id is not None or line.span.overlap_ms(cue.span)
+    }
+    steps = [_corrected(name, line, found.get(line), places, cues) for line in spoken]
+    first: dict[Span, ScriptLine] = {}
+    for line, step in zip(spoken, steps, strict=True):
+        assert step.after is not None
+        other = first.setdefault(step.after.visual, line)
+        if other is not line:
+            raise refusal(name, f"{other.where} and {line.where} are about the same scene: keep one")
+    blank = len(lines) - len(spoken)
+    return WordsPlan(name, tuple(steps), (f"{_count(blank, 'correction')} without text left out.",) if blank else ())
+
+
+def apply_plan(store: ProjectStore, plan: WordsPlan) -> None:
     """Make the changes, all or none; places still to be described that a person has filled are left to them."""
     with store.together():
         for change in plan.changes:
@@ -84,11 +182,23 @@ def apply_import(store: ProjectStore, plan: ImportPlan) -> None:
                 assert change.before is not None
                 store.delete_cue(change.before.id)
             elif change.before is None:
-                store.add_cue(change.after)
+                store.add_cue(change.after, change.place_id)
             else:
                 store.edit_cue(change.after)
             if change.after is not None:
                 store.close_plans(change.after.span, "A person described it.")
+        if plan.language:
+            store.set_language(plan.language[1])
+        if plan.written:
+            remember_written(store, *plan.written)
+
+
+def _lines_of(words: Words, what: str) -> tuple[str, list[ScriptLine]]:
+    """What people call the words, and their lines in time order."""
+    if isinstance(words, str | Path):
+        return str(words), read_script(words, what)
+    lines = [ScriptLine(each.text, each.span, f"number {number}") for number, each in enumerate(words, 1)]
+    return f"The {what}", sorted(lines, key=lambda line: line.span)
 
 
 def match(cues: Sequence[Cue], lines: Sequence[ScriptLine]) -> tuple[dict[ScriptLine, Cue], list[str]]:
@@ -155,37 +265,58 @@ def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[Script
 
 
 def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:
-    """The cue that a line makes of another, or of nothing."""
+    """The cue that a line of an import makes of another, or of nothing."""
     text = printable(line.text)
     if not text:
         return None
     if before is None:
         return Cue("", line.span, text, line.span, line.span.start_ms, Author.HUMAN, line.status or Status.APPROVED)
-    same_text = text in (printable(before.text), plain(printable(before.text)))
-    same_time = line.span in (before.span, replace(before.span, end_ms=last_ms(before)))
-    if same_text and same_time:
-        return replace(before, status=line.status or before.status)
-    return replace(
-        before,
-        span=before.span if same_time else line.span,
-        text=before.text if same_text else text,
-        author=Author.HUMAN,
-        status=Status.APPROVED,
-    )
+    worded = _reworded(before, text)
+    if line.span not in (before.span, replace(before.span, end_ms=last_ms(before))):
+        return replace(worded, span=line.span, author=Author.HUMAN, status=Status.APPROVED)
+    return replace(before, status=line.status or before.status) if worded is before else worded
 
 
-def _check(lines: Sequence[ScriptLine]) -> None:
+def _reworded(cue: Cue, text: str) -> Cue:
+    """A cue with a person's words; the cue itself where they are its own, but for what files cannot hold."""
+    own = printable(cue.text)
+    if text in (own, plain(own)):
+        return cue
+    return replace(cue, text=text, author=Author.HUMAN, status=Status.APPROVED)
+
+
+def _corrected(name: str, line: ScriptLine, cue: Cue | None, places: Sequence[Place], cues: Sequence[Cue]) -> Change:
+    """The cue that a line approves, or makes in a place that has none."""
+    text, place = printable(line.text), None
+    if cue is None:
+        place = max(places, key=lambda place: place.span.overlap_ms(line.span), default=None)
+        if place is None or not place.span.overlap_ms(line.span):
+            at = format_timecode(line.span.start_ms)
+            raise refusal(name, f"{line.where} is about {at}, where this project has no scene")
+        cue = next((cue for cue in cues if cue.visual == place.visual), None)
+    if cue is not None:
+        return Change(cue, replace(_reworded(cue, text), status=Status.APPROVED), line)
+    assert place is not None
+    span = free_part(place.span, [cue.span for cue in cues]) or place.span
+    new = Cue("", span, text, place.visual, place.event_ms, Author.HUMAN, Status.APPROVED)
+    return Change(None, new, line, place.id)
+
+
+def _check(name: str, lines: Sequence[ScriptLine], known: Collection[str] | None = None) -> None:
+    """Refuse lines that are too long to speak, ids that stand twice, and, where `known` are given, other ids."""
     seen: dict[str, ScriptLine] = {}
     for line in lines:
         if len(line.text) > MAX_TEXT:
-            raise StoreError(f"{line.where}: a text of {len(line.text)} characters is too long to speak.")
-        if line.cue_id is not None and line.cue_id in seen:
-            raise StoreError(
-                f"cue-{line.cue_id} stands twice, at {seen[line.cue_id].where} and {line.where}: give one no id; "
-                "nothing was changed."
+            raise refusal(name, f"{line.where} has {len(line.text)} characters, too many to speak")
+        if line.cue_id is None:
+            continue
+        if known is not None and line.cue_id not in known:
+            raise refusal(name, f"{line.where} is for cue-{line.cue_id}, which this project does not have")
+        first = seen.setdefault(line.cue_id, line)
+        if first is not line:
+            raise refusal(
+                name, f"cue-{line.cue_id} stands twice, at {first.where} and {line.where}: keep one, or give one no id"
             )
-        if line.cue_id is not None:
-            seen[line.cue_id] = line
 
 
 def _overlaps(cues: Sequence[Cue], changes: Sequence[Change]) -> list[str]:
@@ -208,3 +339,7 @@ def _times(cue: Cue) -> str:
 
 def _named(cues: Sequence[Cue]) -> str:
     return ", ".join(f"cue-{cue.id}" for cue in cues[:5]) + (" ..." if len(cues) > 5 else "")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from calvin.core.errors import DataError, StoreError
+from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
 from calvin.core.text_tables import unguarded
 from calvin.core.time import Span, parse_timecode, to_ms
@@ -47,36 +47,46 @@ class ScriptLine:
     status: Status | None = None
 
 
-def read_script(path: str | Path) -> list[ScriptLine]:
-    """The lines of a script in time order; told apart by content.
+def read_script(path: str | Path, what: str = "script") -> list[ScriptLine]:
+    """The lines of a script in time order; its format is told from its content.
+
+    Args:
+        what: what people call it, such as "corrections".
 
     Raises:
-        StoreError: the file is no script that can be read, or a line of it is wrong; the line is named.
-        SubtitleError: the file cannot be read at all.
+        StoreError: the file is not a script that can be read, or a line of it is wrong; the line is named.
     """
     source = Path(path)
-    text, _ = read_text(source)
-    text = text.removeprefix("\ufeff")
-    kind = "json" if text.lstrip().startswith("{") else "csv" if _columns(text) else format_of(text) or "csv"
+    try:
+        text, _ = read_text(source, what, "VTT, SRT, DAPT or CSV")
+        text = text.removeprefix("\ufeff")
+        kind = "json" if text.lstrip().startswith("{") else "csv" if _columns(text) else format_of(text) or "csv"
+        if kind == "ttml":
+            refuse_doctype(text, source)
+    except SubtitleError as error:
+        raise StoreError(str(error)) from error
     reader = _READERS.get(kind)
     if reader is None:
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as VTT, SRT, DAPT or CSV.")
-    if kind == "ttml":
-        refuse_doctype(text, source)
     try:
         lines = list(reader(text))
     except RecursionError as error:
         raise StoreError(f"{source} is nested too deeply to be a script.") from error
     except (DataError, ValueError, csv.Error) as error:
-        raise StoreError(f"{source} cannot be imported: {str(error).rstrip('.')}; nothing was changed.") from error
+        raise refusal(source, str(error)) from error
     if not lines:
         raise StoreError(f"{source} holds no lines of a script: give VTT, SRT, DAPT or CSV with times and text.")
     late = next((line for line in lines if line.span.end_ms > MAX_MS), None)
     if late is not None:
-        raise StoreError(f"{source} cannot be imported: {late.where} ends after 100 hours; nothing was changed.")
+        raise refusal(source, f"{late.where} ends after 100 hours")
     if len(lines) > MAX_CUES:
-        raise StoreError(f"{source} holds more than {MAX_CUES} lines: it is no film's script.")
+        raise StoreError(f"{source} holds more than {MAX_CUES} lines, more than the script of any film.")
     return sorted(lines, key=lambda line: line.span)
+
+
+def refusal(name: str | Path, problem: str) -> StoreError:
+    """The one sentence in which a person's words are refused; `name` is what people call them."""
+    return StoreError(f"{name} cannot be imported: {problem.rstrip('.')}; nothing was changed.")
 
 
 def _vtt(text: str) -> Iterator[ScriptLine]:

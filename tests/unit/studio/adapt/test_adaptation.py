@@ -22,9 +22,9 @@ from calvin.data.regularisation import write_regularisation
 from calvin.model.tuning import add_lora
 from calvin.studio.adapt import adaptation as studio
 from calvin.studio.adapt.adaptation import Adaptation, adapt, regular_scenes
-from calvin.studio.adapt.described_scenes import Correction
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import Correction
 from calvin.training.fewshot import SMALL
 
 SCENES = 14

@@ -16,10 +16,11 @@ from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Cue, DialogueLine, Place, Status
 from calvin.data import FeatureWriter
-from calvin.studio.adapt.described_scenes import approve, corrected_scenes
+from calvin.studio.adapt.described_scenes import described_scenes
 from calvin.studio.adapt.scene_picks import Pick, choose_scenes, pick_scenes, write_picks
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import apply_plan, plan_corrections
 from calvin.studio.script.script_lines import read_script
 
 
@@ -114,11 +115,12 @@ def test_the_table_that_was_written_can_be_given_back(store: ProjectStore, tmp_p
         writer = csv.DictWriter(stream, rows[0])
         writer.writeheader()
         writer.writerows([{**row, "text": f"Ann waves {number}."} for number, row in enumerate(rows)])
-    scenes, _ = corrected_scenes(store, path)
+    words = plan_corrections(store, path)
+    scenes, _ = described_scenes(store, words)
     assert [(scene.visual, scene.text) for scene in scenes] == [
         (tile, f"Ann waves {number}.") for number, tile in enumerate(TILES)
     ]
-    approve(store, scenes)
+    apply_plan(store, words)
     spans = [cue.span for cue in store.cues]
     assert not any(one.overlap_ms(other) for one, other in pairwise(spans))
 
@@ -128,7 +130,7 @@ def test_rows_do_not_overlap_though_cues_do(store: ProjectStore, tmp_path: Path)
     write_picks(pick_scenes(store, 5), tmp_path / "picks.csv")
     lines = read_script(tmp_path / "picks.csv")
     assert not any(one.span.overlap_ms(other.span) for one, other in pairwise(lines))
-    assert len(corrected_scenes(store, tmp_path / "picks.csv")[0]) == 4
+    assert len(plan_corrections(store, tmp_path / "picks.csv").steps) == 4
 
 
 def test_a_cue_that_runs_on_describes_its_own_place_alone(store: ProjectStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calvin.core.errors import StoreError, SubtitleError
+from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, Place, Script, Status
 from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.human_words import apply_import, plan_import
+from calvin.studio.script.human_words import (
+    Correction,
+    apply_plan,
+    plan_corrections,
+    plan_import,
+    plan_lines,
+)
 from calvin.studio.script.script_lines import ScriptLine, read_script
 from calvin.studio.script.writers import WRITERS
 
@@ -38,7 +45,7 @@ def test_three_lines_edited_are_three_human_cues_and_the_rest_untouched(name: st
         )
         text = text[:at] + word + text[at + 4 :]
     path.write_text(text)
-    plan = plan_import(CUES, read_script(path))
+    plan = plan_lines(CUES, read_script(path))
     assert [change.before.id for change in plan.changes if change.before] == ["1", "3", "5"]
     for change in plan.changes:
         assert change.after is not None
@@ -56,7 +63,7 @@ def line(text: str, start: int, end: int, cue_id: str | None = None, status: Sta
 
 
 def test_by_id_a_line_may_move_far() -> None:
-    plan = plan_import(CUES, [line(CUES[0].text, 40_000, 43_000, "1")])
+    plan = plan_lines(CUES, [line(CUES[0].text, 40_000, 43_000, "1")])
     [change] = plan.changes
     assert change.after == replace(CUES[0], span=Span(40_000, 43_000), author=Author.HUMAN, status=Status.APPROVED)
     assert change.lines()[0] == "~ cue-1  00:00:40.000 - 00:00:43.000  (was 00:00:05.000 - 00:00:08.000)  approved"
@@ -72,14 +79,14 @@ def test_without_ids_by_times_then_text_then_shared_time() -> None:
     ]
     found = {
         change.after.text: change.before and change.before.id
-        for change in plan_import(CUES, lines).changes
+        for change in plan_lines(CUES, lines).changes
         if change.after
     }
     assert found == {"Other words.": "1", "Text <2> & more.": "2", "Moved and rewritten.": "3", "Wholly new.": None}
 
 
 def test_unknown_ids_are_told_and_nothing_is_lost() -> None:
-    plan = plan_import(CUES, [line("New.", 50_000, 51_000, "77"), line("Text <1> & more.", 5000, 8000, "78")])
+    plan = plan_lines(CUES, [line("New.", 50_000, 51_000, "77"), line("Text <1> & more.", 5000, 8000, "78")])
     assert [change.before for change in plan.changes] == [None]
     assert plan.unchanged == 1
     assert "Ids that this project does not have" in plan.notes[0]
@@ -88,11 +95,11 @@ def test_unknown_ids_are_told_and_nothing_is_lost() -> None:
 
 def test_an_id_twice_is_refused() -> None:
     with pytest.raises(StoreError, match="cue-1 stands twice"):
-        plan_import(CUES, [line("A.", 0, 1, "1"), line("B.", 5, 9, "1")])
+        plan_lines(CUES, [line("A.", 0, 1, "1"), line("B.", 5, 9, "1")])
 
 
 def test_times_that_overlap_are_kept_and_told() -> None:
-    plan = plan_import(CUES, [line("Long.", 5000, 11_000, "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
+    plan = plan_lines(CUES, [line("Long.", 5000, 11_000, "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
     assert len(plan.changes) == 1
     assert "1 times overlap and are kept as they are: 00:00:05.000" in plan.notes[0]
 
@@ -115,14 +122,14 @@ def test_times_that_no_film_has_are_refused(tmp_path: Path, name: str, text: str
 
 
 def test_an_emptied_line_removes_its_cue_and_so_does_an_absent_one_on_request() -> None:
-    emptied = plan_import(CUES, [line(" ", *times(CUES[0]), "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
+    emptied = plan_lines(CUES, [line(" ", *times(CUES[0]), "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
     assert [(c.before, c.after) for c in emptied.changes] == [(CUES[0], None)]
-    absent = plan_import(CUES, [line(c.text, *times(c), c.id) for c in CUES[:4]], remove=True)
+    absent = plan_lines(CUES, [line(c.text, *times(c), c.id) for c in CUES[:4]], remove=True)
     assert [(c.before, c.after) for c in absent.changes] == [(CUES[4], None)]
 
 
 def test_a_status_alone_approves_without_a_new_author() -> None:
-    [change] = plan_import(CUES[:1], [line(CUES[0].text, *times(CUES[0]), "1", Status.APPROVED)]).changes
+    [change] = plan_lines(CUES[:1], [line(CUES[0].text, *times(CUES[0]), "1", Status.APPROVED)]).changes
     assert change.after == replace(CUES[0], status=Status.APPROVED)
     assert change.lines() == ["~ cue-1  00:00:05.000 - 00:00:08.000  approved", "    Text <1> & more."]
 
@@ -133,7 +140,7 @@ def test_no_line_and_no_cue_is_lost(rows: list[tuple[int, int, str]]) -> None:
     lines = sorted(
         (ScriptLine(t, Span(s, s + d), f"line {i}") for i, (s, d, t) in enumerate(rows)), key=lambda x: x.span
     )
-    plan = plan_import(CUES, lines)
+    plan = plan_lines(CUES, lines)
     before = [change.before.id for change in plan.changes if change.before]
     assert len(set(before)) == len(before)
     removed = sum(change.after is None for change in plan.changes)
@@ -149,7 +156,7 @@ def test_applying_keeps_history_and_closes_places(tmp_path: Path) -> None:
         first = store.finish_plan(store.plans[0], "He sits.", Span(0, 900))
         assert first is not None
         lines = [line("Ben sits.", 0, 900, first.id), line("Ada comes in.", 9500, 11_000)]
-        apply_import(store, plan_import(store.cues, lines))
+        apply_plan(store, plan_lines(store.cues, lines))
         assert [(c.text, c.author, c.status) for c in store.cues] == [
             ("Ben sits.", Author.HUMAN, Status.APPROVED),
             ("Ada comes in.", Author.HUMAN, Status.APPROVED),
@@ -160,7 +167,7 @@ def test_applying_keeps_history_and_closes_places(tmp_path: Path) -> None:
         ]
         assert [plan.done for plan in store.plans] == [True, True], "a person described it, so no model will"
         assert store.decisions[1].choice is Choice.HUMAN
-        apply_import(store, plan_import(store.cues, [line("", 0, 900, first.id)]))
+        apply_plan(store, plan_lines(store.cues, [line("", 0, 900, first.id)]))
         assert [(r.text, r.author) for r in store.history(first.id)][-1] == ("", Author.HUMAN)
 
 
@@ -218,6 +225,70 @@ BAD = {
 def test_what_is_no_script_is_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
     text, sentence = BAD[name]
     (tmp_path / name).write_text(text)
-    with pytest.raises((StoreError, SubtitleError), match=sentence) as caught:
+    with pytest.raises(StoreError, match=sentence) as caught:
         read_script(tmp_path / name)
     assert name in str(caught.value)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[ProjectStore]:
+    with ProjectStore(tmp_path / "p", create=True) as opened:
+        opened.bind_film(FilmRow("A", "a.mp4", "aa", 60_000, {}))
+        opened.set_plan([Place(Span(0, 4000), Span(0, 4000), 100), Place(Span(9000, 12_000), Span(4000, 12_000), 9500)])
+        opened.finish_plan(opened.plans[0], "He sits.", Span(0, 900))
+        yield opened
+
+
+def test_a_list_comes_in_through_the_same_door_with_and_without_approval(store: ProjectStore) -> None:
+    words = [Correction(Span(9500, 11_000), "Ada comes in."), Correction(Span(100, 900), "He sits.")]
+    imported, approved = plan_import(store, words), plan_corrections(store, words)
+    assert [step.after and (step.after.span, step.after.author) for step in imported.steps] == [
+        (Span(100, 900), Author.HUMAN), (Span(9500, 11_000), Author.HUMAN),
+    ]  # fmt: skip
+    assert [step.after and (step.after.span, step.after.author, step.after.status) for step in approved.steps] == [
+        (Span(0, 900), Author.MODEL, Status.APPROVED), (Span(9000, 12_000), Author.HUMAN, Status.APPROVED),
+    ]  # fmt: skip
+    apply_plan(store, approved)
+    assert [plan.done for plan in store.plans] == [True, True]
+    assert plan_corrections(store, words).changes == ()
+
+
+def test_the_language_changes_with_the_words_or_not_at_all(store: ProjectStore, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("id,in,out,text\ncue-1,0.0,0.9,Er sitzt.\n")
+    plan = plan_import(store, path, language="deu")
+    assert plan.lines()[-2:] == ["1 change, 0 unchanged", "Language: en -> de"]
+    assert store.script().language == "en"
+    apply_plan(store, plan)
+    assert (store.script().language, store.cues[0].text) == ("de", "Er sitzt.")
+    assert plan_import(store, path, language="de").lines() == ["0 changes, 1 unchanged"]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("cue-1,2.0,2.9,He.", "cue-1 stands twice, at line 2 and line 3: keep one, or give one no id"),
+        (f"{','.join(('', '2.0', '2.9', 'x' * 2001))}", "line 3 has 2001 characters, too many to speak"),
+        (",soon,2.9,He.", "line 3: 'soon' is not a time code"),
+    ],
+)
+def test_imports_and_corrections_are_refused_in_the_same_words(
+    row: str, problem: str, store: ProjectStore, tmp_path: Path
+) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(f"id,in,out,text\ncue-1,0.0,0.9,He waves.\n{row}\n")
+    said = []
+    for plan in (plan_import, plan_corrections):
+        with pytest.raises(StoreError) as caught:
+            plan(store, path)
+        said.append(str(caught.value))
+    assert said[0].startswith(f"{path} cannot be imported: {problem}")
+    assert said[0].endswith("; nothing was changed.")
+    assert len(set(said)) == 1
+
+
+def test_a_word_keeps_its_joiners(store: ProjectStore) -> None:
+    word = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    apply_plan(store, plan_corrections(store, [Correction(Span(0, 900), f"{word}\u200c\x07 a\x07b\u00adc")]))
+    assert store.cues[0].text == f"{word}\u200c a b\u00adc"
+    assert plan_import(store, [Correction(Span(0, 900), "\u200c \u00ad")]).changes[0].after is None

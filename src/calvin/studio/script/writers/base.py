@@ -14,6 +14,9 @@ from calvin.core.prompts import clean_line
 from calvin.core.types import Cue, Script
 from calvin.studio.project.contents import Decision
 
+_JOINERS = "\u200c\u200d\u00ad"
+"""Without these a word of Persian or Hindi, or a hyphenated one, would fall apart: joiner, non-joiner, soft hyphen."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -48,7 +51,8 @@ class Writer(ABC):
 
 def printable(text: str) -> str:
     """Text on one line, without what cannot be shown (or held by XML)."""
-    return clean_line("".join(char if char.isprintable() else " " for char in text))
+    shown = "".join(char if char.isprintable() or char in _JOINERS else " " for char in text)
+    return clean_line(shown).strip(f" {_JOINERS}")
 
 
 def spoken(script: Script) -> Iterator[tuple[Cue, str]]:
