@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from calvin.cli.main import app
 from calvin.core.types import Status
 from calvin.model import load_calvin
 from calvin.model.tuning import add_lora, save_adapter
+from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.store import ProjectStore
 
 
@@ -46,10 +46,11 @@ def run(*arguments: object) -> Result:
     return result
 
 
-def request_of(project: Path) -> dict[str, Any]:
+def request_of(project: Path) -> DescribeRecord:
     with ProjectStore(project, read_only=True) as store:
-        found: dict[str, Any] = store.get("request")
-        return found
+        found = store.described
+    assert found is not None
+    return found
 
 
 def test_options_given_are_used_and_the_others_are_the_projects(film: Path, tiny_model: Path, tmp_path: Path) -> None:
@@ -57,18 +58,18 @@ def test_options_given_are_used_and_the_others_are_the_projects(film: Path, tiny
     run("describe", film, "-m", tiny_model, "-o", project, "-c", 2, "--rate", 150)
     run("describe", project, "-m", tiny_model)
     asked = request_of(project)
-    assert (asked["context"], asked["words_per_minute"], asked["plan"]["min_gap_ms"]) == (2, 150, 2000)
+    assert (asked.context, asked.words_per_minute, asked.plan.min_gap_ms) == (2, 150, 2000)
     run("describe", project, "-m", tiny_model, "-c", 5, "--rate", 200, "--min-gap", 1, "--guard", 0.2)
     asked = request_of(project)
-    assert (asked["context"], asked["words_per_minute"]) == (5, 200)
-    assert (asked["plan"]["min_gap_ms"], asked["plan"]["guard_ms"]) == (1000, 200)
+    assert (asked.context, asked.words_per_minute) == (5, 200)
+    assert (asked.plan.min_gap_ms, asked.plan.guard_ms) == (1000, 200)
 
 
 def test_with_a_cast_context_that_is_given_is_told_too(film: Path, tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "cast.toml").write_text('[[character]]\nname = "Ann"\n')
     for more, alone in (([], True), (["-c", 2], False)):
         run("describe", film, "-m", tiny_model, "-o", tmp_path / "p", "--cast", tmp_path / "cast.toml", *more)
-        assert request_of(tmp_path / "p")["names_alone"] is alone
+        assert request_of(tmp_path / "p").names_alone is alone
 
 
 def test_an_adapters_context_does_not_become_the_projects(
@@ -79,17 +80,17 @@ def test_an_adapters_context_does_not_become_the_projects(
     said = run("describe", project, "-m", tiny_model, "--adapter", adapter).stderr
     assert "The adapter adapted was made for Another Film" in said
     asked = request_of(project)
-    assert asked["context"] == 0
+    assert asked.context == 0
     run("describe", project, "-m", tiny_model, "--adapter", adapter)
     assert request_of(project) == asked, "nothing is written anew"
     run("describe", project, "-m", tiny_model)
-    assert request_of(project)["context"] == 2
+    assert request_of(project).context == 2
     run("describe", project, "-m", tiny_model, "--adapter", adapter, "-c", 1)
-    assert request_of(project)["context"] == 1
+    assert request_of(project).context == 1
     describe(project, model=str(tiny_model), adapter=adapter, context=2)
     describe(project, model=str(tiny_model), adapter=adapter)
     describe(project, model=str(tiny_model))
-    assert request_of(project)["context"] == 2
+    assert request_of(project).context == 2
 
 
 def test_an_opened_model_is_the_base_again_afterwards(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,8 @@ from calvin.captioners.calvin import Calvin, fingerprint_of, followed_by, previo
 from calvin.captioners.guard import choose, cut_loop, strip_start
 from calvin.core.errors import CheckpointError, UsageError
 from calvin.core.prompts import FewshotAnswer, parse_fewshot
-from calvin.model.tuning import adapter_facts, load_adapter
+from calvin.model.modeling import adapter_of
+from calvin.model.tuning import adapter_facts, base_kept, load_adapter
 
 THOUGHT_TOKENS = 48
 """What the sentence on the characters may take beside the caption."""
@@ -80,6 +82,27 @@ def _answer(request: CaptionRequest, read: Sequence[tuple[FewshotAnswer, float]]
     named = found.entities if found.parsed else ()
     candidates = tuple(dict.fromkeys(texts))
     return CaptionAnswer(cut_loop(texts[chosen]), score, candidates, named=named, parsed=found.parsed)
+
+
+@contextmanager
+def with_adapter(captioner: Captioner, adapter: str | Path | None) -> Iterator[Captioner]:
+    """The captioner with an adapter, where one is named; afterwards its model is the base again.
+
+    Raises:
+        UsageError, CheckpointError: as `open_adapted`.
+    """
+    with ExitStack() as stack:
+        if adapter is None:
+            yield captioner
+            return
+        if isinstance(captioner, Calvin) and adapter_of(captioner.model) is None:
+            stack.enter_context(base_kept(captioner.model))
+        yield open_adapted(captioner, adapter)
+
+
+def adapter_context(captioner: Captioner) -> int | None:
+    """How many previous captions the captioner's adapter was trained with; None where it has no adapter."""
+    return captioner.context if isinstance(captioner, AdaptedCalvin) else None
 
 
 def open_adapted(base: Captioner, folder: str | Path) -> AdaptedCalvin:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,15 +13,7 @@ from calvin.core.errors import UsageError
 
 if TYPE_CHECKING:
     from calvin.studio.describe.films import Description, FilmJob, Outcome
-
-_SHAPING = {
-    "context": "context",
-    "audio_language": "audio_language",
-    "min_gap": "plan",
-    "guard": "plan",
-    "rate": "words_per_minute",
-}
-"""Options that a project remembers, and the settings they shape."""
+    from calvin.studio.project.describe_settings import DescribeRecord
 
 
 def describe(
@@ -78,22 +70,29 @@ def describe(
         calvin describe film.calvin --adapter adapted
     """
     from calvin.captioners import open_captioner
+    from calvin.captioners.adapted import adapter_context, with_adapter
     from calvin.studio.cast.characters import read_cast_file
-    from calvin.studio.describe.again import as_adapted, with_adapter
-    from calvin.studio.describe.films import DescribeSettings, describe_many
+    from calvin.studio.describe.films import describe_many
+    from calvin.studio.project.describe_settings import DescribeWish, settle
     from calvin.studio.script.writers import find_writers
 
-    names = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
-    given = {field for name, field in _SHAPING.items() if _is_given(ctx, name)}
-    values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
-    values |= {"language": language, "audio_language": audio_language}
-    jobs, values = _jobs(films, subtitles, out_dir, values, given)
+    wish = DescribeWish.load(
+        {
+            "context": context if _is_given(ctx, "context") else None,
+            "formats": tuple(writer.name for writer in find_writers(formats.split(","))),
+            "plan": plan if _is_given(ctx, "min_gap") or _is_given(ctx, "guard") else None,
+            "words_per_minute": rate if _is_given(ctx, "rate") else None,
+            "language": language,
+            "audio_language": audio_language,
+        },
+        "describe",
+    )
+    jobs, remembered = _jobs(films, subtitles, out_dir)
     people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
-    values["names_alone"] = "context" not in given
     with with_adapter(captioner, adapter) as captioner, ProgressView() as progress:
-        settings = DescribeSettings.load(as_adapted(values, captioner, given), "describe")
+        settings = settle(wish, remembered, adapter_context(captioner))
         outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
     raise typer.Exit(report(outcomes))
 
@@ -105,22 +104,19 @@ def _is_given(ctx: typer.Context, name: str) -> bool:
 
 
 def _jobs(
-    films: list[Path], subtitles: list[Path] | None, out_dir: Path | None, values: dict[str, Any], given: set[str]
-) -> tuple[list[FilmJob], dict[str, Any]]:
-    """What to describe, and the settings; a project brings its own where none are given."""
-    from calvin.studio.describe.again import film_and_settings
-    from calvin.studio.describe.films import FilmJob
+    films: list[Path], subtitles: list[Path] | None, out_dir: Path | None
+) -> tuple[list[FilmJob], DescribeRecord | None]:
+    """What to describe, and what a project that is described again remembers."""
+    from calvin.studio.describe.films import film_job
     from calvin.studio.project.database import is_project
 
     if subtitles and len(subtitles) != len(films):
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
-    if not any(map(is_project, films)):
-        return [FilmJob(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)], values
-    if len(films) > 1 or out_dir is not None:
+    if any(map(is_project, films)) and (len(films) > 1 or out_dir is not None):
         raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
-    film, values = film_and_settings(films[0], values, given)
-    return [FilmJob(film, lines[0], films[0], again=True)], values
+    found = [film_job(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
+    return [job for job, _ in found], found[0][1]
 
 
 def report(outcomes: list[Outcome]) -> int:

@@ -41,10 +41,10 @@ def lint(
         return
     with ProjectStore(project, read_only=True) as store:
         script = store.script()
-        plan, request = project_plan(store), store.get("request") or {}
+        plan, described = project_plan(store), store.described
         values = {"guard_ms": plan.guard_ms, "min_gap_ms": plan.min_gap_ms}
-        if "words_per_minute" in request:
-            values["words_per_minute"] = request["words_per_minute"]
+        if described is not None:
+            values["words_per_minute"] = described.words_per_minute
         settings = LintSettings.load(values, "project")
         measured = measured_ms(store)
         known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}

@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
         for plan, text in zip(store.plans, texts, strict=False):
             span = Span(plan.span.start_ms, plan.span.start_ms + 3000)
             store.finish_plan(plan, text, span, decision=Decision(Choice.BEST, "Takes 1.5 s of 4.0 s."))
-        store.put("notes", ["A note."])
+        store.notes = ("A note.",)
     return tmp_path / "p"
 
 

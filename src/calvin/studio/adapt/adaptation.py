@@ -35,7 +35,6 @@ from calvin.studio.adapt.described_scenes import Described, check_target, descri
 from calvin.studio.adapt.scene_picks import open_project_features, told_presence
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
-from calvin.studio.describe.again import base_request
 from calvin.studio.describe.film_in_hand import project_folder
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import Words, apply_plan, plan_corrections
@@ -248,10 +247,12 @@ class _Work:
 
     def as_described(self, visual: Span) -> Prompt:
         """As the base was asked when it described the project, so that what it wrote there is what is compared."""
-        request = base_request(self.store)
-        names = (told_presence(self.store) or {}).get(visual, ()) if "cast" in request else ()
-        count = 0 if names and request.get("names_alone", True) else request.get("context")
-        return Prompt(request.get("question", self.config.question), self.earlier(visual, count or 0), names)
+        described = self.store.described
+        if described is None:
+            return Prompt(self.config.question)
+        names = (told_presence(self.store) or {}).get(visual, ()) if described.cast else ()
+        count = 0 if names and described.names_alone else described.base_context
+        return Prompt(described.question, self.earlier(visual, count), names)
 
     def as_adapted(self, visual: Span) -> Prompt:
         return Prompt(self.config.question, self.earlier(visual, self.config.context))

@@ -134,7 +134,7 @@ def open_project_features(store: ProjectStore, encoder_hash: str | None = None) 
     Raises:
         StoreError: there are none.
     """
-    wanted = encoder_hash or (store.get("model") or {}).get("encoder_hash")
+    wanted = encoder_hash or store.model.get("encoder_hash")
     path = store.folder / f"features-{str(wanted)[:12]}.safetensors"
     if not wanted or not path.is_file():
         raise StoreError(

@@ -19,6 +19,7 @@ threshold = 0.5
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections import Counter
@@ -26,7 +27,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pydantic import ConfigDict, Field
 
@@ -201,9 +201,9 @@ class Cast:
         return tuple(names)
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Changes with anything that decides who is named where."""
-        return {
+    def identity(self) -> str:
+        """JSON that changes with anything that decides who is named where."""
+        facts = {
             "characters": [
                 [person.name, *person.aliases, person.pronouns, person.known_from_ms] for person in self.characters
             ],
@@ -211,6 +211,7 @@ class Cast:
             "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.told],
             "settings": self.settings.model_dump(),
         }
+        return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _tells_apart(word: str) -> bool:

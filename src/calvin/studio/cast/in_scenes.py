@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 import numpy as np
 
@@ -64,7 +63,7 @@ def bring_cast(
     guesses = guess_presence(spans, cast, lines, told, bank)
     hand.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
     write_presence(store.folder / PRESENCE, hand.film.title, spans, guesses, cast.settings)
-    store.put("cast", [asdict(person) for person in cast.characters])
+    store.characters = cast.characters
     if plans:
         hand.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, told))
     strangers = unknown_speakers(lines, cast)

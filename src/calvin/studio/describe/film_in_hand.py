@@ -35,7 +35,8 @@ from calvin.media.film.decode import SOUND
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
 from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
-from calvin.studio.project.contents import Choice, FilmRow
+from calvin.studio.project.contents import Choice, DecodeRecord, FilmRow
+from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.sound.voiced_cues import FOLDER as VOICES
@@ -109,9 +110,9 @@ class FilmInHand:
         with self.store.together():
             self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision, self.author)
             if answer.parsed is False:
-                self.store.put("unparsed", self.store.get("unparsed", 0) + 1)
+                self.store.unparsed += 1
             if answer.cleaned:
-                self.store.put("cleaned", count_cleanings([answer.cleaned], self.store.get("cleaned")))
+                self.store.cleaned = count_cleanings([answer.cleaned], self.store.cleaned)
 
 
 @contextmanager
@@ -120,19 +121,18 @@ def open_film_project(
     subtitles: Path | None,
     folder: Path,
     captioner: Captioner,
-    request: dict[str, Any],
+    request: DescribeRecord,
     listener: Listener,
-    settings: PlanSettings,
     spoken: SpokenLength,
     again: bool = False,
     language: str | None = None,
 ) -> Iterator[FilmInHand]:
     """The project of a film, ready for captions.
 
-    What an earlier run left is used again: the frames and features of the film, and the cues, if `request` (the model
-    and all that shapes its words) is the same; with `again` its dialogue too. A folder that was made for a film that
-    then cannot be used is removed. `language` is that of the description; by default the project's, else English. The
-    request may name the `audio_language` to listen to.
+    What an earlier run left is used again: the frames and features of the film, and the cues, if `request` is the same;
+    with `again` its dialogue too. A folder that was made for a film that then cannot be used is removed. `language` is
+    that of the description; by default the project's, else English. The request may name the `audio_language` to
+    listen to; its own language and subtitles are filled in here.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.
@@ -152,16 +152,15 @@ def open_film_project(
             store.bind_film(film)
             if language:
                 store.set_language(language)
-            if store.film and store.film.language != "en":
-                request = {**request, "language": store.film.language}
-            hand = _decoded(path, store, film, captioner, listener, request.get("audio_language"))
-            hand.settings, hand.spoken = settings, spoken
+            hand = _decoded(path, store, film, captioner, listener, request.audio_language)
+            hand.settings, hand.spoken = request.plan, spoken
             if hand.features is not None:
                 stack.enter_context(hand.features)
             if "adapter" in captioner.info.details:
                 hand.author = Author.ADAPTER
-            known = (store.get("request") or {}).get("subtitles") if again else None
-            _plan(hand, lines, {**request, "subtitles": file_sha256(subtitles) if subtitles else known}, again)
+            known = store.described.subtitles if again and store.described else None
+            hashed = file_sha256(subtitles) if subtitles else known
+            _plan(hand, lines, request.changed(language=hand.film.language, subtitles=hashed), again)
             _notice(hand, captioner)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
@@ -197,7 +196,7 @@ def _decoded(
         store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
         store.set_shots(decoded.shots)
         notes = [*decoded.report.notes, *_other_track(decoded.facts, audio)]
-        store.put("decoded", {"duration_ms": decoded.duration_ms, "notes": notes, "audio_language": audio})
+        store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
     film = store.film or film
     return FilmInHand(store, film, decoded.frames, features, max_frames, notes)
 
@@ -214,8 +213,8 @@ def _kept(
     store: ProjectStore, film: FilmRow, encodes: FeatureCaptioner | None, max_frames: int, audio: str | None
 ) -> FilmInHand | None:
     """What an earlier run decoded, where it is whole, by the same encoder and of the same sound track."""
-    decoded = store.get("decoded")
-    if decoded is None or decoded.get("audio_language") != audio:
+    decoded = store.decoded
+    if decoded is None or decoded.audio_language != audio:
         return None
     features = None
     try:
@@ -228,15 +227,15 @@ def _kept(
         if features is not None:
             features.close()
         return None
-    store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded["duration_ms"], film.facts))
-    return FilmInHand(store, store.film or film, frames, features, max_frames, list(decoded["notes"]))
+    store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
+    return FilmInHand(store, store.film or film, frames, features, max_frames, list(decoded.notes))
 
 
 def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
     return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
 
 
-def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
+def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: DescribeRecord, again: bool) -> None:
     """Plan the cues anew, unless the same request was planned before: then go on with what is open."""
     store = hand.store
     if subtitles is not None:
@@ -244,18 +243,18 @@ def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any]
         late = sum(line.span.start_ms >= hand.film.duration_ms for line in subtitles.lines)
         if late:
             hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
-    if store.get("request") != request:
+    if store.described != request:
         _plan_anew(hand, subtitles, request, again)
-    if request["subtitles"] is None and store.dialogue:
+    if request.subtitles is None and store.dialogue:
         hand.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
 
-def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str, Any], again: bool) -> None:
+def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: DescribeRecord, again: bool) -> None:
     """Dialogue from the subtitles, else (again) the known one, else from listening; cues in its gaps."""
     store = hand.store
     spoken = list(subtitles.lines) if subtitles else []
     sound = store.folder / "frames" / SOUND
-    if subtitles is None and again and store.get("request"):
+    if subtitles is None and again and store.described:
         spoken = store.dialogue
     elif subtitles is None and sound.is_file():
         spoken = [DialogueLine(span, "") for span in detect_speech(sound)]
@@ -263,9 +262,7 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: dict[str,
         store.set_dialogue(spoken)
         plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)
         store.set_plan(plans)
-        store.put("request", request)
-        store.put("cleaned", {})
-        store.put("unparsed", 0)
+        store.begin_description(request)
 
 
 def _notice(hand: FilmInHand, captioner: Captioner) -> None:

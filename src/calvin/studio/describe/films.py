@@ -17,24 +17,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import Field, field_validator
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest, open_captioner
+from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.answers import cleaning_note
-from calvin.core.config import FrozenConfig
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, Stage, silent
-from calvin.core.prompts import EVALUATION_QUESTION, Prompt
+from calvin.core.prompts import Prompt
 from calvin.core.types import Place, Script
-from calvin.media import PlanSettings
-from calvin.media.languages import language_name, language_tag
+from calvin.media.languages import language_name
 from calvin.studio.cast.characters import Cast, read_cast_file
 from calvin.studio.cast.in_scenes import bring_cast, read_pictures
-from calvin.studio.describe.again import as_adapted, film_and_settings, with_adapter
 from calvin.studio.describe.film_in_hand import FilmInHand, open_film_project, project_folder
 from calvin.studio.describe.fitting import Asked, Fitted, fit_all
 from calvin.studio.project.database import is_project
-from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength
+from calvin.studio.project.describe_settings import DescribeRecord, DescribeSettings, DescribeWish, settle
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.script.script_files import export_script, keep_origin
 from calvin.studio.script.writers import Writer, find_writers
 
@@ -44,30 +43,6 @@ TOGETHER = 8
 
 TROUBLE = (CalvinError, OSError, sqlite3.Error)
 """What may go wrong with one film without stopping the others."""
-
-
-class DescribeSettings(FrozenConfig):
-    """How to describe: how many previous captions each caption sees, which files to write, what to ask, where cues may
-    lie, and how fast they are spoken. `language` is that of the description (None: the project's, else English),
-    `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
-    names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
-    `own_context` is the project's, where an adapter's stands in `context`.
-    """
-
-    context: int = Field(default=3, ge=0, le=50)
-    formats: tuple[str, ...] = ("vtt", "srt", "json")
-    question: str = EVALUATION_QUESTION
-    plan: PlanSettings = PlanSettings()
-    words_per_minute: int = Field(default=WORDS_PER_MINUTE, ge=60, le=400)
-    names_alone: bool = True
-    own_context: int | None = Field(default=None, ge=0, le=50)
-    language: str | None = None
-    audio_language: str | None = None
-
-    @field_validator("language", "audio_language")
-    @classmethod
-    def _tag(cls, code: str | None) -> str | None:
-        return language_tag(code) if code else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,26 +105,36 @@ def describe(
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
     """
-    captioner = model if isinstance(model, Captioner) else None
-    values: dict[str, Any] = {"formats": tuple(formats), "names_alone": context is None}
-    given = {"context": context, "language": language, "audio_language": audio_language}
-    values |= {name: value for name, value in given.items() if value is not None}
-    settings = DescribeSettings.load(values, "describe")
-    find_writers(settings.formats)
-    job = FilmJob(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
-    if is_project(job.film):
-        path, values = film_and_settings(job.film, values, values)
-        job = FilmJob(path, job.subtitles, job.film, again=True)
+    values = {"context": context, "language": language, "audio_language": audio_language, "formats": tuple(formats)}
+    wish = DescribeWish.load(values, "describe")
+    find_writers(tuple(formats))
+    job, remembered = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
     people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
-    captioner = captioner or open_captioner(model if isinstance(model, str) else None)
+    captioner = model if isinstance(model, Captioner) else open_captioner(model)
     with with_adapter(captioner, adapter) as captioner:
-        values = as_adapted(values, captioner, () if context is None else ("context",))
-        settings = DescribeSettings.load(values, "describe")
+        settings = settle(wish, remembered, adapter_context(captioner))
         [outcome] = describe_many([job], captioner, settings, progress, cast=people)
     if outcome.error is not None:
         raise outcome.error
     assert outcome.description is not None
     return outcome.description
+
+
+def film_job(
+    film: Path, subtitles: Path | None = None, out_dir: Path | None = None
+) -> tuple[FilmJob, DescribeRecord | None]:
+    """What to do with a film; in place of it a project may be named, which is described again as it remembers.
+
+    Raises:
+        StoreError: the film of the project is no longer where it was.
+    """
+    if not is_project(film):
+        return FilmJob(film, subtitles, out_dir), None
+    with ProjectStore(film, read_only=True) as store:
+        path, remembered = Path(store.bound_film().path), store.described
+    if not path.is_file():
+        raise StoreError(f"The film of {film} is no longer at {path}: name it, with -o {film}.")
+    return FilmJob(path, subtitles, film, again=True), remembered
 
 
 def describe_many(
@@ -186,11 +171,11 @@ def _describe_group(
     several: bool,
     known: tuple[Cast, Mapping[str, np.ndarray]] | None,
 ) -> list[Outcome]:
-    asked = settings.model_dump(exclude={"formats", "names_alone", "language", "audio_language", "own_context"})
-    asked |= settings.model_dump(include={"audio_language", "own_context"}, exclude_none=True)
-    request = {"model": captioner.info.fingerprint or captioner.info.name, **asked}
-    if known is not None:
-        request |= {"cast": known[0].identity, "names_alone": settings.names_alone}
+    request = DescribeRecord(
+        model=captioner.info.fingerprint or captioner.info.name,
+        cast=known[0].identity if known else None,
+        **settings.model_dump(exclude={"formats"}) | ({} if known else {"names_alone": True}),
+    )
     hands: dict[FilmJob, FilmInHand] = {}
     outcomes: dict[FilmJob, Outcome] = {}
     taken: set[Path] = set()
@@ -204,7 +189,7 @@ def _describe_group(
                 listener = _naming(job.film, progress) if several else progress
                 project = open_film_project(
                     *(job.film, job.subtitles, folder, captioner, request, listener),
-                    *(settings.plan, spoken, job.again, settings.language),
+                    *(spoken, job.again, settings.language),
                 )
                 hand = stack.enter_context(project)
                 if known is not None:
@@ -331,10 +316,10 @@ def _finish(hand: FilmInHand, captioner: Captioner, writers: Sequence[Writer]) -
     if paused:
         what, it = ("1 cue does", "it") if paused == 1 else (f"{paused} cues do", "them")
         notes.append(f"{what} not fit: the film is to pause for {it} (`extended`), or the text to be shortened.")
-    cleaned = cleaning_note(hand.store.get("cleaned") or {}, sum(plan.done for plan in hand.store.plans))
+    cleaned = cleaning_note(hand.store.cleaned, sum(plan.done for plan in hand.store.plans))
     if cleaned is not None:
         notes.append(cleaned)
-    unparsed = hand.store.get("unparsed", 0)
+    unparsed = hand.store.unparsed
     if unparsed:
         notes.append(f"{unparsed} answers did not keep to the form the model was adapted to; check these cues.")
     keep_origin(hand.store, captioner.info, notes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from calvin.core.config import FrozenConfig
 from calvin.core.time import Span
 from calvin.core.types import Author
 
@@ -42,6 +43,31 @@ class Decision:
     reason: str
     span: Span | None = None
     cue_id: str | None = None
+
+
+class DecodeRecord(FrozenConfig):
+    """What decoding a film found, and which sound track was listened to (None: the film's own choice)."""
+
+    duration_ms: int
+    notes: tuple[str, ...] = ()
+    audio_language: str | None = None
+
+
+class SpokenRecord(FrozenConfig):
+    """The text of a cue as a voice said it, how long that takes, and its sound file, from the project's folder."""
+
+    text: str
+    ms: int
+    file: str
+
+
+class VoiceRecord(FrozenConfig):
+    """The voice that spoke a project, its pace and level (see `VoiceSettings`), and what it said, by the cue's id."""
+
+    name: str
+    rate: float | None
+    lufs: float
+    cues: dict[str, SpokenRecord]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,137 @@
-"""The SQLite file of a project: one writer at a time, whole transactions, readers beside the writer."""
+"""The SQLite file of a project: one writer at a time, whole transactions, readers beside the writer.
+
+Its tables stand here as numbered migrations: append to them, and never edit one that has shipped.
+"""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar, overload
+
+from pydantic import TypeAdapter, ValidationError
 
 from calvin.core.errors import StoreError
-from calvin.studio.project.schema import MIGRATIONS, migrate
 
 DATABASE = "project.sqlite"
 LOCK = "project.lock"
+
+_T = TypeVar("_T")
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: a film, what is known of it, its plan and its cues
+    """
+    CREATE TABLE film (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        title TEXT NOT NULL,
+        path TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        duration_ms INTEGER NOT NULL CHECK (duration_ms >= 0),
+        language TEXT NOT NULL DEFAULT 'en',
+        facts TEXT NOT NULL DEFAULT '{}'
+    ) STRICT;
+    CREATE TABLE shot (
+        id INTEGER PRIMARY KEY,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms)
+    ) STRICT;
+    CREATE TABLE dialogue (
+        id INTEGER PRIMARY KEY,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        text TEXT NOT NULL,
+        speaker TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE TABLE plan (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        visual_start_ms INTEGER NOT NULL,
+        visual_end_ms INTEGER NOT NULL,
+        event_ms INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE cue (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        plan_id INTEGER REFERENCES plan (id) ON DELETE SET NULL,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        visual_start_ms INTEGER NOT NULL,
+        visual_end_ms INTEGER NOT NULL,
+        event_ms INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL CHECK (author IN ('model', 'adapter', 'human')),
+        status TEXT NOT NULL CHECK (status IN ('draft', 'approved')),
+        extended INTEGER NOT NULL DEFAULT 0,
+        candidates TEXT NOT NULL DEFAULT '[]'
+    ) STRICT;
+    CREATE INDEX cue_by_time ON cue (start_ms, end_ms);
+    CREATE TABLE cue_history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        cue_id INTEGER NOT NULL REFERENCES cue (id) ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    ) STRICT;
+    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
+    # 2: why each place got the words it has; the history of a cue outlives it
+    """
+    ALTER TABLE plan ADD COLUMN choice TEXT NOT NULL DEFAULT '';
+    ALTER TABLE plan ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    CREATE TABLE cue_past (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        cue_id INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    ) STRICT;
+    INSERT INTO cue_past SELECT id, cue_id, text, author, written_at FROM cue_history;
+    DROP TABLE cue_history;
+    ALTER TABLE cue_past RENAME TO cue_history;
+    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
+    """,
+    # 3: with what the film was described, in a row of its own
+    """
+    CREATE TABLE described (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        model TEXT NOT NULL,
+        question TEXT NOT NULL,
+        context INTEGER NOT NULL,
+        own_context INTEGER,
+        names_alone INTEGER NOT NULL,
+        words_per_minute INTEGER NOT NULL,
+        language TEXT,
+        audio_language TEXT,
+        subtitles TEXT,
+        people TEXT,
+        plan TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO described SELECT
+        1,
+        coalesce(json_extract(value, '$.model'), ''),
+        coalesce(json_extract(value, '$.question'), 'Describe this visual.'),
+        coalesce(json_extract(value, '$.context'), 3),
+        json_extract(value, '$.own_context'),
+        coalesce(json_extract(value, '$.names_alone'), 1),
+        coalesce(json_extract(value, '$.words_per_minute'), 160),
+        coalesce(json_extract(value, '$.language'), 'en'),
+        json_extract(value, '$.audio_language'),
+        json_extract(value, '$.subtitles'),
+        json_extract(value, '$.cast'),
+        coalesce(json_extract(value, '$.plan'), '{}')
+    FROM setting WHERE name = 'request';
+    DELETE FROM setting WHERE name = 'request';
+    """,
+)
 
 
 def is_project(folder: Path) -> bool:
@@ -111,3 +229,55 @@ class Database:
                     "written to; what was there before is kept."
                 ) from error
             raise
+
+
+class Setting(Generic[_T]):
+    """A value that a project keeps as JSON under a name of its own, checked whenever it is read.
+
+    As an attribute of a class of `Database` it is read and written like any other; `default` is what a project has
+    that has not been given one.
+    """
+
+    def __init__(self, name: str, kind: TypeAdapter[_T], default: _T) -> None:
+        self._name = name
+        self._kind = kind
+        self._default = default
+
+    @overload
+    def __get__(self, project: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, project: Database, owner: type) -> _T: ...
+    def __get__(self, project: Database | None, owner: type) -> Self | _T:
+        if project is None:
+            return self
+        row = project._db.execute("SELECT value FROM setting WHERE name = ?", (self._name,)).fetchone()
+        try:
+            return self._default if row is None else self._kind.validate_json(row[0])
+        except ValidationError as error:
+            raise StoreError(
+                f"{project.folder / DATABASE} is damaged ({self._name}: {error.errors()[0]['msg']}): describe the film "
+                "into another folder with -o."
+            ) from error
+
+    def __set__(self, project: Database, value: _T) -> None:
+        # In the order of names, so that what is written from it to files is the same whoever gave it.
+        text = json.dumps(self._kind.dump_python(value, mode="json"), ensure_ascii=False, sort_keys=True)
+        with project._change() as db:
+            db.execute(
+                "INSERT INTO setting (name, value) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (self._name, text),
+            )
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database up to date, each migration whole or not at all.
+
+    Raises:
+        StoreError: the database was written by a newer calvin.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError("This project was made by a newer calvin: update with `pip install -U calvin-ad`.")
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")

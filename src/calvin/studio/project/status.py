@@ -29,7 +29,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "places_done": sum(plan.done for plan in plans),
         "cues": {"total": len(script.cues), "by": dict(by)},
         "choices": dict(Counter(str(decision.choice) for decision in store.decisions)),
-        "notes": store.get("notes", []),
+        "notes": list(store.notes),
     }
 
 

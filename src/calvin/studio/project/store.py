@@ -7,21 +7,43 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+from pydantic import TypeAdapter
+
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Script, Status
-from calvin.studio.project.contents import Choice, Decision, FilmRow, Revision
-from calvin.studio.project.database import DATABASE, Database
+from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
+from calvin.studio.project.database import DATABASE, Database, Setting
+from calvin.studio.project.describe_settings import DescribeRecord
 
 MAX_TEXT = 2000
 """Characters a cue holds at most; a description is a sentence or two."""
 
 _CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
 _PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
+_DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "people"}
+"""The column of each field of a record; `cast` is a word of SQL."""
 
 
 class ProjectStore(Database):
     """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
+
+    decoded = Setting("decoded", TypeAdapter(DecodeRecord | None), None)
+    """What the decode pass found; None before it is done."""
+    model = Setting("model", TypeAdapter(dict[str, str]), {})
+    """Who described: a captioner's name, fingerprint and card, the version of calvin, and more of the captioner."""
+    notes = Setting("notes", TypeAdapter(tuple[str, ...]), ())
+    """What there was to say to the describer."""
+    characters = Setting("cast", TypeAdapter(tuple[Character, ...]), ())
+    """The cast that the film was last described with."""
+    cleaned = Setting("cleaned", TypeAdapter(dict[str, int]), {})
+    """How many answers of the model were cleaned, and how many by each rule (see `count_cleanings`)."""
+    unparsed = Setting("unparsed", TypeAdapter(int), 0)
+    """How many answers of an adapted model did not keep to its form."""
+    voice = Setting("voice", TypeAdapter(VoiceRecord | None), None)
+    """Who spoke the cues, and what; None before that."""
+    written = Setting("written", TypeAdapter(dict[str, list[str]]), {})
+    """SHA-256 of the last two states in which a file was written, by its path: other ones are somebody's work."""
 
     # The film
 
@@ -267,24 +289,27 @@ class ProjectStore(Database):
         film = self.bound_film()
         return Script(film.title, tuple(self.cues), film.language, self.characters, film.duration_ms)
 
+    # How it was described
+
     @property
-    def characters(self) -> tuple[Character, ...]:
-        """The cast that the film was last described with."""
-        return tuple(Character(**{**row, "aliases": tuple(row["aliases"])}) for row in self.get("cast", []))
+    def described(self) -> DescribeRecord | None:
+        """With what the drafts were written, or are being written; None before that."""
+        row = self._db.execute(f"SELECT {', '.join(_DESCRIBED.values())} FROM described").fetchone()
+        if row is None:
+            return None
+        values = dict(zip(_DESCRIBED, row, strict=True))
+        return DescribeRecord.load(values | {"plan": json.loads(values["plan"])}, str(self.folder / DATABASE))
 
-    # Settings
-
-    def get(self, name: str, default: Any = None) -> Any:
-        row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
-        return default if row is None else json.loads(row[0])
-
-    def put(self, name: str, value: Any) -> None:
+    def begin_description(self, record: DescribeRecord) -> None:
+        """Keep with what the drafts are written from here on; what is counted of the answers begins anew."""
+        values = record.model_dump() | {"plan": record.plan.model_dump_json()}
+        columns, marks = ", ".join(_DESCRIBED.values()), ", ".join("?" for _ in _DESCRIBED)
         with self._change() as db:
             db.execute(
-                "INSERT INTO setting (name, value) VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (name, json.dumps(value, ensure_ascii=False, sort_keys=True)),
+                f"INSERT OR REPLACE INTO described (id, {columns}) VALUES (1, {marks})",
+                [values[name] for name in _DESCRIBED],
             )
+            self.cleaned, self.unparsed = {}, 0
 
     @contextmanager
     def together(self) -> Iterator[Self]:

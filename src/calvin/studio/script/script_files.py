@@ -29,13 +29,13 @@ def keep_origin(store: ProjectStore, info: CaptionerInfo, notes: Sequence[str]) 
     """Keep who described and what there was to say about it, so that a later export tells it too."""
     model = {"name": info.name, "fingerprint": info.fingerprint, **info.details, "card": info.card}
     with store.together():
-        store.put("model", {**model, "calvin": __version__})
-        store.put("notes", list(notes))
+        store.model = {**model, "calvin": __version__}
+        store.notes = tuple(notes)
 
 
 def project_plan(store: ProjectStore) -> PlanSettings:
     """The plan settings that a project was described with, else the usual ones."""
-    return PlanSettings.load((store.get("request") or {}).get("plan", {}), "project")
+    return store.described.plan if store.described else PlanSettings()
 
 
 def provenance(store: ProjectStore) -> Provenance:
@@ -46,8 +46,8 @@ def provenance(store: ProjectStore) -> Provenance:
     room = rooms(store.cues, [line.span for line in store.dialogue], film.duration_ms if film else None)
     return Provenance(
         film=facts,
-        model=store.get("model", {}),
-        notes=tuple(store.get("notes", [])),
+        model=store.model,
+        notes=store.notes,
         decisions=tuple(store.decisions),
         rooms={cue: max(0, ms - guard_ms) for cue, ms in room.items()},
     )
@@ -74,7 +74,7 @@ def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path |
 
 def writers_used(store: ProjectStore) -> list[Writer]:
     """The writers of the formats that the script has been written in, in the project's own folder."""
-    written = store.get("written", {})
+    written = store.written
     return [kind.writer for kind in WRITERS.working() if f"{_stem(store)}{kind.writer.suffix}" in written]
 
 
@@ -85,16 +85,15 @@ def _stem(store: ProjectStore) -> str:
 
 def remember_written(store: ProjectStore, path: Path, digest: str) -> None:
     """From here on a file of this content at this path is known, and may be written over."""
-    written = store.get("written", {})
-    written[_name(store, path)] = [*written.get(_name(store, path), [])[-1:], digest]
-    store.put("written", written)
+    written, name = store.written, _name(store, path)
+    store.written = {**written, name: [*written.get(name, [])[-1:], digest]}
 
 
 def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
     """Move away a file that is not ours, and say where to. Killed at any moment, neither text is lost."""
     notes = []
     digest = sha256(text.encode("utf-8")).hexdigest()
-    if path.is_file() and file_sha256(path) not in (digest, *store.get("written", {}).get(_name(store, path), [])):
+    if path.is_file() and file_sha256(path) not in (digest, *store.written.get(_name(store, path), [])):
         aside = next(name for name in _names_aside(path) if not name.exists())
         path.rename(aside)
         notes.append(f"{path.name} was not as calvin wrote it and is kept as {aside.name}: `calvin import` reads it.")

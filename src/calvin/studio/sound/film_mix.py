@@ -121,7 +121,7 @@ def mix_project(
         facts = _facts(row, film)
         if target.exists() and target.samefile(facts.path):
             raise UsageError(f"{target} is the film itself: name another file.")
-        language = language or (store.get("request") or {}).get("audio_language")
+        language = language or (store.described.audio_language if store.described else None)
         dialogue = [line.span for line in store.dialogue]
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
         job = _Job(target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener)

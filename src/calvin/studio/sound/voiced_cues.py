@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field
 
@@ -25,14 +24,13 @@ from calvin.media.sound.film_sound import read_wav, write_wav
 from calvin.media.sound.loudness import levelled, trimmed
 from calvin.media.voice import EspeakVoice, ToneVoice, Voice, open_voice, pronounced, read_pronunciations
 from calvin.studio.describe.fitting import NOT_AGAIN
-from calvin.studio.project.contents import Choice, Decision
+from calvin.studio.project.contents import Choice, Decision, SpokenRecord, VoiceRecord
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.script_files import export_script, project_plan, writers_used
 from calvin.studio.script.writers.base import printable, spoken
 
 FOLDER, PRONUNCIATION = "voice", "pronunciation.csv"
-SETTING = "voice"
 
 
 class VoiceSettings(FrozenConfig):
@@ -245,20 +243,23 @@ def _speak(path: Path, words: str, speaker: Voice, settings: VoiceSettings) -> i
 
 
 def _remember(store: ProjectStore, report: VoiceReport, settings: VoiceSettings) -> None:
-    cues = {s.cue.id: {"text": s.cue.text, "ms": s.duration_ms, "file": f"{FOLDER}/{s.path.name}"} for s in report.cues}
-    store.put(SETTING, {"name": report.voice, **settings.model_dump(), "cues": cues})
+    cues = {
+        one.cue.id: SpokenRecord(text=one.cue.text, ms=one.duration_ms, file=f"{FOLDER}/{one.path.name}")
+        for one in report.cues
+    }
+    store.voice = VoiceRecord(name=report.voice, rate=settings.rate, lufs=settings.lufs, cues=cues)
 
 
 def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
     """The cues that were spoken as they now read, and those that were not (no words in them, or other ones)."""
-    known: dict[str, dict[str, Any]] = (store.get(SETTING) or {}).get("cues", {})
+    known = store.voice.cues if store.voice else {}
     found: list[SpokenCue] = []
     missing: list[Cue] = []
     for cue, _ in spoken(store.script()):
         row = known.get(cue.id)
-        path = store.folder / FOLDER / Path(str(row["file"])).name if row else None
-        if row and path and row["text"] == cue.text and path.is_file():
-            found.append(SpokenCue(cue, path, int(row["ms"])))
+        path = store.folder / FOLDER / Path(row.file).name if row else None
+        if row and path and row.text == cue.text and path.is_file():
+            found.append(SpokenCue(cue, path, row.ms))
         elif any(character.isalnum() for character in cue.text):
             missing.append(cue)
     return found, missing

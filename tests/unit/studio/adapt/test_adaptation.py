@@ -23,6 +23,7 @@ from calvin.model.tuning import add_lora
 from calvin.studio.adapt import adaptation as studio
 from calvin.studio.adapt.adaptation import Adaptation, adapt, regular_scenes
 from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import Correction
 from calvin.training.fewshot import SMALL
@@ -47,7 +48,7 @@ def folder(tmp_path: Path, base: Calvin) -> Path:
         store.set_plan([Place(tile, tile, tile.middle_ms) for tile in TILES])
         for number, plan in enumerate(store.plans):
             store.finish_plan(plan, f"Draft {number}.", plan.span)
-        store.put("request", {"model": base.fingerprint, "context": 2, "question": "What happens?"})
+        store.begin_description(DescribeRecord(model=base.fingerprint, context=2, question="What happens?"))
         path = store.folder / f"features-{base.encoder.hash[:12]}.safetensors"
         with FeatureWriter(path, *base.encoder, fps=5.0, dim=24) as writer:
             writer.add("abc", np.random.default_rng(0).normal(size=(10 * SCENES, 24)).astype(np.float16))
@@ -129,7 +130,7 @@ def test_an_adapter_that_described_last_does_not_hide_how_the_project_was(
     base: Calvin, folder: Path, regular: Path, asked: list[Sequence[CaptionRequest]]
 ) -> None:
     with ProjectStore(folder) as store:
-        store.put("request", {"context": 0, "own_context": 1, "cast": "hash", "names_alone": True})
+        store.begin_description(DescribeRecord(model="other", context=0, own_context=1, cast="identity"))
         row = '{"start": %s, "end": %s, "names": ["Ann"]}\n'
         (folder / "presence.jsonl").write_text(row % (TILES[4].start_ms / 1000, TILES[4].end_ms / 1000))
     run(base, folder, regular, words(0, 1))

@@ -14,7 +14,7 @@ import pytest
 
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
-from calvin.core.types import Cue, DialogueLine, Place, Status
+from calvin.core.types import Character, Cue, DialogueLine, Place, Status
 from calvin.data import FeatureWriter
 from calvin.studio.adapt.described_scenes import described_scenes
 from calvin.studio.adapt.scene_picks import Pick, choose_scenes, pick_scenes, write_picks
@@ -97,7 +97,7 @@ def store(tmp_path: Path) -> Iterator[ProjectStore]:
         for number, plan in enumerate(opened.plans):
             span = Span(0, 4800) if number == 0 else plan.span
             opened.finish_plan(plan, "" if number == 1 else f"Draft {number}.", span)
-        opened.put("model", {"encoder_hash": "e" * 64})
+        opened.model = {"encoder_hash": "e" * 64}
         path = opened.folder / f"features-{'e' * 12}.safetensors"
         with FeatureWriter(path, "tower", "e" * 64, fps=5.0, dim=3) as writer:
             writer.add("abc", np.random.default_rng(0).normal(size=(100, 3)).astype(np.float16))
@@ -155,7 +155,7 @@ def test_who_appeared_in_an_approved_scene_does_not_appear_first_later(store: Pr
 def test_people_that_a_cast_found_and_that_approved_cues_name(store: ProjectStore) -> None:
     rows = [{"start": tile.start_ms / 1000, "end": tile.end_ms / 1000, "names": ["Ann"]} for tile in TILES[3:]]
     (store.folder / "presence.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    store.put("cast", [{"name": "Ann", "aliases": []}])
+    store.characters = (Character("Ann"),)
     [pick] = pick_scenes(store, 1)
     assert (pick.plan.visual, pick.reason) == (TILES[3], "first appearance of Ann (in 2 scenes)")
     store.edit_cue(replace(store.cues[0], text="Ann waves.", status=Status.APPROVED))

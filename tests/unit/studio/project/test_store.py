@@ -12,8 +12,8 @@ from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, DialogueLine, Place, Status
 from calvin.studio.project.contents import Choice, Decision, FilmRow
-from calvin.studio.project.schema import MIGRATIONS
-from calvin.studio.project.store import DATABASE, MAX_TEXT, ProjectStore
+from calvin.studio.project.database import DATABASE, MIGRATIONS
+from calvin.studio.project.store import MAX_TEXT, ProjectStore
 
 FILM = FilmRow("A Film", "/films/a.mp4", "ab" * 32, 60_000, {"width": 640})
 PLANS = [Place(Span(i * 5000, i * 5000 + 4000), Span(i * 5000, i * 5000 + 5000), i * 5000 + 2500) for i in range(4)]
@@ -41,7 +41,7 @@ def test_everything_is_there_after_reopening(store: ProjectStore) -> None:
     store.set_dialogue([DialogueLine(Span(100, 900), "Hello.", "Ann"), DialogueLine(Span(50, 90), "Hm")])
     store.set_plan(PLANS)
     cue = store.add_cue(a_cue())
-    store.put("model", {"name": "micro"})
+    store.model = {"name": "micro"}
     with reopened(store) as again:
         assert again.film == FILM
         assert again.shots == [Span(0, 5000), Span(5000, 60_000)]
@@ -50,8 +50,8 @@ def test_everything_is_there_after_reopening(store: ProjectStore) -> None:
             (plan.span, plan.visual, plan.event_ms, False) for plan in PLANS
         ]
         assert again.cues == [cue]
-        assert again.get("model") == {"name": "micro"}
-        assert again.get("absent", 7) == 7
+        assert again.model == {"name": "micro"}
+        assert (again.notes, again.voice, again.decoded, again.described) == ((), None, None, None)
         assert again.script().cues == (cue,)
         assert again.script().duration_ms == 60_000
 
@@ -131,13 +131,13 @@ def test_changes_together_are_all_or_none(store: ProjectStore) -> None:
     def fail_half_way() -> None:
         with store.together():
             store.add_cue(a_cue())
-            store.put("x", 1)
+            store.notes = ("A note.",)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail_half_way()
     assert store.cues == []
-    assert store.get("x") is None
+    assert store.notes == ()
 
 
 def test_another_film_is_refused_and_a_renamed_one_is_not(store: ProjectStore) -> None:
@@ -264,10 +264,10 @@ def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(store: ProjectStore
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreError, match=r"cannot be written \(database or disk is full\): see that its disk has room"):
-        store.put("much", "x" * 100_000)
+        store.notes = ("x" * 100_000,)
     store._db.execute("PRAGMA max_page_count = 100000")
-    store.put("much", "x" * 100_000)
-    assert (len(store.cues), len(store.get("much"))) == (1, 100_000)
+    store.notes = ("x" * 100_000,)
+    assert (len(store.cues), len(store.notes[0])) == (1, 100_000)
 
 
 def test_a_commit_that_fails_leaves_no_transaction_open(store: ProjectStore) -> None:
@@ -285,14 +285,3 @@ def test_a_folder_without_a_project_is_not_made_one_by_opening_it(tmp_path: Path
         with pytest.raises(StoreError, match="is not a calvin project: make one with"):
             ProjectStore(tmp_path / "none", read_only=read_only)
     assert not (tmp_path / "none").exists()
-
-
-def test_a_project_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / DATABASE) as db:
-        db.executescript(f"{MIGRATIONS[0]} PRAGMA user_version = 1;")
-        db.execute("INSERT INTO cue VALUES (4, NULL, 0, 900, 0, 900, 5, 'He sits.', 'model', 'draft', 0, '[]')")
-        db.execute("INSERT INTO cue_history (cue_id, text, author) VALUES (4, 'He sits.', 'model')")
-    db.close()
-    with ProjectStore(tmp_path, read_only=True) as store:
-        assert [revision.text for revision in store.history("4")] == ["He sits."]
-        assert store.decisions == []

@@ -1,0 +1,87 @@
+"""How films are described: what is wished for, what that settles to, and what a project remembers of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from calvin.core.config import FrozenConfig
+from calvin.core.prompts import EVALUATION_QUESTION
+from calvin.media.gaps import PlanSettings
+from calvin.media.languages import language_tag
+from calvin.studio.project.timing import WORDS_PER_MINUTE
+
+Context = Annotated[int, Field(ge=0, le=50)]
+WordRate = Annotated[int, Field(ge=60, le=400)]
+Language = Annotated[str, AfterValidator(language_tag)]
+
+
+class DescribeWish(FrozenConfig):
+    """What somebody asks for of a description; what is None is left to the project, the adapter or the defaults."""
+
+    context: Context | None = None
+    formats: tuple[str, ...] | None = None
+    question: str | None = None
+    plan: PlanSettings | None = None
+    words_per_minute: WordRate | None = None
+    language: Language | None = None
+    audio_language: Language | None = None
+
+
+class _WordSettings(FrozenConfig):
+    context: Context = 3
+    question: str = EVALUATION_QUESTION
+    plan: PlanSettings = PlanSettings()
+    words_per_minute: WordRate = WORDS_PER_MINUTE
+    names_alone: bool = True
+    own_context: Context | None = None
+    language: Language | None = None
+    audio_language: Language | None = None
+
+
+class DescribeSettings(_WordSettings):
+    """How to describe: how many previous captions each caption sees, which files to write, what to ask, where cues may
+    lie, and how fast they are spoken. `language` is that of the description (None: the project's, else English),
+    `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
+    names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
+    `own_context` is the project's, where an adapter's stands in `context`.
+    """
+
+    formats: tuple[str, ...] = ("vtt", "srt", "json")
+
+
+class DescribeRecord(_WordSettings):
+    """All that the words of a project's drafts depend on: described with anything else, they are written anew.
+
+    `model` is the fingerprint or else the name of the captioner, `subtitles` the SHA-256 of their file, and `cast` the
+    identity of the people whose names were given (see `Cast.identity`).
+    """
+
+    model: str
+    subtitles: str | None = None
+    cast: str | None = None
+
+    @property
+    def base_context(self) -> int:
+        """The project's own context, also where an adapter's stood in its place."""
+        return self.context if self.own_context is None else self.own_context
+
+
+def settle(
+    wish: DescribeWish, remembered: DescribeRecord | None = None, adapter_context: int | None = None
+) -> DescribeSettings:
+    """The settings to describe with: what is wished for, else what the project remembers, else the defaults.
+
+    An adapter is asked with the context that it was trained with (`adapter_context`) unless another is wished for; the
+    project's own is then remembered beside it. A context that is wished for is also given where names are known.
+    """
+    given = wish.model_dump(exclude_none=True)
+    kept = (
+        remembered.model_dump(include={"question", "plan", "words_per_minute", "audio_language"}) if remembered else {}
+    )
+    own = remembered.base_context if remembered else DescribeSettings().context
+    context = {"context": own} if adapter_context is None else {"context": adapter_context, "own_context": own}
+    if wish.context is not None:
+        context = {"names_alone": False}
+    return DescribeSettings.load(kept | context | given, "describe")

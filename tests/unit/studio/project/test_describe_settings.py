@@ -1,0 +1,52 @@
+"""What is wished for beats what the project remembers, which beats the defaults; an adapter brings its own context."""
+
+from __future__ import annotations
+
+import pytest
+
+from calvin.core.errors import ConfigError
+from calvin.media import PlanSettings
+from calvin.studio.project.describe_settings import DescribeRecord, DescribeSettings, DescribeWish, settle
+
+RECORD = DescribeRecord(
+    model="m", context=7, question="What?", plan=PlanSettings(guard_ms=50), words_per_minute=140, audio_language="de",
+    language="fr", subtitles="ab", cast="{}", names_alone=False,
+)  # fmt: skip
+
+
+def test_without_wish_and_memory_the_defaults_hold() -> None:
+    assert settle(DescribeWish()) == DescribeSettings()
+
+
+def test_what_is_remembered_holds_where_nothing_is_wished_for() -> None:
+    settled = settle(DescribeWish(), RECORD)
+    assert settled == DescribeSettings(
+        context=7, question="What?", plan=PlanSettings(guard_ms=50), words_per_minute=140, audio_language="de"
+    )
+
+
+def test_wishes_come_first() -> None:
+    plan = PlanSettings(min_gap_ms=1)
+    wish = DescribeWish(context=0, formats=("vtt",), question="Who?", plan=plan, words_per_minute=200, language="ger")
+    settled = settle(wish, RECORD)
+    assert settled == DescribeSettings(
+        context=0, formats=("vtt",), question="Who?", plan=plan, words_per_minute=200, language="de",
+        audio_language="de", names_alone=False,
+    )  # fmt: skip
+
+
+def test_an_adapter_brings_its_context_and_the_projects_own_is_kept_beside_it() -> None:
+    adapted = settle(DescribeWish(), RECORD, adapter_context=1)
+    assert (adapted.context, adapted.own_context, adapted.names_alone) == (1, 7, True)
+    again = DescribeRecord(model="m", **adapted.model_dump(exclude={"formats"}))
+    assert settle(DescribeWish(), again, adapter_context=1) == adapted
+    assert settle(DescribeWish(), again).context == 7
+    assert (settle(DescribeWish(), None, adapter_context=1).own_context) == 3
+    asked = settle(DescribeWish(context=2), RECORD, adapter_context=1)
+    assert (asked.context, asked.own_context, asked.names_alone) == (2, None, False)
+
+
+@pytest.mark.parametrize("values", [{"context": 51}, {"words_per_minute": 10}, {"plan": {"guard_ms": -1}}, {"odd": 1}])
+def test_a_wish_that_cannot_be_is_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=f"describe: {next(iter(values))}"):
+        DescribeWish.load(values, "describe")
