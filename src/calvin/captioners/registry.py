@@ -41,21 +41,19 @@ class CaptionerKind(Manifest[Callable[[str | None, OpenOptions], Captioner]]):
 CAPTIONERS = Registry(
     CaptionerKind,
     (
-        CaptionerKind(
-            "calvin", "a CALVIN model: a folder, a hub id or a bundled name", "calvin.captioners.calvin:open_model"
-        ),
+        CaptionerKind("calvin", "a model folder, hub id or bundled name", "calvin.captioners.calvin:open_model"),
         CaptionerKind(
             "hf",
-            f"a video LLM: a folder, a hub id, or one of {', '.join(ALIASES)}",
+            "a video LLM such as smolvlm2 or qwen3-vl, or hf:HUB-ID",
             "calvin.captioners.video_llm:open_video_llm",
             "videollm",
         ),
-        CaptionerKind("openai", "a model server: http://HOST:PORT/v1#MODEL", "calvin.captioners.server:open_server"),
         CaptionerKind(
-            "blind",
-            "a language model that sees only the context: smollm2, a folder or a hub id",
-            "calvin.captioners.blind:open_blind",
+            "openai",
+            "openai:http://HOST:PORT/v1#NAME for a model server",
+            "calvin.captioners.server:open_server",
         ),
+        CaptionerKind("blind", "blind:smollm2 for a model that sees nothing", "calvin.captioners.blind:open_blind"),
     ),
     "captioners",
 )

@@ -10,12 +10,10 @@ import typer
 
 from calvin.captioners.base import OpenOptions
 from calvin.captioners.hub import HubModel
+from calvin.captioners.registry import CAPTIONERS
 from calvin.cli.console import warn
 
-MODEL_HELP = (
-    "A model folder, hub id or bundled name; a video LLM such as smolvlm2 or qwen3-vl, or hf:HUB-ID; "
-    "openai:http://HOST:PORT/v1#NAME for a model server; blind:smollm2 for a model that sees nothing."
-)
+MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}.".replace("a model", "A model", 1)
 YES = Annotated[bool, typer.Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
 FRAMES = Annotated[
     int | None,

@@ -9,6 +9,7 @@ import typer
 
 from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
 from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.import_export import FORMATS
 from calvin.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ def describe(
     frames: FRAMES = None,
     four_bit: FOUR_BIT = False,
     yes: YES = False,
-    formats: Annotated[
-        str, typer.Option("--format", "-f", help="What to write: vtt, srt, dapt, csv, json, txt.")
-    ] = "vtt,srt,json",
+    formats: FORMATS = "vtt,srt,json",
     min_gap: Annotated[float, typer.Option("--min-gap", help="Shortest gap in the dialogue to use, in s.")] = 2.0,
     guard: Annotated[float, typer.Option("--guard", help="What is left free beside dialogue, in s.")] = 0.3,
     rate: Annotated[int, typer.Option("--rate", help="Words a minute that a cue must fit at.")] = 160,

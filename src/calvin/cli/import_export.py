@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 
 from calvin.cli.console import say, warn
+from calvin.studio.script.writers import WRITERS
+
+FORMATS = Annotated[str, typer.Option("--format", "-f", help=f"What to write: {WRITERS.listed()}.")]
 
 
 def import_script(
@@ -53,9 +56,7 @@ def import_script(
 
 def export(
     project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
-    formats: Annotated[
-        str, typer.Option("--format", "-f", help="What to write: vtt, srt, dapt, csv, json, txt.")
-    ] = "vtt,srt,json",
+    formats: FORMATS = "vtt,srt,json",
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write to.", show_default="the project")
     ] = None,

@@ -113,6 +113,11 @@ class Registry(Mapping[str, M]):
         """All that may be named, for a help text: "vtt, srt, dapt"."""
         return ", ".join((*self.names(), *self.also))
 
+    def abouts(self) -> tuple[str, ...]:
+        """A line on each, for a help text; nothing is imported."""
+        added = (f"{name} of {_package(entry)}" for name, entry in self._added[0].items())
+        return (*(manifest.about for manifest in self.built_in.values()), *added)
+
     def find(self, name: str) -> M:
         """
         Raises:
