@@ -55,7 +55,7 @@ class Brevity:
 
 def read_lines(path):
     lines = path.read_text().splitlines()
-    samples = [Sample(id=str(n), source="lines", kind="video", media_id=f"film-{n}", caption=line) for n, line in enumerate(lines)]
+    samples = [Sample(str(n), "lines", f"film-{n}", "video", line) for n, line in enumerate(lines)]
     return ReadResult(samples, DropReport(read=len(lines)), {})
 
 
