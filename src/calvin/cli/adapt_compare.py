@@ -32,12 +32,12 @@ def adapt_compare(
     regularisation: Annotated[
         Path | None, typer.Option(help="From `calvin data regularisation`.", show_default="bundled")
     ] = None,
-    part: Annotated[str, typer.Option(help="K/N: only the K-th of N shares of the runs, beside others.")] = "1/1",
+    part: Annotated[str, typer.Option(help="K/N: only the K-th of N shares of the runs.")] = "1/1",
     yes: YES = False,
 ) -> None:
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.
 
-    A stopped run goes on where it was. Several processes share the work by --part, in one folder, once the first has
+    A stopped run continues where it was. Several processes share the work by --part, in one folder, once the first has
     drawn the films; whichever ends last, or a run without --part, prints the table. Figures 9 and 10 are a separate
     comparison, because it scores each film without 100 of its scenes.
 

@@ -23,7 +23,7 @@ def say(text: str = "") -> None:
 
 
 def warn(text: str) -> None:
-    """One line beside the answer."""
+    """One line on stderr, apart from the answer."""
     sys.stderr.write(text + "\n")
 
 

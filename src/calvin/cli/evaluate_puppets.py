@@ -29,7 +29,7 @@ def evaluate_puppets(
 ) -> None:
     """Score a model on 25 held-out puppet films, against what happens and against the describer's words.
 
-    The films are drawn anew from their seeds and checked by hash. Controls show what is seen and what is guessed:
+    The films are drawn from their seeds and checked by hash. Controls show what is seen and what is guessed:
     another scene's frames, the middle frame repeated, frames out of order; for names, three ways to guess them.
 
     Examples:

@@ -44,7 +44,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            warn("Stopped. What was finished is kept: the same command goes on from there.")
+            warn("Stopped. What was finished is kept: the same command continues from there.")
             raise typer.Exit(130) from None
         except BrokenPipeError:
             # The reader of our output has gone, as in `calvin ... | head`.

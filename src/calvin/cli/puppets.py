@@ -30,7 +30,7 @@ def render(
     seed: Annotated[int, typer.Option(help="The same seed and sizes give the same files.", min=0)] = 0,
     split: Annotated[Split, typer.Option(help="Held-out films share no pairing of name and look.")] = Split.TRAIN,
     films: Annotated[int, typer.Option(help="MAD-like films.", min=0)] = 20,
-    scenes: Annotated[int, typer.Option(help="Scenes a film.", min=5)] = 20,
+    scenes: Annotated[int, typer.Option(help="Scenes per film.", min=5)] = 20,
     clips: Annotated[int, typer.Option(help="WebVid-like clips.", min=0)] = 100,
     images: Annotated[int, typer.Option(help="CC-like images.", min=0)] = 200,
     conversations: Annotated[int, typer.Option(help="LLaVA-like conversations.", min=0)] = 100,
@@ -39,7 +39,7 @@ def render(
 ) -> None:
     """Write a puppet world: one counterpart of each training set, in that set's own file formats.
 
-    What is there already is not drawn again, so a stopped run goes on.
+    Files that exist are not drawn again, so a stopped run continues where it was.
 
     Examples:
 
@@ -61,7 +61,7 @@ def render(
 
 @app.command("film")
 def film(
-    path: Annotated[Path, typer.Argument(help="MP4 to write; PATH.srt and PATH.truth.json go beside it.")],
+    path: Annotated[Path, typer.Argument(help="MP4 to write; PATH.srt and PATH.truth.json are written next to it.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same film.", min=0)] = 0,
     split: Annotated[Split, typer.Option(help="Held-out films share no pairing of name and look.")] = Split.HELDOUT,
     scenes: Annotated[int, typer.Option(help="Scenes.", min=1)] = 18,
@@ -69,7 +69,7 @@ def film(
     height: Annotated[int, typer.Option(help="Pixels.", min=16)] = 360,
     fps: Annotated[float, typer.Option(help="Frames a second.", min=1)] = 25.0,
 ) -> None:
-    """Draw one film with voices, subtitles and credits, and the truth of every scene beside it.
+    """Draw one film with voices, subtitles and credits, and write the truth of every scene next to it.
 
     Example:
 

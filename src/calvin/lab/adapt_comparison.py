@@ -36,13 +36,13 @@ PAPER: Mapping[tuple[str, int], float] = {
     ("first", 20): 17.74,
     ("first", 50): 20.06,
 }
-"""CIDEr of Table 4, on 10 films of MAD, by a model of 7B: not to be held against ours, only their order."""
+"""CIDEr of Table 4, on 10 films of MAD, by a model of 7B: only their order can be compared with ours."""
 MAIN = "CIDEr-D"
 UNPARSED = "form not kept"
 KNEES = {"9": 100, "10": 50}
 """Where the paper's curves flatten: micro-batches, scenes."""
 LITTLE = 1 / 3
-"""Of what is gained up to there, so much at most may be gained after it (ours: the paper's curves are pictures)."""
+"""At most this share of the gain up to the knee may follow after it (our bound: the paper only draws the curves)."""
 _HEAD = "CIDEr is the mean of films, each scored by itself; every row on the same scenes, none of them trained on."
 Marks = Callable[[str, str], Mapping[str, float | None]]
 """(scene id, caption) -> marks against the structured truth."""
@@ -56,6 +56,7 @@ class RowScore:
     films: Mapping[str, Mapping[str, float]]
 
     def values(self, measure: str) -> np.ndarray:
+        """[films]"""
         return np.array(list(self.films.get(measure, {}).values()))
 
     def mean(self, measure: str) -> float | None:
@@ -93,7 +94,7 @@ def _run(
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """One of the paper's orderings, by CIDEr a film: `better` minus `worse`, and the p of a paired test over films."""
+    """One of the paper's orderings, by CIDEr per film: `better` minus `worse`, and p of a paired test over films."""
 
     words: str
     difference: float
@@ -164,7 +165,7 @@ def _flattening(words: str, curve: Mapping[int, float]) -> list[str]:
 
 
 def table(scores: Sequence[RowScore]) -> str:
-    """Markdown: CIDEr with its interval over films beside the paper's, then the other measures."""
+    """Markdown: CIDEr with its interval over films, the paper's CIDEr, then the other measures."""
     main = next((score.row.iterations for score in scores if score.row.size), 0)
     others = [name for name in dict.fromkeys(n for score in scores for n in score.films) if name != MAIN]
     head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4", *others]

@@ -28,7 +28,7 @@ from calvin.studio.cast.characters import Cast, PresenceSettings
 from calvin.studio.cast.presence import CharacterBank, Guess, guess_presence, names_at
 
 TRAINING_SCENES = 150
-"""Of a training film: how sure a likeness is depends on the film's length, and real films are long."""
+"""Scenes per training film. How sure a likeness is depends on the length of the film, and real films are long."""
 SEED = 78
 """Neither a recipe's nor the evaluation set's."""
 PORTRAITS = 3
@@ -37,7 +37,7 @@ _TALK = 0.15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CastFilm:
-    """A film with its frame vectors, and what the sources of guesses know."""
+    """A film with its frame vectors [T, D], portraits [3, D] by name, and what the sources of guesses know."""
 
     film: Film
     vectors: np.ndarray
@@ -65,7 +65,7 @@ class CastFilm:
 def draw_films(
     folder: Path, base: Calvin, model: Path, split: Split, count: int, scenes: int, listener: Listener = silent
 ) -> list[CastFilm]:
-    """Draw and encode films that are not there yet, with portraits of the cast that are not from the films."""
+    """Draw and encode the films that do not exist yet. The portraits of the cast are not taken from the films."""
     sizes = WorldSizes(
         films=count, scenes=scenes, clips=0, images=0, conversations=0, tv_clips=0, picture=TRAINING_SIZE, talk=_TALK
     )
@@ -85,7 +85,7 @@ def draw_films(
 
 
 def _portraits(film: Film, base: Calvin) -> dict[str, np.ndarray]:
-    """Vectors [3, D] of each of the cast standing alone somewhere: pictures, but none of the film's."""
+    """Vectors [3, D] of each character standing alone somewhere, in pictures that are not from the film."""
     found = {}
     for person in film.cast:
         rng = rng_for(film.seed, person.name, "portrait")
@@ -143,7 +143,7 @@ def choose_settings(films: Sequence[CastFilm], say: Callable[[str], None] = prin
             f"F0.5 {100 * score.f(0.5):.1f}"
         )
     strangers, own = score_contrast(films, best)
-    say(f"Told not to be in the film, by contrast: {strangers:.0%} of other films' casts, {own:.0%} of its own.")
+    say(f"Taken not to be in the film, by contrast: {strangers:.0%} of other films' casts, {own:.0%} of its own.")
     return best
 
 
@@ -164,7 +164,7 @@ def score_contrast(films: Sequence[CastFilm], settings: PresenceSettings) -> tup
 
 
 def _share(films: Sequence[CastFilm], settings: PresenceSettings) -> float:
-    """The share of those whom subtitles place in a scene who are there; the prior guess where nobody speaks."""
+    """How often a character whom subtitles place in a scene is really there; the prior guess if nobody speaks."""
     pairs = [
         guess.name in present
         for film in films

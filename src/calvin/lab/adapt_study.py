@@ -115,7 +115,7 @@ def split_film(film: StudyFilm, config: StudyConfig, seed: int) -> Split:
     rng = np.random.default_rng([seed, 11])
     permutation = [int(index) for index in rng.permutation(count)]
     drawn = permutation[:first]
-    if len({*chosen, *drawn}) > most:  # there is no room for both: the draw keeps to what nobody is scored on
+    if len({*chosen, *drawn}) > most:  # no room for both: draw only from scenes that are not scored
         drawn = [int(i) for i in rng.permutation([*chosen, *(i for i in permutation if i not in chosen)][:most])][
             :first
         ]
@@ -136,7 +136,7 @@ class Study:
     listener: Listener = silent
 
     def run(self, part: int = 1, parts: int = 1) -> int:
-        """Caption what has not been captioned yet; returns how many runs other processes have still to make.
+        """Caption what has not been captioned yet; returns how many runs other processes still have to make.
 
         Args:
             part: of `parts`, which share of the runs is this process's, from 1.
@@ -149,7 +149,7 @@ class Study:
         everything = [(film, row, seed) for film in self.films for row in rows for seed in self.seeds(row)]
         jobs = everything[part - 1 :: parts]
         waiting = [job for job in jobs if not self._path(*job).is_file()]
-        # By what they cost, and without those of an earlier run: else the estimate of what is left is none.
+        # Weighted by cost and without the runs of an earlier process: otherwise the time left could not be estimated.
         costs = [self._cost(film, row) for film, row, _ in waiting]
         stage = Stage("compare", self.listener, sum(costs), "steps")
         kept, done = len(jobs) - len(waiting), 0
@@ -181,7 +181,7 @@ class Study:
         if row.size:
             return self._tuned(film, row, seed)
         names = {"none": lambda s: (), "oracle": lambda s: s.oracle, "bank": lambda s: s.bank}[row.kind]
-        # By the alphabet: in a reference whoever acts often comes first, and the order must not tell it.
+        # In alphabetical order: references often name the one who acts first, and the order must not give that away.
         requests = [self._request(film, scene, tuple(sorted(names(scene)))) for scene in film.scenes]
         started = time.process_time()
         answers = caption_all(self.base, requests)
@@ -224,13 +224,15 @@ class Study:
             "scenes": self._scenes_hash(),
         }
         if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) != facts:
-            raise StoreError(f"{self.folder} holds a comparison of another model or setting: name another with -o.")
+            raise StoreError(
+                f"{self.folder} holds a comparison of another model or setting: name another folder with -o."
+            )
         write_json(mark, facts)
 
     def _scenes_hash(self) -> str:
-        """Of references, names and regularisation: captions of other prompts or lessons are not gone on with."""
-        told = [(s.id, s.caption, s.oracle, s.bank) for film in self.films for s in film.scenes]
-        return hashlib.sha256(repr([told, [scene.caption for scene in self.regular]]).encode()).hexdigest()[:16]
+        """Of references, names and regularisation, so that captions from other prompts or lessons are not kept."""
+        given = [(s.id, s.caption, s.oracle, s.bank) for film in self.films for s in film.scenes]
+        return hashlib.sha256(repr([given, [scene.caption for scene in self.regular]]).encode()).hexdigest()[:16]
 
 
 def _since(started: float) -> float:

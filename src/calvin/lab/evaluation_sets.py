@@ -1,6 +1,6 @@
 """What `calvin evaluate` evaluates on: puppet-eval, MAD-eval-named, TVC, or a file of annotations.
 
-Puppet-eval is 25 held-out puppet films, drawn anew from their seed and checked against pinned hashes.
+Puppet-eval is 25 held-out puppet films, drawn again from their seed and checked against pinned hashes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _Set:
 
 
 def cache_folder() -> Path:
-    """Films drawn or decoded for evaluation are kept here: $XDG_CACHE_HOME/calvin or ~/.cache/calvin."""
+    """Where films that were drawn or decoded for evaluation are kept: $XDG_CACHE_HOME/calvin or ~/.cache/calvin."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calvin" / "evaluation"
 
 
@@ -128,7 +128,7 @@ def _annotated(options: DataOptions) -> _Set:
         raise UsageError(f"{options.data} cannot be shipped with calvin: give its annotations with --annotations FILE.")
     default = {MAD: "mad_csv", TVC: "tvc"}.get(options.data) or _FORMATS.get(path.suffix.lower())
     if options.format is None and default is None:
-        raise UsageError(f"The format of {path} cannot be told from its name: give it with --format.")
+        raise UsageError(f"The name of {path} does not say its format: give it with --format.")
     manifest = READERS.find(options.format or default or "")
     result = manifest.load()(path)
     found = _Set(
@@ -205,7 +205,7 @@ def draw_puppet_eval(folder: Path, listener: Listener = silent, workers: int = 2
     """Draw what is not there yet, and check it.
 
     Raises:
-        DataError: this version of the puppets tells other stories: its scores would not be comparable.
+        DataError: this version of the puppets draws other stories, whose scores would not be comparable.
     """
     try:
         mad = write_world(folder, PUPPET_SEED, PUPPET_SIZES, "heldout", workers, listener) / "mad"
@@ -248,8 +248,8 @@ def pictures_hash() -> str:
 
 def read_truth(mad: Path, samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
     """What happens in each scene of a MAD-like folder of puppet films, by scene id."""
-    told = {(media, truth.start_ms): truth.to_json() for media, _, truth in read_told(mad / "truth.jsonl")}
-    return {s.id: told[s.movie, s.span.start_ms] for s in samples if s.movie and s.span is not None}
+    happens = {(media, truth.start_ms): truth.to_json() for media, _, truth in read_told(mad / "truth.jsonl")}
+    return {s.id: happens[s.movie, s.span.start_ms] for s in samples if s.movie and s.span is not None}
 
 
 def judge(caption: str, truth: Mapping[str, Any]) -> Mapping[str, float | None]:

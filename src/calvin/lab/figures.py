@@ -1,4 +1,4 @@
-"""The figures of a model on puppet films: what it sees, and whom it names, beside what guessing would give."""
+"""The figures of a model on puppet films: what it sees and which names it gives, next to what guessing would give."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def truth_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene]) -> Figu
     return figures
 
 
-def told(item: TruthScene, count: int) -> bool:
+def context_names_everyone(item: TruthScene, count: int) -> bool:
     """Whether the `count` captions before tie everybody on screen to a coat."""
     context = item.previous[-count:]
     return all(is_told(name, item.truth.looks[name].coat, context) for name in item.truth.present)
@@ -90,11 +90,11 @@ def told(item: TruthScene, count: int) -> bool:
 def _add_names(
     figures: Figures, rows: Sequence[TruthRow], items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Names from context where it tells them, beside three ways to guess that all know how many there are."""
+    """Names from a context that gives them, next to three ways to guess; each guess knows how many people there are."""
     table = []
     for row in rows:
         count = _ALL[row.condition].context
-        chosen = [i for i, item in enumerate(items) if count and told(item, count)]
+        chosen = [i for i, item in enumerate(items) if count and context_names_everyone(item, count)]
         if not count or not chosen:
             continue
         guesses = [[float(guess(items[i], count, i)) for i in chosen] for guess in GUESSES.values()]
@@ -143,7 +143,7 @@ def _add_roles(figures: Figures, items: Sequence[TruthScene], marks: Mapping[str
         chosen = [
             score["agent"]
             for item, score in zip(items, marks[condition], strict=True)
-            if item.truth.patient and score["names_exact"] and (not count or told(item, count))
+            if item.truth.patient and score["names_exact"] and (not count or context_names_everyone(item, count))
         ]
         table.append([condition, percent(chosen), "50.0"])
     figures.add("Who of two acts, where both names are right", ("given", "agent right", "chance"), table)
@@ -164,8 +164,8 @@ def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics:
     return figures
 
 
-def tell_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """A row a cue: when, what it says, the caption of the scene that it saw most of, whether the action is right."""
+def cues_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """A row per cue: when, what it says, the caption of the scene that it saw most of, whether the action is right."""
     rows = list[tuple[str, ...]]()
     for cue in cues:
         scene = max(scenes, key=lambda row: cue.visual.overlap_ms(Span(row["start_ms"], row["end_ms"])))
@@ -191,19 +191,21 @@ def import_pyplot() -> Any:
 
 
 def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:
-    """A picture of which action was told as which; the last column holds captions that tell of none or several."""
+    """A picture of which action was described as which; the last column: captions with none or several."""
     pyplot = import_pyplot()
     keys = [action.key for action in ACTIONS]
     counts = np.zeros((len(keys), len(keys) + 1))
     for caption, item in zip(row.captions, items, strict=True):
-        told_as = action_of(caption)
-        counts[keys.index(item.truth.action), keys.index(told_as) if told_as else len(keys)] += 1
+        described_as = action_of(caption)
+        counts[keys.index(item.truth.action), keys.index(described_as) if described_as else len(keys)] += 1
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     figure, axis = pyplot.subplots(figsize=(9, 8.4), layout="constrained")
     image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axis.set_xticks(range(len(keys) + 1), [*keys, "none"], rotation=90, fontsize=8)
     axis.set_yticks(range(len(keys)), keys, fontsize=8)
-    axis.set(xlabel="told", ylabel="true", title=f"Actions, given {row.condition}: share of the true action's scenes")
+    axis.set(
+        xlabel="described", ylabel="true", title=f"Actions, given {row.condition}: share of the true action's scenes"
+    )
     figure.colorbar(image, shrink=0.6)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -223,7 +225,7 @@ def model_figures(
     Args:
         tower: the folder of the model's vision tower.
         limit: only the first so many films.
-        real: films that are not of the puppet world, on which the notice of unknown footage should appear.
+        real: films that are not of the puppet world, on which the notice about unknown footage should appear.
 
     Raises:
         MissingExtraError: a metric or the drawing needs a package that is not installed.
@@ -251,7 +253,7 @@ def model_figures(
 
 
 def _add_notices(figures: Figures, captioner: Calvin, films: list[np.ndarray], real: Sequence[Path]) -> None:
-    """How often the notice for unknown footage appears, on films of the world and on real ones."""
+    """How often the notice about unknown footage appears: on puppet films, given as [T, D], and on real ones."""
     known = [captioner.notice(embeds) is not None for embeds in films]
     rows = [("puppet films", f"{sum(known)} of {len(known)}")]
     for path in real:
@@ -273,12 +275,12 @@ def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
 
 
 def _add_bundled(figures: Figures, captioner: Calvin) -> None:
-    """What is said of the bundled film, every cue of it, beside what its describer wrote."""
+    """Every cue of the bundled film next to what its describer wrote."""
     film, subtitles = bundled_film()
     truth = json.loads(film.with_suffix(".truth.json").read_text(encoding="utf-8"))["scenes"]
     with TemporaryDirectory() as name:
         cues = describe(film, subtitles, captioner, out_dir=Path(name) / "project").script.cues
-    rows = tell_beside_truth(cues, truth)
+    rows = cues_beside_truth(cues, truth)
     right = sum(row[-1] == "yes" for row in rows)
     title = f"The bundled film: the action is right in {right} of {len(rows)} cues"
     figures.add(title, ("at", "the model", "its describer", "action right"), rows)

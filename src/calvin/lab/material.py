@@ -1,4 +1,4 @@
-"""The puppet world as the material of a recipe: the one place where training, evaluation and puppets meet."""
+"""The puppet world as the material of a recipe: what it draws, and what training and evaluation take from it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _MIXED = {
 with look-ups, names to copy, the form of Figure 6."""
 
 _DETAILS = {True: 0.6, False: 0.3}
-"""How often a clip is told by its details instead of a sentence, with a prop and without; a quarter have one."""
+"""How often a clip's caption lists details instead of being a sentence, with a prop and without; a quarter have one."""
 _DETAILS_QUESTION = "Who and what can be seen?"
 
 
@@ -95,7 +95,7 @@ class PuppetMaterial:
         for number in range(count):
             cast = draw_cast(rng, 4, "train")
             if number % 4 == 3:
-                # Without a prompt, which no scene to describe is: what is asked is not answered in this form.
+                # Without a prompt, which a scene to describe always has: so a question is never answered in this form.
                 examples.append(Example(STAGE_1, draw_fewshot(rng, cast), visual=False))
                 continue
             if number % 4 == 2:
@@ -122,7 +122,7 @@ class PuppetMaterial:
             path = _features(media, tower, features / f"{name}.h5", kind, listener)
             entities = world / "mad" / "entities.jsonl" if name == "mad" else None
             configs.append(SourceConfig(name=name, format=reader, annotations=rows, features=path, entities=entities))
-        # The same films with five scenes of context, and all of it as clips that are told anew, for recipes that mix
+        # The same films with five scenes of context, and everything as clips with fresh captions, for recipes that mix
         # them in.
         films, clips = configs[:2]
         return [
@@ -169,9 +169,9 @@ class PuppetMaterial:
 
 @dataclass(frozen=True)
 class Retelling:
-    """Tells a sample of a puppet film anew (see `calvin.puppets.tell.retell`), by (seed, epoch, sample).
+    """Gives a sample of a puppet film new words (see `calvin.puppets.tell.retell`), by (seed, epoch, sample).
 
-    `nameless`: as someone tells it who knows no names and nothing of the scenes before.
+    `nameless`: as someone would say it who knows no names and nothing of the scenes before.
     """
 
     films: dict[str, list[SceneTruth]] = field(repr=False)
@@ -213,7 +213,7 @@ def write_entities(mad: Path) -> None:
 
 
 def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
-    """The described scenes of a MAD-like folder with truth, previous captions and frame vectors."""
+    """The described scenes of a MAD-like folder with truth and previous captions, and each film's vectors [T, D]."""
     scenes: list[TruthScene] = []
     previous: dict[str, tuple[str, ...]] = {}
     with FeatureStore.open(features) as store:
@@ -221,7 +221,7 @@ def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[
             embeds = store.scene(media, truth.span, max_frames)
             scene = Scene(f"{media}-{truth.scene}", media, truth.span, image_embeds=embeds, caption=caption)
             before = previous.get(media, ())
-            # By the alphabet: whoever acts comes first in the truth, and the order must not tell it.
+            # In alphabetical order: the one who acts comes first in the truth, and the order must not give that away.
             scenes.append(TruthScene(scene, truth, before, tuple(sorted(truth.present))))
             previous[media] = (*before, caption)
         films = [store.get(media) for media in previous]

@@ -35,10 +35,10 @@ def deviations(recipe: Recipe) -> list[str]:
     if "mad_5" in stage.weights:
         found.append("some scenes of films are shown with 5 scenes of context, where the paper trains with 3")
     if "mad" in stage.weights:
-        found.append("films are told in other words and under other names in each epoch")
+        found.append("films get other words and other names in each epoch")
     if "mad_clips" in recipe.stage1.weights:
-        found.append("stage 1 sees the scenes of the films too, told without names")
-        found.append("some clips are told by what is to be seen, people and things, instead of a sentence")
+        found.append("stage 1 sees the scenes of the films too, captioned without names")
+        found.append("captions of some clips list the people and things in them instead of being a sentence")
     if "language_model" in recipe.stage1.trains:
         found.append("stage 1 trains the language model too, where the paper's is frozen")
     if "language_model" in stage.trains:

@@ -36,7 +36,7 @@ class TruthScene:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the captioner is given beside (or instead of) the scene's own frames."""
+    """What the captioner is given in addition to (or instead of) the scene's own frames."""
 
     name: str
     context: int = 0

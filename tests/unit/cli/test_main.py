@@ -96,7 +96,7 @@ def test_an_unknown_command_is_refused(runner: CliRunner) -> None:
             "Error: The project's database cannot be used (malformed): bring a copy of it back, or describe into a new "
             "folder.\n",
         ),
-        (KeyboardInterrupt(), 130, "Stopped. What was finished is kept: the same command goes on from there.\n"),
+        (KeyboardInterrupt(), 130, "Stopped. What was finished is kept: the same command continues from there.\n"),
     ],
 )
 def test_trouble_is_one_sentence_and_a_code(error: BaseException, code: int, said: str, runner: CliRunner) -> None:

@@ -10,9 +10,9 @@ from calvin.core.types import Cue, Scene
 from calvin.evaluation.metrics import CiderD, RougeL
 from calvin.lab.figures import (
     GUESSES,
+    context_names_everyone,
+    cues_beside_truth,
     draw_confusion,
-    tell_beside_truth,
-    told,
     truth_figures,
     word_figures,
 )
@@ -71,7 +71,7 @@ def test_captions_of_other_scenes_are_not(items: list[TruthScene]) -> None:
 
 
 def test_a_guess_knows_no_more_than_the_context(items: list[TruthScene]) -> None:
-    chosen = [(i, item) for i, item in enumerate(items) if told(item, 3)]
+    chosen = [(i, item) for i, item in enumerate(items) if context_names_everyone(item, 3)]
     assert len(chosen) > 10
     for guess in GUESSES.values():
         assert 0 < sum(guess(item, 3, i) for i, item in chosen) < len(chosen)
@@ -99,7 +99,7 @@ def test_a_cue_stands_beside_the_scene_it_saw_most_of() -> None:
         Cue("1", Span(0, 2000), "Mara nods.", visual=Span(0, 3000), event_ms=1000),
         Cue("2", Span(5000, 7000), "Otto nods.", visual=Span(3000, 9000), event_ms=6000),
     ]
-    assert tell_beside_truth(cues, truth) == [
+    assert cues_beside_truth(cues, truth) == [
         ("00:00:00.000", "Mara nods.", "Mara nods.", "yes"),
         ("00:00:05.000", "Otto nods.", "Otto jumps.", "no"),
     ]
