@@ -26,15 +26,15 @@ from scenedetect.common import Timecode
 from scenedetect.detectors import AdaptiveDetector
 from synthetic_film import film, hard_cuts_ms
 
-from calvin.media import DecodeSettings, FrameBatch, decode_film
 from calvin.media.film.cuts import MIN_SHOT_S
+from calvin.media.film.decode import DecodeSettings, FrameBatch, decode_film
 
 TOLERANCE_MS = 60
 MAX_RATIO, MIN_F1, MAX_LEVELS, MAX_MEMORY = 1.5, 0.95, 1, 1.1
 
 MEASURE_MEMORY = """
 import re, sys
-from calvin.media import decode_film
+from calvin.media.film.decode import decode_film
 decode_film(sys.argv[1], sys.argv[2], on_batch=lambda batch: None)
 # Unlike getrusage, this does not count the process that started this one.
 print(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from calvin.core.files import atomic_path
 from calvin.core.time import Span, format_timecode
-from calvin.media import FrameStore
+from calvin.media.film.frames import FrameStore
 
 WIDTH, MARGIN, TEXT_SIZE = 400, 14, 19
 LINE_HEIGHT = TEXT_SIZE + 6

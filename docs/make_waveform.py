@@ -18,9 +18,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from calvin.core.files import atomic_path
-from calvin.media import probe
-from calvin.media.film.decode import choose_audio
-from calvin.media.sound.programme import programme_blocks
+from calvin.media.film.source import choose_audio, probe
+from calvin.media.sound.film_sound import programme_blocks
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.film_mix import place_voices
 from calvin.studio.sound.voiced_cues import spoken_cues

@@ -27,7 +27,7 @@ from calvin.core.errors import CalvinError, MediaError, ServerError, StoreError,
 from calvin.core.progress import Progress
 from calvin.core.types import Author
 from calvin.data import FeatureStore
-from calvin.media import decode_film
+from calvin.media.film.decode import decode_film
 from calvin.media.sound.film_sound import read_wav
 from calvin.studio.describe import film_in_hand as module
 from calvin.studio.describe.films import DescribeSettings, FilmJob, describe_many
@@ -438,7 +438,7 @@ def test_the_language_is_asked_for_and_kept(film: Path, calvin: Calvin, tmp_path
     assert not any("translate" in note for note in english.notes)
     mute = describe(film, model=calvin, out_dir=tmp_path / "c", language="de")
     assert any("answer in English, and the project is in German" in note for note in mute.notes)
-    with pytest.raises(UsageError, match="no code of a language"):
+    with pytest.raises(UsageError, match="not the code of a language"):
         describe(film, model=teller, out_dir=tmp_path / "x", language="german")  # type: ignore[arg-type]
 
 

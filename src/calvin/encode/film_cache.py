@@ -15,7 +15,8 @@ from calvin.core.time import Span
 from calvin.core.types import FPS, FRAME_SIZE
 from calvin.data import FeatureStore
 from calvin.encode.vectors import FrameEncoder, VectorMaker, write_film
-from calvin.media import FrameStore, FrameWriter, iter_clip_frames
+from calvin.media.film.frames import FrameStore, FrameWriter
+from calvin.media.film.sampling import iter_clip_frames
 
 
 @dataclass

@@ -19,8 +19,7 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import FPS, FRAME_SIZE, EncoderIdentity
 from calvin.data import DropReport, FeatureWriter, media_id_of
 from calvin.data.feature_folder import TarWriter
-from calvin.media import iter_clip_frames, read_image
-from calvin.media.film.clips import IMAGE_SUFFIXES
+from calvin.media.film.sampling import IMAGE_SUFFIXES, iter_clip_frames, read_image
 from calvin.model import load_vision_tower
 from calvin.model.pretrained import identity_of
 from calvin.model.vision import frame_vectors, prepare_pixels, vector_width

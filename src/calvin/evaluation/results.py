@@ -28,7 +28,7 @@ from calvin.evaluation.metrics import Pairs
 from calvin.evaluation.names import NameList
 from calvin.evaluation.protocol import ProtocolCard
 from calvin.evaluation.scoring import TRUTH, Measure, Scores
-from calvin.media import FrameStore, FrameWriter
+from calvin.media.film.frames import FrameStore, FrameWriter
 
 FORMAT = "calvin-evaluation-1"
 STRIP = 4

@@ -20,7 +20,7 @@ from calvin.core.types import Frame, Scene
 from calvin.data import Features, Sample, in_order
 from calvin.data.sources import read_entities
 from calvin.evaluation.names import NameList, oracle
-from calvin.media import FrameStore
+from calvin.media.film.frames import FrameStore
 
 Origin = Literal["references", "own"]
 Kind = Literal["scenes", "entities-oracle", "entities-bank"]

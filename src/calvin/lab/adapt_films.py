@@ -16,7 +16,7 @@ from calvin.data import FeatureStore, MemoryFeatures
 from calvin.encode.vectors import make_features
 from calvin.lab.adapt_study import StudyFilm, StudyScene
 from calvin.lab.material import truth_score
-from calvin.media import read_subtitles
+from calvin.media.subtitles import read_subtitles
 from calvin.puppets.draw.render import TRAINING_SIZE, SceneRenderer
 from calvin.puppets.lexicon import ACTION_BY_KEY
 from calvin.puppets.marks import names_in

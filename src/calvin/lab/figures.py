@@ -25,7 +25,7 @@ from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_puppet_eval
 from calvin.lab.material import read_truth_scenes, truth_score
 from calvin.lab.model_card import save_evaluation
 from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene, evaluate_truth
-from calvin.media import iter_clip_frames
+from calvin.media.film.sampling import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.marks import action_of, names_in
 from calvin.puppets.tell.curriculum import is_told, make_drill

@@ -1,47 +1,75 @@
-"""Languages of sound tracks: the codes that files and programs use, and the names that people read."""
+"""Languages of sound tracks: the codes that files and programs use, and the names that people read.
+
+The codes are those of `langcodes`, the names those of the IANA registry that it carries. It is loaded when the first
+language is asked about.
+"""
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 from calvin.core.errors import ConfigError
 
-_TABLE = """
-ar ara Arabic|bg bul Bulgarian|ca cat Catalan|cs cze,ces Czech|da dan Danish|de ger,deu German|el gre,ell Greek
-en eng English|es spa Spanish|et est Estonian|eu baq,eus Basque|fa per,fas Persian|fi fin Finnish|fr fre,fra French
-he heb Hebrew|hi hin Hindi|hr hrv Croatian|hu hun Hungarian|id ind Indonesian|is ice,isl Icelandic|it ita Italian
-ja jpn Japanese|ko kor Korean|lt lit Lithuanian|lv lav Latvian|nl dut,nld Dutch|no nor,nob,nno Norwegian|pl pol Polish
-pt por Portuguese|ro rum,ron Romanian|ru rus Russian|sk slo,slk Slovak|sl slv Slovenian|sr srp Serbian|sv swe Swedish
-ta tam Tamil|te tel Telugu|th tha Thai|tr tur Turkish|uk ukr Ukrainian|vi vie Vietnamese|zh chi,zho Chinese
-"""
-_ROWS = [row.split(maxsplit=2) for line in _TABLE.split("\n") for row in line.split("|") if row.strip()]
-_SHORT = {code: row[0] for row in _ROWS for code in (row[0], *row[1].split(","))}
-_LONG = {row[0]: row[1].split(",") for row in _ROWS}
-_NAMES = {row[0]: row[2] for row in _ROWS}
+_WRITTEN_NORWEGIAN = {"nb", "nn"}
+"""Both are written forms of one language, which is what is heard."""
+_SHADE = re.compile(r"^Modern |\s*\(.*")
+"""What the registry adds to a name: "Modern Greek (1453-)", "Malay (macrolanguage)"."""
 
 
+@cache
 def short_code(code: str) -> str:
     """'ger', 'deu', 'de-AT' -> 'de'; a code that is not known, as it is without its region."""
+    from langcodes import Language, LanguageTagError
+
     plain = code.lower().replace("_", "-").partition("-")[0]
-    return _SHORT.get(plain, plain)
+    try:
+        found = Language.get(plain).prefer_macrolanguage().language or plain
+    except LanguageTagError:
+        return plain
+    return "no" if found in _WRITTEN_NORWEGIAN else found
 
 
 def language_tag(code: str) -> str:
     """A language as projects keep it: 'ger' -> 'de', 'de_at' -> 'de-AT'.
 
     Raises:
-        ConfigError: that is no code of a language.
+        ConfigError: that is not the code of a language.
     """
-    primary, *regions = code.strip().replace("_", "-").split("-")
-    parts = (primary, *regions)
-    if not 2 <= len(primary) <= 3 or not all(part.isascii() and part.isalnum() and len(part) <= 8 for part in parts):
-        raise ConfigError(f"{code!r} is no code of a language: give one such as en, de or pt-BR.")
-    return "-".join([short_code(primary), *(part.upper() if len(part) == 2 else part for part in regions)])
+    from langcodes import Language, LanguageTagError
+
+    given = code.strip().replace("_", "-")
+    try:
+        primary, dash, rest = Language.get(given).to_tag().partition("-")
+        known = 2 <= len(given.partition("-")[0]) <= 3 and Language.make(primary).is_valid()
+    except LanguageTagError:
+        known = False
+    if not known:
+        raise ConfigError(f"{code!r} is not the code of a language: give one such as en, de or pt-BR.")
+    return short_code(primary) + dash + rest
 
 
 def long_code(code: str) -> str:
     """ISO 639-2, as Matroska and MP4 want it (the bibliographic form where there are two, which players know best)."""
-    return _LONG.get(short_code(code), [code])[0]
+    from langcodes import Language, LanguageTagError
+
+    try:
+        return Language.get(short_code(code)).to_alpha3(variant="B") if code else code
+    except (LanguageTagError, LookupError):
+        return code
 
 
 def language_name(code: str) -> str:
     """'eng' -> 'English'; of a code that is not known, the code."""
-    return _NAMES.get(short_code(code), code)
+    return _names().get(short_code(code), code)
+
+
+@cache
+def _names() -> dict[str, str]:
+    from langcodes.registry_parser import parse_registry
+
+    return {
+        entry["Subtag"]: _SHADE.sub("", entry["Description"][0])
+        for entry in parse_registry()
+        if entry.get("Type") == "language"
+    }

@@ -172,7 +172,7 @@ def test_lint_by_exit_code_and_as_json(project: Path) -> None:
 def test_the_language_of_an_imported_script(project: Path, tmp_path: Path) -> None:
     run("export", project, "--format", "vtt")
     vtt = project / "Night.vtt"
-    assert "no code of a language" in run("import", project, vtt, "--language", "german").stderr
+    assert "not the code of a language" in run("import", project, vtt, "--language", "german").stderr
     assert "Nothing was written" in run("import", project, vtt, "--language", "deu").stderr
     with ProjectStore(project, read_only=True) as store:
         assert store.script().language == "en"

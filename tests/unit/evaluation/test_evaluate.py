@@ -18,7 +18,7 @@ from calvin.evaluation.names import harvest
 from calvin.evaluation.results import load_results
 from calvin.evaluation.scenes import Context, Pictures, evaluated, with_bank, with_oracle
 from calvin.evaluation.tables import read_captions
-from calvin.media import encode_jpeg
+from calvin.media.film.frames import encode_jpeg
 
 Make = Callable[..., EvaluationJob]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from calvin.core.errors import ConfigError
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine, Place
-from calvin.media import PlanSettings, dialogue_gaps, plan_cues
 from calvin.media.film.cuts import shots_between
+from calvin.media.gaps import PlanSettings, dialogue_gaps, plan_cues
 
 
 def test_gaps_keep_clear_of_dialogue() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from calvin.core.errors import SubtitleError
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine
-from calvin.media import read_subtitles
+from calvin.media.subtitles import read_subtitles
 
 SRT = """1
 00:00:01,000 --> 00:00:02,500

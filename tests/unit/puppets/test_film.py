@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from calvin.core.time import Span
-from calvin.media import dialogue_gaps, probe, read_subtitles
+from calvin.media.film.source import probe
+from calvin.media.gaps import dialogue_gaps
+from calvin.media.subtitles import read_subtitles
 from calvin.media.voice import ToneVoice
 from calvin.puppets.draw.video import draw_card, film_frames
 from calvin.puppets.film import SOUND_RATE, film_truth, render_film, say, sound_blocks

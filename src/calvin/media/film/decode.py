@@ -18,8 +18,7 @@ from calvin.media.film.cuts import CutFinder, shots_between
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.media.film.reader import FilmReader
 from calvin.media.film.sampling import FrameSampler, Scaler
-from calvin.media.film.source import AudioStream, FilmFacts, MediaLimits, probe
-from calvin.media.languages import short_code
+from calvin.media.film.source import FilmFacts, MediaLimits, choose_audio, probe
 from calvin.media.sound.film_sound import SoundWriter
 
 SOUND = "sound.wav"
@@ -90,52 +89,38 @@ def decode_film(
     settings = settings or DecodeSettings()
     facts = facts or probe(path, settings.limits)
     track = choose_audio(facts.audio_streams, settings.language) if settings.sound else None
+    sampler = FrameSampler(settings.fps, Scaler(settings.frame_size, facts.sample_aspect))
+    finder: CutFinder | None = None
+    stage = Stage("decode", listener, facts.duration_ms / 1000 or None, "s")
     try:
         with ExitStack() as stack:
-            writer = stack.enter_context(FrameWriter(folder, settings.fps))
+            batcher = _Batcher(settings.batch_size, stack.enter_context(FrameWriter(folder, settings.fps)), on_batch)
             sound = stack.enter_context(SoundWriter(Path(folder) / SOUND)) if track else None
             reader = FilmReader(
                 Path(path), settings.limits, sound.feed if sound else None, track.index if track else None
             )
-            cuts_us = _run(reader, facts, settings, writer, on_batch, listener)
+            for frame, time_us in reader:
+                if settings.cuts:
+                    finder = finder or CutFinder(reader.rate)
+                    finder.feed(frame, time_us)
+                batcher.extend(sampler.feed(frame, time_us))
+                if reader.frames % 100 == 0:
+                    stage.update(time_us / 1_000_000)
+            batcher.extend(sampler.finish(reader.end_us))
+            batcher.flush()
     except OSError as error:
         if error.errno is None:
             raise
         raise MediaError(f"The frames of {path} cannot be written to {folder} ({error.strerror}).") from error
-    duration_ms = max(1, round_half_up(reader.end_us / 1000))
+    stage.update(reader.end_us / 1_000_000)
     return DecodedFilm(
         facts=facts,
-        duration_ms=duration_ms,
+        duration_ms=max(1, round_half_up(reader.end_us / 1000)),
         frames=FrameStore.open(folder),
-        cuts_ms=tuple(round_half_up(cut / 1000) for cut in cuts_us),
+        cuts_ms=tuple(round_half_up(cut / 1000) for cut in finder.finish()) if finder else (),
         sound=Path(folder) / SOUND if sound else None,
         report=DecodeReport(reader.frames, reader.damaged, tuple(reader.notes)),
     )
-
-
-def _run(
-    reader: FilmReader,
-    facts: FilmFacts,
-    settings: DecodeSettings,
-    writer: FrameWriter,
-    on_batch: Callable[[FrameBatch], None] | None,
-    listener: Listener,
-) -> list[int]:
-    sampler = FrameSampler(settings.fps, Scaler(settings.frame_size, facts.sample_aspect))
-    batcher = _Batcher(settings.batch_size, writer, on_batch)
-    stage = Stage("decode", listener, facts.duration_ms / 1000 or None, "s")
-    finder: CutFinder | None = None
-    for frame, time_us in reader:
-        if settings.cuts:
-            finder = finder or CutFinder(reader.rate)
-            finder.feed(frame, time_us)
-        batcher.extend(sampler.feed(frame, time_us))
-        if reader.frames % 100 == 0:
-            stage.update(time_us / 1_000_000)
-    batcher.extend(sampler.finish(reader.end_us))
-    batcher.flush()
-    stage.update(reader.end_us / 1_000_000)
-    return finder.finish() if finder else []
 
 
 class _Batcher:
@@ -161,14 +146,3 @@ class _Batcher:
             self._on_batch(FrameBatch(self._first, np.stack(self._held)))
             self._first += len(self._held)
             self._held.clear()
-
-
-def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) -> AudioStream | None:
-    """The track in `language`, else the default one, else the first; tracks beside the film's own sound come last."""
-    wanted = short_code(language) if language else None
-
-    def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
-        spoken = short_code(stream.language) if stream.language else ""
-        return wanted is not None and spoken != wanted, stream.aside, not stream.default
-
-    return min(streams, key=rank, default=None)

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -116,7 +115,9 @@ class FrameStore:
 
 
 def encode_jpeg(rgb: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
-    """uint8 [H, W, 3] to JPEG."""
+    """uint8 RGB [H, W, 3] to JPEG."""
+    import cv2  # only where stills are made: who shows them does without
+
     # The same bytes as Pillow writes, in a third of the time.
     done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:

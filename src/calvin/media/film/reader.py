@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
@@ -105,13 +105,19 @@ class FilmReader:
             sound = PresentationClock(origin, 0, trusted_us, Fraction((audio or stream).time_base or 0))
             for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
                 self.damaged += packet is not None and packet.is_corrupt
-                if packet is not None and packet.stream is audio:
-                    self._hear(packet, sound)
-                    continue
-                # After a broken end of file the decoder still holds frames.
-                frames = self._decoded(packet.decode if packet is not None else lambda: stream.decode(None))
+                frames: list[Any] = []
+                try:
+                    # After a broken end of file the decoder still holds frames.
+                    frames = packet.decode() if packet is not None else stream.decode(None)
+                except av.error.EOFError:
+                    pass
+                except av.error.FFmpegError:
+                    self.damaged += 1
                 for frame in frames:
-                    yield self._see(frame, clock)
+                    if packet is not None and packet.stream is audio:
+                        self._hear(frame, sound)
+                    else:
+                        yield self._see(frame, clock)
             self._judge(clock, sound, bool(stream.duration))
 
     def _audio(self, streams: tuple[AudioStream, ...]) -> AudioStream | None:
@@ -126,15 +132,6 @@ class FilmReader:
             self.notes.append(f"The file breaks off or is damaged after {self.end_us / 1e6:.1f} s ({error.strerror}).")
             yield None
 
-    def _decoded(self, decode: Callable[[], list]) -> list:
-        try:
-            return decode()
-        except av.error.EOFError:
-            return []
-        except av.error.FFmpegError:
-            self.damaged += 1
-            return []
-
     def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:
         time = clock.film_time(frame.pts if frame.pts is not None else frame.dts)
         if time > self.limits.max_duration_s * 1e6:
@@ -146,12 +143,11 @@ class FilmReader:
         self.damaged += bool(frame.is_corrupt)
         return frame, time
 
-    def _hear(self, packet: av.Packet, clock: PresentationClock) -> None:
+    def _hear(self, frame: AudioFrame, clock: PresentationClock) -> None:
         assert self.on_audio is not None
-        for frame in self._decoded(packet.decode):
-            if frame.samples:
-                clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
-                self.on_audio(frame, clock.film_time(frame.pts))
+        if frame.samples:
+            clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
+            self.on_audio(frame, clock.film_time(frame.pts))
 
     def _judge(self, clock: PresentationClock, sound: PresentationClock, picture_stated: bool) -> None:
         if not self.frames:

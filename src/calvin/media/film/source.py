@@ -22,6 +22,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError, MediaError
 from calvin.core.files import file_sha256
 from calvin.core.time import parse_timecode, round_half_up
+from calvin.media.languages import short_code
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -311,6 +312,17 @@ def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
         for stream in container.streams.audio
         if stream.codec_context is not None
     )
+
+
+def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) -> AudioStream | None:
+    """The track in `language`, else the default one, else the first; tracks beside the film's own sound come last."""
+    wanted = short_code(language) if language else None
+
+    def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
+        spoken = short_code(stream.language) if stream.language else ""
+        return wanted is not None and spoken != wanted, stream.aside, not stream.default
+
+    return min(streams, key=rank, default=None)
 
 
 def track_title(metadata: Mapping[str, str]) -> str:

@@ -18,9 +18,8 @@ from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError
-from calvin.media.sound.film_sound import read_wav, resampled
+from calvin.media.sound.film_sound import MIX_RATE, programme_blocks, read_wav, resampled, silence
 from calvin.media.sound.loudness import highest_between, measured, true_peaks
-from calvin.media.sound.programme import MIX_RATE, programme_blocks, silence
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

@@ -21,7 +21,7 @@ from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
 from calvin.media.film.source import MediaLimits, open_film, start_us
-from calvin.media.sound.programme import Timeline
+from calvin.media.sound.film_sound import Timeline
 
 DESCRIPTION = Disposition.visual_impaired | Disposition.descriptions
 ORIGINAL = Disposition.default | Disposition.original

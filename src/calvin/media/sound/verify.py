@@ -12,9 +12,8 @@ from calvin.core.time import in_s
 from calvin.media.film.source import MediaLimits, open_film, start_us, track_title
 from calvin.media.languages import short_code
 from calvin.media.sound.ducking import PlacedVoice
-from calvin.media.sound.film_sound import SOUND_RATE, read_wav, resampled
+from calvin.media.sound.film_sound import SOUND_RATE, programme_blocks, read_wav, resampled
 from calvin.media.sound.mux import FLAGLESS, AddedTrack, Essence, Muxed
-from calvin.media.sound.programme import programme_blocks
 
 _REACH_MS, _MAX_LAG_MS = 60, 25
 _PRESENT, _CLEAR = 0.12, 0.5

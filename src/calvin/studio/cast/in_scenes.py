@@ -9,7 +9,7 @@ import numpy as np
 from calvin.captioners.base import Captioner, FeatureCaptioner
 from calvin.core.time import Span
 from calvin.core.types import FRAME_SIZE
-from calvin.media import read_image
+from calvin.media.film.sampling import read_image
 from calvin.studio.cast.characters import Cast, Told
 from calvin.studio.cast.presence import (
     PRESENCE,

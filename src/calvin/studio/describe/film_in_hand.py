@@ -20,20 +20,13 @@ from calvin.core.time import Span
 from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Place, Scene
 from calvin.data import FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
-from calvin.media import (
-    DecodeSettings,
-    FilmFacts,
-    FrameStore,
-    PlanSettings,
-    Subtitles,
-    decode_film,
-    plan_cues,
-    probe,
-    read_subtitles,
-)
-from calvin.media.film.decode import SOUND
+from calvin.media.film.decode import SOUND, DecodeSettings, decode_film
+from calvin.media.film.frames import FrameStore
+from calvin.media.film.source import FilmFacts, probe
+from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
+from calvin.media.subtitles import Subtitles, read_subtitles
 from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
 from calvin.studio.project.contents import Choice, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord

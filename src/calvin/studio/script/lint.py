@@ -20,7 +20,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s
 from calvin.core.types import Author, Character, Cue, Script, Status
-from calvin.media import dialogue_gaps
+from calvin.media.gaps import dialogue_gaps
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength, rooms
 
 _LITTLE_MS = 50

@@ -17,12 +17,11 @@ from calvin.core.errors import MediaError, StoreError, UsageError
 from calvin.core.files import TEMPORARY, atomic_path
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
-from calvin.media.film.decode import choose_audio
-from calvin.media.film.source import AudioStream, FilmFacts, probe
+from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, mixed, write_mix
+from calvin.media.sound.film_sound import Pause, Timeline, programme_blocks, with_pauses
 from calvin.media.sound.mux import DESCRIPTION, FILM_SUFFIXES, FLAGLESS, AddedTrack, Disposition, mux_film, told
-from calvin.media.sound.programme import Pause, Timeline, programme_blocks, with_pauses
 from calvin.media.sound.verify import check_film, check_voices
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore

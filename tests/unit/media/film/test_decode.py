@@ -14,9 +14,9 @@ from av.video.reformatter import Interpolation
 from calvin.core.errors import MediaError
 from calvin.core.progress import Progress
 from calvin.core.time import Span
-from calvin.media import DecodeSettings, FrameBatch, FrameStore, MediaLimits, decode_film
-from calvin.media.film.decode import choose_audio
-from calvin.media.film.source import AudioStream, probe
+from calvin.media.film.decode import DecodeSettings, FrameBatch, decode_film
+from calvin.media.film.frames import FrameStore
+from calvin.media.film.source import AudioStream, MediaLimits, choose_audio, probe
 
 Film = Callable[..., Path]
 Number = Callable[[np.ndarray], int]

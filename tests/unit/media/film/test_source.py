@@ -15,8 +15,8 @@ from av.stream import Disposition
 
 from calvin.core.errors import MediaError
 from calvin.core.files import file_sha256
-from calvin.media import MediaLimits, decode_film, probe
-from calvin.media.film.source import open_film
+from calvin.media.film.decode import decode_film
+from calvin.media.film.source import MediaLimits, open_film, probe
 
 Film = Callable[..., Path]
 

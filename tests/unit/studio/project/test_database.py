@@ -13,7 +13,7 @@ from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.core.errors import StoreError
 from calvin.core.types import Author, Character
-from calvin.media import PlanSettings
+from calvin.media.gaps import PlanSettings
 from calvin.studio.cast.characters import read_cast_file
 from calvin.studio.project.contents import DecodeRecord, SpokenRecord
 from calvin.studio.project.database import DATABASE, MIGRATIONS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calvin.core.errors import ConfigError
-from calvin.media import PlanSettings
+from calvin.media.gaps import PlanSettings
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSettings, DescribeWish, settle
 
 RECORD = DescribeRecord(

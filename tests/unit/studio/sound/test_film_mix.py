@@ -18,10 +18,10 @@ from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Cue, DialogueLine, Status
-from calvin.media import read_subtitles
 from calvin.media.sound.ducking import MixSettings
+from calvin.media.sound.film_sound import Pause, programme_blocks
 from calvin.media.sound.mux import essence
-from calvin.media.sound.programme import Pause, programme_blocks
+from calvin.media.subtitles import read_subtitles
 from calvin.media.voice import ToneVoice
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
@@ -36,11 +36,13 @@ CUES = ((500, 3000, "Mara opens the door."), (5000, 7000, "She looks down the st
 def project(tmp_path: Path, make_film: Callable[..., Path]) -> Callable[..., Path]:
     """project(name, **options of make_film): a voiced project of a film of 9 seconds with a line from 7.3 s."""
 
-    def make(name: str = "film.mp4", source: Path | None = None, voiced: bool = True, **options: Any) -> Path:
+    def make(
+        name: str = "film.mp4", source: Path | None = None, voiced: bool = True, language: str = "en", **options: Any
+    ) -> Path:
         path = source or make_film(tmp_path / name, **options)
         folder = tmp_path / "p"
         with ProjectStore(folder, create=True) as store:
-            store.bind_film(FilmRow("Film", str(path), file_sha256(path), 9000, {}))
+            store.bind_film(FilmRow("Film", str(path), file_sha256(path), 9000, {}, language))
             store.set_dialogue([DialogueLine(Span(7300, 8500), "Go away!")])
             for start, end, text in CUES:
                 store.add_cue(Cue("", Span(start, end), text, Span(start, end), start))
@@ -84,6 +86,19 @@ def test_a_film_with_description(project: Callable[..., Path], tmp_path: Path, s
         shifts = {round(b[0] - a[0], 2) for a, b in zip(before, after, strict=True)}
         assert max(shifts) - min(shifts) <= 0.011
     assert {path.name for path in tmp_path.iterdir()} == {f"film{source}", f"out{suffix}", "p"}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".m4a"])
+@pytest.mark.parametrize(("language", "stated", "name"), [("cy", "wel", "Welsh"), ("pt-BR", "por", "Portuguese")])
+def test_the_language_of_the_description(
+    project: Callable[..., Path], tmp_path: Path, suffix: str, language: str, stated: str, name: str
+) -> None:
+    report = mix_project(project(language=language), tmp_path / f"out{suffix}")
+    with av.open(str(report.files[0])) as film:
+        description = film.streams.audio[-1]
+        assert description.language == stated
+        titles = {**film.metadata, **description.metadata}
+        assert f"{name} - Audio Description" in titles.values()
 
 
 @pytest.mark.parametrize("name", ["ad.wav", "Film.Audio Description.eng.m4a"])
