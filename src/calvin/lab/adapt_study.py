@@ -20,7 +20,6 @@ import numpy as np
 from pydantic import Field
 
 from calvin.captioners import CaptionRequest
-from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.calvin import Calvin
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import StoreError, UsageError
@@ -30,10 +29,10 @@ from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Scene
 from calvin.data.regularisation import RegularScene
-from calvin.model.tuning import base_kept
+from calvin.studio.adapt.adaptation import tuned
 from calvin.studio.adapt.before_after import caption_all
 from calvin.studio.adapt.scene_picks import choose_scenes
-from calvin.training.fewshot import AdaptConfig, FewshotScene, tune
+from calvin.training.fewshot import AdaptConfig, FewshotScene
 
 Kind = Literal["none", "oracle", "bank", "first", "random"]
 
@@ -196,17 +195,16 @@ class Study:
         config = self.config.adapt.changed(loop=self.config.adapt.loop.changed(steps=row.iterations, seed=seed))
         requests = [self._request(film, film.scenes[index]) for index in split.scored]
         place, started = self.folder / f"work-{film.id}-{row.key}-{seed}", time.process_time()
-        with base_kept(self.base.model):
-            tune(self.base.model, self.base.processor, examples, self.regular, config, place)
-            tuned = _since(started)
-            answers = caption_all(AdaptedCalvin.over(self.base), requests)
+        with tuned(self.base, examples, self.regular, config, place) as adapted:
+            tuning = _since(started)
+            answers = caption_all(adapted, requests)
         shutil.rmtree(place, ignore_errors=True)
         pairs = list(zip(requests, answers, strict=True))
         return {
             "taught": [scene.id for scene in scenes],
             "captions": {request.scene.id: answer.text for request, answer in pairs},
             "unparsed": [request.scene.id for request, answer in pairs if answer.parsed is False],
-            "cpu_seconds": {"tuning": tuned, "captions": round(_since(started) - tuned, 2)},
+            "cpu_seconds": {"tuning": tuning, "captions": round(_since(started) - tuning, 2)},
         }
 
     def _request(self, film: StudyFilm, scene: StudyScene, names: tuple[str, ...] = ()) -> CaptionRequest:

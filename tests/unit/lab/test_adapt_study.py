@@ -81,7 +81,7 @@ def test_a_comparison_is_gone_on_with_and_scored(
         + [f"{key}-{seed}.json" for key in ("first-2-2", "first-5-2", "random-2-2") for seed in range(2)]
     )
     assert not list(tmp_path.glob("work*"))
-    monkeypatch.setattr("calvin.lab.adapt_study.tune", lambda *_: pytest.fail("tuned twice"))
+    monkeypatch.setattr("calvin.studio.adapt.adaptation.tune", lambda *_: pytest.fail("tuned twice"))
     events: list[Progress] = []
     (tmp_path / "captions" / "g" / "bank.json").unlink()
     Study(base, films, regular, CONFIG, tmp_path, events.append).run()

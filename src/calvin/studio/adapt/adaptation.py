@@ -8,7 +8,8 @@ the fifth left out; and on scenes that nobody corrected.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from calvin.captioners.adapted import AdaptedCalvin
-from calvin.captioners.base import CaptionAnswer, CaptionRequest
+from calvin.captioners.base import CaptionRequest
 from calvin.captioners.calvin import Calvin
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.progress import Listener, silent
@@ -107,6 +108,21 @@ def adapt(
     notes += _shortfalls(len(scenes), wanted, len(regular), check)
     notes += [warning for effect in effects for warning in effect.warnings()]
     return Adaptation(target, len(scenes), tuple(effects), tuple(notes))
+
+
+@contextmanager
+def tuned(
+    base: Calvin, scenes: Sequence[FewshotScene], regular: Sequence[RegularScene], config: AdaptConfig, folder: Path,
+    progress: Listener = silent,
+) -> Iterator[AdaptedCalvin]:  # fmt: skip
+    """The base tuned on scenes, for as long as the context lasts: after it the base is as it was.
+
+    Args:
+        folder: where tuning goes on if it was killed.
+    """
+    with base_kept(base.model):
+        tune(base.model, base.processor, scenes, regular, config, folder, progress)
+        yield AdaptedCalvin.over(base, context=config.context)
 
 
 def _shortfalls(scenes: int, wanted: int, regular: int, check: bool) -> list[str]:
@@ -218,27 +234,37 @@ class _Work:
         count = max(2, len(scenes) // 5)
         order = np.random.default_rng([self.config.loop.seed, 3]).permutation(len(scenes))
         left, kept = sorted(order[:count]), [scenes[i] for i in sorted(order[count:])]
-        spans = [self.given[i].visual for i in left]
-        with base_kept(self.base.model):
-            before = caption_all(self.base, self.requests(spans, self.as_described))
-            adapted = self.tuned(kept)
-            after = caption_all(adapted, self.requests(spans, self.as_adapted))
         about = f"scenes left out, tuned on the other {len(kept)}"
-        return [self.effect(about, before, after, [scenes[i].entities for i in left], exact=True)]
+        names = [scenes[i].entities for i in left]
+        return self.effects(about, kept, [self.given[i].visual for i in left], names, exact=True)
 
     def make(self, scenes: Sequence[FewshotScene], target: Path) -> list[Effect]:
         """The adapter from all scenes, saved, and what it does on scenes that nobody corrected."""
         settled = [cue for cue in self.store.cues if cue.settled]
         unseen = [plan.visual for plan in self.store.plans if not any(plan.taken_by(cue) for cue in settled)]
-        spans = [unseen[i] for i in _spread(len(unseen), UNSEEN)]
+        spans = [unseen[i] for i in sample_indices(0, len(unseen), UNSEEN)] if unseen else []
         everyone = [person.name for person in self.names.cast.characters]
-        with base_kept(self.base.model):
-            before = caption_all(self.base, self.requests(spans, self.as_described))
-            adapted = self.tuned(scenes)
+        return self.effects("scenes that nobody corrected", scenes, spans, [everyone] * len(spans), target=target)
+
+    def effects(
+        self, about: str, scenes: Sequence[FewshotScene], spans: Sequence[Span], allowed: Sequence[Sequence[str]],
+        exact: bool = False, target: Path | None = None,
+    ) -> list[Effect]:  # fmt: skip
+        """Tune on scenes, and compare captions of other stretches of the film before and after.
+
+        Args:
+            allowed: for each of `spans` who may be named there; with `exact` these are who must be.
+            target: where the adapter is saved.
+        """
+        before = caption_all(self.base, self.requests(spans, self.as_described))
+        key = repr([self.base.fingerprint, self.config, self.batches(scenes).identity])
+        folder = self.store.folder / WORK / sha256(key.encode()).hexdigest()[:12]
+        with tuned(self.base, scenes, self.regular, self.config, folder, self.progress) as adapted:
             after = caption_all(adapted, self.requests(spans, self.as_adapted))
-            about = "scenes that nobody corrected"
-            effects = [self.effect(about, before, after, [everyone] * len(spans))] if spans else []
-            save_adapter(self.base.model, target, self.facts(scenes, effects), half=True)
+            facts = [CaptionFacts.of(answers, self.names, allowed, exact) for answers in (before, after)]
+            effects = [Effect(about, *facts)] if spans else []
+            if target is not None:
+                save_adapter(self.base.model, target, self.facts(scenes, effects), half=True)
         return effects
 
     def requests(self, spans: Sequence[Span], prompt: Callable[[Span], Prompt]) -> list[CaptionRequest]:
@@ -264,19 +290,6 @@ class _Work:
         """
         return FewshotBatches(scenes, self.regular, self.base.processor, self.config)
 
-    def tuned(self, scenes: Sequence[FewshotScene]) -> AdaptedCalvin:
-        key = repr([self.base.fingerprint, self.config, self.batches(scenes).identity])
-        folder = self.store.folder / WORK / sha256(key.encode()).hexdigest()[:12]
-        tune(self.base.model, self.base.processor, scenes, self.regular, self.config, folder, self.progress)
-        return AdaptedCalvin.over(self.base, context=self.config.context)
-
-    def effect(
-        self, about: str, before: Sequence[CaptionAnswer], after: Sequence[CaptionAnswer],
-        allowed: Sequence[Sequence[str]], exact: bool = False,
-    ) -> Effect:  # fmt: skip
-        facts = [CaptionFacts.of(answers, self.names, allowed, exact) for answers in (before, after)]
-        return Effect(about, *facts)
-
     def facts(self, scenes: Sequence[FewshotScene], effects: Sequence[Effect]) -> dict[str, Any]:
         film = self.store.film
         return {
@@ -294,7 +307,3 @@ class _Work:
 
 def _name(visual: Span) -> str:
     return f"{visual.start_ms}-{visual.end_ms}"
-
-
-def _spread(total: int, count: int) -> list[int]:
-    return sample_indices(0, total, count) if total else []

@@ -15,7 +15,7 @@ from calvin.core.files import write_text
 from calvin.core.text_tables import csv_text
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Cue, Place
-from calvin.data import FeatureStore
+from calvin.data.features import FeatureStore
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
 from calvin.studio.project.store import ProjectStore
@@ -26,7 +26,7 @@ MAX_FRAMES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenScene:
     """A scene by its index, and why it was chosen."""
 
     index: int
@@ -50,12 +50,12 @@ class Pick:
 
 def choose_scenes(
     names: Sequence[Sequence[str]], vectors: np.ndarray, count: int, done: Collection[int] = ()
-) -> list[Choice]:
+) -> list[ChosenScene]:
     """`count` scenes: where each main character is first seen, most frequent ones first, then farthest-point sampling.
 
     Args:
         names: who is in each scene, in time order.
-        vectors: one a scene [N, D].
+        vectors: one for each scene [N, D].
         done: scenes described before: they are not chosen again, and who first appears in them, or what is like them,
             is known.
 
@@ -86,7 +86,7 @@ def choose_scenes(
         farthest = int(np.argmax(distance))
         chosen[farthest] = f"unlike those chosen before (distance {distance[farthest]:.2f})"
         distance = np.minimum(distance, 1 - unit @ unit[farthest])
-    return [Choice(index, reason) for index, reason in chosen.items()]
+    return [ChosenScene(index, reason) for index, reason in chosen.items()]
 
 
 def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
