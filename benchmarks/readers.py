@@ -24,7 +24,7 @@ import numpy as np
 
 from calvin.core.time import Span
 from calvin.data import READERS, FeatureWriter, open_features, read
-from calvin.data.feature_folder import MANIFEST
+from calvin.data.feature_files import MANIFEST
 
 NEEDED = 8 * 6 * 4.0
 CAPTION = "A woman in a red coat hands the man by the window a lamp, then leaves"

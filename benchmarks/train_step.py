@@ -24,7 +24,7 @@ import torch
 
 from calvin.core.tokens import IGNORE_INDEX, Encoded
 from calvin.data import FeatureStore, FeatureWriter, collate
-from calvin.data.collate import CachedFeatures
+from calvin.data.features import CachedFeatures
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import count_parameters, set_trainable

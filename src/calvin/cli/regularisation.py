@@ -81,6 +81,6 @@ def _puppets(folder: Path, model: Path, seed: int, progress: Listener) -> tuple[
     )  # fmt: skip
     # Apart from the seeds of recipes, so that a model does not meet its own training films again.
     mad = write_world(folder / "world", 900 + seed, sizes, "train", listener=progress) / "mad"
-    features = folder / "features.h5"
+    features = folder / "features.safetensors"
     make_features(mad / "videos", model, features, listener=progress)
     return mad / "mad.csv", features, list(NAMES)

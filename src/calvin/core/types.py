@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 FPS = 5.0
-"""Frames a second at which films are looked at: the rate of MAD's stored features (Soldan et al. 2022)."""
+"""Frames per second at which films are looked at: the rate of MAD's stored features (Soldan et al. 2022)."""
 FRAME_SIZE = 224
 """Shorter side of a still, in pixels; the vision tower's own preprocessing takes it from there."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+"""Files that are taken for stills."""
 
 
 class EncoderIdentity(NamedTuple):

@@ -8,22 +8,25 @@ from calvin.data.cleaning import (
     scrub_captions,
     scrub_numbers,
 )
-from calvin.data.collate import CachedFeatures, collate, pad_frames
-from calvin.data.context import TRAINING_CONTEXT, in_order, with_context
-from calvin.data.feature_folder import FeatureFolder, open_features
-from calvin.data.feature_writer import FeatureWriter
-from calvin.data.features import Encoder, Features, FeatureStore, MemoryFeatures
-from calvin.data.instructions import Example, Instructions
+from calvin.data.collate import collate, pad_frames
+from calvin.data.feature_files import FeatureWriter
+from calvin.data.features import (
+    CachedFeatures,
+    Encoder,
+    FeatureFolder,
+    Features,
+    FeatureStore,
+    MemoryFeatures,
+    open_features,
+)
+from calvin.data.instructions import TRAINING_CONTEXT, Example, Instructions, in_order, with_context
 from calvin.data.mixture import BATCH_SIZES, Mixture, Source
-from calvin.data.readers.autoad import read_cmd_ad, read_tv_ad
-from calvin.data.readers.cc import read_cc3m, read_cc12m
 from calvin.data.readers.llava import read_llava
-from calvin.data.readers.lsmdc import read_lsmdc
-from calvin.data.readers.mad import read_mad_csv, read_mad_v1
+from calvin.data.readers.movies import read_cmd_ad, read_lsmdc, read_mad_csv, read_mad_v1, read_tv_ad
 from calvin.data.readers.registry import READERS, ReaderManifest, read
 from calvin.data.readers.shards import read_webdataset
 from calvin.data.readers.tvc import read_tvc, read_tvr
-from calvin.data.readers.webvid import read_webvid
+from calvin.data.readers.web_captions import read_cc3m, read_cc12m, read_webvid
 from calvin.data.samples import DropReport, FilmName, Kind, ReadResult, Sample, media_id_of
 from calvin.data.sources import SourceConfig, load_source, load_sources, read_samples
 

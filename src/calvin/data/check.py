@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from calvin.core.time import format_timecode
-from calvin.data.feature_folder import FeatureFolder, open_features
+from calvin.data.features import FeatureFolder, open_features
 from calvin.data.instructions import Instructions
 from calvin.data.overlap import evaluation_films, find_overlap
 from calvin.data.readers.registry import READERS

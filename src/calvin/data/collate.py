@@ -1,18 +1,17 @@
-"""From encoded samples and frame vectors to tensors, and the cache that keeps this cheap."""
+"""From encoded samples and frame vectors to the tensors of a batch."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from calvin.core.errors import DataError
-from calvin.core.time import Span
 from calvin.core.tokens import IGNORE_INDEX, Encoded
-from calvin.data.features import Features
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def collate(
@@ -31,6 +30,8 @@ def collate(
     Raises:
         DataError: no samples, as many embeds as samples not given, or vectors of different widths.
     """
+    import torch  # here, because annotations and stored features are also read where there is no need of it
+
     if not encoded:
         raise DataError("A batch needs at least one sample.")
     length = max(len(sample.input_ids) for sample in encoded)
@@ -66,32 +67,3 @@ def pad_frames(embeds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         padded[row, : len(array)] = array
         mask[row, : len(array)] = 1
     return padded, mask
-
-
-class CachedFeatures:
-    """Keeps sampled scenes of any feature source in memory, as float16 where nothing is lost, up to `max_bytes`."""
-
-    def __init__(self, features: Features, max_bytes: int = 512 * 2**20) -> None:
-        self.features = features
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-        self._kept: OrderedDict[tuple[str, Span | None, int], np.ndarray] = OrderedDict()
-
-    def __contains__(self, media_id: object) -> bool:
-        return media_id in self.features
-
-    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
-        key = (media_id, span, max_frames)
-        kept = self._kept.get(key)
-        if kept is None:
-            exact = self.features.scene(media_id, span, max_frames)
-            with np.errstate(over="ignore"):
-                halved = exact.astype(np.float16)
-            kept = halved if np.array_equal(halved, exact) else exact
-            self._kept[key] = kept
-            self.held_bytes += kept.nbytes
-            while self.held_bytes > self.max_bytes:
-                self.held_bytes -= self._kept.popitem(last=False)[1].nbytes
-        else:
-            self._kept.move_to_end(key)
-        return kept.astype(np.float32)

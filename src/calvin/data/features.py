@@ -1,33 +1,29 @@
-"""Stored frame vectors, with the frame rate and the encoder they were made with.
+"""Where frame vectors come from: a feature file, a folder of them, or arrays in memory; whole, or a span of them.
 
-One file holds one array [T, D] for each film, clip or image id. Two containers:
-
-- `.h5`, one data set an id, as MAD publishes them (Soldan et al. 2022); ours also carry `calvin_format`, `fps`,
-  `encoder_id`, `encoder_hash` and `dim` on the root, so what reads MAD's files reads ours.
-- `.safetensors`, for one film or a few, with the same facts in its metadata.
-
-Another encoder's features have the right shape and mean something else, so a store opened for an encoder refuses them.
+Another encoder's features have the right shape and mean something else, so what is opened for an encoder refuses them.
 """
 
 from __future__ import annotations
 
 import difflib
+import io
+import json
 import os
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import h5py
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
-from calvin.core.errors import FeatureError
+from calvin.core.errors import DataError, FeatureError
 from calvin.core.time import Span, sample_indices
 from calvin.core.types import FPS
-
-FORMAT = "features-1"
-_FACTS = ("calvin_format", "fps", "encoder_id", "encoder_hash", "dim")
+from calvin.data.feature_files import FACTS, FORMAT, MANIFEST, FeatureFile, open_file
+from calvin.data.readers.shards import VECTORS, TarSample, iter_shard
+from calvin.data.samples import DropReport
 
 Encoder = tuple[str, str]
 """(encoder_id, encoder_hash)"""
@@ -68,7 +64,7 @@ class FeatureStore:
         self._facts = facts
         self.ids = names
         self._known = frozenset(names)
-        self._handle: Any = None
+        self._handle: FeatureFile | None = None
         self._owner = -1
 
     @classmethod
@@ -93,14 +89,14 @@ class FeatureStore:
             FeatureError: not a feature file, or made by another encoder, at another frame rate, of another width.
         """
         path = Path(path)
-        opened = _open(path)
+        opened = open_file(path)
         try:
-            raw, names = _read_facts(opened), _names(opened)
-            facts = _settle(path, raw, fps, stated_encoder)
+            names = opened.names
+            facts = _settle(path, opened.facts, fps, stated_encoder)
             store = cls(path, facts, names)
             store._handle, store._owner = opened, os.getpid()
             if facts.dim is None and names:
-                shape = _array(opened, names[0])[1]
+                shape = opened.array(names[0])[1]
                 store._facts = replace(facts, dim=shape[1] if len(shape) == 2 else -1)
             check_encoder(path, facts.encoder, expect_encoder)
             if names and expect_dim is not None and store.dim != expect_dim:
@@ -109,7 +105,7 @@ class FeatureStore:
                     "with this model's vision tower."
                 )
         except BaseException:
-            _close(opened)
+            opened.close()
             raise
         return store
 
@@ -167,7 +163,7 @@ class FeatureStore:
 
     def close(self) -> None:
         if self._handle is not None and self._owner == os.getpid():
-            _close(self._handle)
+            self._handle.close()
         self._handle = None
 
     def __enter__(self) -> Self:
@@ -179,23 +175,18 @@ class FeatureStore:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handle": None, "_owner": -1}
 
-    def _file(self) -> Any:
+    def _file(self) -> FeatureFile:
         if self._handle is None or self._owner != os.getpid():
-            self._handle, self._owner = _open(self.path), os.getpid()
+            self._handle, self._owner = open_file(self.path), os.getpid()
         return self._handle
-
-    def _check_known(self, media_id: str) -> None:
-        if media_id in self._known:
-            return
-        near = difflib.get_close_matches(media_id, self.ids[:20_000], n=3, cutoff=0.5)
-        hint = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
-        raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self.ids)} ids{hint}.")
 
     def _stored(self, media_id: str) -> tuple[Any, int]:
         """The array of an id, not yet read, and its number of frames."""
-        self._check_known(media_id)
-        handle = self._file()
-        stored, shape = _array(handle, media_id)
+        if media_id not in self._known:
+            near = difflib.get_close_matches(media_id, self.ids[:20_000], n=3, cutoff=0.5)
+            hint = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
+            raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self.ids)} ids{hint}.")
+        stored, shape = self._file().array(media_id)
         if len(shape) != 2 or shape[1] != self.dim or shape[0] < 1:
             raise FeatureError(
                 f"Features of {media_id!r} in {self.path} have the shape {shape}, not [frames, {self.dim}]: "
@@ -238,55 +229,164 @@ class MemoryFeatures:
         return np.asarray(array[take_frames(len(array), span, self.fps, max_frames)], dtype=np.float32)
 
 
-def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise FeatureError(f"{path} is not there; make features with `calvin data features`.")
+class CachedFeatures:
+    """Keeps sampled scenes of any feature source in memory, as float16 where nothing is lost, up to `max_bytes`."""
+
+    def __init__(self, features: Features, max_bytes: int = 512 * 2**20) -> None:
+        self.features = features
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+        self._kept: OrderedDict[tuple[str, Span | None, int], np.ndarray] = OrderedDict()
+
+    def __contains__(self, media_id: object) -> bool:
+        return media_id in self.features
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        key = (media_id, span, max_frames)
+        kept = self._kept.get(key)
+        if kept is None:
+            exact = self.features.scene(media_id, span, max_frames)
+            with np.errstate(over="ignore"):
+                halved = exact.astype(np.float16)
+            kept = halved if np.array_equal(halved, exact) else exact
+            self._kept[key] = kept
+            self.held_bytes += kept.nbytes
+            while self.held_bytes > self.max_bytes:
+                self.held_bytes -= self._kept.popitem(last=False)[1].nbytes
+        else:
+            self._kept.move_to_end(key)
+        return kept.astype(np.float32)
+
+
+class Part(Protocol):
+    """One feature file of several."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray: ...
+
+
+class TarFeatures:
+    """Frame vectors [T, D] kept as `.npy` in a webdataset tar; read from where they lie."""
+
+    def __init__(self, path: Path, fps: float, dim: int, report: DropReport) -> None:
+        self.path, self.fps, self.dim = path, fps, dim
+        self._items: dict[str, TarSample] = {
+            item.id: item for item in iter_shard(path, report) if VECTORS in item.members
+        }
+        self.ids = tuple(self._items)
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        """
+        Raises:
+            FeatureError: the vectors are broken, of another width, or not numbers.
+        """
+        try:
+            array = np.load(io.BytesIO(self._items[media_id].read(VECTORS)), allow_pickle=False)
+        except (ValueError, EOFError, DataError) as error:
+            raise FeatureError(f"Features of {media_id!r} in {self.path} cannot be read: {error}.") from error
+        if array.ndim != 2 or array.shape[1] != self.dim or not len(array):
+            raise FeatureError(
+                f"Features of {media_id!r} in {self.path} have the shape {array.shape}, not [frames, {self.dim}]."
+            )
+        vectors = array[take_frames(len(array), span, self.fps, max_frames)].astype(np.float32)
+        if not np.isfinite(vectors).all():
+            raise FeatureError(f"Features of {media_id!r} in {self.path} hold values that are not numbers.")
+        return vectors
+
+
+class FeatureFolder:
+    """The features of all files in a folder. A file that cannot be used is left out; `report` counts and names it."""
+
+    def __init__(self, path: Path, parts: dict[Path, Part], report: DropReport, notes: tuple[str, ...] = ()) -> None:
+        self.path, self.report, self.notes = path, report, notes
+        self._part: dict[str, Part] = {}
+        for file, part in parts.items():
+            for media_id in part.ids:
+                if media_id in self._part:
+                    report.note("features in two files, the first are taken", f"{media_id} in {file}")
+                self._part.setdefault(media_id, part)
+        self.ids = tuple(self._part)
+
+    @classmethod
+    def open(
+        cls, path: str | Path, *, expect_encoder: Encoder | None = None, expect_dim: int | None = None, **stated: Any
+    ) -> Self:
+        """Open every `.h5`, `.safetensors` or `.tar` of a folder; arguments as for `FeatureStore.open`.
+
+        Raises:
+            FeatureError: not one of the files can be used.
+        """
+        path, report = Path(path), DropReport()
+        parts: dict[Path, Part] = {}
+        first: DataError | None = None
+        files = sorted(file for suffix in ("h5", "safetensors", "tar") for file in path.glob(f"*.{suffix}"))
+        files = [file for file in files if not file.name.startswith(".") and ".partial" not in file.name]
+        for file in files:
+            report.read += 1
+            try:
+                if file.suffix == ".tar":
+                    parts[file] = _open_tar(file, expect_encoder, expect_dim, report)
+                else:
+                    parts[file] = FeatureStore.open(
+                        file, expect_encoder=expect_encoder, expect_dim=expect_dim, **stated
+                    )
+            except DataError as error:
+                first = first or error
+                report.drop("feature file that cannot be used", str(error))
+        if not parts:
+            raise FeatureError(f"{path} holds no usable feature file. {first or ''}".strip())
+        notes = dict.fromkeys(note for part in parts.values() for note in getattr(part, "notes", ()))
+        return cls(path, parts, report, tuple(notes))
+
+    def __len__(self) -> int:
+        return len(self._part)
+
+    def __contains__(self, media_id: object) -> bool:
+        return media_id in self._part
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        """float32 [k, D], 1 <= k <= max_frames.
+
+        Raises:
+            FeatureError: no such id, or its vectors cannot be used.
+        """
+        if media_id not in self._part:
+            raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self)} ids.")
+        return self._part[media_id].scene(media_id, span, max_frames)
+
+
+def open_features(path: str | Path, **expected: Any) -> FeatureStore | FeatureFolder:
+    """A feature file or a folder of them; arguments as for `FeatureStore.open`."""
+    return FeatureFolder.open(path, **expected) if Path(path).is_dir() else FeatureStore.open(path, **expected)
+
+
+def _open_tar(file: Path, expect_encoder: Encoder | None, expect_dim: int | None, report: DropReport) -> TarFeatures:
     try:
-        if path.suffix == ".safetensors":
-            return safe_open(path, framework="numpy")
-        return h5py.File(path, "r")
-    except (OSError, SafetensorError) as error:
-        raise FeatureError(f"{path} is not a feature file (.h5 or .safetensors), or it is cut short.") from error
-
-
-def _array(handle: Any, media_id: str) -> tuple[Any, tuple[int, ...]]:
-    """An array of an open file, not yet read, and its shape."""
-    if isinstance(handle, h5py.File):
-        stored = handle[media_id]
-        return stored, tuple(stored.shape)
-    stored = handle.get_slice(media_id)
-    return stored, tuple(stored.get_shape())
-
-
-def _close(handle: Any) -> None:
-    if isinstance(handle, h5py.File):
-        handle.close()
-
-
-def _names(handle: Any) -> tuple[str, ...]:
-    if not isinstance(handle, h5py.File):
-        return tuple(sorted(handle.keys()))
-    names: list[str] = []
-    # An id with slashes, such as WebVid's, lies in nested groups.
-    handle.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return tuple(names)
-
-
-def _read_facts(handle: Any) -> dict[str, Any]:
-    values = dict(handle.attrs) if isinstance(handle, h5py.File) else (handle.metadata() or {})
-    return {key: values[key] for key in _FACTS if key in values}
+        facts = json.loads((file.parent / MANIFEST).read_text(encoding="utf-8"))
+        fps, dim = float(facts["fps"]), int(facts["dim"])
+        encoder = (str(facts["encoder_id"]), str(facts["encoder_hash"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FeatureError(
+            f"{file.parent} holds tars but no {MANIFEST} that says what their vectors are: prepare it again."
+        ) from error
+    check_encoder(file, encoder, expect_encoder)
+    if expect_dim is not None and dim != expect_dim:
+        raise FeatureError(f"{file} holds vectors of width {dim}, but {expect_dim} are needed.")
+    return TarFeatures(file, fps, dim, report)
 
 
 def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: Encoder | None) -> _Facts:
     if "calvin_format" not in raw:
-        note = f"{path.name} holds no frame rate: {FPS:g} frames a second, as in MAD, are assumed."
+        note = f"{path.name} holds no frame rate: {FPS:g} frames per second, as in MAD, are assumed."
         return _Facts(fps or FPS, stated or ("", ""), None, () if fps else (note,))
-    if raw["calvin_format"] != FORMAT or len(raw) < len(_FACTS):
+    if raw["calvin_format"] != FORMAT or not set(FACTS) <= raw.keys():
         raise FeatureError(f"{path} is of the form {raw['calvin_format']!r}, not {FORMAT!r}: make the features again.")
     held = float(raw["fps"])
     if fps is not None and abs(held - fps) > 1e-6:
         raise FeatureError(
-            f"{path} was made at {held:g} frames a second, not {fps:g}: leave the rate out to use its own."
+            f"{path} was made at {held:g} frames per second, not {fps:g}: leave the rate out to use its own."
         )
     return _Facts(held, (str(raw["encoder_id"]), str(raw["encoder_hash"])), int(raw["dim"]))
 

@@ -1,4 +1,5 @@
-"""From a sample to a prompt and the caption to learn (section 3.2, Figure 3).
+"""From a sample to a prompt and the caption to learn: previous captions as context, and a question (section 3.2,
+Figures 3 and 8).
 
 Stage 1 has no prompt. In stage 2 a sample keeps its own question (LLaVA) or is given one, drawn at random in training
 and fixed at evaluation. Every draw is a function of (seed, epoch, sample), so that a resumed run repeats it.
@@ -7,11 +8,42 @@ and fixed at evaluation. Every draw is a function of (seed, epoch, sample), so t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from calvin.core.prompts import EVALUATION_QUESTION, STAGE_1, TRAINING_QUESTIONS, Prompt
 from calvin.data.samples import Sample
+
+TRAINING_CONTEXT = 3
+"""Scenes of context that the paper trains MAD with; more is test-time only (Figure 8)."""
+
+
+def with_context(samples: Iterable[Sample], count: int = TRAINING_CONTEXT) -> list[Sample]:
+    """Each sample with the `count` captions before it in its movie, oldest first, fewer near the start.
+
+    Within a movie the result is in order of start, because some rows of the real files are not; movies stay in the
+    order in which they first appear. Samples without a movie are returned unchanged, in their place at the end.
+    """
+    movies: dict[str, list[Sample]] = {}
+    loose: list[Sample] = []
+    for sample in samples:
+        if sample.movie is None or sample.span is None:
+            loose.append(sample)
+        else:
+            movies.setdefault(sample.movie, []).append(sample)
+    result: list[Sample] = []
+    for scenes in movies.values():
+        scenes = in_order(scenes)
+        for index, scene in enumerate(scenes):
+            before = scenes[max(0, index - count) : index] if count > 0 else []
+            result.append(replace(scene, context=tuple(earlier.caption for earlier in before)))
+    return result + loose
+
+
+def in_order(scenes: Iterable[Sample]) -> list[Sample]:
+    """Scenes of one movie by start, then end; equal ones keep their order."""
+    return sorted(scenes, key=lambda scene: (scene.span.start_ms, scene.span.end_ms) if scene.span else (0, 0))
 
 
 @dataclass(frozen=True, slots=True)

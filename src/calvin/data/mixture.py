@@ -11,10 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from calvin.core.errors import ConfigError, DataError
 from calvin.core.tokens import Encoded, TokenLayout
@@ -22,6 +21,9 @@ from calvin.data.collate import collate
 from calvin.data.features import Features
 from calvin.data.instructions import Example, Instructions
 from calvin.data.samples import DropReport, Kind, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BATCH_SIZES: Mapping[Kind, int] = {"image": 12, "video": 6, "text": 16}
 """Per GPU in stage 2 (section 4); the size of text batches is ours."""

@@ -9,18 +9,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import save_file
 
 from calvin.core.bundled import ASSETS
 from calvin.core.errors import DataError, FeatureError
-from calvin.core.files import atomic_path
 from calvin.core.types import FPS
 from calvin.data.entities import EntityStripper
-from calvin.data.features import FORMAT, Encoder, Features, FeatureStore
+from calvin.data.feature_files import FeatureWriter
+from calvin.data.features import Encoder, Features, FeatureStore
 from calvin.data.samples import Sample
 
 COUNT = 200
@@ -48,26 +46,23 @@ def write_regularisation(
     """Draw scenes, strip their captions and write both to `path`; returns how many.
 
     Raises:
-        DataError: fewer than two of the scenes have frame vectors.
+        DataError: fewer than two of the scenes have frame vectors, or the file is not a .safetensors.
     """
+    if path.suffix != ".safetensors":
+        raise DataError(f"Scenes for regularisation are kept in a .safetensors file, not in {path.name}.")
     usable = [sample for sample in samples if sample.kind == "video" and sample.media_id in features]
     if len(usable) < 2:
         raise DataError(f"{len(usable)} of {len(samples)} scenes have frame vectors: give the features of these films.")
     order = np.random.default_rng(seed).permutation(len(usable))[:count]
-    arrays: dict[str, np.ndarray] = {}
-    captions: dict[str, str] = {}
-    for number, index in enumerate(order):
-        sample = usable[index]
-        name = f"{number:05d}"
-        arrays[name] = features.scene(sample.media_id, sample.span, max_frames).astype(np.float16)
-        captions[name] = stripper(sample.caption)
-    facts: dict[str, Any] = {
-        "calvin_format": FORMAT, "fps": FPS, "encoder_id": encoder[0], "encoder_hash": encoder[1],
-        "dim": next(iter(arrays.values())).shape[1], "captions": json.dumps(captions, ensure_ascii=False),
-    }  # fmt: skip
-    with atomic_path(path) as temporary:
-        save_file(arrays, temporary, metadata={key: str(value) for key, value in facts.items()})
-    return len(arrays)
+    scenes = [features.scene(usable[i].media_id, usable[i].span, max_frames) for i in order]
+    with FeatureWriter(path, *encoder, FPS, scenes[0].shape[1]) as writer:
+        captions: dict[str, str] = {}
+        for number, (index, vectors) in enumerate(zip(order, scenes, strict=True)):
+            name = f"{number:05d}"
+            writer.add(name, vectors)
+            captions[name] = stripper(usable[index].caption)
+        writer.facts["captions"] = json.dumps(captions, ensure_ascii=False)
+    return len(captions)
 
 
 def read_regularisation(path: Path, expect_encoder: Encoder, max_frames: int = FRAMES) -> list[RegularScene]:

@@ -14,10 +14,8 @@ from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits
-from calvin.data.collate import CachedFeatures
-from calvin.data.context import TRAINING_CONTEXT, with_context
-from calvin.data.feature_folder import FeatureFolder, open_features
-from calvin.data.features import Encoder
+from calvin.data.features import CachedFeatures, Encoder, FeatureFolder, open_features
+from calvin.data.instructions import TRAINING_CONTEXT, with_context
 from calvin.data.mixture import Source, check_share
 from calvin.data.overlap import evaluation_films, find_overlap
 from calvin.data.readers.registry import READERS, read

@@ -29,7 +29,7 @@ from calvin.core.files import file_sha256, remove_leftovers, write_json
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import FPS
 from calvin.data import DropReport, FeatureWriter, Sample
-from calvin.data.feature_folder import MANIFEST, TarWriter
+from calvin.data.feature_files import MANIFEST, TarWriter
 from calvin.data.readers.shards import IMAGES, VECTORS, TarSample, iter_shard, read_webdataset, shard_paths
 from calvin.encode.vectors import (
     BATCH,

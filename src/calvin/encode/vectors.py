@@ -16,10 +16,10 @@ import torch
 from calvin.core.errors import DataError, FeatureError, MediaError, UsageError
 from calvin.core.prefetch import ahead, ahead_each
 from calvin.core.progress import Listener, Stage, silent
-from calvin.core.types import FPS, FRAME_SIZE, EncoderIdentity
+from calvin.core.types import FPS, FRAME_SIZE, IMAGE_SUFFIXES, EncoderIdentity
 from calvin.data import DropReport, FeatureWriter, media_id_of
-from calvin.data.feature_folder import TarWriter
-from calvin.media.film.sampling import IMAGE_SUFFIXES, iter_clip_frames, read_image
+from calvin.data.feature_files import TarWriter
+from calvin.media.film.sampling import iter_clip_frames, read_image
 from calvin.model import load_vision_tower
 from calvin.model.pretrained import identity_of
 from calvin.model.vision import frame_vectors, prepare_pixels, vector_width

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import DataError
 from calvin.core.prompts import Prompt
-from calvin.core.time import Span
 from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
-from calvin.data import CachedFeatures, MemoryFeatures, collate, pad_frames
+from calvin.data import collate, pad_frames
 
 
 def test_batches_are_padded_on_the_right(layout: TokenLayout) -> None:
@@ -68,41 +67,3 @@ def test_padded_frames_come_back_by_the_mask(counts: list[int]) -> None:
     for row, array in enumerate(arrays):
         np.testing.assert_array_equal(padded[row][mask[row] == 1], array)
         assert not padded[row][mask[row] == 0].any()
-
-
-class Counting(MemoryFeatures):
-    reads = 0
-
-    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
-        self.reads += 1
-        return super().scene(media_id, span, max_frames)
-
-
-def test_cached_features_are_the_same_and_read_once() -> None:
-    rng = np.random.default_rng(0)
-    exact = rng.normal(size=(40, 8)).astype(np.float32)
-    features = Counting({"exact": exact, "half": exact.astype(np.float16)})
-    cached = CachedFeatures(features)
-    assert "exact" in cached
-    assert "absent" not in cached
-    for media_id in ("exact", "half"):
-        expected = MemoryFeatures(features.arrays).scene(media_id, Span(0, 3000), 8)
-        for _ in range(3):
-            scene = cached.scene(media_id, Span(0, 3000), 8)
-            assert scene.dtype == np.float32
-            np.testing.assert_array_equal(scene, expected)
-            scene[:] = 0  # the caller may write into what it got
-    assert features.reads == 2
-    assert cached.held_bytes == 8 * 8 * 4 + 8 * 8 * 2
-
-
-def test_cached_features_stay_within_their_memory() -> None:
-    features = Counting({str(number): np.ones((10, 8), dtype=np.float32) for number in range(20)})
-    cached = CachedFeatures(features, max_bytes=500)
-    for number in range(20):
-        cached.scene(str(number), None)
-        assert cached.held_bytes <= 500
-    cached.scene("19", None)
-    assert features.reads == 20
-    cached.scene("0", None)
-    assert features.reads == 21

@@ -3,6 +3,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -11,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calvin.core.errors import FeatureError
+from calvin.core.errors import FeatureError, MissingExtraError
 from calvin.core.time import Span
-from calvin.data import FeatureStore, FeatureWriter, MemoryFeatures
+from calvin.data import CachedFeatures, FeatureStore, FeatureWriter, MemoryFeatures, open_features
 
 ENCODER = ("tower", "a" * 64)
 SUFFIXES = [".h5", ".safetensors"]
@@ -102,7 +104,7 @@ def test_mad_s_own_files_need_the_caller_s_word(tmp_path: Path) -> None:
     store = FeatureStore.open(path)
     assert store.fps == 5.0
     assert store.dim == 4
-    assert "5 frames a second" in store.notes[0]
+    assert "5 frames per second" in store.notes[0]
     assert FeatureStore.open(path, fps=3).fps == 3
     assert FeatureStore.open(path, fps=3).notes == ()
     with pytest.raises(FeatureError, match="does not say which encoder"):
@@ -130,7 +132,7 @@ def test_the_hash_decides_and_a_moved_encoder_is_the_same(tmp_path: Path) -> Non
 
 def test_another_frame_rate_or_width_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "f.h5", {"m": ramp(3)}, fps=3)
-    with pytest.raises(FeatureError, match="made at 3 frames a second, not 5"):
+    with pytest.raises(FeatureError, match="made at 3 frames per second, not 5"):
         FeatureStore.open(path, fps=5)
     with pytest.raises(FeatureError, match="width 4, but 8"):
         FeatureStore.open(path, expect_dim=8)
@@ -164,7 +166,7 @@ def test_other_files_are_refused(suffix: str, content: bytes, tmp_path: Path) ->
     path.write_bytes(content)
     with pytest.raises(FeatureError, match="not a feature file"):
         FeatureStore.open(path)
-    with pytest.raises(FeatureError, match="is not there"):
+    with pytest.raises(FeatureError, match="does not exist"):
         FeatureStore.open(tmp_path / f"absent{suffix}")
 
 
@@ -196,3 +198,71 @@ def test_each_process_opens_its_own_file(suffix: str, tmp_path: Path) -> None:
     store._owner = -2  # as it looks in a child that inherited the open file
     np.testing.assert_array_equal(store.get("m"), ramp(3))
     assert store._file() is not handle
+
+
+class Counting(MemoryFeatures):
+    reads = 0
+
+    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        self.reads += 1
+        return super().scene(media_id, span, max_frames)
+
+
+def test_cached_features_are_the_same_and_read_once() -> None:
+    rng = np.random.default_rng(0)
+    exact = rng.normal(size=(40, 8)).astype(np.float32)
+    features = Counting({"exact": exact, "half": exact.astype(np.float16)})
+    cached = CachedFeatures(features)
+    assert "exact" in cached
+    assert "absent" not in cached
+    for media_id in ("exact", "half"):
+        expected = MemoryFeatures(features.arrays).scene(media_id, Span(0, 3000), 8)
+        for _ in range(3):
+            scene = cached.scene(media_id, Span(0, 3000), 8)
+            assert scene.dtype == np.float32
+            np.testing.assert_array_equal(scene, expected)
+            scene[:] = 0  # the caller may write into what it got
+    assert features.reads == 2
+    assert cached.held_bytes == 8 * 8 * 4 + 8 * 8 * 2
+
+
+def test_cached_features_stay_within_their_memory() -> None:
+    features = Counting({str(number): np.ones((10, 8), dtype=np.float32) for number in range(20)})
+    cached = CachedFeatures(features, max_bytes=500)
+    for number in range(20):
+        cached.scene(str(number), None)
+        assert cached.held_bytes <= 500
+    cached.scene("19", None)
+    assert features.reads == 20
+    cached.scene("0", None)
+    assert features.reads == 21
+
+
+def test_without_h5py_safetensors_work_and_an_h5_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = write(tmp_path / "mad.h5", {"film": ramp(10)})
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    write(tmp_path / "film.safetensors", {"film": ramp(10)})
+    with FeatureStore.open(tmp_path / "film.safetensors", expect_encoder=ENCODER) as store:
+        assert store.scene("film", Span(0, 1000))[:, 0].tolist() == [0, 1, 2, 3, 4]
+    needed = r"mad\.h5 needs optional packages \(h5py is not installed\): run `pip install 'calvin-ad\[train\]'`"
+    with pytest.raises(MissingExtraError, match=needed):
+        FeatureStore.open(made)
+    with pytest.raises(MissingExtraError, match=needed):
+        write(tmp_path / "new/mad.h5", {"film": ramp(10)})
+    with pytest.raises(MissingExtraError, match=needed):
+        open_features(tmp_path)
+
+
+def test_reading_features_loads_nothing_heavy(tmp_path: Path) -> None:
+    write(tmp_path / "film.safetensors", {"film": ramp(10)})
+    code = (
+        "import sys\n"
+        "from calvin.data import FeatureStore\n"
+        f"with FeatureStore.open({str(tmp_path / 'film.safetensors')!r}) as store:\n"
+        "    assert store.get('film').shape == (10, 4)\n"
+        "print(sorted({'torch', 'cv2', 'scenedetect', 'h5py', 'av', 'PIL', 'transformers'} & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -82,7 +82,7 @@ def test_mad_features_are_taken_at_the_recipe_s_word(tmp_path: Path) -> None:
         file["film"], file["other"] = np.ones((200, 4)), np.ones((9, 4))
     stated = config(tmp_path, tmp_path / "mad.h5", "mad_csv", MAD, stated_encoder=ENCODER)
     source = load_source(stated, expect_encoder=ENCODER)
-    assert "5 frames a second" in source.report.examples["features without a frame rate"][0]
+    assert "5 frames per second" in source.report.examples["features without a frame rate"][0]
 
 
 def test_recipes_with_mistakes_are_refused(tmp_path: Path, features: Path) -> None:

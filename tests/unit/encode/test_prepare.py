@@ -18,7 +18,7 @@ from PIL import Image
 from calvin.core.errors import DataError, UsageError
 from calvin.core.files import TEMPORARY
 from calvin.data import FeatureStore, Sample, SourceConfig, load_source
-from calvin.data.feature_folder import FeatureFolder
+from calvin.data.features import FeatureFolder
 from calvin.encode.prepare import Part, Plan, Worker, prepare
 from calvin.model import encode_images, encoder_identity, load_vision_tower
 

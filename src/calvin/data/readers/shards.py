@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from calvin.core.errors import DataError
+from calvin.core.types import IMAGE_SUFFIXES
 from calvin.data.readers.text_files import NO_CHECKSUM, clean_text
 from calvin.data.samples import DropReport, Kind, ReadResult, Sample, note_duplicates
-from calvin.media.film.sampling import IMAGE_SUFFIXES
 
 CUT_SHORT = "shard cut short or damaged, its rest is lost"
 IMAGES = tuple(suffix[1:] for suffix in IMAGE_SUFFIXES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from calvin.data.readers.mad import NO_CAPTION, read_span
+from calvin.data.readers.movies import NO_CAPTION, read_span
 from calvin.data.readers.text_files import clean_text, read_jsonl
 from calvin.data.samples import DropReport, ReadResult, Sample, note_duplicates
 

@@ -14,14 +14,12 @@ from PIL import Image, UnidentifiedImageError
 
 from calvin.core.errors import MediaError, UsageError
 from calvin.core.time import round_half_up
-from calvin.core.types import FPS
+from calvin.core.types import FPS, IMAGE_SUFFIXES
 from calvin.media.film.reader import FilmReader
 from calvin.media.film.source import MediaLimits, display_size, probe, quarter_turns
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 Size = int | tuple[int, int] | None
 """A shorter side, (height, width) exactly, or None for the film's own display size."""

@@ -1,4 +1,10 @@
-"""MAD (Soldan et al. 2022): the first version's JSON, and the CSV of the second and of the evaluation split."""
+"""Described scenes of movies: MAD (Soldan et al. 2022), LSMDC16 (Rohrbach et al. 2017), CMD-AD and TV-AD (Han et al.
+2024; Xie et al. 2024).
+
+All scenes come sorted by start within each movie. In CMD-AD and TV-AD `start` and `end` count in the recording of the
+description, `scaled_start` and `scaled_end` in the clip. The clip is what there are features of, so the scaled ones are
+taken, and the context of a scene is what came before in its clip.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +15,9 @@ from typing import Any, Literal
 
 from calvin.core.errors import DataError
 from calvin.core.time import Span
-from calvin.data.context import in_order
-from calvin.data.readers.text_files import clean_text, read_json, read_table
-from calvin.data.samples import DropReport, FilmName, ReadResult, Sample
+from calvin.data.instructions import in_order
+from calvin.data.readers.text_files import Delimited, clean_text, read_json, read_table
+from calvin.data.samples import DropReport, FilmName, ReadResult, Sample, media_id_of
 
 Negative = Literal["clamp", "drop"]
 NO_CAPTION = "no caption"
@@ -20,6 +26,10 @@ REVERSED = "ends before it starts"
 NEGATIVE = "negative time"
 OUT_OF_ORDER = "out of time order, sorted"
 DUPLICATE_ROW = "duplicate row"
+
+LSMDC_COLUMNS = ("CLIP_ID", "START_ALIGNED", "END_ALIGNED", "START_EXTRACTED", "END_EXTRACTED", "SENTENCE")
+_TIME = r"\d{1,3}\.\d{1,2}\.\d{1,2}\.\d{1,3}"
+_LSMDC_CLIP = re.compile(rf"^(.+?)_{_TIME}-{_TIME}$")
 
 
 def read_mad_v1(path: str | Path, negative: Negative = "clamp") -> ReadResult:
@@ -64,6 +74,62 @@ def read_mad_csv(path: str | Path, negative: Negative = "clamp") -> ReadResult:
         if add_scene(samples, report, "mad_csv", str(number), row["movie"], text, times, negative):
             name = samples[-1].media_id
             films[name] = FilmName(row.get("imdb", "").strip(), title_in(name))
+    return ReadResult(by_movie(samples, report), report, films)
+
+
+def read_lsmdc(path: str | Path) -> ReadResult:
+    """Aligned times (hh.mm.ss.mmm) and the sentence of each row; the movie is the clip id without its times.
+
+    A clip id may come several times, with several sentences. Scenes come sorted by start within each movie.
+    """
+    report = DropReport()
+    samples: list[Sample] = []
+    for number, row in enumerate(Delimited(path, "\t", report, columns=len(LSMDC_COLUMNS)).rows()):
+        report.read += 1
+        clip = _LSMDC_CLIP.match(row[0].strip())
+        if len(row) != len(LSMDC_COLUMNS):
+            report.drop(f"row does not have {len(LSMDC_COLUMNS)} columns", "\t".join(row))
+        elif clip is None:
+            report.drop("clip id does not end in its times", "\t".join(row))
+        else:
+            add_scene(
+                samples, report, "lsmdc", str(number), clip[1], row[5], [_lsmdc_seconds(row[1]), _lsmdc_seconds(row[2])]
+            )
+    films = {sample.media_id: FilmName("", title_in(sample.media_id)) for sample in samples}
+    return ReadResult(by_movie(samples, report), report, films)
+
+
+def read_cmd_ad(path: str | Path) -> ReadResult:
+    """`text,start,end,movie,scaled_start,scaled_end,cmd_filename,imdbid,movie_title,cmd_clip_idx`.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    return _read_clips(path, "cmd_ad", "cmd_filename", "imdbid", "movie_title")
+
+
+def read_tv_ad(path: str | Path) -> ReadResult:
+    """`text,start,end,imdbid,imdbid_pe,season,episode,scaled_end,scaled_start,duration,tvad_name,tvad_index`.
+
+    The id of the episode (`imdbid_pe`) says which film it is; where it is empty, that of the series does.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    return _read_clips(path, "tv_ad", "tvad_name", "imdbid_pe", "")
+
+
+def _read_clips(path: str | Path, source: str, clip: str, imdb: str, title: str) -> ReadResult:
+    report = DropReport()
+    samples: list[Sample] = []
+    films: dict[str, FilmName] = {}
+    needed = tuple((name,) for name in ("text", "scaled_start", "scaled_end", "imdbid", clip))
+    for number, row in enumerate(read_table(path, needed, report)):
+        times = [row["scaled_start"], row["scaled_end"]]
+        name = media_id_of(row[clip].strip()) if row[clip].strip() else ""
+        if add_scene(samples, report, source, str(number), name, row["text"], times):
+            known = row.get(imdb, "").strip() or row["imdbid"].strip()
+            films[samples[-1].media_id] = FilmName(known, row.get(title, "").strip())
     return ReadResult(by_movie(samples, report), report, films)
 
 
@@ -135,3 +201,13 @@ def by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
                 report.note(DUPLICATE_ROW, after.id)
         result.extend(scenes)
     return result
+
+
+def _lsmdc_seconds(text: str) -> float | None:
+    """'00.01.02.500' -> 62.5; a sign before it is kept, so that negative times are told from no times."""
+    match = re.fullmatch(r"\s*(-?)(\d{1,3})\.(\d{1,2})\.(\d{1,2})\.(\d{1,3})\s*", text)
+    if match is None:
+        return None
+    hours, minutes, seconds = (int(part) for part in match.group(2, 3, 4))
+    value = hours * 3600 + minutes * 60 + seconds + int(match[5].ljust(3, "0")) / 1000
+    return -value if match[1] else value

@@ -83,7 +83,7 @@ def test_a_killed_writer_goes_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "f.h5"
     script = (
         "import os, signal, sys, numpy as np\n"
-        "from calvin.data.feature_writer import FeatureWriter\n"
+        "from calvin.data.feature_files import FeatureWriter\n"
         "out = FeatureWriter(sys.argv[1], 'tower', 'a' * 64, 5, 2, resume=True)\n"
         "for number in range(7):\n"
         "    out.add(f'clips/{number}', np.full((3, 2), number))\n"

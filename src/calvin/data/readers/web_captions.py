@@ -1,4 +1,8 @@
-"""Conceptual Captions: CC3M and CC12M, tab-separated without a header, their two columns in opposite orders."""
+"""Images and clips of the web with a caption each: Conceptual Captions (CC3M, CC12M) and WebVid (Bain et al. 2021).
+
+Conceptual Captions are tab-separated without a header, their two columns in opposite orders; WebVid is a CSV in either
+known order of its columns.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import urlsplit
 
-from calvin.data.readers.text_files import NO_CHECKSUM, Delimited, clean_text
-from calvin.data.samples import DropReport, ReadResult, Sample, media_id_of
+from calvin.data.readers.text_files import NO_CHECKSUM, Delimited, clean_text, read_table
+from calvin.data.samples import DropReport, ReadResult, Sample, media_id_of, note_duplicates
 
 Ids = Literal["row", "url"]
 _URL = re.compile(r"^[a-z][a-z0-9+.-]*://\S+$", re.IGNORECASE)
@@ -22,15 +26,15 @@ def read_cc3m(path: str | Path, ids: Ids = "row") -> ReadResult:
         ids: how features are named. "row" is the number of the row in nine digits, from 0, as img2dataset names its
             downloads by default; "url" is the file name in the URL without its suffix.
     """
-    return _read(path, "cc3m", caption_first=True, ids=ids)
+    return _read_cc(path, "cc3m", caption_first=True, ids=ids)
 
 
 def read_cc12m(path: str | Path, ids: Ids = "row") -> ReadResult:
     """`url<TAB>caption`; `ids` as for CC3M."""
-    return _read(path, "cc12m", caption_first=False, ids=ids)
+    return _read_cc(path, "cc12m", caption_first=False, ids=ids)
 
 
-def _read(path: str | Path, source: str, caption_first: bool, ids: Ids) -> ReadResult:
+def _read_cc(path: str | Path, source: str, caption_first: bool, ids: Ids) -> ReadResult:
     report = DropReport()
     samples: list[Sample] = []
     row_number = -1
@@ -70,3 +74,28 @@ def _which(row: list[str], caption_first: bool) -> tuple[str, str]:
 
 def _name_in(url: str) -> str:
     return media_id_of(PurePosixPath(urlsplit(url).path).name) or url
+
+
+def read_webvid(path: str | Path) -> ReadResult:
+    """Columns `videoid`, `page_dir` and `name` (the caption); the clip is `{page_dir}/{videoid}.mp4`.
+
+    A column `sha256` or `md5` would be the checksum of what `contentUrl` refers to; rows without are noted.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    report = DropReport()
+    samples: list[Sample] = []
+    for row in read_table(path, (("videoid",), ("page_dir",), ("name",)), report):
+        caption = clean_text(row["name"], report)
+        clip = f"{row['page_dir'].strip()}/{row['videoid'].strip()}"
+        if not row["videoid"].strip() or not row["page_dir"].strip():
+            report.drop("no videoid or page_dir", caption)
+        elif not caption:
+            report.drop("no caption", clip)
+        else:
+            if row.get("contenturl", "").strip() and not (row.get("sha256") or row.get("md5")):
+                report.note(NO_CHECKSUM, row["contenturl"])
+            samples.append(Sample(clip, "webvid", clip, "video", caption, references=(caption,)))
+    note_duplicates(samples, report)
+    return ReadResult(samples, report)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from calvin.core.time import Span
 from calvin.data import DropReport, read_mad_csv, read_mad_v1
-from calvin.data.readers.mad import read_span
+from calvin.data.readers.movies import read_span
 
 NAMED = (
     "movie,sentence,movie_duration,start,end,imdb,lsmdc_filename,start_hms,end_hms\n"

@@ -1,0 +1,289 @@
+"""The files that frame vectors are kept in: one array [T, D] for each film, clip or image id.
+
+- `.h5`, one data set per id, as MAD publishes them (Soldan et al. 2022). Ours also carry `calvin_format`, `fps`,
+  `encoder_id`, `encoder_hash` and `dim` on the root, so what reads MAD's files reads ours. They need the extra `train`.
+- `.safetensors`, for one film or a few, with the same facts in its metadata.
+- webdataset tars of vectors and captions, in a folder whose `prepared.json` holds the facts.
+
+A file is whole or absent; an `.h5` that was interrupted can be continued.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from calvin.core.errors import FeatureError, MissingExtraError
+from calvin.core.files import atomic_path
+from calvin.data.readers.shards import VECTORS
+
+FORMAT = "features-1"
+FACTS = ("calvin_format", "fps", "encoder_id", "encoder_hash", "dim")
+MANIFEST = "prepared.json"
+"""What a prepared folder says of itself: fps, encoder_id, encoder_hash, dim, and what was left out."""
+
+
+class FeatureFile(Protocol):
+    """An open feature file: its ids, its facts, and its arrays."""
+
+    names: tuple[str, ...]
+    facts: dict[str, Any]
+
+    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
+        """The array of an id, not yet read ([T, D] in a sound file; slicing it reads), and its shape."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_file(path: Path) -> FeatureFile:
+    """
+    Raises:
+        FeatureError: there is no such file, or it is not a feature file.
+        MissingExtraError: it is an .h5, and h5py is not installed.
+    """
+    if not path.is_file():
+        raise FeatureError(f"{path} does not exist: make features with `calvin data features`.")
+    try:
+        return _Safetensors(path) if path.suffix == ".safetensors" else _H5(path)
+    except (OSError, SafetensorError) as error:
+        raise FeatureError(f"{path} is not a feature file (.h5 or .safetensors), or it is cut short.") from error
+
+
+class _Safetensors:
+    def __init__(self, path: Path) -> None:
+        self._file = safe_open(path, framework="numpy")
+        self.names = tuple(sorted(self._file.keys()))
+        self.facts = dict(self._file.metadata() or {})
+
+    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
+        stored = self._file.get_slice(media_id)
+        return stored, tuple(stored.get_shape())
+
+    def close(self) -> None:
+        pass
+
+
+class _H5:
+    def __init__(self, path: Path) -> None:
+        self._file = _h5py(path).File(path, "r")
+        self.names = _h5_names(self._file)
+        self.facts = dict(self._file.attrs)
+
+    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
+        stored = self._file[media_id]
+        return stored, tuple(stored.shape)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _h5py(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingExtraError(f"Reading or writing {path.name}", "train", "h5py is not installed") from error
+    return h5py
+
+
+def _h5_names(file: Any) -> tuple[str, ...]:
+    """An id with slashes, such as WebVid's, lies in nested groups; only what has a shape is an array."""
+    names: list[str] = []
+    file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+    return tuple(names)
+
+
+class FeatureWriter:
+    """Writes arrays [T, D] by id to `.h5` or `.safetensors`; use as a context manager.
+
+    The file appears under its name only when the block ends well. With `resume` (.h5), what was written before a crash
+    waits in a partial file beside it: ids already there (`id in writer`) are kept, and adding them again does nothing.
+
+    Args:
+        fps: frames per second of the arrays.
+        dim: their width D.
+        dtype: float16 halves the file; the vectors of CLIP-like towers lose nothing that matters.
+
+    Raises:
+        FeatureError: a suffix that is neither, or a partial file of another encoder.
+        MissingExtraError: an .h5, and h5py is not installed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        encoder_id: str,
+        encoder_hash: str,
+        fps: float,
+        dim: int,
+        *,
+        dtype: Literal["float16", "float32"] = "float16",
+        resume: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        if self.path.suffix not in (".h5", ".safetensors"):
+            raise FeatureError(f"Features are written to .h5 or .safetensors, not to {self.path.name}.")
+        self.dim = dim
+        self.dtype = np.dtype(dtype)
+        values = (FORMAT, float(fps), encoder_id, encoder_hash, int(dim))
+        self.facts: dict[str, Any] = dict(zip(FACTS, values, strict=True))
+        self._resume = resume and self.path.suffix == ".h5"
+        self._partial = self.path.with_name(f"{self.path.stem}.partial.h5")
+        self._arrays: dict[str, np.ndarray] = {}
+        self._file: Any = None
+        self._done: set[str] = set()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.suffix == ".h5":
+            self._open_partial(_h5py(self.path))
+
+    def _open_partial(self, h5py: Any) -> None:
+        if self._resume and self._partial.is_file():
+            kept = _whole_ids(h5py, self._partial, self.facts)
+            if kept is not None:
+                self._file, self._done = h5py.File(self._partial, "a"), kept
+                return
+        self._file = h5py.File(self._partial, "w")
+        self._file.attrs.update(self.facts)
+        self._file.flush()
+
+    def __contains__(self, media_id: object) -> bool:
+        return media_id in self._done
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def add(self, media_id: str, array: np.ndarray) -> None:
+        """Store the frame vectors [T, D] of an id.
+
+        Raises:
+            FeatureError: an unusable or repeated id, a wrong shape, or values that are not numbers.
+        """
+        if media_id in self._done:
+            if self._resume:
+                return
+            raise FeatureError(f"{media_id!r} was already written to {self.path.name}: ids must differ.")
+        parts = media_id.split("/")
+        if any(part in ("", ".", "..") for part in parts):
+            raise FeatureError(f"{media_id!r} cannot name features: use a relative path without . or .. parts.")
+        if array.ndim != 2 or array.shape[1] != self.dim or len(array) < 1:
+            raise FeatureError(
+                f"Features of {media_id!r} have the shape {tuple(array.shape)}, not [frames, {self.dim}]."
+            )
+        values = _stored_as(self.dtype, media_id, array)
+        if self._file is None:
+            self._arrays[media_id] = values
+        else:
+            try:
+                self._file.create_dataset(media_id, data=values)
+            except (ValueError, TypeError) as error:
+                raise FeatureError(f"{media_id!r} clashes with another id in {self.path.name}.") from error
+            self._file.flush()
+        self._done.add(media_id)
+
+    def close(self) -> None:
+        """Put the finished file in its place."""
+        if self._file is None:
+            with atomic_path(self.path) as temporary:
+                save_file(self._arrays, temporary, metadata={key: str(value) for key, value in self.facts.items()})
+            return
+        self._file.close()
+        with open(self._partial, "rb") as written:
+            os.fsync(written.fileno())
+        self._partial.replace(self.path)
+
+    def abort(self) -> None:
+        """Leave no file under its name; a resumable writer keeps its partial file."""
+        if self._file is not None:
+            self._file.close()
+            if not self._resume:
+                self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def _stored_as(dtype: np.dtype[Any], media_id: str, array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.ascontiguousarray(array, dtype=dtype)
+    if not np.isfinite(values).all():
+        raise FeatureError(f"Features of {media_id!r} hold values that are not numbers or exceed {dtype}.")
+    return values
+
+
+def _whole_ids(h5py: Any, partial: Path, facts: dict[str, Any]) -> set[str] | None:
+    """Ids of a partial file of the same encoder; None where the crash left it unreadable.
+
+    Raises:
+        FeatureError: it belongs to another encoder or frame rate.
+    """
+    try:
+        with h5py.File(partial, "r") as file:
+            held, names = dict(file.attrs), set(_h5_names(file))
+            if not all(np.isfinite(file[name][-1]).all() for name in names):
+                return None
+    except (OSError, RuntimeError, KeyError, ValueError):
+        return None
+    if not held:
+        return None
+    if any(held.get(key) != value for key, value in facts.items()):
+        raise FeatureError(
+            f"{partial} was begun with the encoder {held.get('encoder_id')}, not {facts['encoder_id']}, or at another "
+            "frame rate: delete it to start again."
+        )
+    return names
+
+
+class TarWriter:
+    """Writes vectors and what is said of them to a webdataset tar; use as a context manager.
+
+    `said` must hold caption, kind and question of an id by the time it is added.
+    """
+
+    def __init__(self, path: Path, fps: float, said: Mapping[str, Mapping[str, Any]]) -> None:
+        self.path, self.fps, self.said = path, fps, said
+
+    def __enter__(self) -> Self:
+        self._atomic = atomic_path(self.path)
+        self._tar = tarfile.open(self._atomic.__enter__(), "w", format=tarfile.USTAR_FORMAT)
+        return self
+
+    def add(self, media_id: str, array: np.ndarray) -> None:
+        """Store the frame vectors [T, D] of an id.
+
+        Raises:
+            FeatureError: values that are not numbers, or too long an id.
+        """
+        stream = io.BytesIO()
+        np.save(stream, _stored_as(np.dtype(np.float16), media_id, array), allow_pickle=False)
+        values = {name: value for name, value in self.said[media_id].items() if value is not None}
+        # The name of a tar's sample ends at its first dot. A shard's ids begin with its name, which the reader adds.
+        key = media_id.removeprefix(f"{self.path.stem}/").replace("%", "%25").replace(".", "%2E")
+        self._put(f"{key}.json", json.dumps({"id": media_id, "fps": self.fps, **values}).encode())
+        self._put(f"{key}.{VECTORS}", stream.getvalue())
+
+    def _put(self, name: str, data: bytes) -> None:
+        member = tarfile.TarInfo(name)  # no time and no owner, so that equal parts are equal files
+        member.size = len(data)
+        try:
+            self._tar.addfile(member, io.BytesIO(data))
+        except ValueError as error:
+            raise FeatureError(f"{name!r} is too long a name for a tar.") from error
+
+    def __exit__(self, *error: Any) -> None:
+        self._tar.close()
+        self._atomic.__exit__(*error)
