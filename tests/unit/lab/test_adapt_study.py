@@ -1,4 +1,4 @@
-"""The comparison of adaptations: who is trained and scored on what, resuming, the table, and what an adapter does."""
+"""The comparison of adaptations: what is trained and scored on what, resuming, and scoring."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from calvin.core.progress import Progress
 from calvin.core.time import Span
 from calvin.data.regularisation import RegularScene
 from calvin.evaluation.names import NameList
-from calvin.lab.adapt_comparison import MAIN, UNPARSED, RowScore, gains, orderings, score_study, table
-from calvin.lab.adapt_study import Row, Study, StudyConfig, StudyFilm, StudyScene, rows_of, split_film
-from calvin.studio.adapt.before_after import CaptionFacts, Effect
+from calvin.lab.adapt_comparison import MAIN, UNPARSED, orderings, score_study, table
+from calvin.lab.adapt_study import Study, StudyConfig, StudyFilm, StudyScene, rows_of, split_film
 from calvin.training.fewshot import SMALL
 
 QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=2), batch_size=3, lora_rank=2)
@@ -61,7 +60,7 @@ def test_the_rows_are_those_of_the_paper() -> None:
     ]  # fmt: skip
 
 
-def test_a_comparison_is_gone_on_with_and_scored(
+def test_a_stopped_comparison_continues_and_is_scored(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = Calvin.from_pretrained(tiny_model)
@@ -109,51 +108,3 @@ def _told(captioner: object, requests: list, batch: int = 16) -> list[CaptionAns
     return [
         CaptionAnswer(r.scene.caption if r.prompt.entities else "Ann and Bob walk.", 0.0, parsed=True) for r in requests
     ]
-
-
-def test_an_ordering_that_does_not_come_out_is_said_to() -> None:
-    def score(kind: str, size: int, values: tuple[float, float]) -> RowScore:
-        return RowScore(Row(kind, size, 100 if size else 0), {MAIN: dict(zip("fg", values, strict=True))})  # type: ignore[arg-type]
-
-    scores = [
-        score("none", 0, (10, 12)), score("oracle", 0, (20, 20)), score("bank", 0, (9, 12)),
-        score("first", 20, (15, 16)), score("first", 50, (15, 14)), score("random", 20, (14, 14)),
-    ]  # fmt: skip
-    lines = [ordering.line() for ordering in orderings(scores)]
-    assert lines[0].startswith("entities by oracle better than none: holds (+9.0 CIDEr")
-    assert lines[1].startswith("entities by bank better than none: DOES NOT HOLD (-0.5 CIDEr")
-    assert lines[3].startswith("50 scenes better than 20: DOES NOT HOLD")
-    assert [line.partition(",")[0] for line in gains(scores)] == ["Figure 10"]
-    assert gains(scores)[0].startswith("Figure 10, scenes from 20 to 50: -1.0 CIDEr")
-
-
-@pytest.mark.parametrize(("last", "verdict"), [(14.0, "holds"), (15.0, "DOES NOT HOLD"), (9.0, "holds")])
-def test_whether_the_curve_flattens_is_said(last: float, verdict: str) -> None:
-    def score(size: int, iterations: int, value: float) -> RowScore:
-        return RowScore(Row("first", size, iterations), {MAIN: {"f": value, "g": value}})
-
-    tuned = [score(20, 100, 13.0), score(20, 25, 10.0), score(20, 200, last), score(50, 100, 16.0)]
-    lines = [line for line in gains(tuned) if "little gained" in line]
-    assert len(lines) == 1, "nothing beyond 50 scenes was tried"
-    assert lines[0].startswith(f"Figure 9, little gained past 100 micro-batches: {verdict} ({last - 13:+.1f} CIDEr")
-    rows = table([RowScore(Row("none"), {MAIN: {"f": 1.0, "g": 1.0}}), *tuned])
-    assert rows.count("17.74") == 1, "the paper's figure is of 100 iterations"
-
-
-def test_where_an_adapter_hurts_it_is_told() -> None:
-    def facts(*texts: str, parsed: bool | None = None) -> CaptionFacts:
-        answers = [CaptionAnswer(text, 0.0, parsed=parsed) for text in texts]
-        return CaptionFacts.of(answers, lambda text: [w for w in text.split() if w[0].isupper()], [["Ann"]] * 2, True)
-
-    before = facts("Ann waves to the man", "the man sits down there")
-    worse = facts("Bob waves", "Bob waves", parsed=False)
-    assert (before.distinct, before.words, before.wrong_names, before.right_names) == (1, 5, 0, 0.5)
-    assert (worse.distinct, worse.wrong_names, worse.unparsed) == (0.5, 1, 1)
-    effect = Effect("scenes", before, worse)
-    assert [word for word in ("diverse", "shorter", "wrong people", "form") if word in " ".join(effect.warnings())] == [
-        "diverse", "shorter", "wrong people", "form",
-    ]  # fmt: skip
-    assert (
-        Effect("scenes", before, facts("Ann waves to a man", "Ann sits down over there", parsed=True)).warnings() == []
-    )
-    assert "form not kept" in "\n".join(effect.lines())
