@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from calvin.cli.captioner import YES, at_hand, opening
 from calvin.cli.console import ProgressView, say, warn
+from calvin.core.errors import UsageError
 from calvin.core.types import FPS
 
 if TYPE_CHECKING:
@@ -240,6 +242,63 @@ def strip_entities(
         answers = sheet.fill(result.samples, judge, progress)
     changed = sum(answer.value != answer.caption for answer in answers)
     say(f"{out}: {changed} of {len(answers)} captions changed")
+
+
+@app.command("regularisation")
+def regularisation(
+    annotations: Annotated[
+        str, typer.Argument(help="Annotations of a training set, or `puppets`.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write.", show_default="ENCODER.safetensors")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="mad, lsmdc, cmd-ad, tv-ad, webvid.")] = "mad",
+    features: Annotated[Path | None, typer.Option("--features", help="Frame vectors of the films.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The CALVIN to adapt; puppets.", show_default="bundled")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="The encoder of features that do not name theirs.")] = None,
+    count: Annotated[int, typer.Option("--count", "-n", min=2, help="Scenes.")] = 200,
+    frames: Annotated[int, typer.Option(min=1, max=32, help="Frames per scene at most.")] = 12,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    yes: YES = False,
+) -> None:
+    """Draw scenes of films that are not the one to adapt to, and take the names out of their captions (section 5.2).
+
+    The file belongs to one vision encoder and is named by it. `puppets` draws puppet films for the model given.
+
+    Examples:
+
+        calvin data regularisation mad/train.csv --format mad --features mad.h5 -o regularisation.safetensors
+
+        calvin data regularisation puppets --model runs/mini/model
+    """
+    from calvin.captioners.calvin import find_model
+    from calvin.data import FeatureStore, SourceConfig, read_samples
+    from calvin.data.entities import EntityStripper
+    from calvin.data.readers.registry import resolve_format
+    from calvin.data.regularisation import file_name, write_regularisation
+    from calvin.lab.material import draw_regularisation
+
+    with tempfile.TemporaryDirectory() as folder, ProgressView() as progress:
+        names: list[str] = []
+        if annotations == "puppets":
+            tower = find_model(model, opening(yes).agree)
+            path, features, names = draw_regularisation(Path(folder), tower, seed, progress)
+        else:
+            path = Path(annotations)
+        if features is None:
+            raise UsageError("Give the frame vectors of these films with --features FILE.")
+        source = SourceConfig(
+            name=path.name, format=resolve_format(format, path), annotations=path, features=features, context=0
+        )
+        samples = read_samples(source).samples
+        stripper = EntityStripper(names, [sample.caption for sample in samples])
+        with FeatureStore.open(features, stated_encoder=(encoder, "") if encoder else None) as store:
+            identity = (store.encoder_id, store.encoder_hash)
+            target = out or Path(file_name(store.encoder_hash or store.encoder_id.replace("/", "-")))
+            written = write_regularisation(target, samples, store, identity, stripper, count, frames, seed)
+    say(f"{target}: {written} scenes of {identity[0]}, {target.stat().st_size / 2**20:.1f} MiB")
 
 
 def _read(path: Path, format: str, scrub: bool = False) -> ReadResult:

@@ -26,7 +26,6 @@ from calvin.cli import (
     metrics,
     model,
     puppets,
-    regularisation,
     score,
     status,
     train,
@@ -127,7 +126,6 @@ for panel, commands in PANELS.items():
             app.add_typer(command, name=name, rich_help_panel=panel)
         else:
             app.command(name, rich_help_panel=panel)(command)
-data.app.command("regularisation")(regularisation.regularisation)
 
 
 def main() -> None:

@@ -232,3 +232,15 @@ def truth_score(caption: str, truth: SceneTruth) -> dict[str, float | None]:
     """Marks for a caption (see `score_caption`); a wrong name is any name of the world that is not present."""
     marks = score_caption(caption, truth, NAMES)
     return {aspect: None if mark is None else float(mark) for aspect, mark in marks.items()}
+
+
+def draw_regularisation(
+    folder: Path, tower: Path, seed: int, listener: Listener = silent, films: int = 40
+) -> tuple[Path, Path, list[str]]:
+    """Training films of the puppet world: annotations, frame vectors, and the names of all who may be in them."""
+    sizes = WorldSizes(films=films, scenes=6, clips=0, images=0, conversations=0, tv_clips=0, picture=TRAINING_SIZE)
+    # Apart from the seeds of recipes, so that a model does not meet its own training films again.
+    mad = write_world(folder / "world", 900 + seed, sizes, "train", listener=listener) / "mad"
+    features = folder / "features.safetensors"
+    make_features(mad / "videos", tower, features, listener=listener)
+    return mad / "mad.csv", features, list(NAMES)
