@@ -7,12 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from calvin.core.files import write_text
 from calvin.core.prompts import clean_line
 from calvin.core.types import Cue, Script
-from calvin.studio.project.contents import Decision
+
+if TYPE_CHECKING:
+    from calvin.studio.project.contents import Decision  # lazy: it loads pydantic, and `calvin --help` lists writers
 
 _JOINERS = "\u200c\u200d\u00ad"
 """Without these a word of Persian or Hindi, or a hyphenated one, would fall apart: joiner, non-joiner, soft hyphen."""
