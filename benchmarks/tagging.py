@@ -129,7 +129,7 @@ def main() -> int:
         on_puppets(arguments.films, print)
     if arguments.model:
         from calvin.captioners.base import OpenOptions
-        from calvin.captioners.completing import open_completer
+        from calvin.captioners.registry import open_completer
 
         complete = open_completer(arguments.model, OpenOptions(), 32)
         part = held[:: max(1, len(held) // arguments.lines)][: arguments.lines]

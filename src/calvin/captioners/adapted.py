@@ -10,23 +10,23 @@ from typing import Any, Self
 
 import torch
 
+from calvin.captioners.answers import choose, cut_loop, strip_start
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, CaptionRequest
 from calvin.captioners.calvin import Calvin, fingerprint_of, followed_by, previous
-from calvin.captioners.guard import choose, cut_loop, strip_start
 from calvin.core.errors import CheckpointError, UsageError
-from calvin.core.prompts import FewshotAnswer, parse_fewshot
+from calvin.core.prompts import parse_fewshot
 from calvin.model.modeling import adapter_of
 from calvin.model.tuning import adapter_facts, base_kept, load_adapter
-
-THOUGHT_TOKENS = 48
-"""What the sentence on the characters may take beside the caption."""
-NO_REPEAT_NGRAM = 12
-"""Names stand in the thought and again in the caption, so only long repeats are loops."""
 
 
 class AdaptedCalvin(Calvin):
     """A CALVIN that carries an adapter; `context` is how many previous captions it was adapted with, `film` the title
     and SHA-256 of the film it was adapted to."""
+
+    thought_tokens = 48
+    """What the sentence on the characters may take."""
+    no_repeat_ngram_size = 12
+    """Names stand in the thought and again in the caption, so only long repeats are loops."""
 
     adapter: str = ""
     context: int = 0
@@ -44,26 +44,23 @@ class AdaptedCalvin(Calvin):
         info = super().info
         return CaptionerInfo(info.name, info.fingerprint, info.card, {**info.details, "adapter": self.adapter})
 
-    def _generated(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[list[Any]]:
-        return self.model.generate_candidates(
-            **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens + THOUGHT_TOKENS,
-            no_repeat_ngram_size=NO_REPEAT_NGRAM,
-        )  # fmt: skip
-
-    def _answers(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[CaptionAnswer]:
-        answers = []
-        for request, row in zip(requests, self._generated(requests, num_beams, tokens), strict=True):
-            said = self.processor.captions([list(candidate.token_ids) for candidate in row])
-            read = [
-                (parse_fewshot(strip_start(text)), candidate.score) for text, candidate in zip(said, row, strict=True)
-            ]
-            answers.append(_answer(request, read))
-        return answers
+    def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
+        """The best answer that kept to the form of Figure 6, else the best."""
+        read = list(zip(map(parse_fewshot, texts), scores, strict=True))
+        kept = [pair for pair in read if pair[0].parsed] or read
+        captions = [strip_start(found.caption) for found, _ in kept]
+        chosen = choose(captions, previous(request))
+        found, score = kept[chosen]
+        named = found.entities if found.parsed else ()
+        candidates = tuple(dict.fromkeys(captions))
+        return CaptionAnswer(cut_loop(captions[chosen]), score, candidates, named=named, parsed=found.parsed)
 
     def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
         """The prompt with the best thought after it: what is to be short is the caption."""
         inputs = self._inputs([request])
-        [row] = self._generated([request], 2, 0)
+        [row] = self.model.generate_candidates(
+            **inputs, num_beams=2, max_new_tokens=self.thought_tokens, no_repeat_ngram_size=self.no_repeat_ngram_size
+        )
         for candidate in row:
             for end in range(1, len(candidate.token_ids) + 1):
                 [text] = self.processor.captions([list(candidate.token_ids[:end])])
@@ -71,17 +68,6 @@ class AdaptedCalvin(Calvin):
                     thought = torch.tensor([candidate.token_ids[:end]], device=self.model.device)
                     return followed_by(inputs, thought)
         return inputs
-
-
-def _answer(request: CaptionRequest, read: Sequence[tuple[FewshotAnswer, float]]) -> CaptionAnswer:
-    """The best answer that kept to the form, else the best."""
-    kept = [pair for pair in read if pair[0].parsed] or list(read)
-    texts = [strip_start(found.caption) for found, _ in kept]
-    chosen = choose(texts, previous(request))
-    found, score = kept[chosen]
-    named = found.entities if found.parsed else ()
-    candidates = tuple(dict.fromkeys(texts))
-    return CaptionAnswer(cut_loop(texts[chosen]), score, candidates, named=named, parsed=found.parsed)
 
 
 @contextmanager

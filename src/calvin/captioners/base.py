@@ -37,7 +37,7 @@ class CaptionRequest:
 class CaptionAnswer:
     """The caption chosen, its score (mean log-probability a token; 0 where not known) and all `candidates`, best first.
 
-    `cleaned` names the rules (`captioners/cleaning.py`) that changed the model's words; these are then in `said`. An
+    `cleaned` names the rules (`captioners.answers.RULES`) that changed the model's words; these are then in `said`. An
     adapted model first says whom it sees (Figure 6): they are `named`, and `parsed` is whether it kept to that form.
     """
 

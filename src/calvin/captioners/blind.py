@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.calvin import fingerprint_of, local_or_fetched
-from calvin.captioners.instruction import build_message
-from calvin.captioners.speaking import device, fingerprint, prepare_tokenizer, say, to_answer
+from calvin.captioners.messages import MAX_NEW_TOKENS, build_message, fingerprint
+from calvin.captioners.speaking import device, prepare_tokenizer, say
 from calvin.core.errors import UsageError
 from calvin.core.files import file_sha256
 from calvin.model.assemble import load_language_model
@@ -51,6 +52,15 @@ class Blind:
             said = say(self.model, self.tokenizer, inputs.to(self.model.device))
             answers += [to_answer(text, score) for text, score in said]
         return answers
+
+    def complete(self, prompt: str, max_new_tokens: int = MAX_NEW_TOKENS) -> str:
+        """The text that follows a prompt of examples, up to the end of its line; no chat markup is put around it."""
+        inputs = self.tokenizer([prompt], return_tensors="pt", return_token_type_ids=False).to(self.model.device)
+        answer = self.model.generate(
+            **inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, stop_strings=["\n"],
+            pad_token_id=self.tokenizer.pad_token_id, tokenizer=self.tokenizer,
+        )  # fmt: skip
+        return str(self.tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
     def _prompt(self, request: CaptionRequest) -> str:
         message = build_message(request, ())

@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 
+from calvin.captioners.answers import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.guard import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.hub import Agree, fetch, nobody_asked
 from calvin.captioners.known_footage import Notice, World
 from calvin.core.bundled import ASSETS
@@ -47,6 +47,10 @@ class Calvin:
         world: statistics of the footage it knows, where they came with it.
         agree: asked before the vision tower that it names, but does not hold, is fetched from a hub.
     """
+
+    thought_tokens = 0
+    """What an answer may take beside the caption."""
+    no_repeat_ngram_size = NO_REPEAT_NGRAM
 
     def __init__(
         self,
@@ -143,15 +147,19 @@ class Calvin:
 
     def _answers(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[CaptionAnswer]:
         rows = self.model.generate_candidates(
-            **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens, no_repeat_ngram_size=NO_REPEAT_NGRAM
-        )
+            **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens + self.thought_tokens,
+            no_repeat_ngram_size=self.no_repeat_ngram_size,
+        )  # fmt: skip
         answers = []
         for request, row in zip(requests, rows, strict=True):
-            said = self.processor.captions([list(candidate.token_ids) for candidate in row])
-            texts = [strip_start(text) for text in said]
-            chosen = choose(texts, previous(request))
-            answers.append(CaptionAnswer(cut_loop(texts[chosen]), row[chosen].score, tuple(texts)))
+            texts = self.processor.captions([list(candidate.token_ids) for candidate in row])
+            answers.append(self._chosen(request, list(map(strip_start, texts)), [one.score for one in row]))
         return answers
+
+    def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
+        """The best of the beams' texts [K], best first, by the guard."""
+        chosen = choose(texts, previous(request))
+        return CaptionAnswer(cut_loop(texts[chosen]), scores[chosen], tuple(texts))
 
     def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
         """What the caption follows, where it is asked for in few words."""

@@ -1,9 +1,16 @@
-"""The one message type that every video LLM is asked with, in a transformers process or behind a server."""
+"""How every captioner that was not trained on audio description is asked for it: one message, one prompt.
+
+As in section 4.1 of the paper, an off-the-shelf model is shown what CALVIN is shown: the same previous captions, the
+same names in the same words, the same question. What it cannot know, the style, is added. The message is the same for
+a model in this process and for one behind a server.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +18,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from calvin.core.errors import MediaError
+from calvin.captioners.base import CaptionRequest
+from calvin.core.errors import DataError, MediaError
+from calvin.core.prompts import clean_line, entity_sentence
+from calvin.core.time import sample_indices
 from calvin.core.types import Frame
 
 CLOCK = 1000
@@ -102,3 +112,53 @@ def video_metadata(frames: Sequence[Frame]) -> dict[str, Any]:
     step = (times[-1] - times[0]) / (len(times) - 1) if times[-1] > times[0] else CLOCK
     span = max(round(times[-1] - times[0] + step), 1)
     return {"fps": float(CLOCK), "total_num_frames": span, "frames_indices": times}
+
+
+CONTEXT = "These lines of audio description came before this scene, oldest first:"
+STYLE = (
+    "Answer with one line of audio description for blind viewers: one short sentence in the present tense that says "
+    "who does what. Call people by their names where you know them. Do not mention the camera, the video, the scene, "
+    "the image or the frames. Write the sentence and nothing else."
+)
+MAX_NEW_TOKENS = 64
+"""What an answer may take."""
+UNSEEN = "You cannot see the scene. Say what most likely happens in it."
+
+
+def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
+    """What to ask: previous captions, stills, names, question and style; without stills the model has to guess."""
+    prompt = request.prompt
+    lines = [line for line in map(_plain, prompt.context) if line]
+    parts: list[Part] = ["\n".join([CONTEXT, *lines])] if lines else []
+    parts += frames or [UNSEEN]
+    asked = [_plain(entity_sentence(prompt.entities))] if prompt.entities else []
+    if prompt.question and frames:
+        asked.append(_plain(prompt.question))
+    asked.append(STYLE)
+    if request.max_words:
+        asked.append(f"Use at most {request.max_words} words.")
+    parts.append(" ".join(asked))
+    return Message(tuple(parts))
+
+
+def _plain(text: str) -> str:
+    """Other people's words on one line, without the brackets that control tokens such as <video> are made of."""
+    return clean_line(text).replace("<", "‹").replace(">", "›")
+
+
+def stills(request: CaptionRequest, count: int) -> list[Frame]:
+    """At most `count` stills of a request's scene, spread evenly.
+
+    Raises:
+        DataError: the scene has none.
+    """
+    frames = list(request.scene.frames()) if request.scene.frames is not None else []
+    if not frames:
+        raise DataError(f"Scene {request.scene.id} carries no stills, and this captioner looks at pictures.")
+    return [frames[index] for index in sample_indices(0, len(frames), count)]
+
+
+def fingerprint(weights: str, **settings: Any) -> str:
+    """Of everything that shapes a captioner's words: weights, settings, and the words it is asked with."""
+    asked = json.dumps([weights, settings, CONTEXT, STYLE, UNSEEN], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()

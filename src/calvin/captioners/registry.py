@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from calvin.captioners.base import Captioner, OpenOptions
 from calvin.core.registry import Manifest, Registry
@@ -76,6 +77,21 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
     else:
         kind = _kind_of(model)
     return CAPTIONERS.find(kind).load()(model, options or OpenOptions())
+
+
+def open_completer(name: str, options: OpenOptions, max_new_tokens: int = 64) -> Callable[[str], str]:
+    """A language model as a plain function from a prompt to the text that follows it, for cleaning data.
+
+    `openai:http://HOST:PORT/v1#MODEL`, else a causal language model: `smollm2`, a folder, a GGUF file, a hub id.
+
+    Raises:
+        UsageError: not the address of a server, or nobody agreed to fetch the model.
+        CheckpointError: there is no such model.
+    """
+    word, _, rest = name.partition(":")
+    kind, model = ("openai", rest) if word == "openai" else ("blind", name)
+    captioner: Any = CAPTIONERS.find(kind).load()(model, options)
+    return partial(captioner.complete, max_new_tokens=max_new_tokens)
 
 
 def _kind_of(model: str | None) -> str:

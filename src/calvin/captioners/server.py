@@ -20,10 +20,9 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.instruction import build_message, stills
-from calvin.captioners.messages import Message
-from calvin.captioners.speaking import MAX_NEW_TOKENS, fingerprint, to_answer
+from calvin.captioners.messages import MAX_NEW_TOKENS, Message, build_message, fingerprint, stills
 from calvin.core.errors import ServerError, UsageError
 
 KEY = "CALVIN_API_KEY"
@@ -124,6 +123,14 @@ class Server:
         messages = [build_message(request, stills(request, self.frames)) for request in requests]
         with ThreadPoolExecutor(max(1, min(self._together, len(messages)))) as pool:
             return [to_answer(said) for said in pool.map(self.ask, messages)]
+
+    def complete(self, prompt: str, max_new_tokens: int = MAX_NEW_TOKENS) -> str:
+        """What the model says to a prompt, as it is; its length is the server's affair, since a model may think first.
+
+        Raises:
+            ServerError: as for `caption`.
+        """
+        return self.ask(Message((prompt,)))
 
     def ask(self, message: Message) -> str:
         """What the model says to a message, as it is.

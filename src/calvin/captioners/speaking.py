@@ -1,31 +1,13 @@
-"""What the captioners that were not trained on audio description have in common: asking, generating, answering."""
+"""How the captioners that were not trained on audio description write, in this process."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from calvin.captioners.answers import clean_answer
-from calvin.captioners.base import CaptionAnswer
-from calvin.captioners.instruction import CONTEXT, STYLE, UNSEEN
-
-MAX_NEW_TOKENS = 64
-
-
-def to_answer(said: str, score: float = 0.0) -> CaptionAnswer:
-    """A model's words as an answer: cleaned, with what cleaned them, and the words as they were."""
-    text, cleaned = clean_answer(said)
-    return CaptionAnswer(text, score, (text,), cleaned, said if cleaned else "")
-
-
-def fingerprint(weights: str, **settings: Any) -> str:
-    """Of everything that shapes a captioner's words: weights, settings, and the words it is asked with."""
-    asked = json.dumps([weights, settings, CONTEXT, STYLE, UNSEEN], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
+from calvin.captioners.messages import MAX_NEW_TOKENS
 
 
 @torch.inference_mode()

@@ -21,12 +21,12 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
 
+from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.calvin import fingerprint_of, local_or_fetched
-from calvin.captioners.instruction import build_message, stills
-from calvin.captioners.messages import Message, rgb, video_metadata
+from calvin.captioners.messages import Message, build_message, fingerprint, rgb, stills, video_metadata
 from calvin.captioners.registry import ALIASES
-from calvin.captioners.speaking import device, fingerprint, prepare_tokenizer, say, to_answer
+from calvin.captioners.speaking import device, prepare_tokenizer, say
 from calvin.core.errors import CheckpointError, MissingExtraError, UsageError, first_line
 from calvin.core.types import Frame
 from calvin.model.loading import load_config, load_strict, quiet

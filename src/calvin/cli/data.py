@@ -197,7 +197,7 @@ def tag_credits(
 
         calvin data tag-credits mad/train.csv --format mad --out credits.csv --model openai:http://localhost:8000/v1#llama
     """
-    from calvin.captioners.completing import open_completer
+    from calvin.captioners.registry import open_completer
     from calvin.data import KeywordCredits
     from calvin.data.screen_text import ScreenCredits
     from calvin.data.tagging import AnswerSheet, credits_rule, is_credit, judge_by
@@ -229,7 +229,7 @@ def strip_entities(
 
         calvin data strip-entities mad/train.csv --format mad --out nameless.csv
     """
-    from calvin.captioners.completing import open_completer
+    from calvin.captioners.registry import open_completer
     from calvin.data.entities import EntityStripper, entity_prompt, parse_entity, stripping_rule
     from calvin.data.tagging import AnswerSheet, judge_by
 

@@ -32,7 +32,7 @@ def saying(captioner: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch, *texts: st
     encode = captioner.processor.tokenizer.encode
     row = [SimpleNamespace(token_ids=encode(f" {text}", add_special_tokens=False), score=-i) for i, text in
            enumerate(texts)]  # fmt: skip
-    monkeypatch.setattr(captioner, "_generated", lambda *_: [row])
+    monkeypatch.setattr(captioner.model, "generate_candidates", lambda **_: [row])
 
 
 def test_only_the_caption_is_said(bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,9 @@ def test_only_the_caption_is_said(bundled: AdaptedCalvin, monkeypatch: pytest.Mo
     assert answer.text == "Hadi bows."
 
 
-def test_an_answer_in_another_form_is_kept_and_told(bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_in_another_form_is_kept_and_said_to_be_so(
+    bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saying(bundled, monkeypatch, "Hadi bows to Gilda.")
     [answer] = bundled.caption([request_of()])
     assert (answer.text, answer.named, answer.parsed) == ("Hadi bows to Gilda.", (), False)

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from calvin.captioners import CAPTIONERS, CaptionRequest, FeatureCaptioner, open_captioner
 from calvin.captioners.calvin import Calvin, bundled_models, find_model, fingerprint_of
 from calvin.captioners.known_footage import World
-from calvin.captioners.registry import Manifest
+from calvin.captioners.registry import CaptionerKind
 from calvin.core.errors import CheckpointError, DataError, MissingExtraError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
@@ -141,7 +141,7 @@ def test_captioners_are_opened_by_kind(tiny_model: Path) -> None:
     assert open_captioner(f"calvin:{tiny_model}").info.fingerprint == fingerprint_of(tiny_model)
     assert set(CAPTIONERS) >= {"calvin"}
     with pytest.raises(MissingExtraError, match=r"calvin-ad\[videollm\]"):
-        Manifest("other", "", "calvin_absent_package:open", extra="videollm").open(None)
+        CaptionerKind("other", "", "calvin_absent_package:open", extra="videollm").load()
 
 
 def test_a_short_caption_is_the_best_whole_one_within_its_words(

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from calvin.captioners import CaptionRequest
-from calvin.captioners.instruction import STYLE, UNSEEN, build_message, stills
-from calvin.captioners.messages import Message, rgb, video_metadata
+from calvin.captioners.messages import STYLE, UNSEEN, Message, build_message, rgb, stills, video_metadata
 from calvin.core.errors import DataError, MediaError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calvin.captioners.speaking import to_answer
+from calvin.captioners.answers import to_answer
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.types import Frame
 from calvin.data import Sample

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest
-from calvin.captioners.guard import is_sound, says_again
+from calvin.captioners.answers import is_sound, says_again
 from calvin.core.time import in_s
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.timing import SpokenLength, words_within

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from calvin.captioners.guard import says_again
+from calvin.captioners.answers import says_again
 from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from calvin.captioners.guard import is_sound, says_again
+from calvin.captioners.answers import is_sound, says_again
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError, MissingExtraError
 from calvin.core.progress import Listener, Stage, silent
