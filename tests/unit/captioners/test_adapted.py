@@ -45,9 +45,7 @@ def test_only_the_caption_is_said(bundled: AdaptedCalvin, monkeypatch: pytest.Mo
     assert answer.text == "Hadi bows."
 
 
-def test_an_answer_in_another_form_is_kept_and_said_to_be_so(
-    bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_in_another_form_is_kept(bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch) -> None:
     saying(bundled, monkeypatch, "Hadi bows to Gilda.")
     [answer] = bundled.caption([request_of()])
     assert (answer.text, answer.named, answer.parsed) == ("Hadi bows to Gilda.", (), False)
