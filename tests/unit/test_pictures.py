@@ -13,7 +13,7 @@ from PIL import Image
 from calvin.core.time import Span
 from calvin.core.types import Cue, Script
 from calvin.media.film.frames import FrameWriter
-from calvin.studio.script.writers.exchange import JsonWriter
+from calvin.studio.script.text_formats import JsonWriter
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "make_pictures.py"
 

@@ -10,7 +10,7 @@ from calvin.core.prompts import clean_line
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Cue, Status
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.human_words import WordsPlan
+from calvin.studio.script.human_words import WordsPlan, counted
 
 LEAST = 2
 
@@ -37,7 +37,7 @@ def described_scenes(store: ProjectStore, plan: WordsPlan | None = None) -> tupl
     if plan is None:
         if len(approved) < LEAST:
             raise StoreError(
-                f"{store.folder} has {_count(len(approved), 'approved cue')}, and adapting takes at least {LEAST}: "
+                f"{store.folder} has {counted(len(approved), 'approved cue')}, and adapting takes at least {LEAST}: "
                 "`calvin pick` proposes scenes to correct; bring them back with `calvin import` or --corrections."
             )
         return approved, []
@@ -45,7 +45,7 @@ def described_scenes(store: ProjectStore, plan: WordsPlan | None = None) -> tupl
     earlier = [one for one in approved if not any(_same_scene(one, scene) for scene in scenes)]
     if not scenes or len(scenes) + len(earlier) < LEAST:
         raise StoreError(
-            f"{plan.name}: {_count(len(scenes), 'line')} with text; adapting takes at least {LEAST} described scenes."
+            f"{plan.name}: {counted(len(scenes), 'line')} with text; adapting takes at least {LEAST} described scenes."
         )
     return sorted([*scenes, *earlier], key=lambda scene: scene.visual), [*plan.notes, *_notes(plan, len(earlier))]
 
@@ -55,9 +55,9 @@ def _of(cue: Cue, where: str, span: Span | None = None) -> Described:
 
 
 def _notes(plan: WordsPlan, earlier: int) -> list[str]:
-    notes, corrections = [], _count(len(plan.steps), "correction")
+    notes, corrections = [], counted(len(plan.steps), "correction")
     if earlier:
-        notes.append(f"Learnt from {corrections} and {_count(earlier, 'cue')} approved before.")
+        notes.append(f"Learnt from {corrections} and {counted(earlier, 'cue')} approved before.")
     kept = sum(_as_it_stood(step.before, step.after) for step in plan.steps)
     if kept:
         notes.append(
@@ -84,7 +84,3 @@ def check_target(folder: Path) -> None:
     """
     if folder.exists() and not (folder / "calvin_adapter.json").is_file():
         raise UsageError(f"{folder} exists and is not an adapter folder: name another for the adapter with -o.")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

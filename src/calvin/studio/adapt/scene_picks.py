@@ -20,7 +20,7 @@ from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SHORTEST_MS, free_part
-from calvin.studio.script.writers.base import cue_name, printable
+from calvin.studio.script.writers import cue_name, printable
 
 MAX_FRAMES = 32
 

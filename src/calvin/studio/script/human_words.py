@@ -20,8 +20,8 @@ from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.script_files import remember_written
 from calvin.studio.script.script_lines import ScriptLine, read_script, refusal
-from calvin.studio.script.writers.base import last_ms, printable
-from calvin.studio.script.writers.timed_text import plain
+from calvin.studio.script.text_formats import plain
+from calvin.studio.script.writers import last_ms, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class WordsPlan:
     def lines(self) -> list[str]:
         """The plan for people."""
         shown = [line for change in self.changes for line in change.lines()]
-        shown.append(f"{_count(len(self.changes), 'change')}, {self.unchanged} unchanged")
+        shown.append(f"{counted(len(self.changes), 'change')}, {self.unchanged} unchanged")
         return [*shown, f"Language: {self.language[0]} -> {self.language[1]}"] if self.language else shown
 
 
@@ -171,7 +171,7 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
         if other is not line:
             raise refusal(name, f"{other.where} and {line.where} are about the same scene: keep one")
     blank = len(lines) - len(spoken)
-    return WordsPlan(name, tuple(steps), (f"{_count(blank, 'correction')} without text left out.",) if blank else ())
+    return WordsPlan(name, tuple(steps), (f"{counted(blank, 'correction')} without text left out.",) if blank else ())
 
 
 def apply_plan(store: ProjectStore, plan: WordsPlan) -> None:
@@ -341,5 +341,6 @@ def _named(cues: Sequence[Cue]) -> str:
     return ", ".join(f"cue-{cue.id}" for cue in cues[:5]) + (" ..." if len(cues) > 5 else "")
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """'1 line', '2 lines'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -20,7 +20,7 @@ from calvin.core.time import Span, parse_timecode, to_ms
 from calvin.core.types import Status
 from calvin.media.subtitles import MAX_CUES, format_of, read_text, refuse_doctype
 from calvin.studio.script.ttml import read_ttml
-from calvin.studio.script.writers.base import printable
+from calvin.studio.script.writers import printable
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>")

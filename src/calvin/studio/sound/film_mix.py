@@ -27,8 +27,8 @@ from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.script_files import make_way
+from calvin.studio.script.text_formats import VttWriter
 from calvin.studio.script.writers import Provenance
-from calvin.studio.script.writers.timed_text import VttWriter
 from calvin.studio.sound.voiced_cues import SpokenCue, spoken_cues
 
 SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}

@@ -28,7 +28,7 @@ from calvin.studio.project.contents import Choice, Decision, SpokenRecord, Voice
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.script_files import export_script, project_plan, writers_used
-from calvin.studio.script.writers.base import printable, spoken
+from calvin.studio.script.writers import printable, spoken
 
 FOLDER, PRONUNCIATION = "voice", "pronunciation.csv"
 

@@ -30,10 +30,9 @@ from calvin.core.time import Span
 from calvin.core.types import Character, Cue, Script, Status
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.script.script_lines import read_script
-from calvin.studio.script.writers import WRITERS, Provenance, Writer, find_writers
-from calvin.studio.script.writers.base import last_ms, printable
-from calvin.studio.script.writers.dapt import DAPTM, TTM, TTP, XML
-from calvin.studio.script.writers.timed_text import plain
+from calvin.studio.script.text_formats import plain
+from calvin.studio.script.ttml import DAPTM, TTM, TTP, XML
+from calvin.studio.script.writers import WRITERS, Provenance, Writer, find_writers, last_ms, printable
 
 TEXTS = st.text(max_size=60) | st.sampled_from(
     [

@@ -1,16 +1,18 @@
-"""What every writer of scripts is."""
+"""Writers of scripts: what each is, what they share, and all of them by the name of their format."""
 
 from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from calvin.core.errors import UsageError
 from calvin.core.files import write_text
 from calvin.core.prompts import clean_line
+from calvin.core.registry import Manifest, Registry
 from calvin.core.types import Cue, Script
 
 if TYPE_CHECKING:
@@ -78,3 +80,44 @@ def cue_name(cue: Cue) -> str:
 def mentioned(script: Script, text: str) -> list[str]:
     """The characters of the script whose name or alias stands in a text."""
     return [character.name for character in script.characters if character.named_in(text)]
+
+
+@dataclass(frozen=True, slots=True)
+class WriterKind(Manifest[type[Writer]]):
+    """One format of scripts; its target is the `Writer` class."""
+
+    what: ClassVar[str] = "format"
+
+    @property
+    def writer(self) -> Writer:
+        return self.load()()
+
+
+_TEXT = "calvin.studio.script.text_formats"
+
+WRITERS = Registry(
+    WriterKind,
+    (
+        WriterKind("vtt", "WebVTT, for players on the web", f"{_TEXT}:VttWriter"),
+        WriterKind("srt", "SubRip, for any player", f"{_TEXT}:SrtWriter"),
+        WriterKind(
+            "dapt", "DAPT, the W3C's TTML profile for audio description", "calvin.studio.script.ttml:DaptWriter"
+        ),
+        WriterKind("csv", "a table, for spreadsheets", f"{_TEXT}:CsvWriter"),
+        WriterKind("json", "all that is known of each cue", f"{_TEXT}:JsonWriter"),
+        WriterKind("txt", "plain text, for a narrator", f"{_TEXT}:TxtWriter"),
+    ),
+    "writers",
+)
+
+
+def find_writers(names: Iterable[str]) -> list[Writer]:
+    """The writers of these formats, each once, in the order named.
+
+    Raises:
+        UsageError: a format that is not known, or none named.
+    """
+    wanted = dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip())
+    if not wanted:
+        raise UsageError(f"No format was named: choose from {WRITERS.listed()}.")
+    return [WRITERS.find(name).writer for name in wanted]
