@@ -29,7 +29,7 @@ from calvin.core.types import Author
 from calvin.data import FeatureStore
 from calvin.media.film.decode import decode_film
 from calvin.media.sound.film_sound import read_wav
-from calvin.studio.describe import film_in_hand as module
+from calvin.studio.describe import film_project as module
 from calvin.studio.describe.films import DescribeSettings, FilmJob, describe_many
 from calvin.studio.project.contents import Choice
 from calvin.studio.project.store import ProjectStore
@@ -155,7 +155,7 @@ def test_features_are_those_of_the_films_frames_and_are_reused(
         [name] = raw.keys()
         np.testing.assert_allclose(store.get(name), np.concatenate(vectors), atol=2e-3)
     monkeypatch.setattr(
-        "calvin.studio.describe.film_in_hand.decode_film", lambda *_, **__: pytest.fail("decoded twice")
+        "calvin.studio.describe.film_project.decode_film", lambda *_, **__: pytest.fail("decoded twice")
     )
     monkeypatch.setattr(calvin, "caption", lambda *_: pytest.fail("captioned twice"))
     again = describe(film, model=calvin, out_dir=tmp_path / "p")

@@ -36,7 +36,7 @@ from calvin.studio.adapt.described_scenes import Described, check_target, descri
 from calvin.studio.adapt.scene_picks import open_project_features, told_presence
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
-from calvin.studio.describe.film_in_hand import project_folder
+from calvin.studio.project.database import project_folder
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import Words, apply_plan, plan_corrections
 from calvin.training.fewshot import AdaptConfig, FewshotBatches, FewshotScene, adapt_config, tune
@@ -85,7 +85,7 @@ def adapt(
         DataError, FeatureError: no regularisation scenes for this model's encoder, or a scene too long to learn.
     """
     folder, target = Path(film), Path(out)
-    folder = project_folder(folder, None, False) if folder.is_file() else folder
+    folder = project_folder(folder) if folder.is_file() else folder
     check_target(target)
     with ProjectStore(folder) as store:
         words = plan_corrections(store, corrections) if corrections is not None else None

@@ -139,6 +139,20 @@ def is_project(folder: Path) -> bool:
     return (folder / DATABASE).is_file()
 
 
+def project_folder(film: Path, out_dir: Path | None = None, several: bool = False) -> Path:
+    """Where a film's project lies: `<film stem>.calvin` in the current folder, or `out_dir` (in it, for several films).
+
+    Raises:
+        StoreError: the place is a file.
+    """
+    folder = Path(f"{film.stem}.calvin")
+    if out_dir is not None:
+        folder = out_dir / folder if several else out_dir
+    if folder.is_file():
+        raise StoreError(f"{folder} is a file, so it cannot hold a project: name another folder with -o.")
+    return folder
+
+
 class Database:
     """Opens the database of the project in `folder`, and holds it until closed.
 

@@ -1,4 +1,4 @@
-"""How long a line of description takes to say, and how much room it has."""
+"""How long a line of description takes to say, how much room it has, and how soon it may be repeated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from calvin.core.types import Cue
 WORDS_PER_MINUTE = 160
 SHORTEST_MS = 750
 """What even one word takes."""
+NOT_AGAIN = 3
+"""How many cues back a description is not repeated."""
 _WORD = 6
 """Characters of a word of usual length with the space after it: longer words take longer to say."""
 

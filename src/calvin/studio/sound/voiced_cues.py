@@ -23,10 +23,9 @@ from calvin.media.languages import short_code
 from calvin.media.sound.film_sound import read_wav, write_wav
 from calvin.media.sound.loudness import levelled, trimmed
 from calvin.media.voice import EspeakVoice, ToneVoice, Voice, open_voice, pronounced, read_pronunciations
-from calvin.studio.describe.fitting import NOT_AGAIN
 from calvin.studio.project.contents import Choice, Decision, SpokenRecord, VoiceRecord
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import rooms
+from calvin.studio.project.timing import NOT_AGAIN, rooms
 from calvin.studio.script.script_files import export_script, project_plan, writers_used
 from calvin.studio.script.writers import printable, spoken
 

@@ -13,7 +13,7 @@ from typing import Any
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
-from calvin.core.errors import CalvinError, FeatureError, MediaError, StoreError
+from calvin.core.errors import CalvinError, FeatureError, MediaError
 from calvin.core.files import file_sha256, remove_leftovers
 from calvin.core.progress import Listener
 from calvin.core.time import Span
@@ -27,8 +27,7 @@ from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
 from calvin.media.subtitles import Subtitles, read_subtitles
-from calvin.studio.describe.fitting import NOT_AGAIN, Fitted
-from calvin.studio.project.contents import Choice, DecodeRecord, FilmRow
+from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
@@ -37,9 +36,22 @@ from calvin.studio.sound.voiced_cues import FOLDER as VOICES
 NOTICE_FRAMES = 500
 
 
+@dataclass(frozen=True, slots=True)
+class FilmJob:
+    """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder.
+
+    With `again` what the project knows of the dialogue is used again where no subtitles are given.
+    """
+
+    film: Path
+    subtitles: Path | None = None
+    out_dir: Path | None = None
+    again: bool = False
+
+
 @dataclass(eq=False)
-class FilmInHand:
-    """One film while it is being described; `notes` are sentences for its describer."""
+class FilmProject:
+    """A film and its project while it is being described; `notes` are sentences for its describer."""
 
     store: ProjectStore
     film: FilmRow
@@ -51,57 +63,48 @@ class FilmInHand:
     spoken: SpokenLength = field(default_factory=EstimatedLength)
     author: Author = Author.MODEL
     present: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    """Names of those in the scene of a plan, by the plan's id."""
+    """Names of those in the scene of a place, by the place's id."""
 
-    @property
-    def open_plans(self) -> list[Place]:
-        return [plan for plan in self.store.plans if not plan.done]
-
-    def scene(self, plan: Place) -> Scene:
-        """What a plan's cue is about: frame vectors where there are any, and a way to the stills."""
-        embeds = self.features.scene(self.film.sha256, plan.visual, self.max_frames) if self.features else None
+    def scene(self, place: Place) -> Scene:
+        """What a place's cue is about: frame vectors where there are any, and a way to the stills."""
+        embeds = self.features.scene(self.film.sha256, place.visual, self.max_frames) if self.features else None
         return Scene(
-            id=str(plan.id),
+            id=str(place.id),
             film_id=self.film.sha256,
-            span=plan.visual,
+            span=place.visual,
             image_embeds=embeds,
-            frames=lambda: self.frames.frames_between(plan.visual, self.max_frames),
+            frames=lambda: self.frames.frames_between(place.visual, self.max_frames),
         )
 
-    def context(self, plan: Place, count: int) -> tuple[str, ...]:
-        """The last `count` cues before a plan's, oldest first, whoever wrote them."""
-        return tuple(cue.text for cue in self.store.cues_before(plan.span.start_ms, count))
+    def context(self, place: Place, count: int) -> tuple[str, ...]:
+        """The last `count` cues before a place's, oldest first, whoever wrote them."""
+        return tuple(cue.text for cue in self.store.cues_before(place.span.start_ms, count))
 
-    def place(self, plan: Place) -> Span:
-        """Where a plan's cue may be spoken, now that the cues before it are there.
+    def room(self, place: Place) -> Span:
+        """Where a place's cue may be spoken, now that the cues before it are there.
 
         It begins with its place or once the cue before it has ended. It may run on into the next place of the same gap
         while that still begins before its own event and keeps room for a cue.
         """
         settings = self.settings
-        until, following = plan.span.end_ms, self.store.plan_from(plan.span.end_ms)
+        until, following = place.span.end_ms, self.store.plan_from(place.span.end_ms)
         if following is not None:
             latest = min(following.event_ms, following.span.end_ms - settings.min_cue_ms)
             until = max(until, latest - settings.breath_ms)
-        said_until, next_from = self.store.cues_around(plan.span.start_ms)
-        start = max(plan.span.start_ms, said_until + settings.breath_ms if said_until else 0)
+        said_until, next_from = self.store.cues_around(place.span.start_ms)
+        start = max(place.span.start_ms, said_until + settings.breath_ms if said_until else 0)
         return Span(start, max(start, min(until, next_from if next_from is not None else until)))
 
-    def said(self, plan: Place) -> tuple[str, ...]:
-        """What is not to be said again."""
-        return self.context(plan, NOT_AGAIN)
-
-    def keep(self, plan: Place, fitted: Fitted, answer: CaptionAnswer) -> None:
-        """Store the words for a plan and why these: from here on they are not lost."""
-        place = self.place(plan)
-        if fitted.decision.choice is Choice.EXTENDED:
+    def keep(self, place: Place, text: str, decision: Decision, answer: CaptionAnswer) -> None:
+        """Store the words for a place and why these: from here on they are not lost."""
+        room = self.room(place)
+        if decision.choice is Choice.EXTENDED:
             # The film pauses for it anyway, so it takes nothing of the next place.
-            end = min(place.end_ms, max(place.start_ms, plan.span.end_ms))
+            end = min(room.end_ms, max(room.start_ms, place.span.end_ms))
         else:
-            end = min(place.end_ms, place.start_ms + self.spoken.ms(fitted.text))
-        span = Span(place.start_ms, end)
+            end = min(room.end_ms, room.start_ms + self.spoken.ms(text))
         with self.store.together():
-            self.store.finish_plan(plan, fitted.text, span, answer.candidates, fitted.decision, self.author)
+            self.store.finish_plan(place, text, Span(room.start_ms, end), answer.candidates, decision, self.author)
             if answer.parsed is False:
                 self.store.unparsed += 1
             if answer.cleaned:
@@ -110,68 +113,58 @@ class FilmInHand:
 
 @contextmanager
 def open_film_project(
-    path: Path,
-    subtitles: Path | None,
-    folder: Path,
-    captioner: Captioner,
-    request: DescribeRecord,
-    listener: Listener,
-    spoken: SpokenLength,
-    again: bool = False,
-    language: str | None = None,
-) -> Iterator[FilmInHand]:
+    job: FilmJob, folder: Path, captioner: Captioner, record: DescribeRecord, listener: Listener, spoken: SpokenLength
+) -> Iterator[FilmProject]:
     """The project of a film, ready for captions.
 
-    What an earlier run left is used again: the frames and features of the film, and the cues, if `request` is the same;
-    with `again` its dialogue too. A folder that was made for a film that then cannot be used is removed. `language` is
-    that of the description; by default the project's, else English. The request may name the `audio_language` to
-    listen to; its own language and subtitles are filled in here.
+    What an earlier run left is used again: the frames and features of the film, and the cues, if the `record` is the
+    same; its language (by default the project's, else English) and subtitles are filled in here. A folder that was made
+    for a film that then cannot be used is removed.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.
         StoreError: the folder holds another film or cannot be used.
     """
-    facts = probe(path)
-    lines = read_subtitles(subtitles) if subtitles else None
+    facts = probe(job.film)
+    lines = read_subtitles(job.subtitles) if job.subtitles else None
     ours = not folder.exists()
     with ExitStack() as stack:
         store = stack.enter_context(ProjectStore(folder, create=True))
         ours = ours and store.film is None  # else another process made it meanwhile
         try:
             remove_leftovers(folder, folder / "frames", folder / VOICES)
-            film = FilmRow(
-                _plain(path.stem), _plain(str(path.resolve())), facts.sha256, facts.duration_ms, _facts(facts)
-            )
+            title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
+            film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)
-            if language:
-                store.set_language(language)
-            hand = _decoded(path, store, film, captioner, listener, request.audio_language)
-            hand.settings, hand.spoken = request.plan, spoken
-            if hand.features is not None:
-                stack.enter_context(hand.features)
+            if record.language:
+                store.set_language(record.language)
+            project = _decoded(job.film, store, film, captioner, listener, record.audio_language)
+            project.settings, project.spoken = record.plan, spoken
+            if project.features is not None:
+                stack.enter_context(project.features)
             if "adapter" in captioner.info.details:
-                hand.author = Author.ADAPTER
-            known = store.described.subtitles if again and store.described else None
-            hashed = file_sha256(subtitles) if subtitles else known
-            _plan(hand, lines, request.changed(language=hand.film.language, subtitles=hashed), again)
-            _notice(hand, captioner)
+                project.author = Author.ADAPTER
+            known = store.described.subtitles if job.again and store.described else None
+            hashed = file_sha256(job.subtitles) if job.subtitles else known
+            _plan(project, lines, record.changed(language=project.film.language, subtitles=hashed), job.again)
+            _notice(project, captioner)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
             if ours:
                 shutil.rmtree(folder, ignore_errors=True)
             raise
-        yield hand
+        yield project
 
 
 def _decoded(
     path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
-) -> FilmInHand:
+) -> FilmProject:
     """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
     encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
     max_frames = encodes.max_frames if encodes else 32
-    hand = _kept(store, film, encodes, max_frames, audio)
-    if hand is not None:
-        return hand
+    project = _kept(store, film, encodes, max_frames, audio)
+    if project is not None:
+        return project
     maker = VectorMaker.of(encodes) if encodes else None
     decoded = decode_film(
         path,
@@ -191,7 +184,7 @@ def _decoded(
         notes = [*decoded.report.notes, *_other_track(decoded.facts, audio)]
         store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
     film = store.film or film
-    return FilmInHand(store, film, decoded.frames, features, max_frames, notes)
+    return FilmProject(store, film, decoded.frames, features, max_frames, notes)
 
 
 def _other_track(facts: FilmFacts, language: str | None) -> list[str]:
@@ -204,7 +197,7 @@ def _other_track(facts: FilmFacts, language: str | None) -> list[str]:
 
 def _kept(
     store: ProjectStore, film: FilmRow, encodes: FeatureCaptioner | None, max_frames: int, audio: str | None
-) -> FilmInHand | None:
+) -> FilmProject | None:
     """What an earlier run decoded, where it is whole, by the same encoder and of the same sound track."""
     decoded = store.decoded
     if decoded is None or decoded.audio_language != audio:
@@ -221,30 +214,30 @@ def _kept(
             features.close()
         return None
     store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
-    return FilmInHand(store, store.film or film, frames, features, max_frames, list(decoded.notes))
+    return FilmProject(store, store.film or film, frames, features, max_frames, list(decoded.notes))
 
 
 def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
     return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
 
 
-def _plan(hand: FilmInHand, subtitles: Subtitles | None, request: DescribeRecord, again: bool) -> None:
-    """Plan the cues anew, unless the same request was planned before: then go on with what is open."""
-    store = hand.store
+def _plan(project: FilmProject, subtitles: Subtitles | None, record: DescribeRecord, again: bool) -> None:
+    """Plan the cues anew, unless the same record was planned before: then go on with what is open."""
+    store = project.store
     if subtitles is not None:
-        hand.notes += subtitles.report.notes
-        late = sum(line.span.start_ms >= hand.film.duration_ms for line in subtitles.lines)
+        project.notes += subtitles.report.notes
+        late = sum(line.span.start_ms >= project.film.duration_ms for line in subtitles.lines)
         if late:
-            hand.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
-    if store.described != request:
-        _plan_anew(hand, subtitles, request, again)
-    if request.subtitles is None and store.dialogue:
-        hand.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
+            project.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
+    if store.described != record:
+        _plan_anew(project, subtitles, record, again)
+    if record.subtitles is None and store.dialogue:
+        project.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
 
-def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: DescribeRecord, again: bool) -> None:
+def _plan_anew(project: FilmProject, subtitles: Subtitles | None, record: DescribeRecord, again: bool) -> None:
     """Dialogue from the subtitles, else (again) the known one, else from listening; cues in its gaps."""
-    store = hand.store
+    store = project.store
     spoken = list(subtitles.lines) if subtitles else []
     sound = store.folder / "frames" / SOUND
     if subtitles is None and again and store.described:
@@ -253,23 +246,25 @@ def _plan_anew(hand: FilmInHand, subtitles: Subtitles | None, request: DescribeR
         spoken = [DialogueLine(span, "") for span in detect_speech(sound)]
     with store.together():
         store.set_dialogue(spoken)
-        plans = plan_cues(hand.film.duration_ms, store.shots, [line.span for line in spoken], hand.settings)
+        plans = plan_cues(project.film.duration_ms, store.shots, [line.span for line in spoken], project.settings)
         store.set_plan(plans)
-        store.begin_description(request)
+        store.begin_description(record)
 
 
-def _notice(hand: FilmInHand, captioner: Captioner) -> None:
-    if hand.features is None or not isinstance(captioner, FeatureCaptioner):
+def _notice(project: FilmProject, captioner: Captioner) -> None:
+    if project.features is None or not isinstance(captioner, FeatureCaptioner):
         return
-    if isinstance(captioner, AdaptedCalvin) and captioner.film[1] not in ("", hand.film.sha256):
+    if isinstance(captioner, AdaptedCalvin) and captioner.film[1] not in ("", project.film.sha256):
         title = captioner.film[0] or "another film"
-        hand.notes.append(f"The adapter {captioner.adapter} was made for {title}: its names may come into this film.")
-    if hand.film.language != "en":
-        name = language_name(hand.film.language)
-        hand.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
-    notice = captioner.notice(hand.features.scene(hand.film.sha256, None, NOTICE_FRAMES))
+        project.notes.append(
+            f"The adapter {captioner.adapter} was made for {title}: its names may come into this film."
+        )
+    if project.film.language != "en":
+        name = language_name(project.film.language)
+        project.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
+    notice = captioner.notice(project.features.scene(project.film.sha256, None, NOTICE_FRAMES))
     if notice is not None:
-        hand.notes.insert(0, notice.message)
+        project.notes.insert(0, notice.message)
 
 
 def _facts(facts: FilmFacts) -> dict[str, Any]:
@@ -287,15 +282,3 @@ def _facts(facts: FilmFacts) -> dict[str, Any]:
 def _plain(text: str) -> str:
     """A file name as text that can be stored, whatever bytes it is made of."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def project_folder(path: Path, out_dir: Path | None, several: bool) -> Path:
-    """Where a film's project lies: `<film stem>.calvin` in the current folder, or `out_dir` (in it, for several films).
-
-    Raises:
-        StoreError: the place is a file.
-    """
-    folder = Path(f"{path.stem}.calvin") if out_dir is None else out_dir / f"{path.stem}.calvin" if several else out_dir
-    if folder.is_file():
-        raise StoreError(f"{folder} is a file, so it cannot hold a project: name another folder with -o.")
-    return folder

@@ -1,4 +1,4 @@
-"""A cast brought to a film in hand: who is in each planned scene, for prompts, project and describer."""
+"""Who of a cast is in each scene of a film: worked out once, for prompts, for the project and for its describer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from calvin.studio.cast.presence import (
     words_on,
     write_presence,
 )
-from calvin.studio.describe.film_in_hand import FilmInHand
+from calvin.studio.describe.film_project import FilmProject
 
 
 def read_pictures(cast: Cast, captioner: Captioner) -> dict[str, np.ndarray]:
@@ -41,7 +41,7 @@ def read_pictures(cast: Cast, captioner: Captioner) -> dict[str, np.ndarray]:
 
 
 def bring_cast(
-    hand: FilmInHand, cast: Cast, captioner: Captioner, portraits: Mapping[str, np.ndarray] | None = None
+    film: FilmProject, cast: Cast, captioner: Captioner, portraits: Mapping[str, np.ndarray] | None = None
 ) -> None:
     """Work out who is where, keep it in the project (`presence.jsonl`), and note what of the cast does not fit.
 
@@ -52,23 +52,23 @@ def bring_cast(
         CalvinError: a picture cannot be read.
     """
     portraits = read_pictures(cast, captioner) if portraits is None else portraits
-    store, plans = hand.store, hand.store.plans
+    store, plans = film.store, film.store.plans
     told = told_by(store.cues, cast)
     spans, lines = [plan.visual for plan in plans], store.dialogue
-    bank = _bank(hand, cast, captioner, spans, [*cast.told, *told], portraits) if plans else None
+    bank = _bank(film, cast, captioner, spans, [*cast.told, *told], portraits) if plans else None
     if not isinstance(captioner, FeatureCaptioner) and cast.pictures:
-        hand.notes.append(
+        film.notes.append(
             f"The pictures of the cast were not used: {captioner.info.name} makes no frame vectors to compare them by."
         )
     guesses = guess_presence(spans, cast, lines, told, bank)
-    hand.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
-    write_presence(store.folder / PRESENCE, hand.film.title, spans, guesses, cast.settings)
+    film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
+    write_presence(store.folder / PRESENCE, film.film.title, spans, guesses, cast.settings)
     store.characters = cast.characters
     if plans:
-        hand.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, told))
+        film.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, told))
     strangers = unknown_speakers(lines, cast)
     if strangers:
-        hand.notes.append(f"These speak in the subtitles, but are not in the cast: {', '.join(strangers)}.")
+        film.notes.append(f"These speak in the subtitles, but are not in the cast: {', '.join(strangers)}.")
 
 
 def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[str]) -> list[str]:
@@ -92,16 +92,16 @@ def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[
 
 
 def _bank(
-    hand: FilmInHand, cast: Cast, captioner: Captioner, spans: Sequence[Span], told: Sequence[Told],
+    film: FilmProject, cast: Cast, captioner: Captioner, spans: Sequence[Span], told: Sequence[Told],
     portraits: Mapping[str, np.ndarray],
 ) -> CharacterBank | None:  # fmt: skip
-    if hand.features is None or not isinstance(captioner, FeatureCaptioner):
+    if film.features is None or not isinstance(captioner, FeatureCaptioner):
         return None
     seen = seen_alone(told)
     if not portraits and not seen:
         return None
-    vectors = hand.features.get(hand.film.sha256)
-    return CharacterBank.build(vectors, hand.features.fps, spans, portraits, seen, cast.settings.exemplars)
+    vectors = film.features.get(film.film.sha256)
+    return CharacterBank.build(vectors, film.features.fps, spans, portraits, seen, cast.settings.exemplars)
 
 
 def seen_alone(told: Sequence[Told]) -> dict[str, list[Span]]:

@@ -17,8 +17,8 @@ from calvin.core.errors import MediaError
 from calvin.core.time import Span
 from calvin.core.types import Character
 from calvin.studio.cast.characters import Cast, Told
-from calvin.studio.cast.in_scenes import bring_cast, read_pictures, seen_alone
-from calvin.studio.describe.film_in_hand import FilmInHand
+from calvin.studio.cast.scene_cast import bring_cast, read_pictures, seen_alone
+from calvin.studio.describe.film_project import FilmProject
 
 LOOKS = np.random.default_rng(3).normal(size=(3, 64))
 
@@ -73,7 +73,7 @@ def test_pictures_that_were_read_are_not_read_again(tmp_path: Path) -> None:
     assert encoder.encoded == 2
 
 
-def hand_of(folder: Path) -> FilmInHand:
+def hand_of(folder: Path) -> FilmProject:
     """A film of 60 scenes in which red and green people are seen, each scene in a place of its own."""
     rng = np.random.default_rng(0)
     seen = (rng.random((60, 2)) < 0.4) @ LOOKS[:2] + rng.normal(size=(60, 64))
@@ -82,7 +82,7 @@ def hand_of(folder: Path) -> FilmInHand:
     store = SimpleNamespace(folder=folder, plans=plans, cues=[], dialogue=[], put=lambda *_: None)
     film = SimpleNamespace(sha256="film", title="Film")
     features = SimpleNamespace(get=lambda _: vectors.astype(np.float32), fps=5.0)
-    return typed(FilmInHand, SimpleNamespace(store=store, film=film, features=features, notes=[], present={}))
+    return typed(FilmProject, SimpleNamespace(store=store, film=film, features=features, notes=[], present={}))
 
 
 def test_those_whose_pictures_are_like_nobody_are_told_and_named_all_the_same(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Cue, Scene
-from calvin.studio.describe.fitting import Asked, fit_all
+from calvin.studio.describe.cue_words import Asked, fit_all
 from calvin.studio.project.contents import Choice
 from calvin.studio.project.timing import EstimatedLength, MeasuredLength, rooms, words_within
 
