@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+import io
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
@@ -21,11 +22,15 @@ from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
 from calvin.media.film.source import MediaLimits, open_film, start_us
-from calvin.media.sound.film_sound import Timeline
+from calvin.media.sound.film_sound import MIX_RATE, Timeline
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 DESCRIPTION = Disposition.visual_impaired | Disposition.descriptions
 ORIGINAL = Disposition.default | Disposition.original
-FILM_SUFFIXES = frozenset({".mkv", ".mp4", ".m4v", ".mov", ".webm"})
+CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
+"""The films that can be written, by suffix, with FFmpeg's name of what each is."""
 FLAGLESS = {
     ".mov": "MOV keeps neither the flag that marks a track as description nor its title: players show a plain track.",
     ".webm": "WebM keeps no flag that marks a track as description: players go by its title and language alone.",
@@ -33,6 +38,9 @@ FLAGLESS = {
 _OPTIONS = {".mkv": {"default_mode": "passthrough"}, ".webm": {"default_mode": "passthrough"}}
 _FAST_START = {"movflags": "faststart"}
 _NAL_CODECS = {"h264", "hevc"}
+_MATROSKA = (".mkv", ".webm")
+_THREE_LETTERS = (".mp4", ".m4v")
+"""Containers that keep a language in three letters, and nothing of one that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,16 @@ class AddedTrack:
     language: str | None
     title: str
     disposition: Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a film's stream in a container: kept as it is, or left out for a reason (`lost`, a sentence)."""
+
+    index: int
+    kind: str
+    codec: str
+    lost: str = ""
 
 
 @dataclass
@@ -87,6 +105,86 @@ def essence(data: bytes, codec: str) -> bytes:
     return b"".join(units) if at == len(data) else data
 
 
+def check_container(
+    film: str | Path, target: str | Path, codec: str, layout: str, language: str = "", replaced: Collection[int] = ()
+) -> list[Fate]:
+    """Ask before the work whether a container can hold a film and a description in `codec`.
+
+    Args:
+        target: the file that is to be written, by whose suffix the container is known; nothing is written.
+        layout: the description's channels, and `language` its code.
+        replaced: the film's sound tracks that are to be taken from files in `codec` instead.
+
+    Raises:
+        UsageError: the container cannot hold the film's picture or sound, or state the language.
+        MediaError: the film cannot be read.
+    """
+    if language and len(language) != 3 and Path(target).suffix.lower() in _THREE_LETTERS:
+        raise UsageError(
+            f"{target} cannot state the language {language!r}, which has no code of three letters: name an .mkv file."
+        )
+    with open_film(film, MediaLimits()) as source:
+        return fates(source, Path(target), [(codec, layout)] * (1 + len(replaced)), replaced)
+
+
+def fates(
+    source: InputContainer, target: Path, added: Sequence[tuple[str, str]] = (), replaced: Collection[int] = ()
+) -> list[Fate]:
+    """What becomes of each stream of a film in a container, which is begun in memory with them to find out.
+
+    Args:
+        target: names the container by its suffix, and is what messages name.
+        added: codec and channel layout of tracks that come to the film's own.
+        replaced: the film's streams that do not come along.
+
+    Raises:
+        UsageError: the container cannot hold the film's picture or sound.
+    """
+    suffix, found = target.suffix.lower(), list[Fate]()
+    container = f"{'a' if suffix == '.webm' else 'an'} {suffix[1:]} file"
+    trial = av.open(io.BytesIO(), "w", format=CONTAINERS[suffix])
+    try:
+        for stream in source.streams:
+            if stream.index in replaced:
+                continue
+            codec = stream.codec_context.name if stream.codec_context is not None else stream.type
+            if _takes(trial, stream, codec, suffix):
+                found.append(Fate(stream.index, stream.type, codec))
+                continue
+            if stream.type in ("video", "audio"):
+                raise UsageError(
+                    f"{target} cannot be made, because {container} cannot hold this film's {stream.type} "
+                    f"({codec}): name an .mkv file."
+                )
+            better = " An .mkv file holds them." if suffix != ".mkv" and stream.type == "subtitle" else ""
+            lost = f"Left out, because {container} cannot hold it: {stream.type} in {codec}.{better}"
+            found.append(Fate(stream.index, stream.type, codec, lost))
+        for codec, layout in added:
+            trial.add_stream(codec, rate=MIX_RATE, layout=layout)
+        trial.start_encoding()
+    except (ValueError, av.error.FFmpegError) as error:
+        raise UsageError(
+            f"{target} cannot be made, because {container} cannot hold this film's streams together "
+            f"({error}): name an .mkv file."
+        ) from error
+    finally:
+        with suppress(av.error.FFmpegError):  # an empty film need not end well
+            trial.close()
+    return found
+
+
+def _takes(trial: Any, stream: Any, codec: str, suffix: str) -> bool:
+    """Whether a container has room for such a stream, which is then in it."""
+    if stream.type in ("attachment", "data"):
+        known = (stream.type == "attachment") == (suffix in _MATROSKA)
+    else:
+        known = codec in trial.supported_codecs
+    try:
+        return known and trial.add_stream_from_template(stream) is not None
+    except (ValueError, av.error.FFmpegError):
+        return False
+
+
 def mux_film(
     film: str | Path, target: str | Path, description: AddedTrack, timeline: Timeline | None = None,
     replaced: dict[int, AddedTrack] | None = None, on_time: Callable[[float], None] | None = None,
@@ -94,23 +192,24 @@ def mux_film(
     """Write `film` to `target` with a description track after its first sound track.
 
     Streams keep their order, content, language and titles; the first sound track becomes default and original, the
-    description is never default. What the container cannot hold besides picture and sound is left out and told.
+    description is never default. What the container cannot hold besides picture and sound is left out, with a note.
 
     Args:
         timeline: where the film pauses.
         replaced: sound tracks, by index in the film, to take from files instead.
 
     Raises:
-        UsageError: the container cannot hold the film's picture or sound.
+        UsageError: the container cannot hold the film's picture or sound (see `check_container`).
         MediaError: the film cannot be read or the file not be written.
     """
     suffix = Path(target).suffix.lower()
     options = _OPTIONS.get(suffix, _FAST_START)
     with ExitStack() as stack:
         source = stack.enter_context(open_film(film, MediaLimits()))
-        output = stack.enter_context(av.open(str(target), "w", options=options))
+        kept = fates(source, Path(target), replaced=replaced or {})
+        output = stack.enter_context(av.open(str(target), "w", format=CONTAINERS[suffix], options=options))
         output.metadata.update(source.metadata)
-        copies, added, muxed = _lay_out(source, output, suffix, description, replaced or {}, stack)
+        copies, added, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
         _copy_chapters(source, output, timeline)
         pictures = source.streams.video
         origin = start_us(source, pictures[0]) if pictures else source.start_time
@@ -119,12 +218,14 @@ def mux_film(
 
 
 def _lay_out(
-    source: Any, output: Any, suffix: str, description: AddedTrack, replaced: dict[int, AddedTrack], stack: ExitStack
-) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], Muxed]:
+    source: InputContainer, output: Any, kept: Sequence[Fate], description: AddedTrack,
+    replaced: dict[int, AddedTrack], stack: ExitStack,
+) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], Muxed]:  # fmt: skip
     """The streams of the output, in order: the description after the first sound, or last where there is none."""
     copies: dict[int, tuple[Any, Essence]] = {}
     added: list[_Feed] = []
-    muxed = Muxed()
+    muxed = Muxed(notes=[fate.lost for fate in kept if fate.lost])
+    codecs = {fate.index: fate.codec for fate in kept if not fate.lost}
 
     def add(track: AddedTrack) -> None:
         added.append(_Feed(stack.enter_context(av.open(str(track.path))), output, track))
@@ -134,41 +235,19 @@ def _lay_out(
     for stream in source.streams:
         if stream.index in replaced:
             add(replaced[stream.index])
-        elif (copy := _copied(stream, output, suffix, muxed.notes)) is not None:
-            if stream.index == first:
-                copy.disposition = stream.disposition | ORIGINAL
-            codec = stream.codec_context.name if stream.codec_context is not None else ""
-            kept = Essence(stream.type, codec)
+        elif stream.index in codecs:
+            copy = output.add_stream_from_template(stream)
+            copy.metadata.update({key: value for key, value in stream.metadata.items() if key.upper() != "DURATION"})
+            copy.disposition = stream.disposition | (ORIGINAL if stream.index == first else Disposition(0))
+            unchanged = Essence(stream.type, codecs[stream.index])
+            muxed.streams.append(unchanged)
             if stream.type != "attachment":
-                copies[stream.index] = (copy, kept)
-            muxed.streams.append(kept)
+                copies[stream.index] = (copy, unchanged)
         if stream.index == first:
             add(description)
     if first is None:
         add(description)
     return copies, added, muxed
-
-
-def _copied(stream: Any, output: Any, suffix: str, notes: list[str]) -> Any:
-    """The output's copy of a stream, or None where its container cannot hold it."""
-    codec = stream.codec_context.name if stream.codec_context is not None else stream.type
-    matroska = suffix in (".mkv", ".webm")
-    try:
-        known = stream.type in ("attachment", "data") or codec in output.supported_codecs
-        if not known or (stream.type == "data" and matroska) or (stream.type == "attachment" and not matroska):
-            raise ValueError
-        copy = output.add_stream_from_template(stream)
-    except (ValueError, av.error.FFmpegError) as error:
-        if stream.type in ("video", "audio"):
-            raise UsageError(
-                f"A {suffix[1:]} file cannot hold this film's {stream.type} ({codec}): name an .mkv file."
-            ) from error
-        better = " An .mkv file holds them." if suffix != ".mkv" and stream.type == "subtitle" else ""
-        notes.append(f"Left out, because a {suffix[1:]} file cannot hold it: {stream.type} in {codec}.{better}")
-        return None
-    copy.metadata.update({key: value for key, value in stream.metadata.items() if key.upper() != "DURATION"})
-    copy.disposition = stream.disposition
-    return copy
 
 
 def _copy_chapters(source: Any, output: Any, timeline: Timeline | None) -> None:

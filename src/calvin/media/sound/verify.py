@@ -77,17 +77,19 @@ def _likeness(heard: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
     return float(likeness), best / 16 - _REACH_MS
 
 
-def check_film(path: str | Path, muxed: Muxed, description: AddedTrack) -> int:
+def check_film(path: str | Path, muxed: Muxed, description: AddedTrack, name: str | Path = "") -> int:
     """Compare a written film with what was put into it; returns the index of the description track.
+
+    `name` is what messages call the film while it lies in a temporary file.
 
     Raises:
         MediaError: a stream's content or times changed, or a flag, title or language of the description was lost.
     """
-    suffix = Path(path).suffix.lower()
+    suffix, name = Path(path).suffix.lower(), name or path
     with open_film(path, MediaLimits()) as container:
         streams = list(container.streams)
         if len(streams) < len(muxed.streams):
-            raise MediaError(f"{path} lost {len(muxed.streams) - len(streams)} of its streams: name an .mkv file.")
+            raise MediaError(f"{name} lost {len(muxed.streams) - len(streams)} of its streams: name an .mkv file.")
         kept = {i: Essence(e.kind, e.codec) for i, e in enumerate(muxed.streams) if e and e.kind != "attachment"}
         pictures = container.streams.video
         origin_ms = (start_us(container, pictures[0]) or 0) / 1000 if pictures else 0.0
@@ -97,12 +99,12 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack) -> int:
             if time is not None:
                 kept[index].add(packet, time * tick_ms[index] - origin_ms)
         for index, found in kept.items():
-            _same(path, index, found, muxed.streams[index])
+            _same(name, index, found, muxed.streams[index])
         audio = [stream.index for stream in container.streams.audio]
         index = audio[1] if len(audio) > 1 else audio[0]
         track = streams[index]
         if muxed.streams[index] is not None:
-            raise MediaError(f"{path} does not hold the description as its second sound track: name an .mkv file.")
+            raise MediaError(f"{name} does not hold the description as its second sound track: name an .mkv file.")
         if suffix not in FLAGLESS:
             flags = track.disposition & description.disposition == description.disposition
             language = not description.language or short_code(track.language or "") == short_code(description.language)
@@ -111,16 +113,16 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack) -> int:
             lost += [] if track_title(track.metadata) == description.title else ["title"]
             lost += [] if language else ["language"]
             if lost:
-                raise MediaError(f"{path} lost the description's {' and '.join(lost)}: name an .mkv file.")
+                raise MediaError(f"{name} lost the description's {' and '.join(lost)}: name an .mkv file.")
     return index
 
 
-def _same(path: str | Path, index: int, found: Essence, expected: Essence | None) -> None:
+def _same(name: str | Path, index: int, found: Essence, expected: Essence | None) -> None:
     assert expected is not None
     changed = found.packets != expected.packets or found.digest.digest() != expected.digest.digest()
     mean_ms = abs(found.sum_ms - expected.sum_ms) / max(1, found.packets)
     if changed or (found.kind != "subtitle" and mean_ms > _SHIFT_MS):
         what = f"moved by {mean_ms:.0f} ms" if not changed else "changed on the way"
         raise MediaError(
-            f"Stream {index} ({found.kind}) of {path} {what}, so the file was not kept: name an .mkv file."
+            f"Stream {index} ({found.kind}) of {name} {what}, so the file was not kept: name an .mkv file."
         )

@@ -21,7 +21,16 @@ from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, mixed, write_mix
 from calvin.media.sound.film_sound import Pause, Timeline, programme_blocks, with_pauses
-from calvin.media.sound.mux import DESCRIPTION, FILM_SUFFIXES, FLAGLESS, AddedTrack, Disposition, mux_film, told
+from calvin.media.sound.mux import (
+    CONTAINERS,
+    DESCRIPTION,
+    FLAGLESS,
+    AddedTrack,
+    Disposition,
+    check_container,
+    mux_film,
+    told,
+)
 from calvin.media.sound.verify import check_film, check_voices
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
@@ -111,8 +120,8 @@ def mix_project(
     settings = settings or MixSettings()
     target = Path(output)
     suffix = target.suffix.lower()
-    if suffix not in FILM_SUFFIXES | SOUND_CODECS.keys():
-        known = ", ".join(sorted(FILM_SUFFIXES | SOUND_CODECS.keys()))
+    if suffix not in CONTAINERS.keys() | SOUND_CODECS.keys():
+        known = ", ".join(sorted(CONTAINERS.keys() | SOUND_CODECS.keys()))
         raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
     with ProjectStore(folder) as store:
         spoken = _ready(store, folder)
@@ -124,6 +133,7 @@ def mix_project(
         dialogue = [line.span for line in store.dialogue]
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
         job = _Job(target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener)
+        job.holds()
         job.enough_room()
         with _written(target):
             report = _with_times(job, store) if extended else job.run()
@@ -187,10 +197,16 @@ class _Job:
     track: AudioStream | None
     listener: Listener
 
+    def holds(self) -> None:
+        """Refuse before the work what the container cannot hold."""
+        if self.target.suffix.lower() in CONTAINERS:
+            paused = [stream.index for stream in self.facts.audio_streams] if self.placed.pauses else []
+            check_container(self.facts.path, self.target, self._codec, self.settings.layout, self._language, paused)
+
     def enough_room(self) -> None:
         """Refuse early what the disk cannot hold: the film again, and its sound once more or twice."""
         needed = round(self._seconds * (200_000 if self.target.suffix == ".wav" else 60_000))
-        if self.target.suffix.lower() in FILM_SUFFIXES:
+        if self.target.suffix.lower() in CONTAINERS:
             needed += self.facts.size
         folder = self.target.resolve().parent
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,7 +230,7 @@ class _Job:
 
     def _film(self, temporary: Path) -> MixReport:
         suffix = self.target.suffix.lower()
-        codec, timeline = "libopus" if suffix == ".webm" else "aac", Timeline(self.placed.pauses)
+        codec, timeline = self._codec, Timeline(self.placed.pauses)
         with tempfile.TemporaryDirectory(dir=self.target.resolve().parent, prefix=TEMPORARY) as name:
             sound = Path(name) / "description.mka"
             peak = self._encode(sound, codec, self.track, self.placed.voices, "mix")
@@ -228,7 +244,7 @@ class _Job:
                 self._with_silence(Path(name), codec),
                 _now_and_then(stage.update),
             )
-        index = check_film(temporary, muxed, description)
+        index = check_film(temporary, muxed, description, self.target)
         drowned = check_voices(temporary, index, self.placed.voices)
         return self._report(peak, drowned, [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])])
 
@@ -266,6 +282,11 @@ class _Job:
     def _seconds(self) -> float:
         """How long the output lasts."""
         return (self.row.duration_ms + Timeline(self.placed.pauses).total_ms) / 1000
+
+    @property
+    def _codec(self) -> str:
+        """Of the sound tracks that are added to a film."""
+        return "libopus" if self.target.suffix.lower() == ".webm" else "aac"
 
     @property
     def _language(self) -> str:

@@ -265,7 +265,16 @@ def test_a_mix_that_changes_the_film_is_not_kept(
 
     module_mux = module.mux_film
     monkeypatch.setattr(module, "mux_film", spoiled)
-    refused(folder, tmp_path / "out.mkv", "changed on the way", MediaError)
+    refused(folder, tmp_path / "out.mkv", r"of \S+/out\.mkv changed on the way", MediaError)
+
+
+@pytest.mark.parametrize(("name", "language"), [("out.webm", "en"), ("out.mp4", "xx")])
+def test_what_a_container_cannot_hold_is_known_before_the_work(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, language: str
+) -> None:
+    folder = project(language=language)
+    monkeypatch.setattr(module, "write_mix", lambda *_, **__: pytest.fail("the work was begun"))
+    refused(folder, tmp_path / name, rf"/{name} cannot", UsageError)
 
 
 def test_a_disk_known_to_be_too_small(
