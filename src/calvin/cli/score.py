@@ -72,8 +72,8 @@ def read_results(
 
 def save_as(results: Results, folder: Path) -> None:
     """Give results a folder, with the captions in it."""
-    from calvin.evaluation.captioning import CaptionStore
     from calvin.evaluation.results import claim
+    from calvin.evaluation.scenes import CaptionStore
 
     results.folder = folder
     claim(results)

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calvin.core.errors import UsageError
-from calvin.evaluation.protocol import unequal
-from calvin.evaluation.published import PUBLISHED, Published
+from calvin.evaluation.protocol import PUBLISHED, Published, unequal
 from calvin.evaluation.results import Results, aligned
 from calvin.evaluation.scoring import LOWER_IS_BETTER, TRUTH, Measure
 from calvin.evaluation.statistics import PairedTest, paired_test

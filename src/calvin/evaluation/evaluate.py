@@ -13,12 +13,11 @@ from calvin.core.errors import DataError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION
 from calvin.data import Sample
-from calvin.evaluation.captioning import Captioned, CaptionStore, caption_scenes
 from calvin.evaluation.names import NameList, harvest
 from calvin.evaluation.protocol import ProtocolCard, references_checksum
 from calvin.evaluation.report import write_report
 from calvin.evaluation.results import STRIP, EvaluatedScene, Results, claim, save_pictures, save_scores
-from calvin.evaluation.scenes import Context, Pictures, film_of
+from calvin.evaluation.scenes import Captioned, CaptionStore, Context, Pictures, caption_scenes, film_of
 from calvin.evaluation.scoring import score_set
 from calvin.evaluation.tables import CaptionTable, join
 

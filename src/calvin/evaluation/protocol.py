@@ -1,10 +1,15 @@
-"""The protocol card: how a score came about. Scores with unequal cards are not compared in silence."""
+"""The protocol card: how a score came about. Scores with unequal cards are not compared in silence.
+
+Beside ours stand the numbers that the paper prints, measured by others on data that ours may not be: Somepalli and
+others, "CALVIN: Improved Contextual Video Captioning via Instruction Tuning", Tables 1 and 2.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -46,3 +51,44 @@ def unequal(cards: Sequence[ProtocolCard]) -> dict[str, tuple[str, ...]]:
         for name in ProtocolCard.model_fields
         if len({row[name] for row in rows}) > 1
     }
+
+
+MEASURES = ("BERTScore", "CIDEr-D", "ROUGE-L", "SPICE")
+"""The columns, in points. The paper calls the second "CIDEr", by which captioning papers mean CIDEr-D."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A row of a table: `values` in points, in the order of `MEASURES`; None where the paper prints none."""
+
+    system: str
+    context: str
+    values: tuple[float | None, ...]
+    source: str
+
+    @property
+    def mapping(self) -> dict[str, float]:
+        return {name: value for name, value in zip(MEASURES, self.values, strict=True) if value is not None}
+
+
+_T1, _T2 = "CALVIN paper, Table 1", "CALVIN paper, Table 2"
+_QUOTED = f"{_T1}, quoted there from the original paper"
+
+PUBLISHED: dict[str, tuple[Published, ...]] = {
+    "mad-named": (
+        Published("ClipCap", "none", (11.8, 4.4, 8.5, 1.1), _T1),
+        Published("CapDec", "none", (14.3, 6.7, 8.2, 1.4), _T1),
+        Published("CALVIN 7B", "none", (27.25, 14.74, 11.9, 3.89), _T1),
+        Published("AutoAD-I", "6 scenes", (23.8, 21.9, 13.9, 4.8), _QUOTED),
+        Published("AutoAD-II", "characters", (None, 19.5, 13.4, None), _QUOTED),
+        Published("CALVIN 7B", "3 scenes", (39.08, 25.47, 16.30, 7.33), _T1),
+        Published("CALVIN 7B", "5 scenes", (40.18, 27.71, 16.83, 7.76), _T1),
+    ),
+    "tvc": (
+        Published("Video-LLaMA", "names, zero-shot", (28.29, 3.34, 5.61, 3.52), _T2),
+        Published("MovieChat", "names, zero-shot", (38.11, 8.43, 12.09, 9.21), _T2),
+        Published("Video-LLaVA", "names, zero-shot", (48.44, 12.4, 15.8, 10.9), _T2),
+        Published("CALVIN 7B", "names, zero-shot", (52.16, 38.9, 20.1, 14.27), _T2),
+    ),
+}
+"""Rows by split."""

@@ -23,10 +23,10 @@ from calvin.core.files import write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.text_tables import csv_text
 from calvin.core.types import Frame
-from calvin.evaluation.captioning import Captioned, CaptionStore
 from calvin.evaluation.metrics import Pairs
 from calvin.evaluation.names import NameList
 from calvin.evaluation.protocol import ProtocolCard
+from calvin.evaluation.scenes import Captioned, CaptionStore
 from calvin.evaluation.scoring import TRUTH, Measure, Scores
 from calvin.media.film.frames import FrameStore, FrameWriter
 

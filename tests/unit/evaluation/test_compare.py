@@ -10,7 +10,7 @@ import pytest
 from calvin.core.errors import UsageError
 from calvin.evaluation.compare import compare, comparison_table
 from calvin.evaluation.evaluate import EvaluationJob, evaluate, finish
-from calvin.evaluation.published import MEASURES, PUBLISHED
+from calvin.evaluation.protocol import MEASURES, PUBLISHED
 from calvin.evaluation.report import write_comparison
 from calvin.evaluation.results import Results
 

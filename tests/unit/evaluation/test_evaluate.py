@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +170,11 @@ def test_a_report_escapes_all_it_is_given(make_job: Make, parrot: Any, out: Path
     assert text.count("<script>") == 1
     assert "<b>x" not in text
     assert "&lt;script&gt;alert(2)" in text
-    assert "default-src &#x27;none&#x27;" in text
+    policy = html.unescape(re.findall(r'Content-Security-Policy" content="([^"]*)"', text)[0])
+    assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
+    for kind in ("style", "script"):
+        [inside] = re.findall(rf"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        assert f"'sha256-{base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()}'" in policy
 
 
 def test_pictures_of_a_scene_stand_in_the_report(make_job: Make, parrot: Any, out: Path) -> None:
