@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from calvin.cli.captioner import YES, opening
-from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.time import format_timecode
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def adapt(
     for effect in made.effects:
         for line in effect.lines():
             say(line)
-    for note in made.notes:
-        warn(f"Note: {note}")
+    warn_all(made.notes)
     say(f"Next: calvin describe {project} --adapter {made.folder}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.evaluate import WANTED, metric_names
 
 
@@ -52,8 +52,7 @@ def compare(
         warn("Folders of results keep their scores; `calvin score FOLDER --metrics ...` scores one again.")
     comparison = put_together(loaded, rank)
     say(comparison_table(comparison))
-    for line in comparison.warnings():
-        warn(f"Note: {line}")
+    warn_all(comparison.warnings())
     for name, values in comparison.unequal.items():
         warn(f"  {name}: {' | '.join(values)}")
     say(f"\nEvery scene, with a column a system: {write_comparison(comparison, out, scenes)}")

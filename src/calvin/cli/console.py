@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +26,12 @@ def say(text: str = "") -> None:
 def warn(text: str) -> None:
     """One line on stderr, apart from the answer."""
     sys.stderr.write(text + "\n")
+
+
+def warn_all(notes: Iterable[str]) -> None:
+    """What a person should know beside the answer, one line per note."""
+    for note in notes:
+        warn(f"Note: {note}")
 
 
 class ProgressView:

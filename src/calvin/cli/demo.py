@@ -10,7 +10,7 @@ import typer
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
-from calvin.cli.voice_mix import tell
+from calvin.cli.voice_mix import warn_of_lengths
 from calvin.core.bundled import bundled_film
 from calvin.core.errors import MissingExtraError
 from calvin.core.time import format_timecode
@@ -58,7 +58,7 @@ def listen(project: Path, name: str) -> None:
         mixes = [mix_project(project, project / f"{name}.ad.mkv", listener=progress)]
         if mixes[0].left_out:
             mixes.append(mix_project(project, project / f"{name}.extended.mkv", extended=True, listener=progress))
-    tell(voiced)
+    warn_of_lengths(voiced)
     for report in mixes:
         pausing = f" (the film pauses {report.pauses} times)" if report.pauses else ""
         say(f"  {report.files[0]}: {report.cues} cues{pausing}; play it with its second sound track")

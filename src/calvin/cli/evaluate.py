@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
-from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 
 if TYPE_CHECKING:
@@ -113,7 +113,6 @@ def score_and_show(results: Results, metrics: str | None) -> None:
     say(f"\nReferences {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}.")
     for word, why in results.scores.skipped.items():
         warn(f"Not computed: {word}: {why}")
-    for note in results.notes:
-        warn(f"Note: {note}")
+    warn_all(results.notes)
     if results.folder is not None:
         say(f"\nResults and pictures: {results.folder / 'report.html'}")

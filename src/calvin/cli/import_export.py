@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calvin.cli.console import say, warn
+from calvin.cli.console import say, warn, warn_all
 from calvin.studio.script.writers import WRITERS
 
 FORMATS = Annotated[str, typer.Option("--format", "-f", help=f"What to write: {WRITERS.listed()}.")]
@@ -43,8 +43,7 @@ def import_script(
         plan = plan_import(store, edited, remove, language)
         for line in plan.lines():
             say(line)
-        for note in plan.notes:
-            warn(f"Note: {note}")
+        warn_all(plan.notes)
         if not (plan.changes or plan.language):
             return
         if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
@@ -80,5 +79,4 @@ def export(
         exported = export_script(store, writers, out_dir)
     for path in exported.files:
         say(str(path))
-    for note in exported.notes:
-        warn(f"Note: {note}")
+    warn_all(exported.notes)

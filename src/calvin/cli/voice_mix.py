@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.console import ProgressView, say, warn, warn_all
 
 if TYPE_CHECKING:
     from calvin.studio.sound.voiced_cues import VoiceReport
@@ -50,19 +50,19 @@ def voice(
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
-    tell(report)
+    warn_of_lengths(report)
 
 
-def tell(report: VoiceReport) -> None:
+def warn_of_lengths(report: VoiceReport) -> None:
     """Say which cues the voice takes too long for, and what became of them."""
-    told = {
+    became = {
         "were too long when spoken and got other words that fit": report.reworded,
         "are too long when spoken: the film is to pause for them (`extended`)": report.paused,
         "stay as a person wrote them, though they take longer to say than their gap lasts": [
             late.cue.id for late in report.late
         ],
     }
-    for what, ids in told.items():
+    for what, ids in became.items():
         if ids:
             warn(f"Note: cues {', '.join(ids[:5])}{' and more' if len(ids) > 5 else ''} {what}.")
 
@@ -102,5 +102,4 @@ def mix(
     say(f"{report.cues} cues{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
     for path in report.files:
         say(f"  {path}")
-    for note in report.notes:
-        warn(f"Note: {note}")
+    warn_all(report.notes)

@@ -33,7 +33,7 @@ from calvin.model.modeling import adapter_of
 from calvin.model.tuning import base_kept, save_adapter
 from calvin.studio.adapt.before_after import CaptionFacts, Effect, caption_all
 from calvin.studio.adapt.described_scenes import Described, check_target, described_scenes
-from calvin.studio.adapt.scene_picks import open_project_features, told_presence
+from calvin.studio.adapt.scene_picks import known_presence, open_project_features
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
 from calvin.studio.project.database import project_folder
@@ -80,7 +80,7 @@ def adapt(
         check: measure what it does on a fifth of the scenes, tuning once more without them.
 
     Raises (before anything is changed):
-        StoreError: no such project, no frame vectors of this model, corrections that cannot be used.
+        StoreError: there is no such project, it holds no frame vectors of this model, or corrections cannot be used.
         UsageError: `out` holds something else, or the model carries an adapter already.
         DataError, FeatureError: no regularisation scenes for this model's encoder, or a scene too long to learn.
     """
@@ -178,7 +178,7 @@ class Names:
         return tuple(dict.fromkeys((*self.cast.mentioned(text), *found)))
 
     def meant(self, text: str, before: Sequence[str]) -> tuple[str, ...]:
-        """With those whom pronouns mean."""
+        """Names in a text, and the people that its pronouns mean after the texts `before`."""
         return tuple(dict.fromkeys((*self.cast.meant(text, before), *self(text))))
 
 
@@ -276,7 +276,7 @@ class _Work:
         described = self.store.described
         if described is None:
             return Prompt(self.config.question)
-        names = (told_presence(self.store) or {}).get(visual, ()) if described.cast else ()
+        names = (known_presence(self.store) or {}).get(visual, ()) if described.cast else ()
         count = 0 if names and described.names_alone else described.base_context
         return Prompt(described.question, self.earlier(visual, count), names)
 

@@ -84,7 +84,7 @@ class Effect:
 
 _ROWS = (
     ("distinct captions", "distinct"),
-    ("words a caption", "words"),
+    ("words per caption", "words"),
     ("names right", "right_names"),
     ("a wrong name", "wrong_names"),
     ("form not kept", "unparsed"),

@@ -1,4 +1,4 @@
-"""Scenes worth a describer's time: first the main characters' first appearances (section 5.2), then what is unlike."""
+"""Scenes worth a describer's time: where each main character first appears (section 5.2), then scenes unlike those."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
     standing = {cue.visual: cue for cue in cues if not cue.settled}
     plans = _undescribed(store.plans, cues, standing)
     if not plans:
-        raise StoreError("There is no scene left that a person has not described: nothing to pick.")
+        raise StoreError("A person has described every scene of this project, so none is left to pick.")
     known = [(cue.visual, None) for cue in cues if cue.settled]
     scenes = sorted([*known, *((plan.visual, plan) for plan in plans)], key=lambda scene: scene[0])
     spans = [visual for visual, _ in scenes]
@@ -146,7 +146,7 @@ def open_project_features(store: ProjectStore, encoder_hash: str | None = None) 
 
 def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]]:
     """Who is in each scene: as `describe --cast` found and people wrote, else by who speaks and what people wrote."""
-    known = told_presence(store)
+    known = known_presence(store)
     if known is not None:
         written = {note.span: note.present for note in told_by(store.cues, Cast(store.characters))}
         return [tuple(dict.fromkeys((*known.get(span, ()), *written.get(span, ())))) for span in spans]
@@ -155,7 +155,7 @@ def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]
     return [names_at(row, cast.settings) for row in guesses]
 
 
-def told_presence(store: ProjectStore) -> dict[Span, tuple[str, ...]] | None:
+def known_presence(store: ProjectStore) -> dict[Span, tuple[str, ...]] | None:
     """Who is in which scene as `describe --cast` found; None where the project has not been described so.
 
     Raises:

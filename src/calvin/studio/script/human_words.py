@@ -134,7 +134,7 @@ def plan_lines(
         steps += [Change(cue, None) for cue in absent]
     elif absent:
         what = "1 cue is" if len(absent) == 1 else f"{len(absent)} cues are"
-        notes.append(f"{what} not in the file and stay: {_named(absent)}; --remove takes such out.")
+        notes.append(f"{what} not in the file and stay: {_named(absent)}; --remove takes them out.")
     plan = WordsPlan(name, tuple(steps))
     return replace(plan, notes=(*notes, *_overlaps(cues, plan.changes)))
 
@@ -330,7 +330,8 @@ def _overlaps(cues: Sequence[Cue], changes: Sequence[Change]) -> list[str]:
     if not pairs:
         return []
     shown = ", ".join(f"{_times(a)} with {_times(b)}" for a, b in pairs[:3])
-    return [f"{len(pairs)} times overlap and are kept as they are: {shown}; `calvin lint` lists them."]
+    more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
+    return [f"Cues overlap and are kept as they are: {shown}{more}; `calvin lint` lists them."]
 
 
 def _times(cue: Cue) -> str:

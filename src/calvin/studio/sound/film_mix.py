@@ -178,7 +178,7 @@ def _facts(row: FilmRow, moved: str | Path | None) -> FilmFacts:
 
 @contextmanager
 def _written(target: Path) -> Iterator[None]:
-    """Trouble with writing, told in a sentence."""
+    """What goes wrong in writing becomes one sentence for the user."""
     try:
         yield
     except OSError as error:  # FFmpeg's errors too, where the system was the cause
@@ -305,7 +305,7 @@ class _Job:
 
 
 def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
-    """Progress without an event a block."""
+    """Progress every few seconds instead of at every block of sound."""
     said = -every_s
 
     def listen(seconds: float) -> None:

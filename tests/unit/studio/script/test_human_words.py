@@ -67,7 +67,7 @@ def test_by_id_a_line_may_move_far() -> None:
     [change] = plan.changes
     assert change.after == replace(CUES[0], span=Span(40_000, 43_000), author=Author.HUMAN, status=Status.APPROVED)
     assert change.lines()[0] == "~ cue-1  00:00:40.000 - 00:00:43.000  (was 00:00:05.000 - 00:00:08.000)  approved"
-    assert plan.notes == ("4 cues are not in the file and stay: cue-2, cue-3, cue-4, cue-5; --remove takes such out.",)
+    assert plan.notes == ("4 cues are not in the file and stay: cue-2, cue-3, cue-4, cue-5; --remove takes them out.",)
 
 
 def test_without_ids_by_times_then_text_then_shared_time() -> None:
@@ -101,7 +101,7 @@ def test_an_id_twice_is_refused() -> None:
 def test_times_that_overlap_are_kept_and_told() -> None:
     plan = plan_lines(CUES, [line("Long.", 5000, 11_000, "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
     assert len(plan.changes) == 1
-    assert "1 times overlap and are kept as they are: 00:00:05.000" in plan.notes[0]
+    assert "Cues overlap and are kept as they are: 00:00:05.000" in plan.notes[0]
 
 
 def times(cue: Cue) -> tuple[int, int]:
