@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,33 +12,17 @@ from calvin.cli.captioner import YES, at_hand, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 from calvin.core.types import FPS
+from calvin.data.readers.registry import READERS, resolve_format
+from calvin.encode import Form, Kind, SourceKind
 
 if TYPE_CHECKING:
-    from calvin.data import ReadResult
+    from calvin.data import DropReport, ReadResult
 
 app = typer.Typer(help="Check, clean and prepare data.", no_args_is_help=True)
 
 
-class Kind(StrEnum):
-    FILMS = "films"
-    IMAGES = "images"
-    FRAMES = "frames"
-
-
-class PreparedKind(StrEnum):
-    FILMS = "films"
-    IMAGES = "images"
-    FRAMES = "frames"
-    SHARDS = "shards"
-
-
-class Form(StrEnum):
-    H5 = "h5"
-    TAR = "tar"
-
-
 TOWER = Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
-RATE = Annotated[float, typer.Option("--fps", help="Frames a second to keep.")]
+RATE = Annotated[float, typer.Option("--fps", help="Frames per second to keep.")]
 FRAMES_AT = Annotated[
     float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
 ]
@@ -55,15 +38,15 @@ def features(
     source: Annotated[Path, typer.Argument(help="A film, or the folder that holds the films, images or frames.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="Feature file to write: .h5 or .safetensors.")],
     model: TOWER,
-    kind: Annotated[Kind, typer.Option("--kind", "-k", help="What the folder holds.")] = Kind.FILMS,
+    kind: Annotated[Kind, typer.Option("--kind", "-k", help="What the folder holds.")] = "films",
     fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
     yes: YES = False,
 ) -> None:
-    """Turn films, clips, images or folders of frames into one vector a frame, in one file.
+    """Turn films, clips, images or folders of frames into one vector per frame, in one file.
 
     Ids are paths below the folder, without suffix. What cannot be read is left out and counted. An interrupted .h5 is
-    gone on with.
+    continued.
 
     Examples:
 
@@ -77,17 +60,13 @@ def features(
 
     tower = at_hand(model, yes)
     with ProgressView() as progress:
-        report = make_features(source, tower, output, kind.value, fps, frames_at, progress)
+        report = make_features(source, tower, output, kind, fps, frames_at, progress)
     kept = f", {report.kept} of them from an earlier run" if report.kept else ""
     say(f"{report.path}: {report.ids} ids{kept}, {report.frames} frames encoded")
-    if report.drops.total_dropped:
-        warn(report.drops.summary())
+    _warn_of(report.drops)
 
 
-FORMAT = Annotated[
-    str,
-    typer.Option("--format", "-f", help="mad, lsmdc, cmd-ad, tv-ad, webvid, cc3m, cc12m, llava, tvc, tvr, webdataset."),
-]
+FORMAT = Annotated[str, typer.Option("--format", "-f", help=f"{READERS.listed()}.")]
 ANNOTATIONS = Annotated[Path, typer.Argument(metavar="PATH", help="Annotation file; for webdataset, tars.")]
 LANGUAGE_MODEL = Annotated[
     str | None,
@@ -119,7 +98,6 @@ def check(
     """
     from calvin.data import SourceConfig
     from calvin.data.check import check_source
-    from calvin.data.readers.registry import resolve_format
 
     config = SourceConfig(
         name=path.name, format=resolve_format(format, path), annotations=path, features=features or path,
@@ -138,21 +116,21 @@ def prepare(
     source: Annotated[Path, typer.Argument(help="Folder of films, images or frame folders; or webdataset tars.")],
     output: Annotated[Path, typer.Option("--out", "-o", help="Folder of the feature files.")],
     model: TOWER,
-    kind: Annotated[PreparedKind, typer.Option("--kind", "-k", help="What is there.")] = PreparedKind.FILMS,
-    to: Annotated[Form, typer.Option("--to", help="h5 parts, or tars of vectors and captions.")] = Form.H5,
+    kind: Annotated[SourceKind, typer.Option("--kind", "-k", help="What is there.")] = "films",
+    to: Annotated[Form, typer.Option("--to", help="h5 parts, or tars of vectors and captions.")] = "h5",
     annotations: Annotated[Path | None, typer.Option(help="Only what is described here, and its captions.")] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="Format of the annotations.")] = "webvid",
     fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one.")] = 2,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = 64,
-    part_size: Annotated[int | None, typer.Option(min=1, help="Items a part.", show_default="by kind")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Pictures per forward pass.")] = 64,
+    part_size: Annotated[int | None, typer.Option(min=1, help="Items per part.", show_default="by kind")] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Spread with Ray: the cluster of RAY_ADDRESS, or here.")] = False,
     yes: YES = False,
 ) -> None:
     """Put a whole data set through the vision tower once, in parts, into feature files or tars ready for training.
 
-    Run it again to go on: finished parts stay. A worker that dies loses nothing. The files do not depend on how many
+    Run it again to continue: finished parts stay. A worker that dies loses nothing. The files do not depend on how many
     workers there are, nor on `--ray`.
 
     Examples:
@@ -167,13 +145,12 @@ def prepare(
     tower = at_hand(model, yes)
     with ProgressView() as progress:
         report = run(
-            source, tower, output, kind.value, form=to.value, fps=fps, folder_fps=frames_at, samples=samples,
+            source, tower, output, kind, form=to, fps=fps, folder_fps=frames_at, samples=samples,
             workers=workers, batch=batch, part_size=part_size, ray=ray, listener=progress,
         )  # fmt: skip
     kept = f", {report.kept} from an earlier run" if report.kept else ""
     say(f"{report.path}: {report.ids} ids, {report.frames} frames in {report.parts} parts{kept}")
-    if report.drops.total_dropped:
-        warn(report.drops.summary())
+    _warn_of(report.drops)
 
 
 @app.command("tag-credits")
@@ -185,11 +162,11 @@ def tag_credits(
     films: Annotated[Path | None, typer.Option(help="Folder of the films: words on screen help (extra ocr).")] = None,
     yes: YES = False,
 ) -> None:
-    """Tell which described scenes are credits, into a CSV that you can correct.
+    """Judge which of the described scenes are credits, in a CSV that you can correct.
 
     A language model judges with a few annotated examples; without one, the words of the captions do, and with
-    `--films` the words on screen. Write `credits` or `scene` into the column `correction` where an answer is wrong; it
-    stays when the command is run again. Training reads the file by `credits = "FILE"` of a source.
+    `--films` the words on screen. Where an answer is wrong, write `credits` or `scene` in the column `correction`; it
+    stays when the command is run again. A source of training names the file with `credits = "FILE"`.
 
     Examples:
 
@@ -217,13 +194,13 @@ def strip_entities(
     format: FORMAT,
     out: SHEET,
     model: LANGUAGE_MODEL = None,
-    names: Annotated[Path | None, typer.Option(help="Text file of names, one a line.")] = None,
+    names: Annotated[Path | None, typer.Option(help="Text file of names, one per line.")] = None,
     yes: YES = False,
 ) -> None:
     """Write each caption without names and identifying details, into a CSV that you can correct.
 
     For few-shot regularisation. A language model rewrites with a few annotated examples; without one, names are found
-    by their capitals and by what the other captions write small.
+    by their capitals and by what the other captions write in small letters.
 
     Example:
 
@@ -252,7 +229,7 @@ def regularisation(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="File to write.", show_default="ENCODER.safetensors")
     ] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="mad, lsmdc, cmd-ad, tv-ad, webvid.")] = "mad",
+    format: Annotated[str, typer.Option("--format", "-f", help=f"{READERS.listed()}.")] = "mad",
     features: Annotated[Path | None, typer.Option("--features", help="Frame vectors of the films.")] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The CALVIN to adapt; puppets.", show_default="bundled")
@@ -276,7 +253,6 @@ def regularisation(
     from calvin.captioners.calvin import find_model
     from calvin.data import FeatureStore, SourceConfig, read_samples
     from calvin.data.entities import EntityStripper
-    from calvin.data.readers.registry import resolve_format
     from calvin.data.regularisation import file_name, write_regularisation
     from calvin.lab.material import draw_regularisation
 
@@ -302,14 +278,17 @@ def regularisation(
 
 
 def _read(path: Path, format: str, scrub: bool = False) -> ReadResult:
-    """Annotations as they are; what could not be read is said."""
+    """Annotations as they are, with a warning about what could not be read."""
     from calvin.data import read, scrub_captions
-    from calvin.data.readers.registry import READERS, resolve_format
 
     known = resolve_format(format, path)
     result = read(known, path)
     if scrub and "numbers" in READERS.find(known).cleaning:
         result = scrub_captions(result)
-    if result.report.total_dropped:
-        warn(result.report.summary())
+    _warn_of(result.report)
     return result
+
+
+def _warn_of(report: DropReport) -> None:
+    if report.total_dropped:
+        warn(report.summary())

@@ -78,8 +78,8 @@ class Check:
             for media_id, film in sorted(self.overlap.items())
         ]
         if self.unnamed_films:
-            lines.append(f"{self.unnamed_films} films have neither a title nor an IMDb id: whether they are evaluation "
-                         "films cannot be told")  # fmt: skip
+            unnamed = f"{self.unnamed_films} films have neither a title nor an IMDb id"
+            lines.append(f"{unnamed}, so whether they are evaluation films is not known")
         return lines
 
     def _prompts(self) -> list[str]:

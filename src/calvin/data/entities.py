@@ -63,7 +63,8 @@ class EntityStripper:
 
     Args:
         names: names known to be names, such as a cast's; found wherever they stand.
-        corpus: captions of the same set. A word that they also write small is no name at the start of a sentence.
+        corpus: captions of the same set. A word that they also write in small letters is not taken for a name
+            at the start of a sentence.
     """
 
     def __init__(self, names: Collection[str] = (), corpus: Iterable[str] = ()) -> None:
@@ -94,10 +95,10 @@ class EntityStripper:
         return tuple(dict.fromkeys(names))
 
     def _stripped(self, caption: str, run: re.Match[str]) -> tuple[int, str | None]:
-        """Where the names of a run of capitals begin, and what stands for them; None where they are no names."""
+        """Where the names of a run of capitals begin, and what stands for them; None where they are not names."""
         start, words = run.start(), run[0].split()
         opens = start == 0 or caption[:start].rstrip().endswith((".", "!", "?", ":", '"', "“"))
-        # The first word of a sentence is capital anyway: it belongs to the names only if it is no common word.
+        # The first word of a sentence is capital anyway: it belongs to the names only if it is not a common word.
         while words and (
             self._is_calendar(words[0], caption, start, opens)
             or (opens and self._is_common(words[0], len(words), caption, start))
@@ -140,7 +141,7 @@ class EntityStripper:
         return not (length > 1 or word != bare or comma or _has_verb(caption, start + len(word) + 1))
 
     def _is_calendar(self, word: str, caption: str, start: int, opens: bool) -> bool:
-        """Capitals that name no one; 'June' does where she opens a sentence and acts."""
+        """Capitals that do not name anyone; 'June' does where she opens a sentence and acts."""
         acts = opens and word in _MONTHS_OR_NAMES and _has_verb(caption, start + len(word) + 1)
         return word in _NOT_NAMES and not acts
 

@@ -56,7 +56,7 @@ def take_frames(num_frames: int, span: Span | None, fps: float, max_frames: int)
 class FeatureStore:
     """Read access to a feature file. Lazy: an array is read when it is asked for.
 
-    The open file belongs to the process that opened it; after a fork or unpickling the file is opened anew.
+    The open file belongs to the process that opened it; after a fork or unpickling the file is opened again.
     """
 
     def __init__(self, path: Path, facts: _Facts, names: tuple[str, ...]) -> None:
@@ -83,7 +83,7 @@ class FeatureStore:
             expect_encoder: (id, hash) of the encoder whose features are wanted; the hash decides where both have one.
             expect_dim: the width wanted.
             fps: for files that hold no frame rate (MAD's); a file that holds another is refused.
-            stated_encoder: what made a file that does not say so itself (MAD's), by the caller's word.
+            stated_encoder: what made a file that does not say so itself (MAD's), as the caller states it.
 
         Raises:
             FeatureError: not a feature file, or made by another encoder, at another frame rate, of another width.
@@ -128,7 +128,7 @@ class FeatureStore:
 
     @property
     def dim(self) -> int:
-        """Width of the vectors, by the file's word or else by its first array."""
+        """Width of the vectors, as the file states it, or else as its first array has it."""
         if self._facts.dim is None:
             raise FeatureError(f"{self.path} holds no features.")
         return self._facts.dim
@@ -223,6 +223,7 @@ class MemoryFeatures:
         return media_id in self.arrays
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        """At most `max_frames` vectors spread evenly over a span, float32 [k, D]."""
         if media_id not in self.arrays:
             raise FeatureError(f"There are no features of {media_id!r}.")
         array = self.arrays[media_id]
@@ -242,6 +243,7 @@ class CachedFeatures:
         return media_id in self.features
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
+        """As the features that are cached have it, float32 [k, D]."""
         key = (media_id, span, max_frames)
         kept = self._kept.get(key)
         if kept is None:
@@ -278,7 +280,8 @@ class TarFeatures:
         self.ids = tuple(self._items)
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
-        """
+        """At most `max_frames` vectors spread evenly over a span, float32 [k, D].
+
         Raises:
             FeatureError: the vectors are broken, of another width, or not numbers.
         """

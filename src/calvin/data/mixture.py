@@ -1,8 +1,8 @@
 """Weighted mixture of sources into batches that are all-image, all-video or all-text.
 
 The batch of a step is a pure function of (seed, step): nothing is remembered, so a run that was killed and resumed,
-and each of many processes, sees exactly the batches it should. Each source is shuffled anew every epoch and gone
-through without replacement.
+and each of many processes, sees exactly the batches it should. Each source is shuffled again every epoch and drawn
+from without replacement.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from calvin.core.errors import ConfigError, DataError
 from calvin.core.tokens import Encoded, TokenLayout
-from calvin.data.collate import collate
+from calvin.data.batches import collate
 from calvin.data.features import Features
 from calvin.data.instructions import Example, Instructions
 from calvin.data.samples import DropReport, Kind, Sample
@@ -38,7 +38,7 @@ class Source:
     """One data set of the mixture.
 
     `weight` is the share of batches, relative to the other sources. A text source may give `texts` instead of
-    samples: the examples of its n-th batch, a pure function of n. `vary` tells a sample anew in each epoch (other
+    samples: the examples of its n-th batch, a pure function of n. `vary` rewords a sample for each epoch (other
     words, other names), a pure function of both. `report` accounts for what was left out so far: what
     is broken in it counts against `max_bad_share` (None: the mixture's).
     """
@@ -69,8 +69,8 @@ class Mixture:
     Args:
         layout: how the model's sequences are laid out.
         instructions: how samples become prompts.
-        batch_sizes: samples a batch by kind; kinds left out have the paper's.
-        max_frames: frame vectors a sample at most.
+        batch_sizes: samples per batch, by kind; kinds left out have the paper's.
+        max_frames: frame vectors per sample at most.
         max_bad_share: share of a source's samples that may lack features or be broken before training stops, where the
             source does not say its own.
 
@@ -132,7 +132,7 @@ class Mixture:
         return self.sources[which], block * self._quota[which] + int((order[:offset] == which).sum())
 
     def batch_at(self, step: int) -> dict[str, Tensor]:
-        """The batch of a step: see `collate`.
+        """The batch of a step: tokens [B, L] and, for films and images, frames [B, F, D]; see `collate`.
 
         Raises:
             DataError: more than `max_bad_share` of a source's samples are bad.
@@ -216,8 +216,8 @@ def check_share(name: str, bad: int, good: int, allowed: float, report: DropRepo
     """
     if bad > allowed * (bad + good):
         raise DataError(
-            f"{bad} of {bad + good} samples of {name} cannot be used, more than the {allowed:.1%} allowed: mend them "
-            f"or make the missing features, or allow more (max_bad_share).\n{report.summary()}"
+            f"{bad} of {bad + good} samples of {name} cannot be used, more than the {allowed:.1%} allowed: correct "
+            f"them, make the missing features, or allow more (max_bad_share).\n{report.summary()}"
         )
 
 

@@ -43,7 +43,7 @@ def write_regularisation(
     max_frames: int = FRAMES,
     seed: int = 0,
 ) -> int:
-    """Draw scenes, strip their captions and write both to `path`; returns how many.
+    """Draw scenes, strip their captions and write both to `path`, frame vectors as [k, D]; returns how many.
 
     Raises:
         DataError: fewer than two of the scenes have frame vectors, or the file is not a .safetensors.

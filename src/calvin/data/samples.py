@@ -1,4 +1,4 @@
-"""What every reader returns: samples, and an account of what was left out or repaired."""
+"""What every reader returns: samples, and a report of what was left out or repaired."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sample:
 
     `media_id` names its features; `span` is None where the whole file is meant. `question` is the data set's own
     (None: one is drawn). `context` holds earlier captions or turns, oldest first. `references` are all wordings to
-    score against. `entities` are names present, where some other source knows them.
+    score against. `entities` are the names of those present, where another source knows them.
     """
 
     id: str
@@ -44,7 +44,7 @@ class DropReport:
     """Counts by reason, with the first few examples of each; `read` counts rows (or turns, where a row has several).
 
     `chosen` is the part of `dropped` that cleaning leaves out on purpose (credits, coordinates); the rest is `bad`.
-    `noted` is what was kept as it is but ought to be looked at.
+    `noted` is what was kept as it is but deserves a look.
     """
 
     read: int = 0
@@ -94,7 +94,7 @@ class DropReport:
         return self.dropped, self.repaired, self.noted, self.chosen
 
     def summary(self) -> str:
-        """One line a reason, most frequent first."""
+        """One line per reason, the most frequent first."""
         lines = [f"{self.read} read, {self.total_dropped} dropped"]
         for word, counts in (("dropped", self.dropped), ("repaired", self.repaired), ("noted", self.noted)):
             for reason, count in counts.most_common():
@@ -127,7 +127,7 @@ DUPLICATE = "duplicate id"
 
 
 def note_duplicates(samples: Iterable[Sample], report: DropReport) -> None:
-    """Count ids that come more than once; which of them is meant cannot be told, so all are kept."""
+    """Count ids that come more than once; nothing says which of them is meant, so all are kept."""
     seen: set[str] = set()
     for sample in samples:
         if sample.id in seen:

@@ -32,7 +32,7 @@ _MANY_LINES = 5
 
 
 def read_screen(rgb: np.ndarray) -> list[str]:
-    """The lines of text that PP-OCR reads in a picture, surest readings only.
+    """The lines of text that PP-OCR reads in a picture, uint8 RGB [H, W, 3]; only readings it is sure of.
 
     Raises:
         MissingExtraError: rapidocr is not installed.

@@ -31,7 +31,7 @@ _YES, _NO = {"credits", "credit", "yes", "y", "1", "true"}, {"scene", "no", "n",
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said of a caption, and by whom; `correction` is a person's and wins."""
+    """The answer about a caption, and where it came from; `correction` is a person's and wins."""
 
     id: str
     caption: str
@@ -63,7 +63,7 @@ class AnswerSheet:
         report = DropReport()
         rows = list(read_table(path, [(name,) for name in COLUMNS], report))
         if report.dropped:
-            raise DataError(f"{path} has rows that are no answers: mend them.\n{report.summary()}")
+            raise DataError(f"{path} has rows that are not answers: correct them.\n{report.summary()}")
         answers = [Answer(**{name: unguarded(row[name]).strip() for name in COLUMNS}) for row in rows]
         return cls(Path(path), {answer.id: answer for answer in answers})
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from calvin.core.types import FPS
 from calvin.data import DropReport, FeatureWriter, Sample
 from calvin.data.feature_files import MANIFEST, TarWriter
 from calvin.data.readers.shards import IMAGES, VECTORS, TarSample, iter_shard, read_webdataset, shard_paths
+from calvin.encode import Form, SourceKind
 from calvin.encode.vectors import (
     BATCH,
     EncodingReport,
@@ -44,8 +45,6 @@ from calvin.encode.vectors import (
     write_vectors,
 )
 
-Kind = Literal["films", "images", "frames", "shards"]
-Form = Literal["h5", "tar"]
 PART_SIZES: Mapping[str, int] = {"images": 2048, "films": 16, "frames": 64, "shards": 1}
 _STRIKES = 3
 
@@ -56,7 +55,7 @@ class Plan:
 
     tower: str
     out: Path
-    kind: Kind
+    kind: SourceKind
     form: Form
     fps: float
     folder_fps: float | None
@@ -108,7 +107,7 @@ def prepare(
     source: str | Path,
     tower: str | Path,
     out: str | Path,
-    kind: Kind = "films",
+    kind: SourceKind = "films",
     *,
     form: Form = "h5",
     fps: float = FPS,
@@ -133,7 +132,7 @@ def prepare(
         UsageError: options that contradict each other, or a folder that was prepared in another way.
         DataError: nothing there can be used, or workers die again and again.
     """
-    if kind not in get_args(Kind) or form not in get_args(Form):
+    if kind not in get_args(SourceKind) or form not in get_args(Form):
         raise UsageError(f"Films, images, frames and shards can be prepared as h5 or tar, not {kind} as {form}.")
     check_rate(fps)
     if batch < 1:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain, groupby, pairwise
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import NamedTuple, Protocol, get_args
 
 import numpy as np
 import torch
@@ -19,15 +19,86 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import FPS, FRAME_SIZE, IMAGE_SUFFIXES, EncoderIdentity
 from calvin.data import DropReport, FeatureWriter, media_id_of
 from calvin.data.feature_files import TarWriter
+from calvin.encode import Kind
 from calvin.media.film.sampling import iter_clip_frames, read_image
 from calvin.model import load_vision_tower
 from calvin.model.pretrained import identity_of
 from calvin.model.vision import frame_vectors, prepare_pixels, vector_width
 
-Kind = Literal["films", "images", "frames"]
 FILMS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts"})
 BATCH = 64
 _FOLDERS_AHEAD = 8
+
+
+class Item(NamedTuple):
+    """A film, an image or a folder of frames, by its id."""
+
+    media_id: str
+    path: Path
+
+
+def find_media(source: Path, kind: str) -> list[Item]:
+    """The media below a folder (or the one file), in order of their ids.
+
+    Raises:
+        DataError: there are none, or two would have one id.
+    """
+    if not source.exists():
+        raise DataError(f"{source} does not exist: name a file or folder of {kind}.")
+    suffixes = FILMS if kind == "films" else IMAGE_SUFFIXES
+    paths = [source] if source.is_file() else [p for p in source.rglob("*") if p.suffix.lower() in suffixes]
+    if kind == "frames":
+        paths = list({path.parent for path in paths}) if source.is_dir() else []
+    base = source.parent if source.is_file() or paths == [source] else source
+    shown = [path for path in paths if not path.name.startswith(".")]
+    named = [(path.relative_to(base).as_posix(), path) for path in shown]
+    items = sorted(Item(name if kind == "frames" else media_id_of(name), path) for name, path in named)
+    if not items:
+        raise DataError(f"There are no {kind} in {source}: name their folder, and with --kind what they are.")
+    for one, other in pairwise(items):
+        if one.media_id == other.media_id:
+            raise DataError(f"{one.path} and {other.path} would share the id {one.media_id!r}: rename one of them.")
+    return items
+
+
+Pictures = Iterable[tuple[str, "np.ndarray | str"]]
+"""Media ids with a picture, uint8 RGB [H, W, 3], each; then once with the problem that ended the id, or ''."""
+
+
+def pictures_of(media_id: str, pictures: Iterable[np.ndarray]) -> Pictures:
+    """The pictures, uint8 RGB [H, W, 3], of an id as a stream that no unreadable file breaks."""
+    try:
+        for picture in pictures:
+            yield media_id, picture
+        yield media_id, ""
+    except MediaError as error:
+        yield media_id, str(error)
+
+
+def read_media(path: Path, kind: str, fps: float, folder_fps: float | None) -> Iterator[np.ndarray]:
+    """The pictures, uint8 RGB [H, W, 3], of a film, an image or a folder of frames.
+
+    Raises:
+        MediaError: it cannot be read.
+    """
+    if kind == "images":
+        yield read_image(path, FRAME_SIZE)
+    else:
+        for _, rgb in iter_clip_frames(path, fps, FRAME_SIZE, folder_fps):
+            yield rgb
+
+
+def _read_ahead(items: Sequence[Item], kind: Kind, read: Callable[[Path], Iterator[np.ndarray]]) -> Pictures:
+    """The pictures of all items, uint8 RGB [H, W, 3], read while the tower is busy."""
+
+    def stream(item: Item) -> Pictures:
+        return pictures_of(item.media_id, read(item.path))
+
+    if kind == "films":  # may be long: read picture by picture
+        return ahead(iter(chain.from_iterable(map(stream, items))), 2 * BATCH)
+    depth = 2 * BATCH if kind == "images" else _FOLDERS_AHEAD
+    return chain.from_iterable(ahead_each(lambda item: list(stream(item)), items, depth))
+
 
 Encode = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Pictures, each uint8 RGB [H, W, 3] of its own size, to vectors float32 [N, D]."""
@@ -60,31 +131,21 @@ class Tower:
 
     @cached_property
     def encoder(self) -> EncoderIdentity:
+        """Whose vectors [D] these are."""
         return EncoderIdentity(*identity_of(self._module, self._path))
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        prepared = [
-            prepare_pixels(self._image_processor, np.stack(list(run))) for _, run in groupby(pictures, key=np.shape)
-        ]
-        parameter = next(self._module.parameters())
-        return (
-            frame_vectors(self._module, torch.cat(prepared).to(parameter.device, parameter.dtype)).float().cpu().numpy()
-        )
-
-
-Pictures = Iterable[tuple[str, "np.ndarray | str"]]
-"""Media ids with a picture, uint8 RGB [H, W, 3], each; then once with the problem that ended the id, or ''."""
-
-
-def pictures_of(media_id: str, pictures: Iterable[np.ndarray]) -> Pictures:
-    """The pictures, uint8 RGB [H, W, 3], of an id as a stream that no unreadable file breaks."""
-    try:
-        for picture in pictures:
-            yield media_id, picture
-        yield media_id, ""
-    except MediaError as error:
-        yield media_id, str(error)
+        """Vectors float32 [N, D] of N pictures, each uint8 RGB [H, W, 3]."""
+        stacks = [np.stack(list(run)) for _, run in groupby(pictures, key=np.shape)]
+        prepared = [prepare_pixels(self._image_processor, stack) for stack in stacks]
+        weight = next(self._module.parameters())
+        made = []
+        # One forward pass, but for a tower that does not bring all pictures to one size.
+        for _, run in groupby(prepared, key=lambda pixels: pixels.shape[1:]):
+            pixels = torch.cat(list(run)).to(weight.device, weight.dtype)
+            made.append(frame_vectors(self._module, pixels).float().cpu())
+        return torch.cat(made).numpy()
 
 
 class Vectors(NamedTuple):
@@ -111,7 +172,7 @@ class VectorMaker:
 
     @classmethod
     def of(cls, encoder: FrameEncoder) -> VectorMaker:
-        """Vectors by an encoder that takes frames of one size at a time."""
+        """A maker of vectors [T, D] by an encoder that takes frames of one size at a time."""
         return cls(
             lambda pictures: np.concatenate(
                 [encoder.encode_frames(np.stack(list(run))) for _, run in groupby(pictures, key=np.shape)]
@@ -169,18 +230,6 @@ def write_film(maker: VectorMaker, path: Path, media_id: str, encoder: EncoderId
         writer.add(media_id, vectors.array)
 
 
-@dataclass
-class EncodingReport:
-    """What lies at `path` now: `ids`, `parts`; `frames` encoded; `kept` ids or parts of an earlier run; what failed."""
-
-    path: Path
-    ids: int = 0
-    frames: int = 0
-    parts: int = 1
-    kept: int = 0
-    drops: DropReport = field(default_factory=DropReport)
-
-
 def write_vectors(
     stream: Pictures,
     encode: Encode,
@@ -188,9 +237,9 @@ def write_vectors(
     lose: Callable[[str, str], None],
     batch: int = BATCH,
 ) -> Iterator[tuple[str, int]]:
-    """Encode a stream into a file; gives each id that is dealt with, and how many frames of it were kept.
+    """Encode a stream of pictures into a file of vectors [T, D]; gives each finished id and how many frames were kept.
 
-    `lose` gets the reason and an example of what could not be.
+    `lose` is called with a reason and an example for what cannot be kept.
     """
     for media_id, array, problem in VectorMaker(encode, batch).run(stream):
         count = 0
@@ -205,11 +254,16 @@ def write_vectors(
         yield media_id, count
 
 
-class Item(NamedTuple):
-    """A film, an image or a folder of frames, by its id."""
+@dataclass
+class EncodingReport:
+    """What lies at `path` now: `ids`, `parts`; `frames` encoded; `kept` ids or parts of an earlier run; what failed."""
 
-    media_id: str
     path: Path
+    ids: int = 0
+    frames: int = 0
+    parts: int = 1
+    kept: int = 0
+    drops: DropReport = field(default_factory=DropReport)
 
 
 def make_features(
@@ -266,52 +320,3 @@ def check_rate(fps: float) -> None:
     """
     if not fps > 0:
         raise UsageError(f"The frame rate must be above 0 frames per second, not {fps:g}.")
-
-
-def find_media(source: Path, kind: str) -> list[Item]:
-    """The media below a folder (or the one file), in order of their ids.
-
-    Raises:
-        DataError: there are none, or two would have one id.
-    """
-    if not source.exists():
-        raise DataError(f"{source} does not exist: name a file or folder of {kind}.")
-    suffixes = FILMS if kind == "films" else IMAGE_SUFFIXES
-    paths = [source] if source.is_file() else [p for p in source.rglob("*") if p.suffix.lower() in suffixes]
-    if kind == "frames":
-        paths = list({path.parent for path in paths}) if source.is_dir() else []
-    base = source.parent if source.is_file() or paths == [source] else source
-    shown = [path for path in paths if not path.name.startswith(".")]
-    named = [(path.relative_to(base).as_posix(), path) for path in shown]
-    items = sorted(Item(name if kind == "frames" else media_id_of(name), path) for name, path in named)
-    if not items:
-        raise DataError(f"There are no {kind} in {source}: name their folder, and with --kind what they are.")
-    for one, other in pairwise(items):
-        if one.media_id == other.media_id:
-            raise DataError(f"{one.path} and {other.path} would share the id {one.media_id!r}: rename one of them.")
-    return items
-
-
-def read_media(path: Path, kind: str, fps: float, folder_fps: float | None) -> Iterator[np.ndarray]:
-    """The pictures, uint8 RGB [H, W, 3], of a film, an image or a folder of frames.
-
-    Raises:
-        MediaError: it cannot be read.
-    """
-    if kind == "images":
-        yield read_image(path, FRAME_SIZE)
-    else:
-        for _, rgb in iter_clip_frames(path, fps, FRAME_SIZE, folder_fps):
-            yield rgb
-
-
-def _read_ahead(items: Sequence[Item], kind: Kind, read: Callable[[Path], Iterator[np.ndarray]]) -> Pictures:
-    """The pictures of all items, uint8 RGB [H, W, 3], read while the tower is busy."""
-
-    def stream(item: Item) -> Pictures:
-        return pictures_of(item.media_id, read(item.path))
-
-    if kind == "films":  # may be long: read picture by picture
-        return ahead(iter(chain.from_iterable(map(stream, items))), 2 * BATCH)
-    depth = 2 * BATCH if kind == "images" else _FOLDERS_AHEAD
-    return chain.from_iterable(ahead_each(lambda item: list(stream(item)), items, depth))

@@ -16,7 +16,8 @@ from calvin.core.progress import Listener, silent
 from calvin.core.prompts import STAGE_1, Prompt
 from calvin.core.types import Scene
 from calvin.data import Example, FeatureStore, Sample, SourceConfig, read_mad_csv
-from calvin.encode.vectors import Kind, make_features
+from calvin.encode import Kind
+from calvin.encode.vectors import make_features
 from calvin.lab.truth_scoring import TruthScene
 from calvin.puppets.draw.render import TRAINING_SIZE
 from calvin.puppets.draw.stills import Stills, StoredStills, store_stills

@@ -18,7 +18,7 @@ _IMAGE_MARK = "<image>"
 
 
 def read_llava(path: str | Path) -> ReadResult:
-    """One sample a turn (question and answer), with the turns before it as context.
+    """One sample per turn (question and answer), with the turns before it as context.
 
     Conversations without an image are dropped whole, turns about box coordinates one by one; both are counted.
     `report.read` counts conversations.

@@ -140,7 +140,7 @@ def title_in(movie: str) -> str:
 
 
 def read_span(times: list[Any], report: DropReport, shown: str, negative: Negative = "clamp") -> Span | None:
-    """Seconds to a span; None, counted, where they are no span."""
+    """Seconds to a span; None, and counted, where they do not make one."""
     try:
         start, end = (float(value) for value in times)
         Span.from_seconds(max(start, 0.0), max(start, end, 0.0))
@@ -168,7 +168,7 @@ def add_scene(
     times: list[Any],
     negative: Negative = "clamp",
 ) -> bool:
-    """Append a described scene of a movie, or count why not."""
+    """Append a described scene of a movie, or count why it cannot be used."""
     caption = clean_text(sentence, report) if isinstance(sentence, str) else ""
     name = clean_text(movie, report) if isinstance(movie, str) else ""
     shown = f"{key}: {name} {times} {caption}"
@@ -186,7 +186,7 @@ def add_scene(
 
 
 def by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
-    """Movies in order of their first row, scenes by start; rows out of order and rows told twice are counted."""
+    """Movies in order of their first row, scenes by start; rows that are out of order or given twice are counted."""
     movies: dict[str, list[Sample]] = {}
     for sample in samples:
         movies.setdefault(sample.movie or "", []).append(sample)
@@ -204,7 +204,7 @@ def by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
 
 
 def _lsmdc_seconds(text: str) -> float | None:
-    """'00.01.02.500' -> 62.5; a sign before it is kept, so that negative times are told from no times."""
+    """'00.01.02.500' -> 62.5; a sign is kept, so that a negative time differs from a missing one."""
     match = re.fullmatch(r"\s*(-?)(\d{1,3})\.(\d{1,2})\.(\d{1,2})\.(\d{1,3})\s*", text)
     if match is None:
         return None

@@ -144,7 +144,8 @@ def _ends_well(path: Path, offset: int) -> bool:
 
 
 def read_webdataset(path: str | Path) -> ReadResult:
-    """One sample a key. The caption is the text file, else `caption` or `text` of the JSON; `report.read` counts keys.
+    """One sample per key. The caption is the text file, else `caption` or `text` of the JSON; `report.read` counts
+    keys.
 
     Stored vectors (`.npy`) are of an image where the JSON says `"kind": "image"`, else of a clip.
 
@@ -162,7 +163,7 @@ def read_webdataset(path: str | Path) -> ReadResult:
                 _add(samples, report, item)
         except DataError as error:
             failures.append(error)
-            report.drop("shard that is no tar", str(shard))
+            report.drop("shard that is not a tar", str(shard))
     if len(failures) == len(paths):
         raise failures[0]
     note_duplicates(samples, report)

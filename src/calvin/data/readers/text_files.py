@@ -43,7 +43,7 @@ def _decoded(path: Path) -> Iterator[str]:
 
 
 def read_json(path: str | Path, report: DropReport | None = None) -> Any:
-    """A whole JSON file. Of a key given twice in one object the last value is taken, which `report` is told.
+    """A whole JSON file. Of a key given twice in one object the last value is taken, and `report` counts it.
 
     Raises:
         DataError: not there, or not JSON.
@@ -69,7 +69,7 @@ def _object(report: DropReport, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_jsonl(path: str | Path, report: DropReport) -> Iterator[dict[str, Any]]:
-    """One JSON object a line; blank lines are passed over, broken ones dropped and counted.
+    """One JSON object per line; blank lines are skipped, broken ones dropped and counted.
 
     Raises:
         DataError: the file is not there, or no line of it is JSON.
@@ -131,7 +131,7 @@ class Delimited:
         self._field = re.compile(rf'"((?:[^"]+|""|"(?!{mark}|\Z))*+)"(?={mark}|\Z)|([^{mark}]*)')
 
     def rows(self) -> Iterator[list[str]]:
-        """Fields of each record; blank lines are passed over."""
+        """Fields of each record; blank lines are skipped."""
         waiting: list[str] = []
         lines = _decoded(self.path)
         while True:

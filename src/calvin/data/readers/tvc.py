@@ -1,4 +1,4 @@
-"""TVC and TVR (Lei et al. 2020): moments of TV clips, one JSON object a line."""
+"""TVC and TVR (Lei et al. 2020): moments of TV clips, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calvin.data.samples import DropReport, ReadResult, Sample, note_duplicates
 
 
 def read_tvc(path: str | Path) -> ReadResult:
-    """One sample a moment: `vid_name`, `ts` (seconds in the clip) and `descs`, all of which are its references.
+    """One sample per moment: `vid_name`, `ts` (seconds in the clip) and `descs`, all of which are its references.
 
     The caption to learn is the first. The test split has no descriptions, so its rows are dropped and counted.
     """
@@ -26,7 +26,7 @@ def read_tvc(path: str | Path) -> ReadResult:
 
 
 def read_tvr(path: str | Path) -> ReadResult:
-    """One sample a line: `vid_name`, `ts`, `desc`, `desc_id`."""
+    """One sample per line: `vid_name`, `ts`, `desc`, `desc_id`."""
     report = DropReport()
     samples: list[Sample] = []
     for row in read_jsonl(path, report):

@@ -146,7 +146,7 @@ def test_webdataset(tmp_path: Path) -> None:
         "no image, clip or vectors": 1,
         "no caption": 1,
         "text or JSON that cannot be read": 2,
-        "shard that is no tar": 1,
+        "shard that is not a tar": 1,
     }
     assert result.report.noted == {"reference without a checksum": 1}
     with pytest.raises(DataError, match="not a tar file"):
