@@ -21,7 +21,7 @@ from calvin.core.time import Span
 from calvin.media.gaps import plan_cues
 from calvin.media.sound.film_sound import SOUND_RATE, resampled, write_wav
 from calvin.media.sound.speech import detect_speech
-from calvin.media.voice import open_voice
+from calvin.media.voice.registry import open_voice
 
 MIN_COVERED, MIN_GAPS = 0.95, 0.80
 LEVELS_DB = (20, 10, 5)

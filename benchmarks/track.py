@@ -27,7 +27,7 @@ from synthetic_film import film
 
 from calvin.captioners import CaptionAnswer, CaptionRequest
 from calvin.captioners.base import CaptionerInfo
-from calvin.media.voice import ToneVoice
+from calvin.media.voice.voices import ToneVoice
 from calvin.studio.describe.films import describe
 from calvin.studio.sound.film_mix import mix_project
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project

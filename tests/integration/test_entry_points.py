@@ -17,7 +17,7 @@ from calvin.captioners import CaptionAnswer, CaptionerInfo
 from calvin.data.readers.registry import ReaderManifest
 from calvin.data.samples import DropReport, ReadResult, Sample
 from calvin.evaluation.metrics import MetricResult
-from calvin.media.voice import Voice
+from calvin.media.voice.voices import Voice
 from calvin.studio.script.writers import Writer
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Cue
-from calvin.media.voice import ToneVoice
+from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.film_mix import mix_project

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calvin.cli.console import ProgressView, say, warn, warn_all
+from calvin.media.voice.registry import VOICES
 
 if TYPE_CHECKING:
     from calvin.studio.sound.voiced_cues import VoiceReport
@@ -25,7 +26,7 @@ def voice(
         str | None,
         typer.Option(
             "--voice",
-            help="piper, espeak, espeak:LANGUAGE, or a Piper voice (.onnx).",
+            help=f"{VOICES.listed()}.",
             show_default="the best installed",
         ),
     ] = None,

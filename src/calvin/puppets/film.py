@@ -13,7 +13,8 @@ import numpy as np
 
 from calvin.core.files import atomic_path, write_json
 from calvin.core.progress import Listener, Stage, silent
-from calvin.media.voice import Voice, open_voice
+from calvin.media.voice.registry import open_voice
+from calvin.media.voice.voices import Voice
 from calvin.puppets.draw.video import VideoWriter, film_frames
 from calvin.puppets.tell.captions import film_captions
 from calvin.puppets.tell.screenplay import Film, Line, Split, make_film, rng_for

@@ -12,7 +12,7 @@ from calvin.core.time import Span
 from calvin.media.film.source import probe
 from calvin.media.gaps import dialogue_gaps
 from calvin.media.subtitles import read_subtitles
-from calvin.media.voice import ToneVoice
+from calvin.media.voice.voices import ToneVoice
 from calvin.puppets.draw.video import draw_card, film_frames
 from calvin.puppets.film import SOUND_RATE, film_truth, render_film, say, sound_blocks
 from calvin.puppets.tell.captions import film_captions

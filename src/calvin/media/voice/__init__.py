@@ -1,20 +1,5 @@
-"""Text to speech: Piper, eSpeak NG, or tones where neither is installed.
+"""Text to speech: Piper, eSpeak NG, tones where neither is installed, and what other packages add.
 
-with open_voice() as voice:
+with registry.open_voice() as voice:
     samples, rate = voice.synthesize("Mara opens the door.")
 """
-
-from calvin.media.voice.pronunciation import pronounced, read_pronunciations
-from calvin.media.voice.registry import VOICES, open_voice
-from calvin.media.voice.voices import EspeakVoice, PiperVoice, ToneVoice, Voice
-
-__all__ = [
-    "VOICES",
-    "EspeakVoice",
-    "PiperVoice",
-    "ToneVoice",
-    "Voice",
-    "open_voice",
-    "pronounced",
-    "read_pronunciations",
-]

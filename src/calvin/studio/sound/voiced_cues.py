@@ -22,7 +22,9 @@ from calvin.core.types import Cue
 from calvin.media.languages import short_code
 from calvin.media.sound.film_sound import read_wav, write_wav
 from calvin.media.sound.loudness import levelled, trimmed
-from calvin.media.voice import EspeakVoice, ToneVoice, Voice, open_voice, pronounced, read_pronunciations
+from calvin.media.voice.pronunciation import pronounced, read_pronunciations
+from calvin.media.voice.registry import open_voice
+from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
 from calvin.studio.project.contents import Choice, Decision, SpokenRecord, VoiceRecord
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import NOT_AGAIN, rooms

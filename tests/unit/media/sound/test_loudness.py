@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calvin.media.sound.loudness import MARGIN, levelled, loudness_lufs, measured, trimmed, true_peaks
-from calvin.media.voice import open_voice
+from calvin.media.voice.registry import open_voice
 
 
 def sine(hertz: float, seconds: float, rate: int = 48_000, level: float = 1.0, phase: float = 0.0) -> np.ndarray:

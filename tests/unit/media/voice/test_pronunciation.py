@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calvin.core.errors import UsageError
-from calvin.media.voice import pronounced, read_pronunciations
+from calvin.media.voice.pronunciation import pronounced, read_pronunciations
 
 
 def test_whole_words_longest_first() -> None:

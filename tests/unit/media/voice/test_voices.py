@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from calvin.core.errors import MediaError, MissingExtraError, UsageError
-from calvin.media.voice import EspeakVoice, PiperVoice, ToneVoice, Voice, open_voice
 from calvin.media.voice import voices as module
+from calvin.media.voice.registry import open_voice
+from calvin.media.voice.voices import EspeakVoice, PiperVoice, ToneVoice, Voice
 
 TEXT = "She opens the old door and looks into the garden."
 

@@ -22,7 +22,7 @@ from calvin.media.sound.ducking import MixSettings
 from calvin.media.sound.film_sound import Pause, programme_blocks
 from calvin.media.sound.mux import essence
 from calvin.media.subtitles import read_subtitles
-from calvin.media.voice import ToneVoice
+from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound import film_mix as module

@@ -13,7 +13,7 @@ from calvin.core.time import Span
 from calvin.core.types import Author, Cue, DialogueLine, Place
 from calvin.media.sound.film_sound import read_wav
 from calvin.media.sound.loudness import loudness_lufs
-from calvin.media.voice import ToneVoice
+from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import export_script
