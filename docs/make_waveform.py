@@ -20,9 +20,9 @@ import matplotlib.pyplot as plt
 from calvin.core.files import atomic_path
 from calvin.media.film.source import choose_audio, probe
 from calvin.media.sound.film_sound import programme_blocks
+from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.film_mix import place_voices
-from calvin.studio.sound.voiced_cues import spoken_cues
 
 RATE, LEVEL, BLUE = 16_000, 320, "#33507a"
 Spoken = tuple[int, int, str]

@@ -20,9 +20,9 @@ from typer.testing import CliRunner, Result
 from calvin.cli.main import app
 from calvin.core.bundled import bundled_film
 from calvin.core.time import Span
+from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.film_mix import place_voices
-from calvin.studio.sound.voiced_cues import spoken_cues
 
 
 @pytest.fixture(scope="module")

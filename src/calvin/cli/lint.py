@@ -29,11 +29,11 @@ def lint(
 
         calvin lint film.calvin --ignore inference --json
     """
+    from calvin.studio.project.status import measured_ms
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
     from calvin.studio.script.lint import RULES, Level, LintSettings, lint
     from calvin.studio.script.script_files import project_plan
-    from calvin.studio.sound.voiced_cues import measured_ms
 
     if rules:
         for name, rule in RULES.items():

@@ -29,9 +29,9 @@ from calvin.media.sound.speech import detect_speech
 from calvin.media.subtitles import Subtitles, read_subtitles
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord
+from calvin.studio.project.status import VOICE_FOLDER
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
-from calvin.studio.sound.voiced_cues import FOLDER as VOICES
 
 NOTICE_FRAMES = 500
 
@@ -132,7 +132,7 @@ def open_film_project(
         store = stack.enter_context(ProjectStore(folder, create=True))
         ours = ours and store.film is None  # else another process made it meanwhile
         try:
-            remove_leftovers(folder, folder / "frames", folder / VOICES)
+            remove_leftovers(folder, folder / "frames", folder / VOICE_FOLDER)
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
             film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)

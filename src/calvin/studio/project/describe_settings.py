@@ -36,8 +36,8 @@ class _WordSettings(FrozenConfig):
     words_per_minute: WordRate = WORDS_PER_MINUTE
     names_alone: bool = True
     own_context: Context | None = None
-    language: Language | None = None
-    audio_language: Language | None = None
+    language: str | None = None  # checked in the wish: not again by every command that reads a project
+    audio_language: str | None = None
 
 
 class DescribeSettings(_WordSettings):

@@ -1,14 +1,19 @@
-"""What a project holds, as plain values; and whether its film is still the one it began with."""
+"""What a project holds, as plain values; whether its film is still the one it began with; what of it is spoken."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from calvin.core.files import file_sha256
+from calvin.core.types import Cue
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.writers import spoken
+
+VOICE_FOLDER = "voice"
 
 
 def project_status(store: ProjectStore) -> dict[str, Any]:
@@ -41,3 +46,32 @@ def film_where(film: FilmRow) -> str:
     if path.stat().st_size != film.facts.get("bytes", path.stat().st_size) or file_sha256(path) != film.sha256:
         return f"but {path} has changed since the project began"
     return f"at {path}"
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenCue:
+    """A cue and its sound: a mono WAV file of `duration_ms`."""
+
+    cue: Cue
+    path: Path
+    duration_ms: int
+
+
+def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
+    """The cues that were spoken as they now read, and those that were not (no words in them, or other ones)."""
+    known = store.voice.cues if store.voice else {}
+    found: list[SpokenCue] = []
+    missing: list[Cue] = []
+    for cue, _ in spoken(store.script()):
+        row = known.get(cue.id)
+        path = store.folder / VOICE_FOLDER / Path(row.file).name if row else None
+        if row and path and row.text == cue.text and path.is_file():
+            found.append(SpokenCue(cue, path, row.ms))
+        elif any(character.isalnum() for character in cue.text):
+            missing.append(cue)
+    return found, missing
+
+
+def measured_ms(store: ProjectStore) -> dict[str, int]:
+    """How long each cue takes to say, by the voice that said it; by id, only where its words are still the same."""
+    return {found.cue.id: found.duration_ms for found in spoken_cues(store)[0]}

@@ -33,12 +33,12 @@ from calvin.media.sound.mux import (
 )
 from calvin.media.sound.verify import check_film, check_voices
 from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.script_files import make_way
 from calvin.studio.script.text_formats import VttWriter
 from calvin.studio.script.writers import Provenance
-from calvin.studio.sound.voiced_cues import SpokenCue, spoken_cues
 
 SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}
 _BREATH_MS = 100

@@ -26,12 +26,13 @@ from calvin.media.voice.pronunciation import pronounced, read_pronunciations
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
 from calvin.studio.project.contents import Choice, Decision, SpokenRecord, VoiceRecord
+from calvin.studio.project.status import VOICE_FOLDER, SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import NOT_AGAIN, rooms
 from calvin.studio.script.script_files import export_script, project_plan, writers_used
 from calvin.studio.script.writers import printable, spoken
 
-FOLDER, PRONUNCIATION = "voice", "pronunciation.csv"
+PRONUNCIATION = "pronunciation.csv"
 
 
 class VoiceSettings(FrozenConfig):
@@ -39,15 +40,6 @@ class VoiceSettings(FrozenConfig):
 
     rate: float | None = Field(default=160.0, ge=60, le=400)
     lufs: float = Field(default=-23.0, ge=-40, le=-10)
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenCue:
-    """A cue and its sound: a mono WAV file of `duration_ms`."""
-
-    cue: Cue
-    path: Path
-    duration_ms: int
 
 
 @dataclass
@@ -123,7 +115,7 @@ def _speak_all(
 ) -> VoiceReport:
     report = VoiceReport(speaker.name)
     stage = Stage("voice", listener, len(cues), "cues")
-    home = store.folder / FOLDER
+    home = store.folder / VOICE_FOLDER
     home.mkdir(exist_ok=True)
     identity = speaker.identity
 
@@ -245,27 +237,7 @@ def _speak(path: Path, words: str, speaker: Voice, settings: VoiceSettings) -> i
 
 def _remember(store: ProjectStore, report: VoiceReport, settings: VoiceSettings) -> None:
     cues = {
-        one.cue.id: SpokenRecord(text=one.cue.text, ms=one.duration_ms, file=f"{FOLDER}/{one.path.name}")
+        one.cue.id: SpokenRecord(text=one.cue.text, ms=one.duration_ms, file=f"{VOICE_FOLDER}/{one.path.name}")
         for one in report.cues
     }
     store.voice = VoiceRecord(name=report.voice, rate=settings.rate, lufs=settings.lufs, cues=cues)
-
-
-def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
-    """The cues that were spoken as they now read, and those that were not (no words in them, or other ones)."""
-    known = store.voice.cues if store.voice else {}
-    found: list[SpokenCue] = []
-    missing: list[Cue] = []
-    for cue, _ in spoken(store.script()):
-        row = known.get(cue.id)
-        path = store.folder / FOLDER / Path(row.file).name if row else None
-        if row and path and row.text == cue.text and path.is_file():
-            found.append(SpokenCue(cue, path, row.ms))
-        elif any(character.isalnum() for character in cue.text):
-            missing.append(cue)
-    return found, missing
-
-
-def measured_ms(store: ProjectStore) -> dict[str, int]:
-    """How long each cue takes to say, by the voice that said it; by id, only where its words are still the same."""
-    return {found.cue.id: found.duration_ms for found in spoken_cues(store)[0]}

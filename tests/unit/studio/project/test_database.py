@@ -17,9 +17,9 @@ from calvin.media.gaps import PlanSettings
 from calvin.studio.cast.characters import read_cast_file
 from calvin.studio.project.contents import DecodeRecord, SpokenRecord
 from calvin.studio.project.database import DATABASE, MIGRATIONS
+from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import export_script, writers_used
-from calvin.studio.sound.voiced_cues import spoken_cues
 
 FORMER = Path(__file__).parent / "made_by_0_1_0"
 """A film of three shots, described by calvin 0.1.0 with subtitles, a cast and options of its own, one cue rewritten by

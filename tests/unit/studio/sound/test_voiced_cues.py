@@ -15,11 +15,12 @@ from calvin.media.sound.film_sound import read_wav
 from calvin.media.sound.loudness import loudness_lufs
 from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import Choice, FilmRow
+from calvin.studio.project.status import measured_ms, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import export_script
 from calvin.studio.script.writers import find_writers
 from calvin.studio.sound import voiced_cues as module
-from calvin.studio.sound.voiced_cues import VoiceSettings, measured_ms, spoken_cues, voice_project
+from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
 TEXTS = ("Mara opens the door.", "She looks down the dark street.", "-", "Rain.")
 

@@ -1,0 +1,55 @@
+"""Commands that look at a project start without what only a model or a film needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from calvin import describe
+
+HEAVY = {"torch", "cv2", "scenedetect", "transformers", "matplotlib", "h5py"}
+REPORT = """
+import json, sys
+from calvin.cli.main import app
+try:
+    app(sys.argv[2:])
+except SystemExit as end:
+    code = end.code or 0
+with open(sys.argv[1], "w") as file:
+    json.dump({"code": code, "modules": sorted(sys.modules)}, file)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, make_film: Callable[..., Path]) -> Path:
+    folder = tmp_path_factory.mktemp("startup")
+    film = make_film(folder / "film.mp4")
+    describe(film, model=str(tiny_model), out_dir=folder / "film.calvin")
+    return folder / "film.calvin"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["status", "PROJECT", "--decisions"],
+        ["lint", "PROJECT"],
+        ["export", "PROJECT", "--format", "vtt,srt,dapt,csv,json,txt"],
+        ["pick", "PROJECT", "-n", "2", "-o", "OUT"],
+    ],
+    ids=lambda words: words[0].strip("-"),
+)
+def test_nothing_heavy_is_loaded(words: list[str], project: Path, tmp_path: Path) -> None:
+    given = [word.replace("PROJECT", str(project)).replace("OUT", str(tmp_path / "picks.csv")) for word in words]
+    command = [sys.executable, "-c", REPORT, str(tmp_path / "report.json"), *given]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (tmp_path / "report.json").exists(), result.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["code"] in ((0, 1) if words[0] == "lint" else (0,)), result.stderr
+    assert sorted(HEAVY.intersection(report["modules"])) == []
+    assert result.stdout
