@@ -19,7 +19,7 @@ _SHADE = re.compile(r"^Modern |\s*\(.*")
 
 @cache
 def short_code(code: str) -> str:
-    """'ger', 'deu', 'de-AT' -> 'de'; a code that is not known, as it is without its region."""
+    """'ger', 'deu', 'de-AT' -> 'de'; an unknown code, as it is without its region."""
     from langcodes import Language, LanguageTagError
 
     plain = code.lower().replace("_", "-").partition("-")[0]
@@ -60,7 +60,7 @@ def long_code(code: str) -> str:
 
 
 def language_name(code: str) -> str:
-    """'eng' -> 'English'; of a code that is not known, the code."""
+    """'eng' -> 'English'; for an unknown code, the code."""
     return _names().get(short_code(code), code)
 
 

@@ -67,9 +67,9 @@ class Subtitles(NamedTuple):
 
 
 def read_subtitles(path: str | Path) -> Subtitles:
-    """Read a subtitle file (.srt, .vtt, .ass, .ssa, .ttml, .dfxp; told apart by content).
+    """Read a subtitle file (.srt, .vtt, .ass, .ssa, .ttml, .dfxp; recognised by content).
 
-    Cues that describe sounds only ("[door slams]", "♪") are no dialogue: they are counted and left out, so that
+    Cues that describe sounds only ("[door slams]", "♪") are not dialogue: they are counted and left out, so that
     description may be spoken over them.
 
     Raises:
@@ -82,7 +82,7 @@ def read_subtitles(path: str | Path) -> Subtitles:
     if kind == "ttml":
         refuse_doctype(text, path)
     if text.count("-->") > MAX_CUES or text.count("\nDialogue:") > MAX_CUES:
-        raise SubtitleError(f"{path} holds more than {MAX_CUES} cues: it is no film's subtitles.")
+        raise SubtitleError(f"{path} holds more than {MAX_CUES} cues, too many for a film: give another file.")
     lines, counts = _lines(_parse(text, kind, path), kind)
     report = SubtitleReport(kind, encoding, counts.pop("cues", 0), len(lines), **counts)
     if not lines and not report.sounds:

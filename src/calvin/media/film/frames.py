@@ -116,7 +116,7 @@ class FrameStore:
 
 def encode_jpeg(rgb: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     """uint8 RGB [H, W, 3] to JPEG."""
-    import cv2  # only where stills are made: who shows them does without
+    import cv2  # not at the top, because only making stills needs it, not showing them
 
     # The same bytes as Pillow writes, in a third of the time.
     done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -82,7 +82,7 @@ class FrameSampler:
         self._shown, self._converted = frame, None
 
     def finish(self, end_us: int) -> Iterator[np.ndarray]:
-        """The pictures still due in a film that ends at `end_us`."""
+        """The pictures uint8 [H, W, 3] that are still due in a film that ends at `end_us`."""
         count = max(1, round_half_up(float(end_us * self._fps / 1_000_000)))
         while self._shown is not None and self._taken < count:
             yield from self._take()

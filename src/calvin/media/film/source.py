@@ -152,7 +152,7 @@ def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str 
 
 
 def check_file(path: str | Path) -> Path:
-    """A local, regular, non-empty file that is no playlist.
+    """A local, regular file that is not empty and not a playlist.
 
     Raises:
         MediaError: it is something else.

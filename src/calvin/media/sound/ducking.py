@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _HOP = MIX_RATE // 1000
 _HOLD, _SMOOTH = 25, 20
-"""Milliseconds on each side of a peak that are turned down for it, and over which the turning is smoothed."""
+"""Milliseconds on each side of a peak that are turned down for it, and over which that change is smoothed."""
 _CONTEXT = (_HOLD + _SMOOTH + 2) * _HOP
 _CHUNK = MIX_RATE
 _METER_DB = 0.1
@@ -68,7 +68,7 @@ class PlacedVoice:
 
 
 def duck_points(voices: Sequence[PlacedVoice], settings: MixSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Times in ms and gains in dB between which the film's level runs in straight lines."""
+    """Times in ms [P] and gains in dB [P], between which the film's level runs in straight lines."""
     stretches: list[list[int]] = []
     for voice in sorted(voices, key=lambda v: v.start_ms):
         if stretches and voice.start_ms - stretches[-1][1] < max(settings.hold_ms, 2 * settings.ramp_ms):
@@ -84,7 +84,7 @@ def duck_points(voices: Sequence[PlacedVoice], settings: MixSettings) -> tuple[n
 def mixed(
     programme: Iterable[np.ndarray], voices: Sequence[PlacedVoice], settings: MixSettings
 ) -> Iterator[np.ndarray]:
-    """The film ducked, with the voices over it; goes on for as long as the last voice speaks."""
+    """The film's sound, blocks [N, channels], ducked, with the voices over it; goes on until the last one has ended."""
     times, gains_db = duck_points(voices, settings)
     waiting = sorted(voices, key=lambda v: v.start_ms)
     speaking: list[tuple[int, np.ndarray]] = []
@@ -127,7 +127,7 @@ def _at_least(blocks: Iterable[np.ndarray], length_ms: int, layout: str) -> Iter
 
 
 def limited(blocks: Iterable[np.ndarray], ceiling_db: float) -> Iterator[np.ndarray]:
-    """The same sound, turned down around true peaks above a ceiling by a gain that is there before the peak comes."""
+    """The same blocks [N, channels], turned down around true peaks above a ceiling, in time before the peak comes."""
     ceiling = 10 ** (ceiling_db / 20)
     held: np.ndarray | None = None  # context already given out, then what is to be given out
     for block in blocks:
@@ -142,7 +142,7 @@ def limited(blocks: Iterable[np.ndarray], ceiling_db: float) -> Iterator[np.ndar
 
 
 def _turned_down(window: np.ndarray, ceiling: float) -> np.ndarray:
-    """The middle of a window, without the context on both sides."""
+    """The middle of a window [N, channels], without the context on both sides."""
     middle = window[_CONTEXT:-_CONTEXT]
     if float(np.abs(window).max()) * highest_between() <= ceiling:
         return middle
@@ -164,9 +164,9 @@ def write_mix(
     """Encode a mix so that, decoded again, its true peak is within bounds; returns that peak in dB.
 
     Args:
-        make: gives the mix anew, from its beginning.
+        make: gives the mix, blocks [N, channels], from its beginning; called again for each attempt.
         codec: FFmpeg's name of the encoder.
-        on_block: told the seconds written.
+        on_block: called with the seconds written so far.
 
     Raises:
         MediaError: the file cannot be written, or the coding keeps passing the bound.

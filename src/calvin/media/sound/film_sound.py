@@ -75,11 +75,12 @@ class SteadySound:
             yield from self._resampled()
 
     def finish(self) -> Iterator[np.ndarray]:
-        """What is still held."""
+        """What is still held, in blocks [N, channels]."""
         yield from self._resampled()
         yield from self._counted(self._resampler.resample(None))
 
     def silence(self, samples: int) -> Iterator[np.ndarray]:
+        """Blocks [N, channels] of silence, which count as sound that has passed."""
         self.samples += max(0, samples)
         return silence(samples, self._channels, self._dtype)
 
@@ -217,7 +218,7 @@ def _decoded(packets: Iterable[av.Packet]) -> Iterator[av.AudioFrame]:
 
 
 def with_pauses(blocks: Iterable[np.ndarray], pauses: Sequence[Pause], rate: int = MIX_RATE) -> Iterator[np.ndarray]:
-    """The same sound with silence where the film pauses, faded out and in for a moment so that nothing clicks."""
+    """The same blocks [N, channels] with silence where the film pauses, faded out and in so that nothing clicks."""
     waiting = sorted(pauses)
     fade = _FADE_MS * rate // 1000
     ramp = np.linspace(1, 0, fade, dtype=np.float32)[:, None]

@@ -99,7 +99,7 @@ def true_peaks(samples: np.ndarray) -> np.ndarray:
 
     By interpolation to four times the rate, as BS.1770 (annex 2) has it; outside the block lies silence.
     """
-    import cv2  # only where sound comes near its ceiling
+    import cv2  # not at the top, because only sound near its ceiling needs it
 
     channels = np.ascontiguousarray(samples.T)
     if not channels.size:

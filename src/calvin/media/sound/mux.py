@@ -1,7 +1,7 @@
 """A film written again with a description track: the film's own packets as they are, the new track among them.
 
 In a version that pauses, the picture's packets keep their content too: a frame is held because the next one comes
-later. Sound cannot be held, so its tracks are replaced by such with silence in them.
+later. Sound cannot be held, so its tracks are replaced by others that have silence there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DESCRIPTION = Disposition.visual_impaired | Disposition.descriptions
 ORIGINAL = Disposition.default | Disposition.original
 CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
-"""The films that can be written, by suffix, with FFmpeg's name of what each is."""
+"""The films that can be written: suffix and FFmpeg's name of the container."""
 FLAGLESS = {
     ".mov": "MOV keeps neither the flag that marks a track as description nor its title: players show a plain track.",
     ".webm": "WebM keeps no flag that marks a track as description: players go by its title and language alone.",
@@ -40,7 +40,7 @@ _FAST_START = {"movflags": "faststart"}
 _NAL_CODECS = {"h264", "hevc"}
 _MATROSKA = (".mkv", ".webm")
 _THREE_LETTERS = (".mp4", ".m4v")
-"""Containers that keep a language in three letters, and nothing of one that has none."""
+"""Containers that state a language in three letters or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,8 +328,8 @@ def _move(packet: Any, base: Fraction, timeline: Timeline, origin_us: int) -> No
     packet.dts = None if packet.dts is None else moved(packet.dts)
 
 
-def told(error: OSError, target: Path) -> MediaError:
-    """What to tell about a file that could not be written."""
+def not_written(error: OSError, target: Path) -> MediaError:
+    """The error for users when a file could not be written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return MediaError(f"The disk is full: {target} was not written; free some space or name a place elsewhere.")
     return MediaError(f"{target} cannot be written ({error.strerror or error}): check the place, or name another.")

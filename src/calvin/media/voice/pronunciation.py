@@ -21,7 +21,7 @@ def read_pronunciations(path: str | Path) -> dict[str, str]:
     source = Path(path)
     try:
         if source.stat().st_size > MAX_BYTES:
-            raise UsageError(f"{source} is larger than 1 MB: it is no pronunciation list.")
+            raise UsageError(f"{source} is larger than 1 MB, too large for a pronunciation list.")
         text = source.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"The pronunciation list {source} cannot be read: give a CSV file in UTF-8.") from error

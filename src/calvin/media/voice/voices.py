@@ -36,7 +36,7 @@ class Voice(ABC):
 
     @property
     def identity(self) -> str:
-        """What tells this voice's sound from another's."""
+        """What distinguishes this voice's sound from another's."""
         return self.name
 
     @property
@@ -54,7 +54,7 @@ class Voice(ABC):
             rate_wpm: words a minute aimed for; None for the voice's own pace.
 
         Raises:
-            UsageError: nothing to say, or a rate no one can follow.
+            UsageError: nothing to say, or a rate that nobody can follow.
             MediaError: the voice failed.
         """
         text = " ".join(text.split())
@@ -118,7 +118,7 @@ class _WorkerVoice(Voice):
             return np.frombuffer(data, "<f4"), int(answer["rate"])
 
     def _read_line(self, process: subprocess.Popen[bytes], timeout_s: float) -> dict[str, Any]:
-        """The next answer; a worker that hangs is ended, so that nobody waits for ever."""
+        """The next answer; a worker that hangs is ended, so that nothing waits for it for ever."""
         guard = threading.Timer(timeout_s, process.kill)
         guard.start()
         try:
@@ -166,7 +166,7 @@ class PiperVoice(_WorkerVoice):
             model = model_path()
         path = Path(model)
         if not path.is_file() or not Path(f"{path}.json").is_file():
-            raise UsageError(f"{path} is no Piper voice: the .onnx file and its .onnx.json must lie side by side.")
+            raise UsageError(f"{path} is not a Piper voice: the .onnx file and its .onnx.json must lie side by side.")
         super().__init__(path.stem, "piper", str(path))
         self._model = path
 

@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
     kind, what = arguments
     try:
         speak = {"piper": piper_engine, "espeak": espeak_engine}[kind](what)
-    except Exception as error:  # any way in which an engine may fail to start is told to the parent
+    except Exception as error:  # any way in which an engine may fail to start is reported to the parent
         answer({"error": f"{type(error).__name__}: {error}"})
         return 1
     answer({"ready": True})

@@ -29,7 +29,7 @@ from calvin.media.sound.mux import (
     Disposition,
     check_container,
     mux_film,
-    told,
+    not_written,
 )
 from calvin.media.sound.verify import check_film, check_voices
 from calvin.studio.project.contents import FilmRow
@@ -182,7 +182,7 @@ def _written(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # FFmpeg's errors too, where the system was the cause
-        raise told(error, target) from error
+        raise not_written(error, target) from error
     except av.error.FFmpegError as error:
         raise MediaError(f"{target} cannot be written ({error.strerror}): name an .mkv file.") from error
 

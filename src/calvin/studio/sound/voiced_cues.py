@@ -20,8 +20,6 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span, in_s
 from calvin.core.types import Cue
 from calvin.media.languages import short_code
-from calvin.media.sound.film_sound import read_wav, write_wav
-from calvin.media.sound.loudness import levelled, trimmed
 from calvin.media.voice.pronunciation import pronounced, read_pronunciations
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
@@ -221,6 +219,8 @@ def _length_ms(path: Path) -> int | None:
     """How long a file that is there lasts; None where there is none that is whole."""
     if not path.exists():
         return None
+    from calvin.media.sound.film_sound import read_wav
+
     try:
         samples, rate = read_wav(path)
     except MediaError:
@@ -229,6 +229,10 @@ def _length_ms(path: Path) -> int | None:
 
 
 def _speak(path: Path, words: str, speaker: Voice, settings: VoiceSettings) -> int:
+    # Here, so that a check of a script, which asks only how long its cues were spoken, loads no FFmpeg.
+    from calvin.media.sound.film_sound import write_wav
+    from calvin.media.sound.loudness import levelled, trimmed
+
     samples, rate = speaker.synthesize(words, settings.rate)
     samples = levelled(trimmed(samples, rate), rate, settings.lufs)
     write_wav(path, samples, rate)
