@@ -17,7 +17,7 @@ from pathlib import Path
 
 from calvin import adapt, describe
 from calvin.captioners.calvin import Calvin
-from calvin.core.bundled import bundled_film
+from calvin.core.package import bundled_film
 from calvin.core.time import Span
 from calvin.core.types import Cue, Status
 from calvin.puppets.lexicon import NAMES

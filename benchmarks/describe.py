@@ -20,7 +20,7 @@ from typing import Any
 import av
 
 from calvin.captioners.calvin import Calvin
-from calvin.core.bundled import bundled_film
+from calvin.core.package import bundled_film
 from calvin.studio.describe.films import Description, describe
 
 MAX_SHARE, MAX_MEMORY = 1.0, 1.1

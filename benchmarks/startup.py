@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from calvin.core.bundled import bundled_film
+from calvin.core.package import bundled_film
 from calvin.core.text_tables import markdown_table
 
 MAX_S = 0.5

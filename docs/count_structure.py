@@ -120,7 +120,7 @@ def hops() -> dict[str, list[str]]:
     from torch.nn.modules.module import register_module_forward_pre_hook
 
     from calvin.cli.main import app
-    from calvin.core.bundled import bundled_film
+    from calvin.core.package import bundled_film
 
     ways: dict[str, list[str]] = {}
     handed: dict[int, list[str]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from calvin.core.version import __version__ as __version__
+from calvin.core.package import __version__ as __version__
 
 __all__ = ["Calvin", "__version__", "adapt", "describe"]
 

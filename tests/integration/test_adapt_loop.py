@@ -16,8 +16,8 @@ from typer.testing import CliRunner, Result
 from calvin import adapt
 from calvin.captioners.calvin import Calvin, find_model, fingerprint_of
 from calvin.cli.main import app
-from calvin.core.bundled import bundled_film
 from calvin.core.errors import StoreError
+from calvin.core.package import bundled_film
 from calvin.core.time import Span, parse_timecode
 from calvin.core.types import Author, Cue, Status
 from calvin.data import MemoryFeatures, Sample

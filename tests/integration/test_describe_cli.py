@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from calvin.cli.main import app
-from calvin.core.bundled import bundled_film
+from calvin.core.package import bundled_film
 from calvin.core.time import Span
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
@@ -233,3 +233,29 @@ def plays_as_described(project: Path, dialogue: list[Span]) -> None:
         assert not any(said.overlap_ms(line) for line in dialogue), f"cue {one.cue_id} is spoken over dialogue"
     checked = run("lint", project)
     assert checked.exit_code == 0, checked.stdout
+
+
+LOADED = """
+import ast, sys
+from pathlib import Path
+from calvin import describe
+describe(sys.argv[1], model=sys.argv[2], out_dir=sys.argv[3], cast=sys.argv[4])
+for name, module in sorted(sys.modules.items()):
+    if name.split(".")[0] == "calvin":
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        above = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        above |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        print(name, "accelerate" if any(one.split(".")[0] == "accelerate" for one in above) else "")
+"""
+
+
+def test_describing_loads_nothing_of_training(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """transformers brings accelerate along where it is installed, but no module that describing needs asks for it."""
+    (tmp_path / "cast.toml").write_text('[[character]]\nname = "Ann"\n')
+    arguments = [str(film), str(tiny_model), str(tmp_path / "p"), str(tmp_path / "cast.toml")]
+    result = subprocess.run([sys.executable, "-c", LOADED, *arguments], capture_output=True, text=True, check=True)
+    loaded = [line.split() for line in result.stdout.splitlines()]
+    packages = {name.split(".")[1] for name, *_ in loaded if "." in name}
+    assert {"studio", "captioners", "model"} <= packages
+    assert not packages & {"training", "lab", "puppets", "cli"}
+    assert [name for name, *imported in loaded if imported] == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from calvin.core.bundled import bundled_film
+from calvin.core.package import bundled_film
 from calvin.core.progress import Progress
 from calvin.studio.project.store import ProjectStore
 

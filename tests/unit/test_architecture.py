@@ -224,7 +224,7 @@ def test_a_planted_import_is_found(tmp_path: Path, path: str, text: str) -> None
     ("path", "text"),
     [
         ("__init__.py", "from calvin.studio import describe"),
-        ("core/a.py", "import os\nfrom calvin.core.time import Span\nfrom calvin.core.version import __version__"),
+        ("core/a.py", "import os\nfrom calvin.core.time import Span\nfrom calvin.core.package import __version__"),
         ("core/sub/a.py", "from ..time import Span"),
         ("media/a.py", "'calvin.studio is above this package, says a sentence.'"),
         ("model/a.py", "from calvin.core import time\nfrom calvin.media import probe"),

@@ -16,9 +16,9 @@ from calvin.captioners.answers import choose, cut_loop, is_sound, is_whole, stri
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.hub import Agree, fetch, nobody_asked
 from calvin.captioners.known_footage import Notice, World
-from calvin.core.bundled import ASSETS
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.files import file_sha256
+from calvin.core.package import ASSETS
 from calvin.core.prompts import clean_line
 from calvin.core.types import EncoderIdentity
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode_images, load_calvin, load_vision_tower

@@ -11,8 +11,8 @@ from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import show
 from calvin.cli.voice_mix import warn_of_lengths
-from calvin.core.bundled import bundled_film
 from calvin.core.errors import MissingExtraError
+from calvin.core.package import bundled_film
 from calvin.core.time import format_timecode
 
 

@@ -33,7 +33,7 @@ from calvin.cli import (
 )
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
-from calvin.core.version import __version__
+from calvin.core.package import __version__
 
 
 class Commands(TyperGroup):

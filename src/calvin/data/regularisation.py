@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from calvin.core.bundled import ASSETS
 from calvin.core.errors import DataError, FeatureError
+from calvin.core.package import ASSETS
 from calvin.core.types import FPS
 from calvin.data.entities import EntityStripper
 from calvin.data.feature_files import FeatureWriter

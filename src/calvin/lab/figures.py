@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from calvin.captioners.calvin import Calvin
-from calvin.core.bundled import bundled_film
 from calvin.core.errors import MissingExtraError
+from calvin.core.package import bundled_film
 from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.core.time import Span, format_timecode

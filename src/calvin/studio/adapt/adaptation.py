@@ -21,11 +21,11 @@ from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.base import CaptionRequest
 from calvin.captioners.calvin import Calvin
 from calvin.core.errors import DataError, StoreError, UsageError
+from calvin.core.package import __version__
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span, sample_indices
 from calvin.core.types import Scene
-from calvin.core.version import __version__
 from calvin.data import FeatureStore
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation

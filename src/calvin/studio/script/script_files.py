@@ -10,7 +10,7 @@ from pathlib import Path
 
 from calvin.captioners import CaptionerInfo
 from calvin.core.files import file_sha256, write_text
-from calvin.core.version import __version__
+from calvin.core.package import __version__
 from calvin.media.gaps import PlanSettings
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms

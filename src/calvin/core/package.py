@@ -1,10 +1,12 @@
-"""The files that come with the package: models, regularisation scenes and a film."""
+"""The package itself: its version, and the files that come with it (models, regularisation scenes and a film)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from calvin.core.errors import UsageError
+
+__version__ = "0.1.0"
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
