@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 def guarded(text: str) -> str:
@@ -25,16 +26,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([text if _is_number(text) else guarded(text) for text in map(str, row)] for row in rows)
+    writer.writerows([text if _NUMBER.fullmatch(text) else guarded(text) for text in map(str, row)] for row in rows)
     return stream.getvalue()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
