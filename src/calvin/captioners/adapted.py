@@ -1,4 +1,4 @@
-"""CALVIN adapted to one film: it says first whom it sees, then the caption (Figure 6); only the caption is kept."""
+"""CALVIN adapted to one film: it says first who is there, then the caption (Figure 6); only the caption is kept."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def open_adapted(base: Captioner, folder: str | Path) -> AdaptedCalvin:
     """Put an adapter on the model it was made for, in place.
 
     Raises:
-        UsageError: the captioner is no CALVIN.
+        UsageError: the captioner is not a CALVIN.
         CheckpointError: no adapter folder, or one made for another model.
     """
     if not isinstance(base, Calvin):

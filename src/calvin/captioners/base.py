@@ -35,10 +35,10 @@ class CaptionRequest:
 
 @dataclass(frozen=True, slots=True)
 class CaptionAnswer:
-    """The caption chosen, its score (mean log-probability a token; 0 where not known) and all `candidates`, best first.
+    """The caption chosen, its score (mean log-probability per token, 0 if not known) and all `candidates`, best first.
 
     `cleaned` names the rules (`captioners.answers.RULES`) that changed the model's words; these are then in `said`. An
-    adapted model first says whom it sees (Figure 6): they are `named`, and `parsed` is whether it kept to that form.
+    adapted model first says who is there (Figure 6): those are `named`, and `parsed` is whether it kept to that form.
     """
 
     text: str
@@ -54,8 +54,8 @@ class CaptionAnswer:
 class OpenOptions:
     """How to open a captioner.
 
-    `agree` is asked before a model is fetched from a hub. `frames` limits the stills a scene, and `four_bit` loads the
-    weights in four bits; both are for captioners that look at stills.
+    `agree` is asked before a model is fetched from a hub. `frames` limits the stills per scene, and `four_bit` loads
+    the weights in four bits; both are for captioners that look at stills.
     """
 
     agree: Agree = nobody_asked
@@ -65,7 +65,7 @@ class OpenOptions:
 
 @dataclass(frozen=True, slots=True)
 class CaptionerInfo:
-    """What goes beside a script about who wrote it: a name, a fingerprint of the weights, the card's own words."""
+    """What is said of a script's author: a name, a fingerprint of the weights, the card's own words."""
 
     name: str
     fingerprint: str = ""
@@ -84,7 +84,7 @@ class Captioner(Protocol):
     def needs(self) -> frozenset[Need]: ...
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
-        """One answer a request, in their order.
+        """One answer per request, in their order.
 
         Raises:
             DataError: a scene lacks what the captioner needs.
@@ -101,7 +101,7 @@ class FeatureCaptioner(Captioner, Protocol):
 
     @property
     def max_frames(self) -> int:
-        """Frame vectors a scene at most."""
+        """The most frame vectors per scene."""
         ...
 
     def encode_frames(self, rgb: np.ndarray) -> np.ndarray:

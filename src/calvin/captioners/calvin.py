@@ -121,7 +121,7 @@ class Calvin:
         max_new_tokens: int = MAX_NEW_TOKENS,
         batch: int = 16,
     ) -> list[CaptionAnswer]:
-        """One answer a request; of its beams the best that neither loops nor repeats the previous caption.
+        """One answer per request; of its beams the best that neither loops nor repeats the previous caption.
 
         A request with `max_words` is answered by the best whole sentence of so many words, or blank.
 

@@ -47,12 +47,12 @@ class Message:
         return "\n\n".join(part for part in self.parts if isinstance(part, str))
 
     def to_hf(self, as_video: bool = True) -> dict[str, Any]:
-        """For a transformers chat template: stills in a row become one video, or else an image each after its time.
+        """For a transformers chat template: stills in a row become one video, or one image each, after its time.
 
         The video is uint8 RGB [F, H, W, 3]; `video_metadata` says when its frames were shown.
 
         Raises:
-            MediaError: a still is no picture.
+            MediaError: a still is not a picture.
         """
         content: list[dict[str, Any]] = []
         for part in self.parts:
@@ -94,7 +94,7 @@ def rgb(frame: Frame) -> np.ndarray:
     """uint8 [H, W, 3].
 
     Raises:
-        MediaError: the still is no picture.
+        MediaError: the still is not a picture.
     """
     try:
         return np.asarray(Image.open(io.BytesIO(frame.jpeg)).convert("RGB"))

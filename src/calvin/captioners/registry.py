@@ -95,7 +95,7 @@ def open_completer(name: str, options: OpenOptions, max_new_tokens: int = 64) ->
 
 
 def _kind_of(model: str | None) -> str:
-    """A folder says in its configuration what it is; CALVIN is what cannot be told."""
+    """A folder says in its configuration what it is; what does not say is taken for a CALVIN."""
     if model is None:
         return "calvin"
     config = Path(model) / "config.json"

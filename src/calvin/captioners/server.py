@@ -28,12 +28,12 @@ from calvin.core.errors import ServerError, UsageError
 KEY = "CALVIN_API_KEY"
 """The environment variable that holds the server's key, where it wants one."""
 FRAMES = 8
-"""Stills a scene; servers limit images a request."""
+"""Stills per scene; servers limit the images per request."""
 MAX_FRAMES = 64
 MAX_ANSWER = 1 << 20
 """Bytes of a response that are read."""
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-"""Answers that may be others in a moment."""
+"""Statuses that may pass in a moment."""
 KEPT = "What is described so far is kept: give the same command again to go on."
 
 
@@ -76,7 +76,7 @@ class Server:
 
     Args:
         key: sent as a bearer token.
-        frames: stills a scene at most.
+        frames: the most stills per scene.
         together: requests under way at once.
         tries: how often a request is made before it is given up.
         wait_s: before the second try; doubled for each further one.
@@ -114,7 +114,7 @@ class Server:
         return frozenset({"frames"})
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
-        """One answer a request, cleaned; its score is not known (0).
+        """One answer per request, cleaned; its score is not known (0).
 
         Raises:
             DataError: a scene without stills.
@@ -155,7 +155,7 @@ class Server:
             return self._answer(client, body)
 
     def _answer(self, client: httpx2.Client, body: dict[str, Any]) -> str:
-        """Try until there is an answer, or there is none to be hoped for."""
+        """Try until there is an answer, or no hope of one."""
         trouble = ""
         for attempt in range(self._tries):
             try:

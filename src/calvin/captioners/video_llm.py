@@ -32,9 +32,9 @@ from calvin.core.types import Frame
 from calvin.model.loading import load_config, load_strict, quiet
 
 FRAMES = 16
-"""Stills a scene where neither the model nor the user says otherwise."""
+"""Stills per scene where neither the model nor the user says otherwise."""
 OWN_FRAMES = {"instructblip": 4, "instructblipvideo": 4, "video_llava": 8}
-"""Stills a scene that a family of models was trained on."""
+"""Stills per scene that a family of models was trained on."""
 FEWEST = 2
 """Processors that merge frames in pairs refuse a single one; it is shown twice."""
 BATCH = 4
@@ -45,7 +45,7 @@ class VideoLlm:
     """A video LLM of transformers with its processor.
 
     Args:
-        frames: stills a scene at most; InstructBLIP-Video always takes four.
+        frames: the most stills per scene; InstructBLIP-Video always takes four.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class VideoLlm:
         return frozenset({"frames"})
 
     def caption(self, requests: Sequence[CaptionRequest], batch: int = BATCH) -> list[CaptionAnswer]:
-        """One answer a request, cleaned. Scenes with as many stills go through the model together.
+        """One answer per request, cleaned. Scenes with as many stills go through the model together.
 
         Raises:
             DataError: a scene without stills.
@@ -129,7 +129,7 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     """A video LLM by alias, folder or hub id.
 
     Raises:
-        CheckpointError: there is no such model, it is not whole, or it is no model that this can ask.
+        CheckpointError: there is no such model, it is not whole, or it is not a model that this can ask.
         UsageError: no name, nobody agreed to fetch it, or four bits without bitsandbytes.
         MissingExtraError: torchvision is not installed.
     """
@@ -144,7 +144,7 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     blip = config.model_type in _BLIP
     processor = _processor(source, blip)
     if not blip and not processor.chat_template:
-        raise CheckpointError(f"{model} has no chat template, so there is no telling how to ask it.")
+        raise CheckpointError(f"{model} has no chat template, so it cannot be asked.")
     loaded = load_strict(
         InstructBlipVideoForConditionalGeneration if blip else AutoModelForMultimodalLM, source, **_how(options)
     )

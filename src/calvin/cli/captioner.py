@@ -17,7 +17,7 @@ MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}.".replace("a model", "A model", 
 YES = Annotated[bool, typer.Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
 FRAMES = Annotated[
     int | None,
-    typer.Option("--frames", help="Stills a scene at most, for video LLMs and model servers.", min=1, max=64),
+    typer.Option("--frames", help="The most stills per scene, for video LLMs and model servers.", min=1, max=64),
 ]
 FOUR_BIT = Annotated[bool, typer.Option("--four-bit", help="Load a video LLM in four bits (needs bitsandbytes).")]
 

@@ -19,7 +19,7 @@ def compare(
     scenes: Annotated[int, typer.Option(help="Scenes on the page at most, the worst first.", min=1)] = 300,
     out: Annotated[Path, typer.Option("--out", "-o", help="Page to write.")] = Path("comparison.html"),
 ) -> None:
-    """Put systems side by side: scores, paired significance, published numbers, and a page with a column a system.
+    """Put systems side by side: scores, paired significance, published numbers, and a page with a column per system.
 
     Systems are ranked only where their protocol cards agree. On the page, captions can be marked as acceptable though
     different from the reference, and the marks saved as CSV.
@@ -55,4 +55,4 @@ def compare(
     warn_all(comparison.warnings())
     for name, values in comparison.unequal.items():
         warn(f"  {name}: {' | '.join(values)}")
-    say(f"\nEvery scene, with a column a system: {write_comparison(comparison, out, scenes)}")
+    say(f"\nEvery scene, with a column per system: {write_comparison(comparison, out, scenes)}")

@@ -43,13 +43,13 @@ def evaluate(
     encoder: Annotated[str | None, typer.Option(help="What made features that do not say it (MAD's).")] = None,
     films: Annotated[Path | None, typer.Option(help="Folder of the films or clips, named by their ids.")] = None,
     stills_at: Annotated[
-        float | None, typer.Option(help="The films are folders of stills, so many a second (TVC: 3).")
+        float | None, typer.Option(help="The films are folders of stills, this many per second (TVC: 3).")
     ] = None,
     characters: Annotated[Path | None, typer.Option(help="Cast by film, in the form of MAD's character bank.")] = None,
     entities: Annotated[Path | None, typer.Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
     question: Annotated[str | None, typer.Option(help="What to ask.", show_default="Describe this visual.")] = None,
     frames: Annotated[
-        int | None, typer.Option(help="Frames a scene at most.", min=1, max=64, show_default="32, or the model's own")
+        int | None, typer.Option(help="Most frames per scene.", min=1, max=64, show_default="32, or the model's own")
     ] = None,
     yes: YES = False,
     four_bit: FOUR_BIT = False,

@@ -66,7 +66,7 @@ def read_results(
     names = read_cast(characters, [text for _, text in given.rows])[1] if characters else None
     stated: Any = read_json(card) if card else {}
     if not isinstance(stated, dict):
-        raise DataError(f"{card} is no protocol card: an object with fields such as split and context is expected.")
+        raise DataError(f"{card} is not a protocol card: an object with fields such as split and context is expected.")
     return from_files(read_captions(predictions, "prediction"), given, stated, names, allow_empty)
 
 

@@ -35,9 +35,9 @@ class Comparison:
     def warnings(self) -> list[str]:
         found = []
         if self.unequal:
-            told = "ranked all the same, as you asked" if self.ranked else "not ranked: --rank does it all the same"
+            how = "ranked all the same, as you asked" if self.ranked else "not ranked: --rank does it all the same"
             fields = ", ".join(self.unequal)
-            found.append(f"The protocol cards differ in {fields}, so the systems are {told}.")
+            found.append(f"The protocol cards differ in {fields}, so the systems are {how}.")
         if not self.paired:
             found.append("The systems were not scored against the same references, so no difference is tested.")
         return found
@@ -57,7 +57,7 @@ def compare(systems: Sequence[Results], rank: bool = False) -> Comparison:
     for one in systems:
         if not one.scores.measures:
             raise UsageError(f"{one.folder} has no scores yet: give its `calvin evaluate` again, or `calvin score` it.")
-    systems = _told_apart(systems)
+    systems = _named_apart(systems)
     measures = tuple(m.name for m in systems[0].scores.measures if all(one.scores.get(m.name) for one in systems))
     if not measures:
         raise UsageError("The systems have no measure in common: score them with the same metrics.")
@@ -75,7 +75,7 @@ def compare(systems: Sequence[Results], rank: bool = False) -> Comparison:
     )
 
 
-def _told_apart(systems: Sequence[Results]) -> list[Results]:
+def _named_apart(systems: Sequence[Results]) -> list[Results]:
     names = [one.name for one in systems]
     return [
         replace(one, system={**one.system, "name": f"{one.system['name']} ({one.folder or number})"})
@@ -132,7 +132,7 @@ def tables(comparison: Comparison) -> list[list[list[str]]]:
 
 
 def legend(comparison: Comparison) -> list[str]:
-    """What the marks in the tables mean, a sentence each."""
+    """What the marks in the tables mean, one sentence each."""
     lines = ["published: measured by others on that data and printed in the CALVIN paper (Tables 1 and 2)."]
     if not all(_comparable(comparison, name) for name in comparison.measures):
         lines.append("†: ours is computed with another model than any published number: do not compare the two.")
@@ -148,12 +148,12 @@ def _comparable(comparison: Comparison, name: str) -> bool:
 
 def comparison_table(comparison: Comparison) -> str:
     """The tables, their legend and every test, for a terminal."""
-    tests = [f"  {line}" for name in comparison.tests for line in told_tests(comparison, name)]
+    tests = [f"  {line}" for name in comparison.tests for line in worded_tests(comparison, name)]
     return "\n".join(["\n\n".join(map(aligned, tables(comparison))), "", *legend(comparison), *tests])
 
 
-def told_tests(comparison: Comparison, name: str) -> list[str]:
-    """One sentence a test."""
+def worded_tests(comparison: Comparison, name: str) -> list[str]:
+    """One sentence per test."""
     scale = _measure(comparison.systems[0], name).scale
     lines = []
     for other, test in zip(comparison.systems[1:], comparison.tests.get(name, ()), strict=False):

@@ -66,7 +66,7 @@ def read_cast(path: str | Path, texts: Sequence[str] = ()) -> tuple[dict[str, Na
     try:
         roles = {str(movie): [str(person["role"]) for person in people] for movie, people in bank.items()}
     except (AttributeError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is no character bank: a list of people with a role by film is expected.") from error
+        raise DataError(f"{path} is not a character bank: a list of people with a role by film is expected.") from error
     fold = not any(letter.isupper() for text in texts for letter in text)
     cast = {movie: from_names(people, f"{path}", fold) for movie, people in roles.items()}
     return cast, from_names([name for people in roles.values() for name in people], f"{path}", fold)

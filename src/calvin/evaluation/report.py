@@ -16,7 +16,7 @@ from typing import Any
 
 from calvin.core.files import write_text
 from calvin.core.time import format_timecode
-from calvin.evaluation.compare import Comparison, legend, tables, told_tests
+from calvin.evaluation.compare import Comparison, legend, tables, worded_tests
 from calvin.evaluation.results import EvaluatedScene, Results, scene_measures, score_rows, worst_first
 from calvin.evaluation.scoring import TRUTH
 
@@ -57,7 +57,7 @@ def write_comparison(comparison: Comparison, path: Path, limit: int = SHOWN) -> 
         tables=[_table("Scores, in points", header, rows) for header, *rows in tables(comparison)],
         small=[*legend(comparison), f"Sources: {sources}."],
         marks=True,
-        tests=[line for name in comparison.tests for line in told_tests(comparison, name)],
+        tests=[line for name in comparison.tests for line in worded_tests(comparison, name)],
         scenes=_scenes(systems, limit) if comparison.paired else None,
     )
 

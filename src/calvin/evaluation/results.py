@@ -1,7 +1,7 @@
 """The folder of an evaluation: everything needed to score, show and compare it again without the model.
 
 run.json        system, protocol card, notes        scenes.jsonl    scenes with references, names, truth
-captions.jsonl  captions as they came               pictures/       one strip of stills a scene
+captions.jsonl  captions as they came               pictures/       one strip of stills per scene
 scores.json     all measures, values by scene       scores.csv, scenes.csv, predictions.csv, references.csv
 report.html     worst scenes first
 """
@@ -32,7 +32,7 @@ from calvin.media.film.frames import FrameStore, FrameWriter
 
 FORMAT = "calvin-evaluation-1"
 STRIP = 4
-"""Stills a scene in reports."""
+"""Stills per scene in reports."""
 _STRIP_HEIGHT = 96
 
 
@@ -64,7 +64,7 @@ class Results:
 
     @property
     def name(self) -> str:
-        """The system and what it was told, 'calvin-mini, 3'."""
+        """The system and the context it was given, 'calvin-mini, 3'."""
         return ", ".join(filter(None, (self.system["name"], self.system.get("context", ""))))
 
     @property
@@ -133,7 +133,7 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError(f"{path.parent} is no folder of results: {path.name} is missing.") from None
+        raise DataError(f"{path.parent} is not a folder of results: {path.name} is missing.") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
 
@@ -224,7 +224,7 @@ def _score_row(m: Measure) -> list[object]:
 
 
 def scene_measures(scores: Scores) -> list[Measure]:
-    """Those that have a value a scene."""
+    """Those that have a value for each scene."""
     return [m for m in scores.measures if m.values and not m.name.startswith("R@")]
 
 

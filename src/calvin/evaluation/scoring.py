@@ -1,4 +1,4 @@
-"""All scores of one set of captions: pooled, by film, with an interval, a value a scene, and the setting of each."""
+"""All scores of one set of captions: pooled, by film and by scene, each with its interval and its setting."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _EITHER = ("caption", "text", "sentence", "desc")
 
 @dataclass
 class CaptionTable:
-    """Rows (id, text) of a file, the film of each id where told, `problems` that forbid scoring, and `notes`."""
+    """Rows (id, text) of a file, the film of each id if it is there, `problems` that forbid scoring, and `notes`."""
 
     path: Path
     role: Role
@@ -90,7 +90,7 @@ def join(predictions: CaptionTable, references: CaptionTable, *, allow_empty: bo
             problems.append(_bare(str(error)))
             return instead
 
-    # With copies set aside the rest is matched all the same, so that every kind of problem is told at once.
+    # With copies set aside the rest is matched all the same, so that one error names every kind of problem.
     candidates = gather(collect_candidates, predictions.rows, instead=dict(predictions.rows))
     texts = gather(collect_references, references.rows, instead=collect_references(dict.fromkeys(references.rows)))
     pairs = gather(align, candidates, texts, allow_empty=allow_empty, instead=Pairs((), (), ()))

@@ -35,6 +35,7 @@ class Pairs:
 
     @property
     def reference_counts(self) -> NDArray[np.int64]:
+        """[N]: how many references each item has."""
         return np.array([len(texts) for texts in self.references], dtype=np.int64)
 
 

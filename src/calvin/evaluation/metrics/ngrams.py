@@ -44,7 +44,7 @@ class NgramTable:
 
     @property
     def key(self) -> Ints:
-        """Sentence and n-gram in one sorted number."""
+        """[E]: sentence and n-gram in one sorted number."""
         return self.sentence * self.grams + self.gram
 
     def split(self, first: int) -> tuple[NgramTable, NgramTable]:
@@ -82,6 +82,8 @@ def count_ngrams(sentences: Sequence[Sequence[str]], max_order: int = 4) -> Ngra
         base += known
         keep = left[starts] > order
         starts = starts[keep]
+        # An n-gram is the pair of the (n - 1)-gram before and a token, written as one number so that one sort finds
+        # the distinct ones; numbers of an order begin where those of the order before end.
         distinct, names = np.unique(names[keep] * len(vocabulary) + tokens[starts + order], return_inverse=True)
         known = len(distinct)
         parts.append(names + base)
@@ -95,14 +97,17 @@ def count_ngrams(sentences: Sequence[Sequence[str]], max_order: int = 4) -> Ngra
 
 
 def sorted_unique(values: Ints) -> tuple[Ints, Ints]:
-    """The distinct values, sorted, and how often each occurs. (NumPy's own `unique` may hash, which is slower here.)"""
+    """The distinct ones of `values` [N], sorted, and how often each occurs, both [U].
+
+    NumPy's own `unique` may hash, which is slower here.
+    """
     ordered = np.sort(values)
     first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else ordered
     return ordered[first], np.diff(np.append(first, len(ordered)))
 
 
 def lookup(sorted_keys: Ints, wanted: Ints) -> tuple[NDArray[np.bool_], Ints]:
-    """For each wanted key: whether it is there, and where (0 where it is not)."""
+    """For each wanted key [N]: whether it is among `sorted_keys` [K], and where (0 where it is not), both [N]."""
     if len(sorted_keys) == 0:
         return np.zeros(len(wanted), dtype=bool), np.zeros(len(wanted), dtype=np.int64)
     place = np.minimum(np.searchsorted(sorted_keys, wanted), len(sorted_keys) - 1)
@@ -111,7 +116,10 @@ def lookup(sorted_keys: Ints, wanted: Ints) -> tuple[NDArray[np.bool_], Ints]:
 
 
 def repeat_slices(starts: Ints, stops: Ints) -> tuple[Ints, Ints]:
-    """The indices of many slices one after the other, and which slice each belongs to."""
+    """The indices of many slices one after the other, and which slice each belongs to, both [sum of sizes].
+
+    `starts` and `stops` are [S].
+    """
     sizes = stops - starts
     owner = np.repeat(np.arange(len(sizes)), sizes)
     ends = np.cumsum(sizes)

@@ -1,4 +1,4 @@
-"""Recall@k/N (Han and others, "AutoAD II: The Sequel", 2023): is a caption told apart from its neighbours' captions?
+"""Recall@k/N (Han and others, "AutoAD II: The Sequel", 2023): can a caption be told from its neighbours' captions?
 
 In each window of N consecutive scenes of a film (windows move on by N // 2), every caption is compared by BERTScore
 with the references of all N scenes; it is a hit where its own is among the k most alike. The mean is over windows.
