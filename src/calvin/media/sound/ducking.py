@@ -1,4 +1,4 @@
-"""Description mixed into a film's sound: ducked under the voice, and never too loud.
+"""Description mixed into a film's sound: ducked under the voice, never too loud, and found again in what was written.
 
 Sound flows through generators of float32 blocks [N, channels], so memory does not grow with the film.
 """
@@ -18,7 +18,16 @@ from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError
-from calvin.media.sound.film_sound import MIX_RATE, programme_blocks, read_wav, resampled, silence
+from calvin.core.time import in_s
+from calvin.media.sound.film_sound import (
+    MIX_RATE,
+    SOUND_RATE,
+    packed_frame,
+    programme_blocks,
+    read_wav,
+    resampled,
+    silence,
+)
 from calvin.media.sound.loudness import highest_between, measured, true_peaks
 
 if TYPE_CHECKING:
@@ -36,6 +45,10 @@ _CODING_DB = 1.0
 _ATTEMPTS = 4
 _QUALITY, _MOST_QUALITY = 236, 472
 """FFmpeg's AAC quality that takes 120 to 250 kbit/s of two channels, and the highest whose frames hold any sound."""
+
+_REACH_MS, _MAX_LAG_MS = 60, 25
+_PRESENT, _CLEAR = 0.12, 0.5
+"""Correlation with the cue's waveform: below the first the voice is not there; below the second the film is louder."""
 
 
 class MixSettings(FrozenConfig):
@@ -206,23 +219,63 @@ def _encode(
         with suppress(ValueError):  # formats without the notion
             stream.disposition = av.stream.Disposition(0)
         for block in blocks:
-            frame = _frame(block, stream.codec_context.format.name, settings.layout)
-            frame.pts = written
+            container.mux(stream.encode(packed_frame(block, MIX_RATE, settings.layout, written)))
             written += len(block)
-            container.mux(stream.encode(frame))
             if on_block is not None:
                 on_block(written / MIX_RATE)
         container.mux(stream.encode(None))
 
 
-def _frame(block: np.ndarray, sample_format: str, layout: str) -> av.AudioFrame:
-    if sample_format.startswith("s16"):
-        packed = (np.clip(block, -1, 1) * 32767).round().astype(np.int16)
-    else:
-        packed = np.ascontiguousarray(block, np.float32)
-    planar = sample_format.endswith("p")
-    frame = av.AudioFrame.from_ndarray(
-        np.ascontiguousarray(packed.T if planar else packed.reshape(1, -1)), format=sample_format, layout=layout
-    )
-    frame.sample_rate = MIX_RATE
-    return frame
+def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice]) -> list[str]:
+    """Look for every cue's waveform in a sound track, where it should be; returns the names of cues that the film
+    drowns.
+
+    Memory holds one cue at a time.
+
+    Raises:
+        MediaError: a voice is not there, or not when it should be.
+    """
+    drowned: list[str] = []
+    waiting = sorted(voices, key=lambda voice: voice.start_ms)
+    held, at = np.zeros(0, np.float32), 0
+    blocks = programme_blocks(path, track, "mono", rate=SOUND_RATE)
+    for block in _ended(blocks):
+        held = np.concatenate([held, block if block is not None else np.zeros(SOUND_RATE, np.float32)])
+        while waiting and (waiting[0].end_ms + _REACH_MS) * 16 <= at + len(held):
+            voice = waiting.pop(0)
+            first = (voice.start_ms - _REACH_MS) * 16 - at
+            piece = held[max(0, first) : (voice.end_ms + _REACH_MS) * 16 - at]
+            likeness, lag_ms = _likeness(np.pad(piece, (max(0, -first), 0)), resampled(*read_wav(voice.path), 16_000))
+            if likeness < _PRESENT or abs(lag_ms) > _MAX_LAG_MS:
+                raise MediaError(
+                    f"The voice of cue {voice.name} is not heard in the mix at {in_s(voice.start_ms)}, so the "
+                    "mix was not kept: the film may be far too loud there; try a stronger --duck."
+                )
+            if likeness < _CLEAR:
+                drowned.append(voice.name)
+        keep_from = min((waiting[0].start_ms - _REACH_MS) * 16 if waiting else at + len(held), at + len(held))
+        held, at = held[max(0, keep_from - at) :], max(at, keep_from)
+    if waiting:
+        raise MediaError(f"The mix ends before cue {waiting[0].name} was said, so it was not kept: try again.")
+    return drowned
+
+
+def _ended(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
+    for block in blocks:
+        yield block[:, 0]
+    yield None
+
+
+def _likeness(heard: np.ndarray, voice: np.ndarray) -> tuple[float, float]:
+    """The highest correlation (normalised) of a voice with what was heard, and how many ms late it is.
+
+    Both with their low tones turned down: a hum is like any other.
+    """
+    heard, voice = np.diff(heard, prepend=0), np.diff(voice, prepend=0)
+    size = 1 << (len(heard) + len(voice) - 1).bit_length()
+    cross = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(voice, size)), size)
+    lags = cross[: max(1, len(heard) - len(voice) + 1)]
+    best = int(np.argmax(lags))
+    part = heard[best : best + len(voice)]
+    likeness = lags[best] / max(float(np.linalg.norm(part)) * float(np.linalg.norm(voice)), 1e-9)
+    return float(likeness), best / 16 - _REACH_MS

@@ -246,14 +246,21 @@ def silence(samples: int, channels: int, dtype: type[np.generic] = np.float32) -
         yield np.zeros((min(MIX_RATE, samples - start), channels), dtype)
 
 
+def packed_frame(block: np.ndarray, rate: int, layout: str, start: int = 0) -> av.AudioFrame:
+    """A block of float samples [N, channels] as FFmpeg takes it; `start` counts the samples before it."""
+    packed = np.ascontiguousarray(block, np.float32).reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
+    frame.sample_rate, frame.pts = rate, start
+    return frame
+
+
 def resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     """Mono float32 samples [N] at another rate."""
     if rate == wanted or not len(samples):
         return samples
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), format="flt", layout="mono")
-    frame.sample_rate = rate
     resampler = AudioResampler(format="flt", layout="mono", rate=wanted)
-    return np.concatenate([f.to_ndarray()[0] for f in [*resampler.resample(frame), *resampler.resample(None)]])
+    frames = [*resampler.resample(packed_frame(samples, rate, "mono")), *resampler.resample(None)]
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames])
 
 
 def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> None:

@@ -11,6 +11,8 @@ import av.error
 import numpy as np
 from av.filter import Graph
 
+from calvin.media.sound.film_sound import packed_frame
+
 _BLOCK_S, _HOP_S = 0.4, 0.1
 """Loudness is measured in blocks of this length, one each hop; shorter sound is measured as if it went on."""
 _SILENCE_LUFS = -70.0
@@ -39,11 +41,8 @@ def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> t
 
     def feed(samples: np.ndarray) -> None:
         nonlocal peak, length
-        packed = np.ascontiguousarray(samples, np.float32).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
-        frame.sample_rate, frame.pts = rate, length
+        source.push(packed_frame(samples, rate, layout, length))
         length += len(samples)
-        source.push(frame)
         while True:
             try:
                 found = sink.pull().metadata

@@ -1,4 +1,4 @@
-"""A film written again with a description track: the film's own packets as they are, the new track among them.
+"""A film written again with a description track, and checked: its own packets as they are, the new track among them.
 
 In a version that pauses, the picture's packets keep their content too: a frame is held because the next one comes
 later. Sound cannot be held, so its tracks are replaced by others that have silence there.
@@ -21,7 +21,8 @@ import av.error
 from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
-from calvin.media.film.source import MediaLimits, open_film, start_us
+from calvin.media.film.source import MediaLimits, open_film, start_us, track_title
+from calvin.media.languages import short_code
 from calvin.media.sound.film_sound import MIX_RATE, Timeline
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ FLAGLESS = {
 }
 _OPTIONS = {".mkv": {"default_mode": "passthrough"}, ".webm": {"default_mode": "passthrough"}}
 _FAST_START = {"movflags": "faststart"}
+_SHIFT_MS = 2.0
+"""What containers round times to, and some more."""
 _NAL_CODECS = {"h264", "hevc"}
 _MATROSKA = (".mkv", ".webm")
 _THREE_LETTERS = (".mp4", ".m4v")
@@ -326,6 +329,57 @@ def _move(packet: Any, base: Fraction, timeline: Timeline, origin_us: int) -> No
         packet.duration = moved(start + length) - moved(start)
     packet.pts = None if packet.pts is None else moved(packet.pts)
     packet.dts = None if packet.dts is None else moved(packet.dts)
+
+
+def check_film(path: str | Path, muxed: Muxed, description: AddedTrack, name: str | Path = "") -> int:
+    """Compare a written film with what was put into it; returns the index of the description track.
+
+    `name` is what messages call the film while it lies in a temporary file.
+
+    Raises:
+        MediaError: a stream's content or times changed, or a flag, title or language of the description was lost.
+    """
+    suffix, name = Path(path).suffix.lower(), name or path
+    with open_film(path, MediaLimits()) as container:
+        streams = list(container.streams)
+        if len(streams) < len(muxed.streams):
+            raise MediaError(f"{name} lost {len(muxed.streams) - len(streams)} of its streams: name an .mkv file.")
+        kept = {i: Essence(e.kind, e.codec) for i, e in enumerate(muxed.streams) if e and e.kind != "attachment"}
+        pictures = container.streams.video
+        origin_ms = (start_us(container, pictures[0]) or 0) / 1000 if pictures else 0.0
+        tick_ms = {index: float(streams[index].time_base or 0) * 1000 for index in kept}
+        for packet in container.demux([streams[index] for index in kept]):
+            time, index = packet.pts if packet.pts is not None else packet.dts, packet.stream.index
+            if time is not None:
+                kept[index].add(packet, time * tick_ms[index] - origin_ms)
+        for index, found in kept.items():
+            _same(name, index, found, muxed.streams[index])
+        audio = [stream.index for stream in container.streams.audio]
+        index = audio[1] if len(audio) > 1 else audio[0]
+        track = streams[index]
+        if muxed.streams[index] is not None:
+            raise MediaError(f"{name} does not hold the description as its second sound track: name an .mkv file.")
+        if suffix not in FLAGLESS:
+            flags = track.disposition & description.disposition == description.disposition
+            language = not description.language or short_code(track.language or "") == short_code(description.language)
+            # Matroska has one flag for both notions.
+            lost = [] if flags or (suffix == ".mkv" and track.disposition & description.disposition) else ["flags"]
+            lost += [] if track_title(track.metadata) == description.title else ["title"]
+            lost += [] if language else ["language"]
+            if lost:
+                raise MediaError(f"{name} lost the description's {' and '.join(lost)}: name an .mkv file.")
+    return index
+
+
+def _same(name: str | Path, index: int, found: Essence, expected: Essence | None) -> None:
+    assert expected is not None
+    changed = found.packets != expected.packets or found.digest.digest() != expected.digest.digest()
+    mean_ms = abs(found.sum_ms - expected.sum_ms) / max(1, found.packets)
+    if changed or (found.kind != "subtitle" and mean_ms > _SHIFT_MS):
+        what = f"moved by {mean_ms:.0f} ms" if not changed else "changed on the way"
+        raise MediaError(
+            f"Stream {index} ({found.kind}) of {name} {what}, so the file was not kept: name an .mkv file."
+        )
 
 
 def not_written(error: OSError, target: Path) -> MediaError:

@@ -19,7 +19,7 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
-from calvin.media.sound.ducking import MixSettings, PlacedVoice, mixed, write_mix
+from calvin.media.sound.ducking import MixSettings, PlacedVoice, check_voices, mixed, write_mix
 from calvin.media.sound.film_sound import Pause, Timeline, programme_blocks, with_pauses
 from calvin.media.sound.mux import (
     CONTAINERS,
@@ -28,10 +28,10 @@ from calvin.media.sound.mux import (
     AddedTrack,
     Disposition,
     check_container,
+    check_film,
     mux_film,
     not_written,
 )
-from calvin.media.sound.verify import check_film, check_voices
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore

@@ -11,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calvin.core.errors import MediaError
-from calvin.media.sound.ducking import MixSettings, PlacedVoice, duck_points, limited, mixed, true_peak_db, write_mix
+from calvin.media.sound.ducking import (
+    MixSettings,
+    PlacedVoice,
+    check_voices,
+    duck_points,
+    limited,
+    mixed,
+    true_peak_db,
+    write_mix,
+)
 from calvin.media.sound.film_sound import Pause, Timeline, programme_blocks, with_pauses, write_wav
 from calvin.media.sound.loudness import loudness_lufs, true_peaks
-from calvin.media.sound.verify import check_voices
 
 RATE = 48_000
 
