@@ -15,12 +15,13 @@ from calvin import describe
 HEAVY = {"torch", "cv2", "scenedetect", "transformers", "matplotlib", "h5py"}
 REPORT = """
 import json, sys
-from calvin.cli.main import app
+from calvin.cli.main import main
+report = sys.argv.pop(1)
 try:
-    app(sys.argv[2:])
+    main()
 except SystemExit as end:
     code = end.code or 0
-with open(sys.argv[1], "w") as file:
+with open(report, "w") as file:
     json.dump({"code": code, "modules": sorted(sys.modules)}, file)
 """
 
@@ -53,3 +54,5 @@ def test_nothing_heavy_is_loaded(words: list[str], project: Path, tmp_path: Path
     assert report["code"] in ((0, 1) if words[0] == "lint" else (0,)), result.stderr
     assert sorted(HEAVY.intersection(report["modules"])) == []
     assert result.stdout
+    others = {"calvin.cli.train", "calvin.cli.evaluate", "calvin.cli.data"} & set(report["modules"])
+    assert bool(others) == (words[0] == "--help"), "a command alone loads no other command"

@@ -6,31 +6,14 @@ import io
 import os
 import sqlite3
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import dropwhile
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from calvin.cli import (
-    adapt,
-    adapt_compare,
-    compare,
-    data,
-    demo,
-    describe,
-    evaluate,
-    evaluate_puppets,
-    import_export,
-    lint,
-    metrics,
-    model,
-    puppets,
-    score,
-    status,
-    train,
-    voice_mix,
-)
 from calvin.cli.console import warn
 from calvin.core.errors import CalvinError
 from calvin.core.package import __version__
@@ -67,24 +50,12 @@ def sentence(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-app = typer.Typer(
-    name="calvin",
-    cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    epilog="Start with `calvin demo`, then `calvin describe FILM`.",
-)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"calvin {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error arose.")] = False,
     version: Annotated[
@@ -94,38 +65,70 @@ def options(
     """Audio description for films: describe a film, train a model, prepare data."""
 
 
-# In the order of use.
-PANELS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
+PANELS = {
     "Describe": {
-        "demo": demo.demo,
-        "describe": describe.describe,
-        "status": status.status,
-        "export": import_export.export,
-        "import": import_export.import_script,
-        "lint": lint.lint,
-        "voice": voice_mix.voice,
-        "mix": voice_mix.mix,
-        "pick": adapt.pick,
-        "adapt": adapt.adapt,
+        "demo": "demo:demo",
+        "describe": "describe:describe",
+        "status": "status:status",
+        "export": "import_export:export",
+        "import": "import_export:import_script",
+        "lint": "lint:lint",
+        "voice": "voice_mix:voice",
+        "mix": "voice_mix:mix",
+        "pick": "adapt:pick",
+        "adapt": "adapt:adapt",
     },
     "Train and evaluate": {
-        "train": train.train,
-        "evaluate": evaluate.evaluate,
-        "score": score.score,
-        "compare": compare.compare,
-        "evaluate-puppets": evaluate_puppets.evaluate_puppets,
-        "adapt-compare": adapt_compare.adapt_compare,
-        "metrics": metrics.app,
-        "model": model.app,
+        "train": "train:train",
+        "evaluate": "evaluate:evaluate",
+        "score": "score:score",
+        "compare": "compare:compare",
+        "evaluate-puppets": "evaluate_puppets:evaluate_puppets",
+        "adapt-compare": "adapt_compare:adapt_compare",
+        "metrics": "metrics:app",
+        "model": "model:app",
     },
-    "Data and puppets": {"data": data.app, "puppets": puppets.app},
+    "Data and puppets": {"data": "data:app", "puppets": "puppets:app"},
 }
-for panel, commands in PANELS.items():
-    for name, command in commands.items():
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, rich_help_panel=panel)
-        else:
-            app.command(name, rich_help_panel=panel)(command)
+"""The panels of `calvin --help`, each with its commands in the order of use, and where each is: module and name."""
+
+
+def command_line(words: Sequence[str] = ()) -> typer.Typer:
+    """All commands; if `words`, as on a command line, begin with one of them, that one alone, which starts sooner."""
+    app = typer.Typer(
+        name="calvin",
+        cls=Commands,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        epilog="Start with `calvin demo`, then `calvin describe FILM`.",
+    )
+    app.callback()(options)
+    asked = next(dropwhile("--debug".__eq__, words), None)
+    alone = any(asked in commands for commands in PANELS.values())
+    for panel, commands in PANELS.items():
+        for name, place in commands.items():
+            if alone and name != asked:
+                continue
+            module, _, attribute = place.partition(":")
+            command = getattr(import_module(f"calvin.cli.{module}"), attribute)
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, name=name, rich_help_panel=panel)
+            else:
+                app.command(name, rich_help_panel=panel)(command)
+    return app
+
+
+if TYPE_CHECKING:
+    app: typer.Typer
+else:
+
+    def __getattr__(name: str) -> object:
+        # The command `calvin` does not need them all.
+        if name == "app":
+            return globals().setdefault("app", command_line())
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
@@ -133,4 +136,4 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A film's name may hold what the terminal cannot show.
             stream.reconfigure(errors="backslashreplace")
-    app()
+    command_line(sys.argv[1:])()

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 import calvin
-from calvin.cli.main import app, sentence
+from calvin.cli.main import PANELS, app, command_line, sentence
 from calvin.core.errors import ConfigError, DataError
 
 COMMANDS = [
@@ -73,6 +73,31 @@ def test_every_command_has_help_with_an_example(words: str, runner: CliRunner) -
     result = runner.invoke(app, [*words.split(), "--help"], env={"COLUMNS": "200"})
     assert result.exit_code == 0
     assert f"calvin {words}" in result.stdout.split("Example", 1)[1]
+
+
+def listed(words: list[str]) -> list[str]:
+    """The commands that a command line of these words knows."""
+    line = command_line(words)
+    groups = [group.name for group in line.registered_groups]
+    return [str(name) for name in (*(command.name for command in line.registered_commands), *groups)]
+
+
+def test_a_command_is_loaded_alone_where_that_is_enough() -> None:
+    everything = listed([])
+    assert len(everything) == len(set(everything)) == sum(map(len, PANELS.values()))
+    assert listed(["status", "p"]) == listed(["--debug", "status", "p"]) == ["status"]
+    assert listed(["data", "check"]) == ["data"]
+    assert listed(["--help", "status"]) == listed(["stats"]) == listed(["--debug"]) == everything
+
+
+def test_help_shows_three_panels_in_the_order_of_use(runner: CliRunner) -> None:
+    shown = runner.invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    wanted = [word for panel, commands in PANELS.items() for word in (f"─ {panel} ─", *(f"│ {n} " for n in commands))]
+    places = [shown.find(word) for word in wanted]
+    assert -1 not in places
+    assert list(PANELS) == ["Describe", "Train and evaluate", "Data and puppets"]
+    assert places == sorted(places)
+    assert max(map(len, shown.splitlines())) == 80
 
 
 def test_the_version(runner: CliRunner) -> None:
