@@ -18,24 +18,31 @@ if TYPE_CHECKING:
 
 
 def describe(
-    ctx: typer.Context,
     films: Annotated[
         list[Path],
         typer.Argument(help="Films: mp4, mkv, mov, webm, avi or ts; or projects, to go on.", show_default=False),
     ],
     subtitles: Annotated[
         list[Path] | None,
-        typer.Option("--subtitles", "-s", help="Subtitles; for several films once for each, in their order."),
+        typer.Option("--subtitles", "-s", help="Subtitles; for several films, once per film in their order."),
     ] = None,
-    context: Annotated[int, typer.Option("--context", "-c", help="Previous captions that each caption sees.")] = 3,
+    context: Annotated[
+        int | None, typer.Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
     frames: FRAMES = None,
     four_bit: FOUR_BIT = False,
     yes: YES = False,
     formats: FORMATS = "vtt,srt,json",
-    min_gap: Annotated[float, typer.Option("--min-gap", help="Shortest gap in the dialogue to use, in s.")] = 2.0,
-    guard: Annotated[float, typer.Option("--guard", help="What is left free beside dialogue, in s.")] = 0.3,
-    rate: Annotated[int, typer.Option("--rate", help="Words a minute that a cue must fit at.")] = 160,
+    min_gap: Annotated[
+        float | None, typer.Option("--min-gap", help="Shortest gap in the dialogue to use, in s.", show_default="2.0")
+    ] = None,
+    guard: Annotated[
+        float | None, typer.Option("--guard", help="What is left free beside dialogue, in s.", show_default="0.3")
+    ] = None,
+    rate: Annotated[
+        int | None, typer.Option("--rate", help="Words per minute at which a cue must fit.", show_default="160")
+    ] = None,
     cast: Annotated[Path | None, typer.Option("--cast", help="Who is in the film: a TOML file.")] = None,
     adapter: Annotated[Path | None, typer.Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
     language: Annotated[
@@ -50,8 +57,8 @@ def describe(
 ) -> None:
     """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.
 
-    Each film gets a project folder with the script in the formats asked for. A run that was stopped goes on where it
-    was when given again. With several films, one that cannot be described does not stop the others; the exit code is
+    Each film gets a project folder with the script in the formats asked for. Run the same command again to continue
+    where a run was stopped. With several films, one that cannot be described does not stop the others; the exit code is
     then 1.
 
     Examples:
@@ -75,18 +82,11 @@ def describe(
     from calvin.studio.project.describe_settings import DescribeWish, settle
     from calvin.studio.script.writers import find_writers
 
-    plan = {"min_gap_ms": round(min_gap * 1000), "guard_ms": round(guard * 1000)}
-    wish = DescribeWish.load(
-        {
-            "context": context if _is_given(ctx, "context") else None,
-            "formats": tuple(writer.name for writer in find_writers(formats.split(","))),
-            "plan": plan if _is_given(ctx, "min_gap") or _is_given(ctx, "guard") else None,
-            "words_per_minute": rate if _is_given(ctx, "rate") else None,
-            "language": language,
-            "audio_language": audio_language,
-        },
-        "describe",
-    )
+    names = tuple(writer.name for writer in find_writers(formats.split(",")))
+    gaps = {"min_gap_ms": min_gap, "guard_ms": guard}
+    plan = {name: round(seconds * 1000) for name, seconds in gaps.items() if seconds is not None} or None
+    values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
+    wish = DescribeWish.load(values | {"language": language, "audio_language": audio_language}, "describe")
     jobs, remembered = _jobs(films, subtitles, out_dir)
     people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
@@ -94,12 +94,6 @@ def describe(
         settings = settle(wish, remembered, adapter_context(captioner))
         outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
     raise typer.Exit(report(outcomes))
-
-
-def _is_given(ctx: typer.Context, name: str) -> bool:
-    """Whether an option stands on the command line. By name: typer brings a click of its own."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
 
 
 def _jobs(

@@ -1,4 +1,4 @@
-"""Who is in a film: a cast file, names and aliases found in text, pronouns taken to whom they mean.
+"""Who is in a film: the cast file, names and aliases found in text, and the person that a pronoun stands for.
 
 [[character]]
 name = "Ann Lee"
@@ -68,14 +68,15 @@ _GENERIC = COMMON | frozenset(
 class PresenceSettings(FrozenConfig):
     """How sure a guess must be that somebody is in a scene, and what each source of guesses is worth.
 
-    Who is heard within a scene is taken to be in it with `heard`; within `near_ms` of it, with `near` (by itself not
-    enough). A likeness of `z` spreads above the film's mean counts as sigmoid(`slope` x (z - `offset`)). Who is in the
-    film has pictures that tell its scenes apart at least `contrast` times as well as the film's own frames do.
+    Somebody heard during a scene is taken to be in it with confidence `heard`; somebody heard within `near_ms` of it,
+    with `near` (by itself not enough). A likeness of `z` spreads above the film's mean counts as
+    sigmoid(`slope` x (z - `offset`)). If somebody is in the film, their pictures tell its scenes apart at least
+    `contrast` times as well as the film's own frames do.
 
-    Threshold, curve and `near` are those that `calvin adapt-compare` chooses on training puppet films (10 of 150
-    scenes): the curve by logistic regression, the threshold by F0.5, as a wrong name misleads more than a missing one.
-    There nobody speaks on screen in a scene that is described, so `heard` is a guess. 95% of the casts of training
-    films of 20 to 150 scenes, with one picture or three, reach a contrast of 0.99.
+    Threshold, curve and `near` are what `calvin adapt-compare` chooses on ten training puppet films of 150 scenes: the
+    curve by logistic regression, the threshold by F0.5, because a wrong name misleads more than a missing one. In those
+    films nobody speaks on screen in a scene that is described, so `heard` is a guess. Of the casts of training films of
+    20 to 150 scenes, with one picture or three, 95% reach a contrast of 0.99.
     """
 
     threshold: float = Field(default=0.5, ge=0, le=1)
@@ -143,8 +144,8 @@ class Cast:
 
     @cached_property
     def _words(self) -> dict[str, Character]:
-        """Every form of a name that means one character: names, aliases, and single words of full names that neither
-        mean anybody ('Woman', 'King') nor stand in somebody else's name.
+        """Every form of a name that means one character: names, aliases, and single words of a full name, unless the
+        word could mean anybody ('Woman', 'King') or is part of somebody else's name too.
         """
         parts = Counter(
             word for person in self.characters
@@ -185,8 +186,10 @@ class Cast:
         return tuple(dict.fromkeys(found))
 
     def meant(self, text: str, before: Sequence[str] = ()) -> tuple[str, ...]:
-        """Those mentioned, and whom a pronoun means: the last one named in the texts `before` (oldest first) whose
-        pronoun it is, where nobody with that pronoun is named in the text itself.
+        """The characters mentioned, and those that pronouns stand for.
+
+        A pronoun stands for the last character with that pronoun named in the texts `before` (oldest first), unless one
+        is named in the text itself.
         """
         names = list(self.mentioned(text))
         forms = {person.name: _family(person.pronouns) for person in self.characters}
@@ -215,7 +218,7 @@ class Cast:
 
 
 def _tells_apart(word: str) -> bool:
-    """Whether a word of a full name means that person: no title, article, initial or common noun."""
+    """Whether a word of a full name means that person: not a title, article, initial or common noun."""
     if not word[0].isupper() or len(word) <= 2 or word[-1] == "." or word.lower() in _GENERIC:
         return False
     return re.fullmatch(f"{TITLES}|{RANKS}", word.title()) is None
@@ -232,7 +235,7 @@ def read_cast_file(path: str | Path) -> Cast:
 
     Raises:
         UsageError: not such a file, two characters of one name, a picture that is not there, a name that the cast
-            does not hold, pronouns that are not known, a time that is none, a scene that ends before it starts.
+            does not hold, unknown pronouns, a malformed time, a scene that ends before it starts.
     """
     source = Path(path)
     try:
@@ -270,7 +273,7 @@ def _time(text: str, what: str, where: str) -> int:
     try:
         return parse_timecode(text)
     except DataError as error:
-        raise UsageError(f"{where}: {what} is {text!r}, which is no time such as 00:12:00.") from error
+        raise UsageError(f"{where}: {what} is {text!r}, which is not a time such as 00:12:00.") from error
 
 
 def _told(row: _SceneRow, cast: Cast, where: str) -> Told:
@@ -284,12 +287,12 @@ def _known(cast: Cast, names: Iterable[str], where: str) -> tuple[str, ...]:
     found = [(name, cast.resolve(name)) for name in names]
     unknown = [name for name, person in found if person is None]
     if unknown:
-        raise UsageError(f"{where} tells where {unknown[0]} is, but the cast has no such character: add one.")
+        raise UsageError(f"{where} says where {unknown[0]} is, but the cast has no character of that name: add one.")
     return tuple(person for _, person in found if person is not None)
 
 
 def cast_of_names(names: Iterable[str]) -> Cast:
-    """A cast of which no more is known than names, such as those of speakers; what is no single name is left out."""
+    """A cast of which only the names are known, such as speakers' names; anything but a single name is left out."""
     plain = dict.fromkeys(name for name in map(clean_line, names) if name and not re.search(r", | and |[\n;]", name))
     folded = {name.casefold(): name for name in plain}
     return Cast(tuple(Character(name) for name in folded.values()))

@@ -1,7 +1,7 @@
 """Who is in which scene: from who speaks, from what a person wrote, and from pictures, by likeness of frame vectors.
 
-Pictures work as AutoAD-II's character bank does: a portrait rarely looks like the film, so the film's own frames that
-are most like it become the exemplars, and scenes are compared with these.
+Pictures work as in AutoAD-II's character bank: a portrait rarely looks like the film, so the film's own frames that are
+most like it become the exemplars, and scenes are compared with these.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from calvin.studio.cast.characters import Cast, PresenceSettings, Told, cast_of_
 
 PRESENCE = "presence.jsonl"
 _RIDGE = 30.0
-"""Of the mean variance, added to every direction before whitening. Whitened hard (0.1), noise drowns the looks: on
-training puppet films 66 to 68% of pairs of a scene with and one without the person come in order, with this 83 to 86%.
+"""Times the mean variance, added to every direction before whitening. Hard whitening (0.1) lets noise drown the looks:
+on training puppet films it ranks 66 to 68% of pairs (a scene with the person, one without) in the right order, this
+value 83 to 86%.
 """
 _ENOUGH = 20
-"""Scenes from which on contrasts are told: of fewer, too many real characters fall below."""
+"""The fewest scenes for which contrasts are given: with fewer, too many real characters fall below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Guess:
 class CharacterBank:
     """The likeness of each scene to each character: `scores[name]` [scenes], in spreads above the film's mean.
 
-    `contrast[name]`, of those with pictures, tells whether they are in the film at all, which the scores, made within
-    the film, do not: how far the scenes' likeness to the pictures spreads, in spreads of their likeness to one of the
-    film's own frames. Empty for films of few scenes.
+    `contrast[name]`, for those with pictures, says whether they are in the film at all. The scores, being relative to
+    the film, cannot: this is how far the scenes' likeness to the pictures spreads, in spreads of their likeness to one
+    of the film's own frames. It is empty for films of few scenes.
     """
 
     scores: Mapping[str, np.ndarray]
@@ -64,7 +65,7 @@ class CharacterBank:
             vectors: the film's frames [T, D].
             spans: of the scenes.
             portraits: vectors of reference pictures [n, D] by name.
-            seen: stretches of the film in which a character is known to be alone; their frames are exemplars too.
+            seen: stretches of the film in which a character is known to be alone; those frames are exemplars too.
 
         Raises:
             DataError: vectors of another width.
@@ -99,11 +100,12 @@ def _whitened(frames: np.ndarray, portraits: Mapping[str, np.ndarray]) -> tuple[
 
 
 def _own_spread(means: np.ndarray, frames: np.ndarray) -> float:
-    """How far the likeness [scenes] of the other scenes to a frame of the film spreads: the median over a frame a
-    scene. Means and frames [scenes, D].
+    """How far the likeness of the other scenes to a frame of the film spreads: the median over one frame per scene.
+
+    `means` and `frames` are [scenes, D].
     """
     likeness = means @ frames.T
-    np.fill_diagonal(likeness, np.nan)  # a frame's own scene is no other
+    np.fill_diagonal(likeness, np.nan)  # leaves out a frame's own scene
     return max(float(np.median(np.nanstd(likeness, axis=0))), 1e-9)
 
 
@@ -118,10 +120,10 @@ def guess_presence(
     told: Sequence[Told] = (),
     bank: CharacterBank | None = None,
 ) -> list[tuple[Guess, ...]]:
-    """For each scene everybody who may be in it, surest first; the threshold is not yet applied.
+    """Everybody who may be in each scene, surest first; the threshold is not yet applied.
 
-    A person's word is beyond doubt and beats the other sources; `absent` in the cast beats whom cues name too, as one
-    may be named who is not there ("Ann looks for Bob."). Nobody is named before they are known.
+    A person's word is beyond doubt and beats the other sources. `absent` in the cast also beats names in cues, since
+    cues may name somebody who is not there ("Ann looks for Bob."). Nobody is named before they are known.
     """
     settings = cast.settings
     heard = [(line.span, name) for line in lines if (name := cast.resolve(line.speaker)) is not None]
@@ -147,7 +149,7 @@ def guess_presence(
 
 
 def words_on(span: Span, told: Sequence[Told]) -> dict[str, bool]:
-    """What notes say of a scene: by name, whether they are there. Whoever one note rules out is out."""
+    """What notes say of a scene: by name, whether they are there. One note that rules somebody out is enough."""
     notes = [note for note in told if note.span.overlap_ms(span) > 0]
     there = {name: True for note in notes for name in note.present}
     return there | {name: False for note in notes for name in note.absent}
@@ -170,7 +172,7 @@ def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str,
 def unlike_film(
     bank: CharacterBank | None, cast: Cast, lines: Sequence[DialogueLine], told: Sequence[Told]
 ) -> list[str]:
-    """Those whose pictures look like nobody in the film, and of whom no other source says that they are in it."""
+    """Those whose pictures look like nobody in the film, unless another source says that they are in it."""
     placed = {cast.resolve(line.speaker) for line in lines}
     placed.update(name for note in (*cast.told, *told) for name in note.present)
     contrast = bank.contrast if bank else {}
@@ -178,7 +180,7 @@ def unlike_film(
 
 
 def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:
-    """What a person's cues tell: whoever they name is in that scene."""
+    """What a person's cues say: the characters they name are in that scene."""
     told: list[Told] = []
     texts: list[str] = []
     for cue in cues:
@@ -196,7 +198,7 @@ def speakers_of(lines: Sequence[DialogueLine]) -> Cast:
 
 
 def unknown_speakers(lines: Sequence[DialogueLine], cast: Cast) -> list[str]:
-    """Speakers whom the cast does not hold."""
+    """Speakers who are not in the cast."""
     return list(dict.fromkeys(line.speaker for line in lines if line.speaker and cast.resolve(line.speaker) is None))
 
 
@@ -207,7 +209,7 @@ def write_presence(
     guesses: Sequence[tuple[Guess, ...]],
     settings: PresenceSettings,
 ) -> None:
-    """One line a scene, in the form that evaluation reads, with every guess beside the names."""
+    """One line per scene, in the form that evaluation reads, with every guess beside the names."""
     rows = [
         {
             "movie": movie, "start": span.start_ms / 1000, "end": span.end_ms / 1000,

@@ -27,9 +27,9 @@ from calvin.studio.describe.film_project import FilmProject
 
 
 def read_pictures(cast: Cast, captioner: Captioner) -> dict[str, np.ndarray]:
-    """Vectors [n, D] of the pictures of each character who has some; none where the captioner makes no vectors.
+    """Vectors [n, D] of the pictures of each character who has some; empty if the captioner makes no frame vectors.
 
-    Called before a project is opened, so that a picture that cannot be read costs no drafts.
+    To be called before a project is opened, so that a picture that cannot be read costs no drafts.
 
     Raises:
         MediaError: a picture cannot be read.
@@ -72,8 +72,8 @@ def bring_cast(
 
 
 def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[str]) -> list[str]:
-    """Sentences on characters who seem not to be in the film. They are told only, and named where they were: a name
-    taken away for a wrong alarm would be lost unseen.
+    """Sentences on characters who seem not to be in the film. They are still named where they were: a name that a
+    false alarm took away would be lost unseen.
     """
     found = {name for row in guesses for name in names_at(row, cast.settings)}
     unsure = [person.name for person in cast.characters if person.name not in found and person.name not in unlike]
@@ -105,7 +105,7 @@ def _bank(
 
 
 def seen_alone(told: Sequence[Told]) -> dict[str, list[Span]]:
-    """Where somebody is known to be, and nobody else is, by all that is told of that stretch."""
+    """Where somebody is known to be alone, by everything that is noted of that stretch."""
     seen: dict[str, list[Span]] = {}
     for note in told:
         there = [name for name, word in words_on(note.span, told).items() if word]

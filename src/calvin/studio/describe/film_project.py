@@ -40,7 +40,7 @@ NOTICE_FRAMES = 500
 class FilmJob:
     """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder.
 
-    With `again` what the project knows of the dialogue is used again where no subtitles are given.
+    With `again`, the dialogue that the project knows is used again unless subtitles are given.
     """
 
     film: Path

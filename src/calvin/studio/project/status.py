@@ -42,7 +42,7 @@ def film_where(film: FilmRow) -> str:
     """Where a project's film is, in words."""
     path = Path(film.path)
     if not path.is_file():
-        return f"no longer at {path}: it was moved, and is known again by its content wherever it is described from"
+        return f"no longer at {path}: it was moved, and is recognised by its content wherever it is described from"
     if path.stat().st_size != film.facts.get("bytes", path.stat().st_size) or file_sha256(path) != film.sha256:
         return f"but {path} has changed since the project began"
     return f"at {path}"

@@ -17,7 +17,7 @@ from calvin.studio.project.database import DATABASE, Database, Setting
 from calvin.studio.project.describe_settings import DescribeRecord
 
 MAX_TEXT = 2000
-"""Characters a cue holds at most; a description is a sentence or two."""
+"""The most characters that a cue may have; a description is a sentence or two."""
 
 _CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
 _PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
