@@ -12,6 +12,7 @@ from calvin.cli.captioner import YES, at_hand, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.core.errors import UsageError
 from calvin.core.types import FPS
+from calvin.data.cleaning import CLEANING
 from calvin.data.readers.registry import READERS, resolve_format
 from calvin.encode import Form, Kind, SourceKind
 
@@ -82,7 +83,7 @@ def check(
     features: Annotated[Path | None, typer.Option(help="Feature file or folder that should cover it.")] = None,
     against: Annotated[list[str] | None, typer.Option(help="mad-eval, or FORMAT:FILE of an evaluation set.")] = None,
     stage: Annotated[int, typer.Option(min=1, max=2, help="Show prompts as in this stage.")] = 2,
-    clean: Annotated[bool, typer.Option(help="Clean as training does.")] = True,
+    clean: Annotated[bool, typer.Option(help=f"Clean as training does: {CLEANING.listed()}.")] = True,
     credits: Annotated[Path | None, typer.Option(help="Answers of `calvin data tag-credits`.")] = None,
     max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of broken samples that training allows.")] = 0.01,
 ) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
+from calvin.data.readers.registry import READERS
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def evaluate(
     annotations: Annotated[
         Path | None, typer.Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")
     ] = None,
-    format: Annotated[str | None, typer.Option(help="Format of FILE: mad_csv, mad_v1, tvc or tvr.")] = None,
+    format: Annotated[str | None, typer.Option(help=f"Format of FILE: {READERS.listed()}.")] = None,
     features: Annotated[Path | None, typer.Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
     encoder: Annotated[str | None, typer.Option(help="What made features that do not say it (MAD's).")] = None,
     films: Annotated[Path | None, typer.Option(help="Folder of the films or clips, named by their ids.")] = None,
