@@ -1,4 +1,4 @@
-"""Commands that look at a project start without what only a model or a film needs."""
+"""Commands that look at a project start without what only a model or a film needs; the base does without extras."""
 
 from __future__ import annotations
 
@@ -56,3 +56,34 @@ def test_nothing_heavy_is_loaded(words: list[str], project: Path, tmp_path: Path
     assert result.stdout
     others = {"calvin.cli.train", "calvin.cli.evaluate", "calvin.cli.data"} & set(report["modules"])
     assert bool(others) == (words[0] == "--help"), "a command alone loads no other command"
+
+
+WITHOUT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"h5py", "matplotlib"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+from calvin.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["describe", "FILM", "--model", "MODEL", "-o", "OUT/p"], 0, "film.mp4: "),
+        (["data", "features", "FILM", "--model", "MODEL", "-o", "OUT/f.safetensors"], 0, "1 ids, 45 frames encoded"),
+        (["data", "features", "FILM", "--model", "MODEL", "-o", "OUT/f.h5"], 2, "pip install 'calvin-ad[train]'"),
+    ],
+    ids=["describe", "safetensors", "h5"],
+)
+def test_the_base_needs_neither_h5py_nor_matplotlib(
+    words: list[str], code: int, said: str, project: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    places = {"FILM": project.parent / "film.mp4", "MODEL": tiny_model}
+    given = [str(places.get(word, word)).replace("OUT", str(tmp_path)) for word in words]
+    result = subprocess.run([sys.executable, "-c", WITHOUT, *given], capture_output=True, text=True, check=False)
+    assert result.returncode == code, result.stderr
+    assert said in result.stdout + result.stderr
