@@ -65,6 +65,7 @@ def choose_scenes(
     left = len(vectors) - len(done)
     if not 1 <= count <= left:
         raise UsageError(f"{count} scenes cannot be picked from {left}: ask for 1 to {left}.")
+    # Scenes of one film look alike; without what they share, angles between them say where they differ.
     centred = vectors - vectors.mean(axis=0)
     unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
     chosen: dict[int, str] = {}
@@ -81,6 +82,7 @@ def choose_scenes(
     if not chosen and not done:
         chosen[int(np.argmin(np.linalg.norm(centred, axis=1)))] = "nearest to the film's average"
     distance = np.min([1 - unit @ unit[index] for index in (*done, *chosen)], axis=0)
+    # Farthest-point sampling: next is the scene whose nearest chosen one is farthest away.
     while len(chosen) < count:
         distance[[*done, *chosen]] = -1
         farthest = int(np.argmax(distance))

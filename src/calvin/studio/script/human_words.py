@@ -245,7 +245,7 @@ def _alike(
 def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[ScriptLine, Cue]:
     """Pairs that share at least half of the shorter one's time, most shared first."""
     pairs = []
-    first = 0
+    first = 0  # both are in time order: cues that end before a line begins are out of reach of all later lines
     for i, line in enumerate(lines):
         while first < len(cues) and cues[first].span.end_ms <= line.span.start_ms:
             first += 1
@@ -257,6 +257,7 @@ def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[Script
                 pairs.append((-shared, i, j))
     found: dict[ScriptLine, Cue] = {}
     taken: set[int] = set()
+    # Greedily, so that a line that only touches a cue does not take it from the one it was moved for.
     for _, i, j in sorted(pairs):
         if lines[i] not in found and j not in taken:
             found[lines[i]] = cues[j]
