@@ -63,7 +63,7 @@ def evaluate(
 ) -> None:
     """Caption a data set, score the captions, and write results and a report with pictures.
 
-    Captions are kept as they come: a run that was stopped goes on with the same command, and `calvin score FOLDER`
+    Captions are kept as they come: the same command continues a run that was stopped, and `calvin score FOLDER`
     scores again without the model.
 
     Examples:

@@ -42,7 +42,7 @@ def info(
 
 
 def describe(calvin: Calvin) -> list[str]:
-    """A line a part, and what else there is to know."""
+    """A line per part, and what else there is to know."""
     from calvin.model.tuning import describe_model
 
     config, rows = calvin.model.config, describe_model(calvin.model)

@@ -67,7 +67,7 @@ def film(
     scenes: Annotated[int, typer.Option(help="Scenes.", min=1)] = 18,
     width: Annotated[int, typer.Option(help="Pixels.", min=16)] = 640,
     height: Annotated[int, typer.Option(help="Pixels.", min=16)] = 360,
-    fps: Annotated[float, typer.Option(help="Frames a second.", min=1)] = 25.0,
+    fps: Annotated[float, typer.Option(help="Frames per second.", min=1)] = 25.0,
 ) -> None:
     """Draw one film with voices, subtitles and credits, and write the truth of every scene next to it.
 
