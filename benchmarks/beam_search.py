@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from calvin.model.generation import decode, options_from
+from calvin.model.generation import options_from, search_by
 
 SIZES = {
     "mini": {"hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 4, "num_attention_heads": 4},
@@ -76,7 +76,7 @@ def main() -> None:
 
     def ours() -> torch.Tensor:
         with torch.no_grad():
-            return decode(model, embeds, mask, options, None).sequences
+            return search_by(options)(model, embeds, mask, options, None).sequences
 
     timed(ours), timed(theirs)
     rounds = [(timed(theirs), timed(ours)) for _ in range(arguments.rounds)]

@@ -8,7 +8,7 @@ the same decisions as transformers' (log-probabilities, 2K candidates, length pe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,11 @@ class Generated:
         return [sorted(group, key=lambda candidate: -candidate.score) for group in groups]
 
 
+Search = Callable[[PreTrainedModel, Tensor, Tensor, Options, Cache | None], Generated]
+"""Continues each prompt. Takes a causal language model in evaluation mode, input embeddings [B, L, H], left-padded,
+their mask [B, L], the options, and the keys and values of a learned prefix that comes before every prompt."""
+
+
 def options_from(base: GenerationConfig | None, config: PreTrainedConfig, changes: dict[str, Any]) -> Options:
     """Options from a generation configuration, the model's token ids and what the caller changes.
 
@@ -117,20 +122,9 @@ def options_from(base: GenerationConfig | None, config: PreTrainedConfig, change
     return options
 
 
-def decode(
-    decoder: PreTrainedModel, inputs_embeds: Tensor, attention_mask: Tensor, options: Options, prefix: Cache | None
-) -> Generated:
-    """Continue each prompt.
-
-    Args:
-        decoder: a causal language model in evaluation mode.
-        inputs_embeds: [B, L, H], left-padded.
-        attention_mask: [B, L].
-        options: how.
-        prefix: keys and values of a learned prefix that comes before every prompt.
-    """
-    search = beam_search if options.num_beams > 1 else sample
-    return search(decoder, inputs_embeds, attention_mask, options, prefix)
+def search_by(options: Options) -> Search:
+    """The search that continues each prompt as the options ask: by beams, else token by token."""
+    return beam_search if options.num_beams > 1 else sample
 
 
 def logits_processors(options: Options, device: torch.device) -> LogitsProcessorList:

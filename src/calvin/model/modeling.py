@@ -21,7 +21,7 @@ from transformers.utils import ModelOutput
 
 from calvin.core.errors import DataError, FeatureError, UsageError
 from calvin.model.configuration import CalvinConfig
-from calvin.model.generation import Candidate, Generated, decode, options_from
+from calvin.model.generation import Candidate, Generated, options_from, search_by
 from calvin.model.loading import quiet
 from calvin.model.loss import label_positions, token_loss
 from calvin.model.projector import CalvinProjector
@@ -268,7 +268,8 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         embeds = self.embed_inputs(
             input_ids, image_embeds=image_embeds, pixel_values=pixel_values, frame_mask=frame_mask
         )
-        return decode(self.decoder, embeds, attention_mask, settings, self.prefix_cache(len(input_ids)))
+        search = search_by(settings)
+        return search(self.decoder, embeds, attention_mask, settings, self.prefix_cache(len(input_ids)))
 
     @torch.no_grad()
     def generate(

@@ -10,7 +10,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from calvin.core.errors import UsageError
-from calvin.model.generation import Generated, decode, options_from
+from calvin.model.generation import Generated, options_from, search_by
 
 PROMPTS, LENGTH, NEW = 5, 9, 12
 
@@ -53,7 +53,8 @@ def both(model: Any, padded: bool = True, prompts: int = PROMPTS, **options: Any
         )
     torch.manual_seed(7)
     with torch.no_grad():
-        ours = decode(model, embeds, mask, options_from(None, model.config, settings), None)
+        options = options_from(None, model.config, settings)
+        ours = search_by(options)(model, embeds, mask, options, None)
     return theirs, ours
 
 
@@ -145,7 +146,7 @@ def test_scores_are_the_models_own_log_probabilities() -> None:
     for options in ({"num_beams": 1, "do_sample": True, "num_return_sequences": 2}, {"num_beams": 3}):
         settings = options_from(None, model.config, {"max_new_tokens": 6, **options})
         with torch.no_grad():
-            made = decode(model, embeds, torch.ones_like(input_ids), settings, None)
+            made = search_by(settings)(model, embeds, torch.ones_like(input_ids), settings, None)
             for row, (tokens, length) in enumerate(zip(made.sequences, made.lengths.tolist(), strict=True)):
                 whole = torch.cat([input_ids[row // made.per_prompt], tokens[:length]])[None]
                 log_probs = model(whole).logits[0, 4:-1].log_softmax(-1)
@@ -164,7 +165,9 @@ def _beams_at(temperature: float) -> tuple[tuple[int, ...], ...]:
     input_ids = torch.randint(3, 23, (PROMPTS, LENGTH))
     settings = options_from(None, model.config, {"max_new_tokens": 8, "num_beams": 4, "temperature": temperature})
     with torch.no_grad():
-        made = decode(model, model.get_input_embeddings()(input_ids), torch.ones_like(input_ids), settings, None)
+        made = search_by(settings)(
+            model, model.get_input_embeddings()(input_ids), torch.ones_like(input_ids), settings, None
+        )
     return tuple(tuple(row) for row in trimmed(made.sequences, (2,)))
 
 
