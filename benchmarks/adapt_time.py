@@ -22,7 +22,8 @@ from train_step import fill
 
 from calvin.captioners import CaptionRequest
 from calvin.captioners.adapted import AdaptedCalvin
-from calvin.captioners.calvin import Calvin, find_model
+from calvin.captioners.calvin import Calvin
+from calvin.captioners.hub import find_model
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.time import Span
 from calvin.core.types import Scene

@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from calvin import adapt
-from calvin.captioners.calvin import Calvin, find_model, fingerprint_of
+from calvin.captioners.calvin import Calvin
+from calvin.captioners.hub import find_model, fingerprint_of
 from calvin.cli.main import app
 from calvin.core.errors import StoreError
 from calvin.core.package import bundled_film

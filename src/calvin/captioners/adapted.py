@@ -12,7 +12,8 @@ import torch
 
 from calvin.captioners.answers import choose, cut_loop, strip_start
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, CaptionRequest
-from calvin.captioners.calvin import Calvin, fingerprint_of, followed_by, previous
+from calvin.captioners.calvin import Calvin, followed_by, previous
+from calvin.captioners.hub import fingerprint_of
 from calvin.core.errors import CheckpointError, UsageError
 from calvin.core.prompts import parse_fewshot
 from calvin.model.modeling import adapter_of

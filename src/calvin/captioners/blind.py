@@ -12,7 +12,7 @@ from typing import Any
 
 from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.calvin import fingerprint_of, local_or_fetched
+from calvin.captioners.hub import fingerprint_of, local_or_fetched
 from calvin.captioners.messages import MAX_NEW_TOKENS, build_message, fingerprint
 from calvin.captioners.speaking import device, prepare_tokenizer, say
 from calvin.core.errors import UsageError

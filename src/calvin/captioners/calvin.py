@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -14,18 +13,13 @@ import torch
 
 from calvin.captioners.answers import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.hub import Agree, fetch, nobody_asked
+from calvin.captioners.hub import DEFAULT_MODEL, Agree, card_of, find_model, fingerprint_of, nobody_asked
 from calvin.captioners.known_footage import Notice, World
 from calvin.core.errors import CheckpointError, DataError
-from calvin.core.files import file_sha256
-from calvin.core.package import ASSETS
-from calvin.core.prompts import clean_line
 from calvin.core.types import EncoderIdentity
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode_images, load_calvin, load_vision_tower
-from calvin.model.loading import check_source
 from calvin.model.pretrained import identity_of
 
-DEFAULT_MODEL = "calvin-mini"
 NUM_BEAMS = 5
 MAX_NEW_TOKENS = 64
 NO_REPEAT_NGRAM = 4
@@ -91,7 +85,7 @@ class Calvin:
             processor,
             name=model.name if isinstance(model, Path) else model or DEFAULT_MODEL,
             fingerprint=fingerprint_of(folder),
-            card=_card(folder),
+            card=card_of(folder),
             world=World.load(folder),
             agree=agree,
         )
@@ -236,57 +230,3 @@ def followed_by(inputs: Mapping[str, Any], tokens: torch.Tensor) -> dict[str, An
 
 def open_model(model: str | None, options: OpenOptions) -> Calvin:
     return Calvin.from_pretrained(model, agree=options.agree)
-
-
-def bundled_models() -> dict[str, Path]:
-    """The models that came with the package, by name."""
-    return {path.parent.name: path.parent for path in sorted(ASSETS.glob("model/*/config.json"))}
-
-
-def find_model(model: str | Path | None, agree: Agree = nobody_asked) -> Path:
-    """The folder of a model: the one named, a bundled one, or one fetched from the hub.
-
-    Raises:
-        CheckpointError: there is none.
-        UsageError: it is on a hub, and nobody agreed to fetch it.
-    """
-    known = bundled_models()
-    if model is None or (str(model) in known and not Path(model).exists()):
-        name = str(model or DEFAULT_MODEL)
-        if name not in known:
-            raise CheckpointError(f"The bundled model {name} is not installed: name one with --model, or train one.")
-        return known[name]
-    return local_or_fetched(check_source(str(model)), agree)
-
-
-def local_or_fetched(name: str, agree: Agree = nobody_asked) -> Path:
-    """What lies at a path, else what a hub knows by that id, fetched if `agree` says so.
-
-    Raises:
-        CheckpointError: there is no such model.
-        UsageError: it is on a hub, and nobody agreed to fetch it.
-    """
-    if not Path(name).exists():
-        check_source(name)  # brings back a folder whose writing was interrupted
-    return Path(name) if Path(name).exists() else fetch(name, agree)
-
-
-def fingerprint_of(folder: Path) -> str:
-    """SHA-256 over what decides a model's words: configuration, tokenizer and weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".safetensors", ".json", ".model", ".txt") and path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def _card(folder: Path) -> str:
-    """The first paragraph of the model card's body."""
-    card = folder / "README.md"
-    if not card.is_file():
-        return ""
-    text = card.read_text(encoding="utf-8", errors="replace")
-    if text.startswith("---"):
-        text = text.partition("\n---")[2].partition("\n")[2]
-    paragraphs = (clean_line(part) for part in text.split("\n\n"))
-    return next((part for part in paragraphs if part and not part.startswith("#")), "")

@@ -1,14 +1,22 @@
-"""Fetching models from a hub: never silently. What it would fetch is named first, and someone has to agree."""
+"""Where a model is: a folder, one that came with the package, or one on a hub.
+
+Nothing is fetched from a hub silently: what would be fetched is named first, and someone has to agree.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from calvin.core.errors import CheckpointError, UsageError, first_line
+from calvin.core.files import file_sha256
+from calvin.core.package import ASSETS
+from calvin.core.prompts import clean_line
 
+DEFAULT_MODEL = "calvin-mini"
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
 """Configuration, tokenizer, weights and card; no pickles, no code."""
 
@@ -88,3 +96,61 @@ def is_whole(folder: Path) -> bool:
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
     return all((folder / shard).is_file() for shard in shards)
+
+
+def bundled_models() -> dict[str, Path]:
+    """The models that came with the package, by name."""
+    return {path.parent.name: path.parent for path in sorted(ASSETS.glob("model/*/config.json"))}
+
+
+def find_model(model: str | Path | None, agree: Agree = nobody_asked) -> Path:
+    """The folder of a model: the one named, a bundled one, or one fetched from the hub.
+
+    Raises:
+        CheckpointError: there is none.
+        UsageError: it is on a hub, and nobody agreed to fetch it.
+    """
+    known = bundled_models()
+    if model is None or (str(model) in known and not Path(model).exists()):
+        name = str(model or DEFAULT_MODEL)
+        if name not in known:
+            raise CheckpointError(f"The bundled model {name} is not installed: name one with --model, or train one.")
+        return known[name]
+    from calvin.model.loading import check_source  # loads torch
+
+    return local_or_fetched(check_source(str(model)), agree)
+
+
+def local_or_fetched(name: str, agree: Agree = nobody_asked) -> Path:
+    """What lies at a path, else what a hub knows by that id, fetched if `agree` says so.
+
+    Raises:
+        CheckpointError: there is no such model.
+        UsageError: it is on a hub, and nobody agreed to fetch it.
+    """
+    if not Path(name).exists():
+        from calvin.model.loading import check_source  # loads torch
+
+        check_source(name)  # brings back a folder whose writing was interrupted
+    return Path(name) if Path(name).exists() else fetch(name, agree)
+
+
+def fingerprint_of(folder: Path) -> str:
+    """SHA-256 over what decides a model's words: configuration, tokenizer and weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".safetensors", ".json", ".model", ".txt") and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def card_of(folder: Path) -> str:
+    """The first paragraph of the model card's body."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return ""
+    text = card.read_text(encoding="utf-8", errors="replace")
+    if text.startswith("---"):
+        text = text.partition("\n---")[2].partition("\n")[2]
+    paragraphs = (clean_line(part) for part in text.split("\n\n"))
+    return next((part for part in paragraphs if part and not part.startswith("#")), "")

@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPI
 
 from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.calvin import fingerprint_of, local_or_fetched
+from calvin.captioners.hub import fingerprint_of, local_or_fetched
 from calvin.captioners.messages import Message, build_message, fingerprint, rgb, stills, video_metadata
 from calvin.captioners.registry import ALIASES
 from calvin.captioners.speaking import device, prepare_tokenizer, say

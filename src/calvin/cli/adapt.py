@@ -84,7 +84,7 @@ def _settings(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:
 
 
 def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
-    from calvin.captioners.calvin import find_model
+    from calvin.captioners.hub import find_model
     from calvin.model.assemble import full_size_config
     from calvin.model.loading import CALVIN, load_config
     from calvin.training.fewshot_cost import adapt_cost

@@ -49,7 +49,8 @@ def adapt_compare(
 
         calvin adapt-compare --films 10 --seeds 1 --iterations 100,25,50,200 --sizes 20,5,10,50,100 -o adapt-figures
     """
-    from calvin.captioners.calvin import Calvin, find_model
+    from calvin.captioners.calvin import Calvin
+    from calvin.captioners.hub import find_model
     from calvin.lab.adapt_comparison import FilmCounts, compare_adaptations
     from calvin.lab.adapt_study import StudyConfig
     from calvin.training.fewshot import adapt_config

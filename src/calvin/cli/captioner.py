@@ -34,6 +34,6 @@ def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False
 
 def at_hand(source: str, yes: bool) -> str:
     """A model's folder or file, by path or bundled name; one on a hub is fetched first, where someone agrees."""
-    from calvin.captioners.calvin import find_model
+    from calvin.captioners.hub import find_model
 
     return source if Path(source).exists() else str(find_model(source, opening(yes).agree))

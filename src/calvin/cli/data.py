@@ -251,7 +251,7 @@ def regularisation(
 
         calvin data regularisation puppets --model runs/mini/model
     """
-    from calvin.captioners.calvin import find_model
+    from calvin.captioners.hub import find_model
     from calvin.data import FeatureStore, SourceConfig, read_samples
     from calvin.data.entities import EntityStripper
     from calvin.data.regularisation import file_name, write_regularisation

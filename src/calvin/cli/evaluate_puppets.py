@@ -38,7 +38,8 @@ def evaluate_puppets(
 
         calvin evaluate-puppets runs/mini/model --real holiday.mp4 --card
     """
-    from calvin.captioners.calvin import Calvin, find_model
+    from calvin.captioners.calvin import Calvin
+    from calvin.captioners.hub import find_model
     from calvin.core.files import write_text
     from calvin.lab.figures import model_figures
     from calvin.lab.model_card import add_figures

@@ -123,14 +123,11 @@ def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     values = dict(zip(result.ids, map(float, result.per_item), strict=True))
     is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
     depends = not is_mean or getattr(metric, "of_the_set", False)  # on the other scenes: a film is scored by itself
+    if not depends:
+        return _from_values(result.name, values, films, result.setting, comparable=result.comparable)
     groups = _groups(pairs.ids, films)
-    by_film = dict[str, float]()
-    if len(groups) > 1:
-        by_film = (
-            {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in groups.items()}
-            if depends
-            else {film: _mean(values[identity] for identity in ids) for film, ids in groups.items()}
-        )
+    alone = groups if len(groups) > 1 else {}
+    by_film = {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in alone.items()}
     return Measure(
         result.name, result.corpus, result.setting, _mean(by_film.values()) if by_film else None, by_film,
         bootstrap_interval(result.per_item) if is_mean else None, values, result.comparable,

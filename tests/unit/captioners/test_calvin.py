@@ -10,7 +10,8 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from calvin.captioners import CAPTIONERS, CaptionRequest, FeatureCaptioner, open_captioner
-from calvin.captioners.calvin import Calvin, bundled_models, find_model, fingerprint_of
+from calvin.captioners.calvin import Calvin
+from calvin.captioners.hub import bundled_models, find_model, fingerprint_of
 from calvin.captioners.known_footage import World
 from calvin.captioners.registry import CaptionerKind
 from calvin.core.errors import CheckpointError, DataError, MissingExtraError
@@ -129,9 +130,9 @@ def test_an_id_that_the_hub_does_not_have_is_named(monkeypatch: pytest.MonkeyPat
 
 
 def test_bundled_names_are_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calvin.captioners.calvin.bundled_models", lambda: {"calvin-mini": tiny_model})
+    monkeypatch.setattr("calvin.captioners.hub.bundled_models", lambda: {"calvin-mini": tiny_model})
     assert find_model(None) == find_model("calvin-mini") == tiny_model
-    monkeypatch.setattr("calvin.captioners.calvin.bundled_models", dict)
+    monkeypatch.setattr("calvin.captioners.hub.bundled_models", dict)
     with pytest.raises(CheckpointError, match="calvin-mini is not installed"):
         find_model(None)
     assert all((path / "config.json").is_file() for path in bundled_models().values())

@@ -116,7 +116,7 @@ def test_with_leave_it_is_fetched_once_and_only_what_is_needed(hub: tuple[str, l
 def test_a_tower_that_a_model_names_is_not_fetched_unasked(
     hub: tuple[str, list[str]], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("calvin.captioners.calvin.fetch", partial(fetch, endpoint=hub[0]))
+    monkeypatch.setattr("calvin.captioners.hub.fetch", partial(fetch, endpoint=hub[0]))
     shown: list[HubModel] = []
     calvin = Calvin.from_pretrained(tiny_model, agree=lambda model: bool(shown.append(model)))
     drop_tower(calvin.model, calvin.processor)
