@@ -66,6 +66,11 @@ def test_tags_of_projects() -> None:
             language_tag(code)
 
 
-def test_nothing_is_loaded_before_a_language_is_asked_about() -> None:
-    code = "import sys, calvin.media.languages; assert not {'langcodes', 'av', 'numpy'} & set(sys.modules)"
+def test_what_light_commands_need_of_media_loads_no_library_of_weight() -> None:
+    """Nor are languages looked up before one is asked about."""
+    code = (
+        "import sys, calvin.media.languages, calvin.media.gaps, calvin.media.subtitles\n"
+        "loaded = {'langcodes', 'av', 'numpy', 'cv2', 'torch', 'scenedetect', 'PIL'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

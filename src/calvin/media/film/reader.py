@@ -16,7 +16,6 @@ from calvin.media.film.source import NO_FRAME, MediaLimits, open_film, start_us,
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
-    from av.audio.stream import AudioStream
     from av.video.frame import VideoFrame
 
 _JUMP_US = 10_000_000
@@ -94,7 +93,8 @@ class FilmReader:
     def __iter__(self) -> Iterator[tuple[VideoFrame, int]]:
         with open_film(self.path, self.limits) as container:
             stream = video_stream(container, self.path, self.limits)
-            audio = self._audio(container.streams.audio)
+            wanted = self.audio_index if self.on_audio is not None else None
+            audio = next((track for track in container.streams.audio if track.index == wanted), None)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             step = max(1, round(1_000_000 / self.rate))
             self.stated_us = stated_us(container, stream)
@@ -119,11 +119,6 @@ class FilmReader:
                     else:
                         yield self._see(frame, clock)
             self._judge(clock, sound, bool(stream.duration))
-
-    def _audio(self, streams: tuple[AudioStream, ...]) -> AudioStream | None:
-        if self.on_audio is None or self.audio_index is None:
-            return None
-        return next((stream for stream in streams if stream.index == self.audio_index), None)
 
     def _packets(self, demuxed: Iterator[av.Packet]) -> Iterator[av.Packet | None]:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -238,9 +239,9 @@ def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice]) ->
     drowned: list[str] = []
     waiting = sorted(voices, key=lambda voice: voice.start_ms)
     held, at = np.zeros(0, np.float32), 0
-    blocks = programme_blocks(path, track, "mono", rate=SOUND_RATE)
-    for block in _ended(blocks):
-        held = np.concatenate([held, block if block is not None else np.zeros(SOUND_RATE, np.float32)])
+    silent_end = np.zeros((SOUND_RATE, 1), np.float32)
+    for block in chain(programme_blocks(path, track, "mono", rate=SOUND_RATE), (silent_end,)):
+        held = np.concatenate([held, block[:, 0]])
         while waiting and (waiting[0].end_ms + _REACH_MS) * 16 <= at + len(held):
             voice = waiting.pop(0)
             first = (voice.start_ms - _REACH_MS) * 16 - at
@@ -258,12 +259,6 @@ def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice]) ->
     if waiting:
         raise MediaError(f"The mix ends before cue {waiting[0].name} was said, so it was not kept: try again.")
     return drowned
-
-
-def _ended(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
-    for block in blocks:
-        yield block[:, 0]
-    yield None
 
 
 def _likeness(heard: np.ndarray, voice: np.ndarray) -> tuple[float, float]:

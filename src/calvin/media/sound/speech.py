@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     model = load_speech_model()
     state = None
     held, context = np.zeros(0, np.float32), np.zeros(_CONTEXT, np.float32)
-    for block in _with_end(blocks):
+    for block in chain(blocks, (None,)):
         held = np.concatenate([held, block if block is not None else np.zeros(-len(held) % PIECE, np.float32)])
         while len(held) >= PIECE * (_PIECES_AT_ONCE if block is not None else 1):
             count = min(len(held) // PIECE, _PIECES_AT_ONCE)
@@ -122,11 +123,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _with_end(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray | None]:
-    yield from blocks
-    yield None
 
 
 def speech_spans(probabilities: Iterable[float], settings: SpeechSettings | None = None) -> list[Span]:
