@@ -14,7 +14,9 @@ from calvin.cli.console import say
 
 def lint(
     project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
-    ignore: Annotated[list[str] | None, typer.Option("--ignore", help="A rule to leave out; may be repeated.")] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="Leave out one of --rules; may be repeated.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
     rules: Annotated[bool, typer.Option("--rules", help="Only list the rules.")] = False,

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from calvin.captioners import CAPTIONERS, CaptionRequest, FeatureCaptioner, open_captioner
 from calvin.captioners.calvin import Calvin
-from calvin.captioners.hub import bundled_models, find_model, fingerprint_of
+from calvin.captioners.hub import find_model, fingerprint_of
 from calvin.captioners.known_footage import World
 from calvin.captioners.registry import CaptionerKind
 from calvin.core.errors import CheckpointError, DataError, MissingExtraError
@@ -118,24 +118,6 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(CheckpointError, match="not a CALVIN"):
         Calvin.from_pretrained(tmp_path)
-
-
-def test_an_id_that_the_hub_does_not_have_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreachable(*_: object, **__: object) -> str:
-        raise OSError("no network")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
-    with pytest.raises(CheckpointError, match="There is no model someone/absent: no such folder here"):
-        open_captioner("someone/absent")
-
-
-def test_bundled_names_are_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calvin.captioners.hub.bundled_models", lambda: {"calvin-mini": tiny_model})
-    assert find_model(None) == find_model("calvin-mini") == tiny_model
-    monkeypatch.setattr("calvin.captioners.hub.bundled_models", dict)
-    with pytest.raises(CheckpointError, match="calvin-mini is not installed"):
-        find_model(None)
-    assert all((path / "config.json").is_file() for path in bundled_models().values())
 
 
 def test_captioners_are_opened_by_kind(tiny_model: Path) -> None:

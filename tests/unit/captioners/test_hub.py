@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from calvin.captioners import open_captioner
 from calvin.captioners.calvin import Calvin
-from calvin.captioners.hub import HubModel, fetch, is_whole
+from calvin.captioners.hub import HubModel, bundled_models, fetch, find_model, is_whole
 from calvin.cli.main import app
 from calvin.core.errors import CheckpointError, UsageError
 from calvin.model.assemble import drop_tower
@@ -152,3 +153,21 @@ def test_a_folder_is_whole_with_every_shard(tmp_path: Path) -> None:
     assert is_whole(tmp_path)
     index.write_text("[]")
     assert not is_whole(tmp_path)
+
+
+def test_an_id_that_the_hub_does_not_have_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    with pytest.raises(CheckpointError, match="There is no model someone/absent: no such folder here"):
+        open_captioner("someone/absent")
+
+
+def test_bundled_names_are_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calvin.captioners.hub.bundled_models", lambda: {"calvin-mini": tiny_model})
+    assert find_model(None) == find_model("calvin-mini") == tiny_model
+    monkeypatch.setattr("calvin.captioners.hub.bundled_models", dict)
+    with pytest.raises(CheckpointError, match="calvin-mini is not installed"):
+        find_model(None)
+    assert all((path / "config.json").is_file() for path in bundled_models().values())
