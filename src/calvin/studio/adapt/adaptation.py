@@ -227,6 +227,7 @@ class _Work:
         return tuple(found[-count:]) if count else ()
 
     def vectors(self, span: Span) -> np.ndarray:
+        """Frame vectors of a stretch of the film [k, D]."""
         return self.features.scene(self.film_id, span, self.base.max_frames)
 
     def left_out(self, scenes: Sequence[FewshotScene]) -> list[Effect]:
