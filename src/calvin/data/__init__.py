@@ -6,8 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from calvin.data.batches import collate as collate
-    from calvin.data.batches import pad_frames as pad_frames
     from calvin.data.cleaning import CreditTagger as CreditTagger
     from calvin.data.cleaning import KeywordCredits as KeywordCredits
     from calvin.data.cleaning import is_coordinate_turn as is_coordinate_turn
@@ -30,18 +28,20 @@ if TYPE_CHECKING:
     from calvin.data.mixture import BATCH_SIZES as BATCH_SIZES
     from calvin.data.mixture import Mixture as Mixture
     from calvin.data.mixture import Source as Source
+    from calvin.data.mixture import collate as collate
+    from calvin.data.mixture import pad_frames as pad_frames
     from calvin.data.readers.llava import read_llava as read_llava
     from calvin.data.readers.movies import read_cmd_ad as read_cmd_ad
     from calvin.data.readers.movies import read_lsmdc as read_lsmdc
     from calvin.data.readers.movies import read_mad_csv as read_mad_csv
     from calvin.data.readers.movies import read_mad_v1 as read_mad_v1
     from calvin.data.readers.movies import read_tv_ad as read_tv_ad
+    from calvin.data.readers.movies import read_tvc as read_tvc
+    from calvin.data.readers.movies import read_tvr as read_tvr
     from calvin.data.readers.registry import READERS as READERS
     from calvin.data.readers.registry import ReaderManifest as ReaderManifest
     from calvin.data.readers.registry import read as read
     from calvin.data.readers.shards import read_webdataset as read_webdataset
-    from calvin.data.readers.tvc import read_tvc as read_tvc
-    from calvin.data.readers.tvc import read_tvr as read_tvr
     from calvin.data.readers.web_captions import read_cc3m as read_cc3m
     from calvin.data.readers.web_captions import read_cc12m as read_cc12m
     from calvin.data.readers.web_captions import read_webvid as read_webvid
@@ -57,17 +57,15 @@ if TYPE_CHECKING:
     from calvin.data.sources import read_samples as read_samples
 
 _NAMES = {
-    "batches": "collate pad_frames",
     "cleaning": "CreditTagger KeywordCredits is_coordinate_turn remove_credits scrub_captions scrub_numbers",
     "feature_files": "FeatureWriter",
     "features": "CachedFeatures Encoder FeatureFolder FeatureStore Features MemoryFeatures open_features",
     "instructions": "Example Instructions TRAINING_CONTEXT in_order with_context",
-    "mixture": "BATCH_SIZES Mixture Source",
+    "mixture": "BATCH_SIZES Mixture Source collate pad_frames",
     "readers.llava": "read_llava",
-    "readers.movies": "read_cmd_ad read_lsmdc read_mad_csv read_mad_v1 read_tv_ad",
+    "readers.movies": "read_cmd_ad read_lsmdc read_mad_csv read_mad_v1 read_tv_ad read_tvc read_tvr",
     "readers.registry": "READERS ReaderManifest read",
     "readers.shards": "read_webdataset",
-    "readers.tvc": "read_tvc read_tvr",
     "readers.web_captions": "read_cc12m read_cc3m read_webvid",
     "samples": "DropReport FilmName Kind ReadResult Sample media_id_of",
     "sources": "SourceConfig load_source load_sources read_samples",

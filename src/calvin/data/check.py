@@ -10,10 +10,9 @@ from typing import Any, Literal
 from calvin.core.time import format_timecode
 from calvin.data.features import FeatureFolder, open_features
 from calvin.data.instructions import Instructions
-from calvin.data.overlap import evaluation_films, find_overlap
 from calvin.data.readers.registry import READERS
 from calvin.data.samples import DropReport, FilmName, Sample
-from calvin.data.sources import SourceConfig, read_samples
+from calvin.data.sources import SourceConfig, evaluation_films, find_overlap, read_samples
 
 SHOWN = 5
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from calvin.cli.main import app
 from calvin.core.errors import ConfigError, DataError, FeatureError
 from calvin.data import FeatureFolder, FeatureWriter, FilmName, SourceConfig, load_source
-from calvin.data.overlap import evaluation_films, find_overlap, plain_title
+from calvin.data.sources import evaluation_films, find_overlap, plain_title
 
 ENCODER = ("tower", "a" * 64)
 MAD = (

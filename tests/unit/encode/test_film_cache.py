@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,10 @@ class Means:
         return rgb.mean((1, 2)).astype(np.float32)
 
 
-def test_a_film_is_decoded_once_until_it_changes(tmp_path: Path, make_film: Callable[..., Path]) -> None:
+def test_a_film_is_decoded_once_until_it_changes_and_without_h5py(
+    tmp_path: Path, make_film: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
     film = make_film(tmp_path / "one.mp4", (8.0, 7.0))
     encoder = Means()
     cache = FilmCache(tmp_path / "cache", {"one": film}, encoder)

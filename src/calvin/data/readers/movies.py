@@ -1,9 +1,9 @@
-"""Described scenes of movies: MAD (Soldan et al. 2022), LSMDC16 (Rohrbach et al. 2017), CMD-AD and TV-AD (Han et al.
-2024; Xie et al. 2024).
+"""Described scenes of movies and television: MAD (Soldan et al. 2022), LSMDC16 (Rohrbach et al. 2017), CMD-AD and TV-AD
+(Han et al. 2024; Xie et al. 2024), and TVC and TVR (Lei et al. 2020), whose moments of TV clips stand alone.
 
-All scenes come sorted by start within each movie. In CMD-AD and TV-AD `start` and `end` count in the recording of the
-description, `scaled_start` and `scaled_end` in the clip. The clip is what there are features of, so the scaled ones are
-taken, and the context of a scene is what came before in its clip.
+Scenes of movies come sorted by start within each movie. In CMD-AD and TV-AD `start` and `end` count in the recording of
+the description, `scaled_start` and `scaled_end` in the clip. The clip is what there are features of, so the scaled ones
+are taken, and the context of a scene is what came before in its clip.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, Literal
 from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.data.instructions import in_order
-from calvin.data.readers.text_files import Delimited, clean_text, read_json, read_table
-from calvin.data.samples import DropReport, FilmName, ReadResult, Sample, media_id_of
+from calvin.data.readers.text_files import Delimited, clean_text, read_json, read_jsonl, read_table
+from calvin.data.samples import DropReport, FilmName, ReadResult, Sample, media_id_of, note_duplicates
 
 Negative = Literal["clamp", "drop"]
 NO_CAPTION = "no caption"
@@ -133,6 +133,31 @@ def _read_clips(path: str | Path, source: str, clip: str, imdb: str, title: str)
     return ReadResult(by_movie(samples, report), report, films)
 
 
+def read_tvc(path: str | Path) -> ReadResult:
+    """One sample per moment: `vid_name`, `ts` (seconds in the clip) and `descs`, all of which are its references.
+
+    The caption to learn is the first. The test split has no descriptions, so its rows are dropped and counted.
+    """
+    report = DropReport()
+    samples: list[Sample] = []
+    for row in read_jsonl(path, report):
+        descs = row.get("descs")
+        texts = [desc.get("desc") for desc in descs if isinstance(desc, dict)] if isinstance(descs, list) else []
+        _add_moment(samples, report, "tvc", row, row.get("clip_id"), texts)
+    note_duplicates(samples, report)
+    return ReadResult(samples, report)
+
+
+def read_tvr(path: str | Path) -> ReadResult:
+    """One sample per line: `vid_name`, `ts`, `desc`, `desc_id`."""
+    report = DropReport()
+    samples: list[Sample] = []
+    for row in read_jsonl(path, report):
+        _add_moment(samples, report, "tvr", row, row.get("desc_id"), [row.get("desc")])
+    note_duplicates(samples, report)
+    return ReadResult(samples, report)
+
+
 def title_in(movie: str) -> str:
     """'0001_A_Film' -> 'A Film'; '' for a name that is only a number, as many of MAD's are."""
     name = re.sub(r"^\d+_", "", movie).replace("_", " ").strip()
@@ -211,3 +236,23 @@ def _lsmdc_seconds(text: str) -> float | None:
     hours, minutes, seconds = (int(part) for part in match.group(2, 3, 4))
     value = hours * 3600 + minutes * 60 + seconds + int(match[5].ljust(3, "0")) / 1000
     return -value if match[1] else value
+
+
+def _add_moment(
+    samples: list[Sample], report: DropReport, source: str, row: dict[str, Any], key: Any, texts: list[Any]
+) -> None:
+    clip = row.get("vid_name")
+    captions = tuple(filter(None, (clean_text(text, report) for text in texts if isinstance(text, str))))
+    shown = f"{clip}: {row.get('ts')} {captions}"
+    if not isinstance(clip, str) or not clip.strip():
+        report.drop("no vid_name", shown)
+        return
+    if not captions:
+        report.drop(NO_CAPTION, shown)
+        return
+    times = row.get("ts")
+    span = read_span(times if isinstance(times, list) and len(times) == 2 else [None], report, shown)
+    if span is not None:
+        name = clip.strip()
+        sample_id = f"{name}/{key if key is not None else len(samples)}"
+        samples.append(Sample(sample_id, source, name, "video", captions[0], span, references=captions))
