@@ -26,7 +26,9 @@ class FrozenConfig(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(str(part) for part in item['loc']) or 'value'}: {item['msg']}" for item in error.errors()
+                f"{'.'.join(str(part) for part in item['loc']) or 'value'}: "
+                + item["msg"].removeprefix("Value error, ").rstrip(".")
+                for item in error.errors()
             )
             raise ConfigError(f"{source}: {problems}.") from error
 

@@ -30,7 +30,7 @@ def test_paths_count_from_the_file_and_ids_stay_ids(path: Path, tmp_path: Path) 
     ("change", "said"),
     [
         (('name = "mad"', 'name = "films"'), "source 'films'; recipes know pairs, cc12m"),
-        (('format = "mad_csv"', 'format = "mad_xml"'), "unknown format 'mad_xml'"),
+        (('format = "mad_csv"', 'format = "mad_xml"'), "sources.2.format: There is no data format 'mad_xml'"),
         (('annotations = "mad.csv"', 'annotations = "gone.csv"'), "annotations of mad are not there"),
         (('features = "mad.h5"', 'features = "gone.h5"'), "features of mad are not there"),
         (("[model]", "[model"), "cannot be read as TOML"),
