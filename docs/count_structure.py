@@ -16,6 +16,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from inspect import CO_GENERATOR
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -136,9 +137,10 @@ def hops() -> dict[str, list[str]]:
         return submit(self, run, *args, **kwargs)
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
-        # PyAV's own calls cannot be seen: what calls its `decode` can. A generator is called anew for each frame.
+        # PyAV's own calls cannot be seen; the generator that calls its `decode` can, anew for each frame.
         code = frame.f_code
-        if event == "call" and "/media/film/" in code.co_filename and "decode" in code.co_names + code.co_varnames:
+        reads = "/media/film/" in code.co_filename and "decode" in code.co_names and code.co_flags & CO_GENERATOR
+        if event == "call" and reads:
             stack = handed.get(threading.get_ident(), []) + _own(frame)
             if len(stack) > len(ways.get("frame", [])):
                 ways["frame"] = stack
