@@ -46,7 +46,7 @@ def bring_cast(
     """Work out who is where, keep it in the project (`presence.jsonl`), and note what of the cast does not fit.
 
     Args:
-        portraits: from `read_pictures`; None: they are read here.
+        portraits: vectors [n, D] by name, from `read_pictures`; None: they are read here.
 
     Raises:
         CalvinError: a picture cannot be read.

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +179,7 @@ def _decoded(
         write_film(maker, target, film.sha256, encodes.encoder, FPS)
         features = FeatureStore.open(target, expect_encoder=encodes.encoder)
     with store.together():
-        store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
+        store.bind_film(replace(film, duration_ms=decoded.duration_ms))
         store.set_shots(decoded.shots)
         notes = [*decoded.report.notes, *_other_track(decoded.facts, audio)]
         store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
@@ -213,7 +213,7 @@ def _kept(
         if features is not None:
             features.close()
         return None
-    store.bind_film(FilmRow(film.title, film.path, film.sha256, decoded.duration_ms, film.facts))
+    store.bind_film(replace(film, duration_ms=decoded.duration_ms))
     return FilmProject(store, store.film or film, frames, features, max_frames, list(decoded.notes))
 
 
