@@ -85,7 +85,7 @@ PANELS = {
         "compare": "compare:compare",
         "evaluate-puppets": "evaluate_puppets:evaluate_puppets",
         "adapt-compare": "adapt_compare:adapt_compare",
-        "metrics": "metrics:app",
+        "metrics": "score:metrics_app",
         "model": "model:app",
     },
     "Data and puppets": {"data": "data:app", "puppets": "puppets:app"},

@@ -1,4 +1,4 @@
-"""`calvin score`: captions of any system, without a model."""
+"""`calvin score`: captions of any system, without a model; `calvin metrics`: what scoring needs beside Python."""
 
 from __future__ import annotations
 
@@ -79,3 +79,29 @@ def save_as(results: Results, folder: Path) -> None:
     claim(results)
     store = CaptionStore(folder / "captions.jsonl")
     store.add([caption for key, caption in results.captions.items() if key not in store.kept])
+
+
+metrics_app = typer.Typer(help="Set up caption metrics.", no_args_is_help=True)
+
+
+@metrics_app.callback()
+def group() -> None:
+    """Set up caption metrics."""
+
+
+@metrics_app.command("install-spice")
+def install_spice(
+    sources: Annotated[
+        list[Path], typer.Argument(help="Folders, zips or jars that hold Stanford CoreNLP 3.6.0 and its models.")
+    ],
+) -> None:
+    """Copy the Java archives that SPICE needs to where calvin looks for them, each checked by its checksum.
+
+    Example:
+
+        calvin metrics install-spice stanford-corenlp-full-2015-12-09.zip
+    """
+    from calvin.evaluation.metrics.spice import install_spice as install
+
+    for path in install(sources):
+        say(str(path))

@@ -10,8 +10,7 @@ import numpy as np
 from calvin.core.errors import UsageError
 from calvin.evaluation.protocol import PUBLISHED, Published, unequal
 from calvin.evaluation.results import Results, aligned
-from calvin.evaluation.scoring import LOWER_IS_BETTER, TRUTH, Measure
-from calvin.evaluation.statistics import PairedTest, paired_test
+from calvin.evaluation.scoring import LOWER_IS_BETTER, TRUTH, Measure, PairedTest, paired_test
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList
-from calvin.evaluation.scoring import score_set
-from calvin.evaluation.statistics import bootstrap_interval, paired_test
+from calvin.evaluation.scoring import bootstrap_interval, paired_test, score_set
 from calvin.lab.adapt_films import (
     TRAINING_SCENES,
     PresenceScore,
