@@ -32,8 +32,7 @@ from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_c
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import base_kept, save_adapter
 from calvin.studio.adapt.before_after import caption_all
-from calvin.training.fewshot import FewshotScene, adapt_config, tune
-from calvin.training.fewshot_cost import AdaptCost
+from calvin.training.fewshot import AdaptCost, FewshotScene, adapt_config, tune
 
 AIM, AIM_FULL_SIZE = 60.0, 360.0
 """Seconds of tuning: on two cores, and the paper's on an A6000 (section 5.2)."""

@@ -29,10 +29,11 @@ from calvin.model import CalvinConfig, CalvinForConditionalGeneration
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import count_parameters, set_trainable
 from calvin.training.full.cost import A100_FLOPS, H100_FLOPS, BatchShape, memory, step_flops
-from calvin.training.full.dry_run import Plan, assumed_shapes
-from calvin.training.full.stage_recipes import STAGE_1, STAGE_2, StageRecipe
-from calvin.training.full.staged import add_adapter
+from calvin.training.full.dry_run import assumed_shapes
 from calvin.training.loop.train import make_optimizer
+from calvin.training.recipes import STAGE_2, get_recipe
+from calvin.training.run import add_adapter
+from calvin.training.steps import StageStep
 
 PEAKS = {"A100": A100_FLOPS, "H100": H100_FLOPS, "H200": H100_FLOPS}
 AIM = 0.45  # model FLOPs utilisation in stage 2 on an H100
@@ -54,8 +55,8 @@ def fill(model: torch.nn.Module) -> None:
             value.normal_(0, 0.02) if value.ndim > 1 else value.fill_(float("norm" in name.lower()))
 
 
-def build(recipe: StageRecipe, config: CalvinConfig, device: torch.device) -> Any:
-    """The model of a stage with random weights, without its tower, as `run_stage` lays it out on one device."""
+def build(step: StageStep, config: CalvinConfig, device: torch.device) -> Any:
+    """The model of a stage with random weights, without its tower, as `Run` lays it out on one device."""
     config.vision_config = None
     with torch.device("meta"):
         model = CalvinForConditionalGeneration(config)
@@ -66,9 +67,9 @@ def build(recipe: StageRecipe, config: CalvinConfig, device: torch.device) -> An
     with device:
         # Its frequencies are computed, not weights.
         model.decoder.model.rotary_emb = type(model.decoder.model.rotary_emb)(config.text_config)
-        add_adapter(model, recipe)
-    set_trainable(model, set(recipe.stage.trains))
-    if recipe.parallel.activation_checkpointing:
+        add_adapter(model, step)
+    set_trainable(model, set(step.trains))
+    if step.parallel.activation_checkpointing:
         model.decoder.activation_checkpointing_enable({"use_reentrant": False})
     return model.train()
 
@@ -106,14 +107,14 @@ def timed(work: Callable[[int], Any], device: torch.device, repeats: int, warmup
     return (time.perf_counter() - started) / repeats
 
 
-def measure(recipe: StageRecipe, config: CalvinConfig, device: torch.device, repeats: int) -> float | None:
+def measure(stage: StageStep, config: CalvinConfig, device: torch.device, repeats: int) -> float | None:
     """Print a stage's micro-batches of each kind; returns the utilisation of the last where the peak is known."""
-    model = build(recipe, config, device)
-    optimizer = make_optimizer(model, recipe.stage.loop)
+    model = build(stage, config, device)
+    optimizer = make_optimizer(model, stage.loop)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     peak = next((flops for card, flops in PEAKS.items() if card in name), None)
     share = None
-    for _, shape in assumed_shapes(Plan(recipe.name, recipe.about, config, recipe.stage, recipe.parallel)):
+    for _, shape in assumed_shapes(stage, config):
         batches = [
             {key: value.to(device) for key, value in batch_of(shape, config, offset=i).items()} for i in range(4)
         ]
@@ -128,16 +129,16 @@ def measure(recipe: StageRecipe, config: CalvinConfig, device: torch.device, rep
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
         seconds = timed(step, device, repeats)
-        flops = step_flops(model, recipe.stage.trains, shape)
+        flops = step_flops(model, stage.trains, shape)
         line = (
-            f"{recipe.name}, {shape.samples} x {shape.length} tokens, {shape.frames} frames: {seconds * 1e3:,.1f} ms, "
+            f"{stage.name}, {shape.samples} x {shape.length} tokens, {shape.frames} frames: {seconds * 1e3:,.1f} ms, "
         )
         line += f"{shape.tokens / seconds:,.0f} tokens/s, {flops / seconds / 1e12:,.2f} TFLOP/s"
         if peak is not None:
             share = flops / seconds / peak
             line += f", MFU {share:.1%}"
         if device.type == "cuda":
-            expected = memory(model, shape, 1, False, recipe.parallel.activation_checkpointing).total
+            expected = memory(model, shape, 1, False, stage.parallel.activation_checkpointing).total
             line += f", peak {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB (dry run {expected / 2**30:.1f})"
         print(line)
     return share
@@ -147,7 +148,7 @@ def profile_cpu(config: CalvinConfig, repeats: int) -> float:
     """Print where a stage-2 step goes on a CPU; returns making its batch as a share of the step."""
     device, shape = torch.device("cpu"), BatchShape(6, 138, 50, 32)
     model = build(STAGE_2, config, device)
-    optimizer = make_optimizer(model, STAGE_2.stage.loop)
+    optimizer = make_optimizer(model, STAGE_2.loop)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "films.h5"
         with FeatureWriter(path, "random", "0" * 16, 5.0, config.image_embed_dim) as writer:
@@ -177,10 +178,9 @@ def main() -> int:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     share = None
     if options.tiny or device.type == "cuda":
-        for recipe in (STAGE_1, STAGE_2):
-            if options.keep_activations:
-                recipe = recipe.keeping_activations()
-            share = measure(recipe, tiny_config() if options.tiny else full_size_config(), device, options.repeats)
+        recipe = get_recipe("calvin-7b")
+        for stage in (recipe.keeping_activations() if options.keep_activations else recipe).stages:
+            share = measure(stage, tiny_config() if options.tiny else full_size_config(), device, options.repeats)
             if device.type == "cuda":
                 torch.cuda.empty_cache()
     if device.type == "cpu":

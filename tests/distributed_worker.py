@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 
-from calvin.training import stages
-from calvin.training.full import staged
+from calvin.training import run
 from calvin.training.full.data_file import DataFile
 from stage_data import shrunk
 
 torch.set_num_threads(1)
 data, stage1, out = DataFile.read(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 kinds: dict[str, list[str]] = {}
-train = stages.train
+train = run.train
 
 
 class Killed(Exception):
@@ -27,7 +27,7 @@ class Killed(Exception):
 def watched(until: int | None, name: str) -> Any:
     """`train`, with the types of the parameters written down, and an end without warning before a batch."""
 
-    def run(model: Any, batch_at: Any, *args: Any, **options: Any) -> Any:
+    def watching(model: Any, batch_at: Any, *args: Any, **options: Any) -> Any:
         def batch_or_end(index: int) -> Any:
             if until is not None and index >= until:
                 raise Killed
@@ -38,12 +38,12 @@ def watched(until: int | None, name: str) -> Any:
         finally:
             kinds[name] = sorted({type(parameter).__name__ for parameter in model.parameters()})
 
-    return run
+    return watching
 
 
 def stage(name: str, recipe: Any, until: int | None = None, folder: str | None = None) -> None:
-    stages.train = watched(until, name)
-    staged.run_stage(recipe, data, out / (folder or name), stage1)
+    run.train = watched(until, name)
+    run.Run(recipe, out / (folder or name), data, stage1).models()
 
 
 stage("ddp", shrunk(1, steps=4, accumulation=2, strategy="ddp"))
@@ -54,6 +54,6 @@ try:
 except Killed:
     kinds["killed early"] = []
 stage("resumed", sharded)
-if staged.PartialState().is_main_process:
+if PartialState().is_main_process:
     (out / "kinds.json").write_text(json.dumps(kinds))
 torch.distributed.destroy_process_group()

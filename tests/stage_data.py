@@ -9,7 +9,8 @@ import numpy as np
 
 from calvin.data import FeatureWriter
 from calvin.model import encoder_identity
-from calvin.training.full.stage_recipes import STAGE_1, STAGE_2, StageRecipe
+from calvin.training.recipes import RECIPES
+from calvin.training.steps import Recipe
 
 IMAGES, FILMS, SCENES = 40, 3, 12
 PEOPLE, VERBS, THINGS = ("a man", "a woman"), ("waves", "bows", "walks", "sits"), ("the lamp", "the house")
@@ -58,9 +59,10 @@ def write_data(folder: Path, language: Path, tower: Path, dim: int, bert: Path |
     return path
 
 
-def shrunk(stage: int, steps: int, accumulation: int, batch: int = 4, **parallel: Any) -> StageRecipe:
+def shrunk(stage: int, steps: int, accumulation: int, batch: int = 4, **parallel: Any) -> Recipe:
     """Stage 1 or 2 of the 7B recipes at a few steps; a constant rate, so that halving the steps changes nothing."""
-    recipe = STAGE_1 if stage == 1 else STAGE_2
+    recipe = RECIPES[f"calvin-7b-stage{stage}"]
+    (step,) = recipe.stages
     weights = {"cc12m": 1.0} if stage == 1 else {"mad": 0.5, "cc3m": 0.5}
     loop = {
         "steps": steps,
@@ -72,8 +74,13 @@ def shrunk(stage: int, steps: int, accumulation: int, batch: int = 4, **parallel
         "log_every": 1,
         "precision": "fp32",
     }
-    changed = recipe.stage_changed(
-        weights=weights, batch_sizes={"image": batch, "video": batch}, max_frames=8, loop=loop
+    changed = step.with_changes(
+        weights=weights,
+        batch_sizes={"image": batch, "video": batch},
+        max_frames=8,
+        lora_rank=4,
+        loop=loop,
+        parallel={"activation_checkpointing": True, **parallel},
     )
-    fields = {"stage": changed.model_dump(), "num_query_tokens": 4, "qformer_layers": 2, "lora_rank": 4}
-    return recipe.changed(**fields, parallel={"activation_checkpointing": True, **parallel})
+    model = {"num_query_tokens": 4, "qformer": {"num_hidden_layers": 2}}
+    return recipe.changed(steps=[changed.model_dump()], model=model)

@@ -14,7 +14,7 @@ from calvin import Calvin, describe
 from calvin.cli.main import app
 from calvin.core.types import Status
 from calvin.model import load_calvin
-from calvin.model.tuning import add_lora, save_adapter
+from calvin.model.tuning import LoraSettings, add_lora, save_adapter
 from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.store import ProjectStore
 
@@ -28,7 +28,7 @@ def film(tmp_path_factory: pytest.TempPathFactory, make_film: Callable[..., Path
 def adapter(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One for `tiny_model` that changes its words."""
     model, _ = load_calvin(tiny_model)
-    add_lora(model, rank=2)
+    add_lora(model, LoraSettings(lora_rank=2))
     with torch.no_grad():
         for name, value in model.named_parameters():
             if "lora_B" in name or name.startswith("projector.language_projection"):

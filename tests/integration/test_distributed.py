@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 
 from calvin.model import load_calvin
 from calvin.training.full.data_file import DataFile
-from calvin.training.full.staged import run_stage
-from calvin.training.loop.curves import read_log
+from calvin.training.loop.log import read_log
+from calvin.training.run import Run
 from stage_data import shrunk, write_data
 
 pytestmark = pytest.mark.slow
@@ -34,8 +34,9 @@ def launch(*arguments: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    path = os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2",
-              "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), "ACCELERATE_USE_CPU": "true"}  # fmt: skip
+              "OMP_NUM_THREADS": "1", "PYTHONPATH": path.strip(os.pathsep), "ACCELERATE_USE_CPU": "true"}  # fmt: skip
     command = [sys.executable, str(TESTS / "distributed_worker.py"), *map(str, arguments)]
     workers = [
         subprocess.Popen(
@@ -59,8 +60,8 @@ def runs(tiny_model: Path, tiny_tower: Path, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("distributed")
     path = write_data(folder / "data", tiny_model.parent / "language", tiny_tower, dim=24)
     data = DataFile.read(path)
-    stage1 = run_stage(shrunk(1, steps=8, accumulation=4), data, folder / "one" / "stage1")
-    run_stage(shrunk(2, steps=12, accumulation=4), data, folder / "one" / "stage2", stage1)
+    [stage1] = Run(shrunk(1, steps=8, accumulation=4), folder / "one" / "stage1", data).models().values()
+    Run(shrunk(2, steps=12, accumulation=4), folder / "one" / "stage2", data, stage1).models()
     launch(path, stage1, folder / "two")
     return folder
 

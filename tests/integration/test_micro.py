@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from calvin.puppets.lexicon import ACTIONS
-from calvin.training.loop.curves import read_log
+from calvin.training.loop.log import read_log
 
 CHANCE = 1 / len(ACTIONS)
 

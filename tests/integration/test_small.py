@@ -14,9 +14,10 @@ from calvin.encode.vectors import make_features
 from calvin.model import load_calvin
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.training.full.data_file import DataFile
-from calvin.training.full.stage_recipes import StageRecipe, stage_recipes
-from calvin.training.full.staged import run_stage
-from calvin.training.loop.curves import read_log
+from calvin.training.loop.log import read_log
+from calvin.training.recipes import get_recipe
+from calvin.training.run import Run
+from calvin.training.steps import StageStep
 
 STEPS, BATCH, FRAMES = 12, 2, 4
 
@@ -67,30 +68,29 @@ features = "mad.h5"
     return DataFile.read(folder / "small.toml")
 
 
-def shortened(recipe: StageRecipe) -> StageRecipe:
+def shortened(step: StageStep) -> StageStep:
     """A few rounds over the same few samples of one source, so that losses can be compared."""
     loop = {"steps": STEPS, "warmup_steps": 2, "log_every": 1}
-    weights = {"cc3m": 1.0} if recipe.stage.stage == 1 else {"mad": 1.0}
-    stage = recipe.stage_changed(
-        weights=weights, batch_sizes={"image": BATCH, "video": BATCH}, max_frames=FRAMES, loop=loop
-    )
-    return recipe.changed(stage=stage.model_dump())
+    weights = {"cc3m": 1.0} if step.stage == 1 else {"mad": 1.0}
+    sizes = {"image": BATCH, "video": BATCH}
+    return step.with_changes(weights=weights, batch_sizes=sizes, max_frames=FRAMES, loop=loop)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_both_stages_of_calvin_small_lower_the_loss(data: DataFile, tmp_path: Path) -> None:
-    first, second = map(shortened, stage_recipes("calvin-small"))
-    model: Path | None = None
-    for recipe in (first, second):
-        started = time.monotonic()
-        model = run_stage(recipe, data, tmp_path / recipe.name, model)
-        losses = [row["loss"] for row in read_log(tmp_path / recipe.name / "checkpoints" / "log.jsonl")]
-        print(f"{recipe.name}: {time.monotonic() - started:.0f} s, losses {[round(loss, 2) for loss in losses]}")
+    recipe = get_recipe("calvin-small")
+    recipe = recipe.changed(steps=[shortened(step).model_dump() for step in recipe.stages])
+    started = time.monotonic()
+    models = Run(recipe, tmp_path, data).models()
+    print(f"{time.monotonic() - started:.0f} s")
+    for step in recipe.stages:
+        losses = [row["loss"] for row in read_log(tmp_path / step.name / "checkpoints" / "log.jsonl")]
+        print(f"{step.name}: losses {[round(loss, 2) for loss in losses]}")
         third = STEPS // 3
         assert sum(losses[-third:]) < sum(losses[:third])
-    before, _ = load_calvin(tmp_path / first.name / "model")
-    after, processor = load_calvin(model or tmp_path)
+    before, _ = load_calvin(models["calvin-small-stage1"])
+    after, processor = load_calvin(models["calvin-small-stage2"])
     # The LoRA is worked into the attention and nothing else of the language model moves.
     moved = {
         name.rsplit(".", 2)[-2]

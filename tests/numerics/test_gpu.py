@@ -19,7 +19,7 @@ from calvin.model.assemble import assemble
 from calvin.model.tuning import base_kept, load_adapter, save_adapter
 from calvin.training.fewshot import SMALL, FewshotBatches, FewshotScene, tune
 from calvin.training.full.data_file import DataFile
-from calvin.training.full.staged import run_stage
+from calvin.training.run import Run
 from stage_data import shrunk, write_data
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")]
@@ -118,8 +118,8 @@ def test_both_stages_of_the_full_size_recipes_run(tiny_model: Path, tmp_path: Pa
     """With activation checkpointing and the language model in bfloat16, as nothing runs on a CPU."""
     parts = tiny_model.parent
     data = DataFile.read(write_data(tmp_path / "data", parts / "language", parts / "tower", 24))
-    first = run_stage(shrunk(1, 4, 2), data, tmp_path / "one")
-    second = run_stage(shrunk(2, 4, 1), data, tmp_path / "two", start=first)
+    [first] = Run(shrunk(1, 4, 2), tmp_path / "one", data).models().values()
+    [second] = Run(shrunk(2, 4, 1), tmp_path / "two", data, start=first).models().values()
     model, _ = load_calvin(second, device="cuda")
     assert model.decoder.dtype == torch.bfloat16
     start, _ = load_calvin(first)

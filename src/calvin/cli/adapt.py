@@ -87,7 +87,7 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
     from calvin.captioners.hub import find_model
     from calvin.model.assemble import full_size_config
     from calvin.model.loading import CALVIN, load_config
-    from calvin.training.fewshot_cost import adapt_cost
+    from calvin.training.fewshot import adapt_cost
 
     own = load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")
     for name, config in ((model or "The bundled model", own), ("7B", full_size_config())):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +14,8 @@ from calvin.cli.console import ProgressView, say
 if TYPE_CHECKING:
     from calvin.core.progress import Listener
     from calvin.lab.material import PuppetMaterial
-    from calvin.training.full.stage_recipes import StageRecipe
-    from calvin.training.recipes import Recipe
+    from calvin.training.full.data_file import DataFile
+    from calvin.training.steps import Recipe
 
 
 def train(
@@ -52,74 +51,53 @@ def train(
 
         accelerate launch --multi_gpu --num_processes 8 -m calvin train calvin-7b-stage1 --data data.toml
     """
-    from calvin.lab.material import PuppetMaterial
-    from calvin.training.recipes import RECIPES, get_recipe
-    from calvin.training.small.pipeline import Pipeline
+    from calvin.training.full.data_file import DataFile
+    from calvin.training.recipes import get_recipe
 
-    if dry_run:
-        say(_dry_run(recipe, data, keep_activations))
-        return
-    if recipe not in RECIPES:
-        _train_stages(_stages(recipe, keep_activations), data, out, start, yes)
-        return
     chosen = get_recipe(recipe)
-    folder = out or Path("runs") / recipe
+    if keep_activations:
+        chosen = chosen.keeping_activations()
+    file = DataFile.read(data) if data is not None and chosen.world is None else None
+    if dry_run:
+        from calvin.training.full.dry_run import dry_run as show
+        from calvin.training.full.dry_run import plan
+
+        say("\n\n".join(show(stage, file) for stage in plan(chosen, file)))
+    elif chosen.world is not None:
+        _train_in_world(chosen, out or Path("runs") / chosen.name, workers)
+    else:
+        folder = out or (Path("runs") if len(chosen.steps) > 1 else Path("runs") / chosen.name)
+        _train_on_data(chosen, file, folder, start, yes)
+
+
+def _train_in_world(recipe: Recipe, folder: Path, workers: int) -> None:
+    """From nothing to a model with a card."""
+    from calvin.lab.material import PuppetMaterial
+    from calvin.training.run import Run
+
+    assert recipe.world is not None
     with ProgressView() as progress:
-        material = PuppetMaterial(chosen.world, folder / "world", progress, workers)
-        model = Pipeline(chosen, folder, material, progress).run()
-        table = finish(chosen, folder, model, material, progress)
+        material = PuppetMaterial(recipe.world, folder / "world", progress, workers)
+        *_, model = Run(recipe, folder, material, listener=progress).models().values()
+        table = finish(recipe, folder, model, material, progress)
     say(table)
     say(f"\nThe model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
 
 
-def _stages(name: str, keep_activations: bool = False) -> list[StageRecipe]:
-    from calvin.core.errors import ConfigError
-    from calvin.training.full.stage_recipes import all_names, stage_recipes
-    from calvin.training.recipes import RECIPES
-
-    if name not in all_names():
-        raise ConfigError(f"There is no recipe {name!r}; there are: {', '.join([*sorted(RECIPES), *all_names()])}.")
-    recipes = stage_recipes(name)
-    return [recipe.keeping_activations() for recipe in recipes] if keep_activations else recipes
-
-
-def _dry_run(name: str, data: Path | None, keep_activations: bool = False) -> str:
-    from calvin.training.full.data_file import DataFile
-    from calvin.training.full.dry_run import dry_run, plan_recipe, plan_stage
-    from calvin.training.recipes import RECIPES
-
-    file = DataFile.read(data) if data is not None else None
-    if name in RECIPES:
-        plans, file = plan_recipe(RECIPES[name]), None
-    else:
-        plans = [plan_stage(recipe, file) for recipe in _stages(name, keep_activations)]
-    return "\n\n".join(dry_run(plan, file) for plan in plans)
-
-
-def _train_stages(
-    recipes: list[StageRecipe], data: Path | None, out: Path | None, start: Path | None, yes: bool = False
-) -> None:
-    """The stages one after another, each in a folder of its own beside the others."""
+def _train_on_data(recipe: Recipe, file: DataFile | None, folder: Path, start: Path | None, yes: bool) -> None:
+    """The stages one after another, from the parts and data that a file names."""
     from calvin.core.errors import ConfigError
     from calvin.core.progress import silent
-    from calvin.training.full.data_file import DataFile
-    from calvin.training.full.staged import run_stage
+    from calvin.training.run import Run, leads
 
-    if data is None:
-        raise ConfigError(f"{recipes[0].name} needs --data, a file that names its parts and data sets.")
-    file = DataFile.read(data)
+    if file is None:
+        raise ConfigError(f"{recipe.name} needs --data, a file that names its parts and data sets.")
     parts = {part: at_hand(source, yes) for part, source in file.model.model_dump(exclude_none=True).items()}
-    file = file.changed(model=parts)
-    speaks = os.environ.get("RANK", "0") == "0"  # one of the processes of a distributed run
-    for recipe in recipes:
-        several = len(recipes) > 1
-        folder = (out / recipe.name if several else out) if out is not None else Path("runs") / recipe.name
-        before = folder.parent / recipe.starts_from / "model" if recipe.starts_from else None
-        with ProgressView() if speaks else nullcontext(silent) as progress:
-            model = run_stage(recipe, file, folder, start or before, progress)
-        start = None
-        if speaks:
-            say(f"{recipe.name} is done: its model is in {model}.")
+    with ProgressView() if leads() else nullcontext(silent) as progress:
+        models = Run(recipe, folder, file.changed(model=parts), start, progress).models()
+    if leads():
+        for stage, model in models.items():
+            say(f"{stage} is done: its model is in {model}.")
 
 
 def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, listener: Listener) -> str:
@@ -131,7 +109,6 @@ def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, 
     from calvin.lab.material import truth_score
     from calvin.lab.model_card import save_evaluation, write_card
     from calvin.lab.truth_scoring import evaluate_truth, truth_table
-    from calvin.training.small.pipeline import accuracy_of, seconds_of
 
     captioner = Calvin.from_pretrained(model)
     scenes, films = material.heldout(folder / "tower", captioner.max_frames)
@@ -139,5 +116,5 @@ def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, 
     rows = evaluate_truth(captioner, scenes, truth_score, listener=listener)
     save_evaluation(folder / "evaluation.json", rows)
     table = truth_table(rows)
-    write_card(model, recipe, seconds_of(folder), accuracy_of(folder), table)
+    write_card(model, recipe, folder, table)
     return table

@@ -30,8 +30,8 @@ from calvin.puppets.tell.retell import read_films, retell
 from calvin.puppets.tell.screenplay import draw_cast, rng_for
 from calvin.puppets.truth import SceneTruth, read_told
 from calvin.puppets.world import WorldSizes, write_world
-from calvin.training.recipes import WorldConfig
 from calvin.training.small.language import MarkedText
+from calvin.training.steps import WorldConfig
 
 _MIXED = {
     # Its own mixture: with another one, all that a language model learnt before would be in other tokens.

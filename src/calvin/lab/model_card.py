@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ import torch
 
 from calvin.core.errors import CheckpointError
 from calvin.core.files import atomic_path, file_sha256, write_json, write_text
-from calvin.training.recipes import Recipe
+from calvin.training.run import accuracy_of, seconds_of
+from calvin.training.steps import Recipe
 
 
 def machine() -> str:
@@ -25,7 +25,7 @@ def machine() -> str:
 
 def deviations(recipe: Recipe) -> list[str]:
     """Where a recipe trains on what the paper keeps for test time, in words."""
-    stage = recipe.stage2
+    first, stage = recipe.stages[0], recipe.stages[-1]
     shares = {
         "of the scenes with context are shown without it": stage.no_context_share,
         "of the scenes with known names are shown with an entity prompt (Figure 5)": stage.entity_share,
@@ -36,28 +36,29 @@ def deviations(recipe: Recipe) -> list[str]:
         found.append("some scenes of films are shown with 5 scenes of context, where the paper trains with 3")
     if "mad" in stage.weights:
         found.append("films get other words and other names in each epoch")
-    if "mad_clips" in recipe.stage1.weights:
+    if "mad_clips" in first.weights:
         found.append("stage 1 sees the scenes of the films too, captioned without names")
         found.append("captions of some clips list the people and things in them instead of being a sentence")
-    if "language_model" in recipe.stage1.trains:
+    if "language_model" in first.trains:
         found.append("stage 1 trains the language model too, where the paper's is frozen")
     if "language_model" in stage.trains:
         found.append("stage 2 trains the whole language model instead of a LoRA")
     return found
 
 
-def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[str, Any], table: str) -> Path:
+def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     """`README.md` of a model folder.
 
     Args:
-        seconds: working time of the whole run.
-        accuracy: what tower and language model scored by themselves.
+        recipe: with a world, which made the model.
+        run: the folder of the run, which knows how long it took and what tower and language model score.
         table: the evaluation, as Markdown.
     """
-    tower = accuracy["tower"]
+    accuracy, world = accuracy_of(run), recipe.world
+    assert world is not None
+    tower, minutes = accuracy["tower"], seconds_of(run) / 60
     seen = ", ".join(f"{slot} {share:.0%}" for slot, share in tower.items() if slot in _SHOWN)
     language = "; ".join(f"{row['phase']}: {row['marked_accuracy']:.0%}" for row in accuracy["language"])
-    world = recipe.world
     lines = [
         "---",
         "license: apache-2.0",
@@ -68,7 +69,7 @@ def write_card(folder: Path, recipe: Recipe, seconds: float, accuracy: Mapping[s
         "",
         f"{recipe.about[0].upper()}{recipe.about[1:]}. It knows animated puppet films and nothing else.",
         "",
-        f"- Made by `calvin train {recipe.name}` on {machine()} in {seconds / 60:.1f} minutes, seed {world.seed}.",
+        f"- Made by `calvin train {recipe.name}` on {machine()} in {minutes:.1f} minutes, seed {world.seed}.",
         f"- Saw {world.films} films of {world.scenes} scenes, {world.clips} clips, {world.images} images and "
         f"{world.conversations} conversations of the puppet world; its vision tower {world.tower_images:,} stills.",
         f"- Vision tower, words right on held-out stills: {seen}.",

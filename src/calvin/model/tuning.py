@@ -7,7 +7,7 @@ base, and the projector, which every stage trains: a few per cent of the whole, 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ from peft import (
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from calvin.core.config import FrozenConfig
 from calvin.core.errors import CheckpointError, ConfigError, UsageError
 from calvin.core.files import atomic_folder, restore_folder, write_json
 from calvin.model.loading import read_json
@@ -57,35 +59,36 @@ _FACTS = "calvin_adapter.json"
 _PROJECTOR = "projector.safetensors"
 
 
-def add_lora(
-    model: CalvinForConditionalGeneration,
-    rank: int = 32,
-    alpha: int = 64,
-    dropout: float = 0.05,
-    targets: Sequence[str] = ATTENTION,
-) -> None:
-    """Put a fresh LoRA on the language model, in place; the model answers as before until it is trained.
+class LoraSettings(FrozenConfig):
+    """A LoRA, wherever one is trained: in a stage, in adaptation, or by itself. The defaults are the paper's, as far as
+    it says (section 4)."""
 
-    Args:
-        model: without an adapter.
-        rank: 32 in the paper.
-        alpha: of peft; 64 (the paper does not say).
-        dropout: on the LoRA's input.
-        targets: names of the linear layers.
+    lora_rank: int = Field(default=32, gt=0)
+    lora_alpha: int = Field(default=64, gt=0)
+    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
+    lora_targets: tuple[str, ...] = Field(default=ATTENTION, description="names of the linear layers it sits on")
+
+
+def add_lora(model: CalvinForConditionalGeneration, settings: LoraSettings = LoraSettings()) -> None:  # noqa: B008
+    """Put a fresh LoRA on the language model, in place; the model answers as before until it is trained.
 
     Raises:
         UsageError: the model has an adapter already.
-        ConfigError: the language model has no such layers, or the rank is not positive.
+        ConfigError: the language model has no such layers.
     """
     _refuse_second(model)
     names = {name.rsplit(".", 1)[-1] for name, _ in model.language_model.named_modules()}
-    missing = [target for target in targets if target not in names]
+    missing = [target for target in settings.lora_targets if target not in names]
     if missing:
-        raise ConfigError(f"The language model has no layers named {', '.join(missing)}: name its own in `targets`.")
-    if rank < 1:
-        raise ConfigError(f"A LoRA of rank {rank} does not exist: take 1 or more.")
+        raise ConfigError(
+            f"The language model has no layers named {', '.join(missing)}: name its own in `lora_targets`."
+        )
     config = LoraConfig(
-        task_type="CAUSAL_LM", r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets)
+        task_type="CAUSAL_LM",
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=list(settings.lora_targets),
     )
     _wrap(model, config)
 
@@ -217,7 +220,7 @@ def save_adapter(
     if kind is None:
         raise UsageError("The model has no adapter to save: add a LoRA or a prefix, or save the model itself.")
     if Path(folder).exists() and not (Path(folder) / _FACTS).is_file():
-        raise UsageError(f"{folder} exists and is no adapter folder: name another for the adapter.")
+        raise UsageError(f"{folder} exists and is not an adapter folder: name another for the adapter.")
     with atomic_folder(folder) as temporary:
         # Told that no embeddings are trained, peft does not look for the base's files to find out.
         model.language_model.save_pretrained(str(temporary), safe_serialization=True, save_embedding_layers=False)
@@ -243,7 +246,7 @@ def adapter_facts(folder: str | Path) -> dict[str, Any]:
     """
     restore_folder(folder)
     if not (Path(folder) / _FACTS).is_file():
-        raise CheckpointError(f"{folder} is no adapter folder: make one with `calvin adapt PROJECT -o FOLDER`.")
+        raise CheckpointError(f"{folder} is not an adapter folder: make one with `calvin adapt PROJECT -o FOLDER`.")
     return read_json(Path(folder) / _FACTS)
 
 

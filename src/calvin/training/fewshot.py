@@ -1,4 +1,7 @@
-"""Few-shot tuning to one film (section 5.2, Figure 6): its own scenes, and as many of other films without names."""
+"""Few-shot tuning to one film (section 5.2, Figure 6): its own scenes, and as many of other films without names.
+
+What it would take (parameters, size of the adapter, memory and time) is counted from shapes without weights.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt, fewshot_caption, regularisation_caption
@@ -21,16 +23,17 @@ from calvin.core.tokens import Encoded, TokenLayout
 from calvin.data import collate
 from calvin.data.regularisation import RegularScene
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
-from calvin.model.tuning import ATTENTION, FEED_FORWARD, add_lora, set_trainable
-from calvin.training.loop.schedule import LoopConfig
+from calvin.model.tuning import ATTENTION, FEED_FORWARD, LoraSettings, add_lora, set_trainable
+from calvin.training.full.cost import A100_FLOPS, BatchShape, Memory, memory, step_flops
 from calvin.training.loop.train import TrainResult, train
+from calvin.training.steps import LoopConfig
 
 LEAST_SCENES = 2
 _SMALL = 1024
 """Width of the language model."""
 
 
-class AdaptConfig(FrozenConfig):
+class AdaptConfig(LoraSettings):
     """How a model is tuned to a film. The defaults are the paper's (section 5.2)."""
 
     loop: LoopConfig = LoopConfig(
@@ -40,10 +43,6 @@ class AdaptConfig(FrozenConfig):
     regularisation: float = Field(default=1.0, ge=0, description="scenes of other films for each of this film's")
     context: int = Field(default=0, ge=0, le=50, description="previous captions each scene is shown with")
     question: str = EVALUATION_QUESTION
-    lora_rank: int = Field(default=32, gt=0)
-    lora_alpha: int = Field(default=64, gt=0)
-    lora_dropout: float = Field(default=0.05, ge=0, lt=1)
-    lora_targets: tuple[str, ...] = ATTENTION
 
 
 PAPER = AdaptConfig()
@@ -174,7 +173,73 @@ def tune(
     """
     batches = FewshotBatches(scenes, regular, processor, config)
     torch.manual_seed(config.loop.seed)
-    add_lora(model, config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_targets)
+    add_lora(model, config)
     set_trainable(model, {"projector", "lora"})
     identity = [config.model_dump(exclude={"loop"}), batches.identity]
     return train(model, batches.batch_at, config.loop, folder, name="adapt", identity=identity, listener=listener)
+
+
+UTILISATION = 0.3
+"""Assumed share of an A100's peak: batches of 10 are small."""
+_PROMPT, _ANSWER = 8, 55
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptCost:
+    """Parameters trained and all, bytes of memory, operations of a micro-batch; lengths of text are assumed."""
+
+    trained: int
+    parameters: int
+    needs: Memory
+    flops: float
+
+    @classmethod
+    def of(cls, config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = False) -> AdaptCost:
+        with torch.device("meta"):
+            model = CalvinForConditionalGeneration(config)
+            add_lora(model, adapt)
+        trained = set_trainable(model, {"projector", "lora"})
+        frames = min(config.max_frames, 32)
+        length = 1 + config.num_query_tokens + _PROMPT + _ANSWER
+        shape = BatchShape(adapt.batch_size, length, _PROMPT + _ANSWER, frames)
+        whole = sum(value.numel() for name, value in model.named_parameters() if not name.startswith("vision_tower."))
+        needs = memory(model, shape, 1, False, checkpointing)
+        return cls(trained, whole, needs, step_flops(model, {"projector", "lora"}, shape))
+
+
+def adapt_cost(config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = False) -> list[str]:
+    """The cost of tuning a model of this configuration, in sentences."""
+    cost = AdaptCost.of(config, adapt, checkpointing)
+    needs, flops, loop = cost.needs, adapt.loop.steps * cost.flops, adapt.loop
+    return [
+        f"{_number(cost.trained)} of {_number(cost.parameters)} parameters are trained; the adapter takes "
+        f"{_size(2 * cost.trained)}.",
+        f"A GPU needs {_size(needs.total)}: weights {_size(needs.weights)}, training {_size(needs.training)}, "
+        f"activations {_size(needs.activations)}.",
+        f"{loop.steps} micro-batches of {adapt.batch_size} at a rate of {loop.max_lr:g} take {_operations(flops)}, "
+        f"{_time(flops / (A100_FLOPS * UTILISATION))} on an A100 (assumed: {UTILISATION:.0%} of its peak).",
+    ]
+
+
+def _in(value: float, units: Sequence[tuple[str, float]]) -> str:
+    """A value in the largest unit of which it has one, else in the last."""
+    name, size = next(((name, size) for name, size in units if value >= size), units[-1])
+    return f"{value / size:,.1f} {name}"
+
+
+def _number(count: float) -> str:
+    return f"{count:,.0f}" if count < 1e5 else _in(count, (("billion", 1e9), ("million", 1e6)))
+
+
+def _size(count: float) -> str:
+    return _in(count, (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)))
+
+
+def _operations(count: float) -> str:
+    return _in(count, (("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6)))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return "less than a second"
+    return "some " + _in(seconds, (("hours", 3600), ("minutes", 60), ("seconds", 1)))

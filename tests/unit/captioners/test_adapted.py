@@ -16,7 +16,7 @@ from calvin.core.errors import CheckpointError, UsageError
 from calvin.core.prompts import Prompt, fewshot_caption
 from calvin.core.time import Span
 from calvin.core.types import Scene
-from calvin.model.tuning import add_lora, save_adapter
+from calvin.model.tuning import LoraSettings, add_lora, save_adapter
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_what_is_to_be_short_is_the_caption_and_not_the_thought(
 
 def test_an_adapter_is_known_by_its_base(tiny_model: Path, tmp_path: Path) -> None:
     base = Calvin.from_pretrained(tiny_model)
-    add_lora(base.model, 2)
+    add_lora(base.model, LoraSettings(lora_rank=2))
     save_adapter(base.model, tmp_path / "a", {"base": base.fingerprint, "base_name": "tiny", "context": 2}, half=True)
     fresh = Calvin.from_pretrained(tiny_model)
     adapted = open_adapted(fresh, tmp_path / "a")
@@ -74,7 +74,7 @@ def test_an_adapter_is_known_by_its_base(tiny_model: Path, tmp_path: Path) -> No
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "base": "0" * 64}))
     with pytest.raises(CheckpointError, match=r"adapts tiny .0{12}., but"):
         open_adapted(Calvin.from_pretrained(tiny_model), tmp_path / "a")
-    with pytest.raises(CheckpointError, match="is no adapter folder"):
+    with pytest.raises(CheckpointError, match="is not an adapter folder"):
         open_adapted(Calvin.from_pretrained(tiny_model), tmp_path)
     blind = SimpleNamespace(info=SimpleNamespace(name="server"))
     with pytest.raises(UsageError, match="belongs to a CALVIN"):

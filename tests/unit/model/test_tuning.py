@@ -14,6 +14,7 @@ from transformers import AutoModel
 from calvin.core.errors import CheckpointError, ConfigError, UsageError
 from calvin.model import CalvinForConditionalGeneration
 from calvin.model.tuning import (
+    LoraSettings,
     add_lora,
     add_prefix,
     describe_model,
@@ -37,7 +38,7 @@ def stir(model: CalvinForConditionalGeneration, mark: str, spread: float) -> Non
 
 @pytest.fixture
 def lora(model: CalvinForConditionalGeneration) -> CalvinForConditionalGeneration:
-    add_lora(model, rank=4, alpha=8)
+    add_lora(model, LoraSettings(lora_rank=4, lora_alpha=8))
     stir(model, "lora_B", 0.1)
     return model
 
@@ -116,7 +117,7 @@ def test_saving_an_adapter_overwrites_adapters_only(lora: CalvinForConditionalGe
     save_adapter(lora, tmp_path / "adapter")
     save_adapter(lora, tmp_path / "adapter")
     (tmp_path / "films").mkdir()
-    with pytest.raises(UsageError, match="no adapter folder"):
+    with pytest.raises(UsageError, match="not an adapter folder"):
         save_adapter(lora, tmp_path / "films")
 
 
@@ -147,7 +148,7 @@ def test_adapters_that_do_not_fit_leave_the_model_as_it_was(
         with pytest.raises(CheckpointError, match="cannot be read"):
             load_adapter(model, folder)
         save_file(tensors, folder / name, metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="is no adapter folder"):
+    with pytest.raises(CheckpointError, match="is not an adapter folder"):
         load_adapter(model, tmp_path / "absent")
     (folder / "adapter_config.json").write_text("{")
     with pytest.raises(CheckpointError, match="adapter_config"):
@@ -226,9 +227,9 @@ def test_one_adapter_at_a_time(lora: CalvinForConditionalGeneration) -> None:
 
 def test_impossible_loras_are_refused(model: CalvinForConditionalGeneration) -> None:
     with pytest.raises(ConfigError, match="no layers named c_attn"):
-        add_lora(model, targets=("c_attn",))
-    with pytest.raises(ConfigError, match="rank 0"):
-        add_lora(model, rank=0)
+        add_lora(model, LoraSettings(lora_targets=("c_attn",)))
+    with pytest.raises(ConfigError, match="lora_rank: Input should be greater than 0"):
+        LoraSettings.load({"lora_rank": 0})
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,16 @@ from calvin.data.regularisation import RegularScene
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import full_size_config
 from calvin.model.tuning import base_kept, load_adapter, save_adapter
-from calvin.training.fewshot import PAPER, SMALL, AdaptConfig, FewshotBatches, FewshotScene, adapt_config, tune
-from calvin.training.fewshot_cost import adapt_cost
+from calvin.training.fewshot import (
+    PAPER,
+    SMALL,
+    AdaptConfig,
+    FewshotBatches,
+    FewshotScene,
+    adapt_config,
+    adapt_cost,
+    tune,
+)
 
 Loaded = tuple[CalvinForConditionalGeneration, CalvinProcessor]
 QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=4), batch_size=4, lora_rank=2, lora_alpha=4)

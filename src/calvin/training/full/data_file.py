@@ -11,8 +11,11 @@ from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import ConfigError, DataError
-from calvin.data import SourceConfig
-from calvin.training.full.stage_recipes import SOURCES
+from calvin.core.progress import Listener, silent
+from calvin.data import Source, SourceConfig, load_sources
+from calvin.model import encoder_identity
+from calvin.training.recipes import SOURCES
+from calvin.training.steps import StageStep
 
 _PATHS = ("annotations", "features", "entities", "credits")
 """The fields of a source that name files."""
@@ -61,6 +64,22 @@ class DataFile(FrozenConfig):
     def chosen(self, names: Collection[str]) -> list[SourceConfig]:
         """The sources of these names that are at hand."""
         return [source for source in self.sources if source.name in names and source.name not in self.leave_out]
+
+    def at_hand(self, step: StageStep) -> StageStep:
+        """The stage without the sources that this file leaves out.
+
+        Raises:
+            ConfigError: none is left.
+        """
+        weights = {name: weight for name, weight in step.weights.items() if name not in self.leave_out}
+        if not weights:
+            raise ConfigError(f"The data file leaves out every source of {step.name}: {', '.join(step.weights)}.")
+        return step.changed(weights=weights)
+
+    def read_sources(self, step: StageStep, listener: Listener = silent) -> list[Source]:
+        """The sources that a stage mixes, with features of this file's vision tower and no other."""
+        chosen = self.chosen(step.weights)
+        return load_sources(chosen, encoder_identity(self.model.vision) if chosen else None, listener)
 
 
 def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -11,18 +11,17 @@ import torch
 
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.data import Kind, Mixture
-from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
-from calvin.model.assemble import full_size_config
+from calvin.model import VISUAL_TOKEN, CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
+from calvin.model.assemble import bert_fields, full_size_config, load_language_config, load_tokenizer
 from calvin.model.frame_encoder import CalvinFrameEncoderConfig
+from calvin.model.loading import A_TOWER, BERT, TOWERS, load_config
 from calvin.model.tuning import count_parameters, describe_model, set_trainable
+from calvin.model.vision import vector_width, vision_config_of
 from calvin.training.full.cost import A100_FLOPS, BatchShape, memory, step_flops
-from calvin.training.full.data_file import DataFile
-from calvin.training.full.shapes import config_of_parts, text_processor
-from calvin.training.full.stage_recipes import SOURCES, StageRecipe
-from calvin.training.full.staged import add_adapter, read_sources, stage_config
-from calvin.training.loop.distributed import Parallel
-from calvin.training.recipes import Recipe
-from calvin.training.stages import StageConfig, make_mixture
+from calvin.training.full.data_file import DataFile, ModelParts
+from calvin.training.recipes import SOURCES
+from calvin.training.run import add_adapter, make_mixture
+from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
 
 GPUS = 8
 UTILISATION = 0.4
@@ -45,33 +44,32 @@ _STAGE_2: Mapping[Kind, tuple[int, int]] = {
 
 
 @dataclass(frozen=True)
-class Plan:
-    """One stage to look at: what is trained, of which model, laid out how."""
+class StagePlan:
+    """One stage to look at, of which model."""
 
-    name: str
-    about: str
+    recipe: Recipe
+    step: StageStep
     config: CalvinConfig
-    stage: StageConfig
-    parallel: Parallel
-    adapter: StageRecipe | None = None
-    origin: Mapping[str, str] | None = None
 
 
-def plan_stage(recipe: StageRecipe, data: DataFile | None) -> Plan:
-    """A stage recipe with the parts of the data file, or those of its size where there is none."""
+def plan(recipe: Recipe, data: DataFile | None = None) -> list[StagePlan]:
+    """The stages of a recipe, with the parts that it makes, those of the data file, or those of its size."""
+    if recipe.world is not None:
+        config = _config_of_steps(recipe)
+        return [StagePlan(recipe, step, config) for step in recipe.stages]
     if data is not None:
-        config, stage = config_of_parts(data.model, recipe), stage_config(recipe, data)
-    else:
-        config = full_size_config() if recipe.size == "7b" else small_config()
-        config.num_query_tokens, stage = recipe.num_query_tokens, recipe.stage
-        config.qformer_config.num_hidden_layers = recipe.qformer_layers
-    row = f" ({recipe.row})" if recipe.row else ""
-    return Plan(recipe.name, recipe.about + row, config, stage, recipe.parallel, recipe, recipe.origin)
+        steps = [data.at_hand(step) for step in recipe.stages]
+        return [StagePlan(recipe, step, config_of_parts(data.model, recipe, step)) for step in steps]
+    config = full_size_config() if recipe.model.size == "7b" else small_config()
+    config.num_query_tokens = recipe.model.num_query_tokens
+    config.qformer_config.num_hidden_layers = recipe.model.qformer["num_hidden_layers"]
+    return [StagePlan(recipe, step, config) for step in recipe.stages]
 
 
-def plan_recipe(recipe: Recipe) -> list[Plan]:
-    """Both stages of a recipe that makes its own parts."""
-    language = recipe.language
+def _config_of_steps(recipe: Recipe) -> CalvinConfig:
+    """The model that a recipe with a world makes."""
+    (tower,) = (step for step in recipe.steps if isinstance(step, TowerStep))
+    (language,) = (step for step in recipe.steps if isinstance(step, LanguageStep))
     text = {
         "model_type": "llama",
         "tie_word_embeddings": True,
@@ -80,22 +78,38 @@ def plan_recipe(recipe: Recipe) -> list[Plan]:
                                        "num_attention_heads", "max_position_embeddings"}),
     }  # fmt: skip
     vision = CalvinFrameEncoderConfig(
-        backbone_config=recipe.tower.backbone,
-        projection_dim=recipe.tower.projection_dim,
-        image_size=recipe.tower.image_size,
+        backbone_config=tower.backbone, projection_dim=tower.projection_dim, image_size=tower.image_size
     )
-    plans = []
-    for stage in (recipe.stage1, recipe.stage2):
-        config = CalvinConfig(
-            vision_config=vision,
-            qformer_config=dict(recipe.qformer),
-            text_config=text,
-            num_query_tokens=recipe.num_query_tokens,
-            max_frames=recipe.stage2.max_frames,
-            image_embed_dim=recipe.tower.projection_dim,
-        )
-        plans.append(Plan(f"{recipe.name}, stage {stage.stage}", recipe.about, config, stage, Parallel()))
-    return plans
+    return CalvinConfig(
+        vision_config=vision,
+        qformer_config=dict(recipe.model.qformer),
+        text_config=text,
+        num_query_tokens=recipe.model.num_query_tokens,
+        max_frames=recipe.stages[-1].max_frames,
+        image_embed_dim=tower.projection_dim,
+    )
+
+
+def config_of_parts(parts: ModelParts, recipe: Recipe, step: StageStep) -> CalvinConfig:
+    """What `assemble` would build from these parts.
+
+    Raises:
+        CheckpointError: a part is not there.
+    """
+    vision = vision_config_of(load_config(parts.vision, TOWERS, A_TOWER))
+    qformer = dict(recipe.model.qformer)
+    if parts.bert is not None:
+        qformer |= bert_fields(load_config(parts.bert, BERT, "a BERT"))
+    text = load_language_config(parts.language)
+    return CalvinConfig(
+        vision_config=vision,
+        qformer_config=qformer,
+        text_config=text,
+        num_query_tokens=recipe.model.num_query_tokens,
+        max_frames=step.max_frames,
+        image_embed_dim=vector_width(vision),
+        visual_token_id=text.vocab_size,
+    )
 
 
 def small_config() -> CalvinConfig:
@@ -115,48 +129,55 @@ def small_config() -> CalvinConfig:
     return CalvinConfig(vision_config=vision, text_config=text, qformer_config=qformer, image_embed_dim=512)
 
 
-def build_on_meta(plan: Plan) -> CalvinForConditionalGeneration:
+def build_on_meta(plan: StagePlan) -> CalvinForConditionalGeneration:
     """The whole model without weights, with its adapter, set to train what the stage trains."""
     with torch.device("meta"):
         model = CalvinForConditionalGeneration(plan.config)
-        if plan.adapter is not None:
-            add_adapter(model, plan.adapter)
-    set_trainable(model, set(plan.stage.trains))
+        add_adapter(model, plan.step)
+    set_trainable(model, set(plan.step.trains))
     return model
 
 
-def dry_run(plan: Plan, data: DataFile | None = None) -> str:
+def dry_run(plan: StagePlan, data: DataFile | None = None) -> str:
     """Parameters, memory, tokens, operations and days of a stage, and its first batch, as text."""
-    model = build_on_meta(plan)
-    lines = [f"{plan.name}: {plan.about}.", "", *_parameters(model, plan), "", *_settings(plan), ""]
+    model, recipe, step = build_on_meta(plan), plan.recipe, plan.step
+    lines = [
+        f"{recipe.title_of(step)}: {recipe.about_stage(step)}.",
+        "",
+        *_parameters(model, plan),
+        "",
+        *_settings(plan),
+        "",
+    ]
     shapes: list[tuple[float, BatchShape]]
     if data is not None and data.sources:
-        processor = text_processor(data.model, plan.config)
-        mixture = make_mixture(plan.stage, read_sources(plan.stage, data), processor)
-        batches = [mixture.batch_at(step) for step in range(_MEASURED)]
+        tokenizer, config = load_tokenizer(data.model.language), plan.config
+        processor = CalvinProcessor(None, tokenizer, VISUAL_TOKEN, config.num_query_tokens, config.max_frames)
+        mixture = make_mixture(step, data.read_sources(step), processor)
+        batches = [mixture.batch_at(number) for number in range(_MEASURED)]
         shapes = [(1 / len(batches), shape_of(batch)) for batch in batches]
         lines.append(f"Batches as measured on the first {len(batches)} micro-batches.")
         decoded = ["The first batch:", *show_batch(batches[0], processor), *_left_out(mixture)]
     else:
-        shapes = assumed_shapes(plan)
+        shapes = assumed_shapes(step, plan.config)
         lines.append("Batches of assumed lengths; with --data they are measured.")
         decoded = ["The first batch can be shown where --data names sources."]
     return "\n".join([*lines, *_costs(model, plan, shapes), "", *decoded])
 
 
-def assumed_shapes(plan: Plan) -> list[tuple[float, BatchShape]]:
+def assumed_shapes(step: StageStep, config: CalvinConfig) -> list[tuple[float, BatchShape]]:
     """Shapes of micro-batches with their shares, from typical lengths of text."""
     shares: Counter[Kind] = Counter()
-    for name, weight in plan.stage.weights.items():
+    for name, weight in step.weights.items():
         shares[_KINDS[name]] += weight  # type: ignore[assignment]
     found = []
     for kind, share in shares.items():
-        prompt, caption = _STAGE_1 if plan.stage.stage == 1 else _STAGE_2[kind]
-        visual = 0 if kind == "text" else plan.config.num_query_tokens
-        frames = {"image": 1, "video": plan.stage.max_frames, "text": 0}[kind]
+        prompt, caption = _STAGE_1 if step.stage == 1 else _STAGE_2[kind]
+        visual = 0 if kind == "text" else config.num_query_tokens
+        frames = {"image": 1, "video": step.max_frames, "text": 0}[kind]
         # Captions start and end at other places in each row: logits are needed wherever any row has its own.
         predicted = caption + min(prompt, caption)
-        shape = BatchShape(plan.stage.batch_sizes[kind], 1 + visual + prompt + caption, predicted, frames)
+        shape = BatchShape(step.batch_sizes[kind], 1 + visual + prompt + caption, predicted, frames)
         found.append((share / sum(shares.values()), shape))
     return found
 
@@ -187,7 +208,7 @@ def _left_out(mixture: Mixture) -> list[str]:
     return ["", "Read:", *reports]
 
 
-def _parameters(model: Any, plan: Plan) -> list[str]:
+def _parameters(model: Any, plan: StagePlan) -> list[str]:
     total = count_parameters(model)
     trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
     rows = [f"  {row.part:<20} {row.parameters:>15,}" for row in describe_model(model)]
@@ -195,17 +216,16 @@ def _parameters(model: Any, plan: Plan) -> list[str]:
         "Parameters",
         *rows,
         f"  {'in all':<20} {total:>15,}",
-        f"  {'trained':<20} {trained:>15,}  ({trained / total:.2%}: {', '.join(plan.stage.trains)})",
+        f"  {'trained':<20} {trained:>15,}  ({trained / total:.2%}: {', '.join(plan.step.trains)})",
     ]
 
 
-def _settings(plan: Plan) -> list[str]:
-    stage, loop = plan.stage, plan.stage.loop
-    origin = plan.origin or {}
-    values = {**loop.model_dump(), **stage.model_dump(exclude={"loop"})}
-    if plan.adapter is not None:
-        values |= plan.adapter.model_dump(include=set(origin))
-    absent = [part for part in ("lora", "prefix") if part not in stage.trains]
+def _settings(plan: StagePlan) -> list[str]:
+    step, model, origin = plan.step, plan.recipe.model, plan.step.origin
+    values = {**step.loop.model_dump(), **step.mixed()}
+    values |= {"num_query_tokens": model.num_query_tokens, "qformer_layers": model.qformer["num_hidden_layers"]}
+    values |= step.model_dump(include=set(origin))
+    absent = [part for part in ("lora", "prefix") if part not in step.trains]
     named = [name for name in values if name in origin and name.split("_")[0] not in absent]
     named = named or ["steps", "max_lr", "min_lr", "batch_sizes", "weights"]
     rows = []
@@ -219,11 +239,11 @@ def _settings(plan: Plan) -> list[str]:
     return ["Settings", *rows]
 
 
-def _costs(model: Any, plan: Plan, shapes: Sequence[tuple[float, BatchShape]]) -> list[str]:
-    loop = plan.stage.loop
+def _costs(model: Any, plan: StagePlan, shapes: Sequence[tuple[float, BatchShape]]) -> list[str]:
+    loop, parallel = plan.step.loop, plan.step.parallel
     tokens = sum(share * shape.tokens for share, shape in shapes)
-    flops = sum(share * step_flops(model, plan.stage.trains, shape) for share, shape in shapes)
-    accumulation, saves = loop.gradient_accumulation_steps, plan.parallel.activation_checkpointing
+    flops = sum(share * step_flops(model, plan.step.trains, shape) for share, shape in shapes)
+    accumulation, saves = loop.gradient_accumulation_steps, parallel.activation_checkpointing
     lines = [
         f"A micro-batch on one GPU: {tokens:,.0f} tokens, {flops / 1e12:,.2f} TFLOP"
         + (" (activation checkpointing computes about half as much again)." if saves else "."),
@@ -240,7 +260,7 @@ def _costs(model: Any, plan: Plan, shapes: Sequence[tuple[float, BatchShape]]) -
     ):
         # The largest micro-batch decides.
         worst = max((memory(model, shape, gpus, sharded, saves) for _, shape in shapes), key=lambda found: found.total)
-        chosen = "  <- this recipe" if gpus > 1 and sharded == (plan.parallel.strategy == "fsdp2") else ""
+        chosen = "  <- this recipe" if gpus > 1 and sharded == (parallel.strategy == "fsdp2") else ""
         parts = (worst.weights, worst.training, worst.activations, worst.total)
         figures = "".join(f"{part / 2**30:>12.1f}" for part in parts)
         lines.append(f"  {label:<30}{figures}{chosen}")

@@ -110,6 +110,8 @@ def load_weights(path: Path, model: nn.Module) -> None:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); remove it to go on from the one before.") from error
     own = trained_state(model)
+    # Older runs kept the statistics of their frozen tower too.
+    weights = {name: value for name, value in weights.items() if name in own or not name.startswith("vision_tower.")}
     if weights.keys() != own.keys() or any(weights[name].shape != own[name].shape for name in own):
         odd = sorted(weights.keys() ^ own.keys())[:3]
         raise CheckpointError(f"{path} holds another model's weights (first differences: {odd or 'shapes'}).")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,16 +18,9 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from calvin.core.config import FrozenConfig
 from calvin.core.errors import ConfigError
 from calvin.model.modeling import adapter_of
-
-
-class Parallel(FrozenConfig):
-    """What changes speed and memory and nothing else, so that a run may be resumed under another one."""
-
-    strategy: Literal["ddp", "fsdp2"] = "ddp"
-    activation_checkpointing: bool = False
+from calvin.training.steps import Parallel
 
 
 def lay_out(model: Any, parallel: Parallel, accelerator: Accelerator) -> bool:

@@ -23,9 +23,9 @@ from calvin.core.errors import CalvinError
 from calvin.core.prefetch import ahead
 from calvin.core.progress import Listener, Stage, silent
 from calvin.training.loop.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
-from calvin.training.loop.curves import Curve, draw_curve
-from calvin.training.loop.distributed import Parallel, lay_out, sync_gradients
-from calvin.training.loop.schedule import LoopConfig
+from calvin.training.loop.distributed import lay_out, sync_gradients
+from calvin.training.loop.log import TrainingLog, draw_curve
+from calvin.training.steps import LoopConfig, Parallel
 
 Batch = Mapping[str, Any]
 BatchAt = Callable[[int], Batch]
@@ -82,7 +82,7 @@ def fingerprint_of(*settings: Any) -> str:
 
 
 def model_loss(model: nn.Module, batch: Batch) -> Tensor:
-    """The loss that a transformers model returns for a batch with labels."""
+    """The loss that a transformers model returns for a batch with labels [B, L]."""
     return model(**batch).loss
 
 
@@ -182,7 +182,7 @@ class _Run:
     ) -> int:
         """Steps from `first` to the end or the gate; returns the number of steps done in all."""
         config, accelerator = self.config, self.accelerator
-        curve = Curve(self.folder, first) if accelerator.is_main_process else None
+        log = TrainingLog(self.folder, first) if accelerator.is_main_process else None
         tokens, started = 0, self.stage.started
         indices = [step * accelerator.num_processes + accelerator.process_index for step in range(first, config.steps)]
         # The next batches are made while the model works on this one.
@@ -207,8 +207,8 @@ class _Run:
             self.smoothed = value if math.isnan(self.smoothed) else 0.98 * self.smoothed + 0.02 * value
             tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else 0
             done = step + 1
-            if curve is not None and (step % config.log_every == 0 or done == config.steps):
-                curve.add(step=step, loss=value, lr=config.lr_at(step))
+            if log is not None and (step % config.log_every == 0 or done == config.steps):
+                log.add(step=step, loss=value, lr=config.lr_at(step))
                 self.stage.update(done, self._detail(value, tokens, started))
             leave = gate is not None and done % gate_every == 0 and gate(accelerator.unwrap_model(model), done)
             if not leave and done < config.steps and self._checkpoint_due(done):

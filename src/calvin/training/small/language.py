@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from calvin.core.config import FrozenConfig
+from calvin.core.files import atomic_folder, write_json
 from calvin.core.progress import Listener, silent
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.training.loop.schedule import LoopConfig
-from calvin.training.loop.train import Batch, TrainResult, fingerprint_of, train
+from calvin.model.loading import quiet
+from calvin.training.loop.train import Batch, LossOf, TrainResult, fingerprint_of, train
+from calvin.training.steps import LanguageStep, Phase
 
 PAD, BOS, EOS, VISUAL = "<pad>", "<s>", "</s>", "<visual>"
 
@@ -38,29 +38,6 @@ class MarkedText(Protocol):
 
 TextsAt = Callable[[str, int, int], Sequence[MarkedText]]
 """(kind, index of the batch, how many) -> texts; a pure function."""
-
-
-class Phase(FrozenConfig):
-    """One step of the curriculum."""
-
-    kind: str = Field(description="which texts; the text source knows its kinds by name")
-    batch_size: int = Field(default=64, gt=0)
-    gate_accuracy: float | None = Field(default=None, description="move on at this share of marked words right")
-    mark_weight: float = Field(default=1.0, ge=0, description="weight of the mean loss on marked words, once more")
-    loop: LoopConfig
-
-
-class LanguageConfig(FrozenConfig):
-    """Size and curriculum of the small Llama."""
-
-    hidden_size: int = 256
-    intermediate_size: int = 768
-    num_hidden_layers: int = 4
-    num_attention_heads: int = 4
-    vocab_size: int = 2048
-    max_position_embeddings: int = 512
-    initializer_range: float = 0.02
-    phases: tuple[Phase, ...]
 
 
 def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -86,7 +63,8 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenize
     )
 
 
-def new_language_model(config: LanguageConfig, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+def new_language_model(config: LanguageStep, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    """The step's Llama with random weights, for this vocabulary."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(
         LlamaConfig(
@@ -127,25 +105,21 @@ def encode_marked(tokenizer: Any, texts: Sequence[MarkedText]) -> dict[str, Tens
     return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels, "marked": marked}
 
 
-def marked_loss(mark_weight: float) -> Callable[[nn.Module, Batch], Tensor]:
-    """Next-token loss on all tokens, plus the mean loss on marked ones once more."""
-
-    def loss_of(model: nn.Module, batch: Batch) -> Tensor:
-        losses, marked = [], []
-        for part in _by_length(batch):
-            logits = model(input_ids=part["input_ids"], attention_mask=part["attention_mask"]).logits[:, :-1].float()
-            targets = part["labels"][:, 1:]
-            known = targets != IGNORE_INDEX
-            # Flat: over [B, V, L] the same takes a fifth of the step longer.
-            losses.append(functional.cross_entropy(logits[known], targets[known], reduction="none"))
-            marked.append(part["marked"][:, 1:][known])
-        every, looked_up = torch.cat(losses), torch.cat(marked)
-        loss = every.mean()
-        if mark_weight and looked_up.any():
-            loss = loss + mark_weight * every[looked_up].mean()
-        return loss
-
-    return loss_of
+def marked_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """Next-token loss on all tokens of [B, L], plus the mean loss on marked ones once more, times `mark_weight`."""
+    losses, marked = [], []
+    for part in _by_length(batch):
+        logits = model(input_ids=part["input_ids"], attention_mask=part["attention_mask"]).logits[:, :-1].float()
+        targets = part["labels"][:, 1:]
+        known = targets != IGNORE_INDEX
+        # Flat: over [B, V, L] the same takes a fifth of the step longer.
+        losses.append(functional.cross_entropy(logits[known], targets[known], reduction="none"))
+        marked.append(part["marked"][:, 1:][known])
+    every, looked_up = torch.cat(losses), torch.cat(marked)
+    loss, mark_weight = every.mean(), batch["mark_weight"]
+    if mark_weight and looked_up.any():
+        loss = loss + mark_weight * every[looked_up].mean()
+    return loss
 
 
 def _by_length(batch: Batch, rows: int = 32) -> Iterator[Batch]:
@@ -154,12 +128,12 @@ def _by_length(batch: Batch, rows: int = 32) -> Iterator[Batch]:
     lengths = batch["attention_mask"].sum(dim=1)
     for chosen in lengths.argsort(stable=True).split(rows):
         longest = int(lengths[chosen].max())
-        yield {name: values[chosen, :longest] for name, values in batch.items()}
+        yield {name: values[chosen, :longest] for name, values in batch.items() if isinstance(values, Tensor)}
 
 
 @torch.no_grad()
 def marked_accuracy(model: nn.Module, batch: Batch) -> float:
-    """Share of marked tokens that are the most probable next token."""
+    """Share of marked tokens that are the most probable next token, of a batch as `encode_marked` makes it [B, L]."""
     was_training = model.training
     model.eval()
     logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1]
@@ -170,14 +144,15 @@ def marked_accuracy(model: nn.Module, batch: Batch) -> float:
 
 
 def train_language_model(
-    config: LanguageConfig,
+    config: LanguageStep,
     tokenizer: PreTrainedTokenizerFast,
     texts_at: TextsAt,
     folder: Path,
     seed: int,
     listener: Listener = silent,
+    loss_of: LossOf = marked_loss,
 ) -> tuple[LlamaForCausalLM, list[tuple[Phase, TrainResult, float]]]:
-    """Run the curriculum; returns the model and, a phase, its result and the held-out share of marked words right."""
+    """Run the curriculum; the model, and of each phase its result and the held-out share of marked words right."""
     model = new_language_model(config, tokenizer, seed)
     words = fingerprint_of(tokenizer.get_vocab())  # weights are worth nothing with another tokenizer
     results = []
@@ -189,7 +164,8 @@ def train_language_model(
             return phase.gate_accuracy is not None and marked_accuracy(current, held_out) >= phase.gate_accuracy
 
         def batch_at(index: int, phase: Phase = phase) -> Batch:
-            return encode_marked(tokenizer, texts_at(phase.kind, index, phase.batch_size))
+            texts = texts_at(phase.kind, index, phase.batch_size)
+            return {**encode_marked(tokenizer, texts), "mark_weight": phase.mark_weight}
 
         result = train(
             model,
@@ -197,10 +173,33 @@ def train_language_model(
             phase.loop,
             folder / f"phase{number}-{phase.kind}",
             name=f"language {number}/{len(config.phases)} {phase.kind}",
-            identity=[config.model_dump(exclude={"phases"}), phase.model_dump(), seed, words],
-            loss_of=marked_loss(phase.mark_weight),
+            identity=[config.model_dump(exclude={"kind", "loss", "phases"}), phase.model_dump(), seed, words],
+            loss_of=loss_of,
             gate=gate if phase.gate_accuracy is not None else None,
             listener=listener,
         )
         results.append((phase, result, marked_accuracy(model, held_out)))
     return model, results
+
+
+def make_language_model(
+    step: LanguageStep,
+    words: Iterator[str],
+    texts_at: TextsAt,
+    seed: int,
+    target: Path,
+    checkpoints: Path,
+    listener: Listener = silent,
+    loss_of: LossOf = marked_loss,
+) -> None:
+    """Train a tokenizer on `words` and a new model with it, and leave both in `target` with what the phases score."""
+    tokenizer = train_tokenizer(words, step.vocab_size)
+    model, phases = train_language_model(step, tokenizer, texts_at, checkpoints, seed, listener, loss_of)
+    facts = [
+        {"phase": phase.kind, "steps": result.steps, "loss": result.loss, "marked_accuracy": accuracy}
+        for phase, result, accuracy in phases
+    ]
+    with atomic_folder(target) as temporary, quiet():
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        write_json(temporary / "accuracy.json", facts)

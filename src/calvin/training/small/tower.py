@@ -13,15 +13,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from calvin.core.config import FrozenConfig
+from calvin.core.files import atomic_folder, write_json
 from calvin.core.progress import Listener, silent
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.training.loop.schedule import LoopConfig
-from calvin.training.loop.train import Batch, TrainResult, train
+from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
+from calvin.model.loading import quiet
+from calvin.training.loop.train import Batch, LossOf, TrainResult, train
+from calvin.training.steps import TowerStep
 
 
 class SlotImages(Protocol):
@@ -39,18 +40,6 @@ class SlotImages(Protocol):
     def weights(self) -> Mapping[str, float]: ...
 
     def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]: ...
-
-
-class TowerConfig(FrozenConfig):
-    """A small vision tower: any transformers backbone, flattened (an average loses where the arms are), projected."""
-
-    backbone: dict[str, Any]
-    projection_dim: int = 256
-    image_size: tuple[int, int] = Field(default=(64, 112), description="height and width, pixels")
-    hidden_size: int = Field(default=512, description="of the form-filling head, thrown away afterwards")
-    noise: float = Field(default=0.02, ge=0, description="of training images, as a share of full scale")
-    batch_size: int = Field(default=64, gt=0)
-    loop: LoopConfig
 
 
 class SlotCaptioner(nn.Module):
@@ -76,6 +65,12 @@ class SlotCaptioner(nn.Module):
         return total / sum(self.weights)
 
 
+def slot_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """The loss of a `SlotCaptioner`, alone or wrapped by DDP, on pixel_values [N, 3, H, W] and words [N, slots]."""
+    captioner: Any = getattr(model, "module", model)
+    return captioner.loss(model(batch["pixel_values"]), batch["words"])
+
+
 def normalise(images: np.ndarray, image_processor: Any) -> Tensor:
     """uint8 [N, H, W, 3] of the tower's own size to [N, 3, H, W], as the image processor would."""
     mean, std = torch.tensor(image_processor.image_mean), torch.tensor(image_processor.image_std)
@@ -87,9 +82,10 @@ def train_tower(
     tower: nn.Module,
     image_processor: Any,
     images: SlotImages,
-    config: TowerConfig,
+    config: TowerStep,
     folder: Path,
     listener: Listener = silent,
+    loss_of: LossOf = slot_loss,
 ) -> tuple[TrainResult, dict[str, float]]:
     """Pre-train `tower` in place; returns the run and the held-out share of right words for each slot."""
     torch.manual_seed(config.loop.seed)
@@ -101,11 +97,8 @@ def train_tower(
         values = augment(normalise(pixels, image_processor), config.noise, index)
         return {"pixel_values": values.contiguous(memory_format=torch.channels_last), "words": torch.from_numpy(words)}
 
-    def loss_of(model: nn.Module, batch: Batch) -> Tensor:
-        return captioner.loss(model(batch["pixel_values"]), batch["words"])
-
     slots = {name: list(words) for name, words in images.slots.items()}
-    identity = [config.model_dump(exclude={"loop"}), slots, dict(images.weights)]
+    identity = [config.model_dump(exclude={"kind", "loss", "loop"}), slots, dict(images.weights)]
     result = train(
         captioner, batch_at, config.loop, folder, name="tower", identity=identity, loss_of=loss_of, listener=listener
     )
@@ -113,8 +106,37 @@ def train_tower(
     return result, slot_accuracy(captioner, image_processor, images, config.batch_size)
 
 
+def make_tower(
+    step: TowerStep,
+    name: str,
+    images: SlotImages,
+    target: Path,
+    checkpoints: Path,
+    listener: Listener = silent,
+    loss_of: LossOf = slot_loss,
+) -> None:
+    """Pre-train a new tower, whose features will carry `name`, and leave it in `target` with what it scores."""
+    torch.manual_seed(step.loop.seed)
+    tower = CalvinFrameEncoder(
+        CalvinFrameEncoderConfig(
+            backbone_config=step.backbone,
+            projection_dim=step.projection_dim,
+            image_size=step.image_size,
+            encoder_name=name,
+        )
+    )
+    processor = tower.image_processor()
+    _, accuracy = train_tower(tower, processor, images, step, checkpoints, listener, loss_of)
+    # Rounded to what the shipped float16 file holds, so that its features and its hash are the same ones.
+    tower.half().float()
+    with atomic_folder(target) as temporary, quiet():
+        tower.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        write_json(temporary / "accuracy.json", accuracy)
+
+
 def augment(pixel_values: Tensor, noise: float, seed: int) -> Tensor:
-    """Random gain, offset and noise: what compression and another renderer size do to an image."""
+    """Random gain, offset and noise on [N, 3, H, W]: what compression and another renderer size do to an image."""
     generator = torch.Generator().manual_seed(seed)
     shape = (len(pixel_values), 1, 1, 1)
     gain = 1 + 0.15 * (torch.rand(shape, generator=generator) * 2 - 1)

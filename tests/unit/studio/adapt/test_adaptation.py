@@ -19,7 +19,7 @@ from calvin.core.types import Author, Place, Status
 from calvin.data import FeatureWriter, MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
-from calvin.model.tuning import add_lora
+from calvin.model.tuning import LoraSettings, add_lora
 from calvin.studio.adapt import adaptation as studio
 from calvin.studio.adapt.adaptation import Adaptation, adapt, regular_scenes
 from calvin.studio.project.contents import FilmRow
@@ -105,7 +105,7 @@ def test_a_correction_too_long_to_learn_is_named_and_changes_nothing(base: Calvi
 
 def test_a_model_with_an_adapter_is_refused_before_anything_changes(base: Calvin, folder: Path, regular: Path) -> None:
     before = state(folder)
-    add_lora(base.model, 2, 4, 0.0)
+    add_lora(base.model, LoraSettings(lora_rank=2, lora_alpha=4, lora_dropout=0.0))
     with pytest.raises(UsageError, match="carries an adapter already"):
         run(base, folder, regular, words(0, 1))
     assert state(folder) == before

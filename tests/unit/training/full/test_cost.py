@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration
-from calvin.model.tuning import add_lora, set_trainable
+from calvin.model.tuning import LoraSettings, add_lora, set_trainable
 from calvin.training.full.cost import BatchShape, activation_bytes, memory, step_flops
 
 ROWS, LENGTH, CAPTION, FRAMES, QUERIES = 3, 40, 10, 6, 8
@@ -45,7 +45,7 @@ def test_operations_are_those_that_torch_counts(trains: tuple[str, ...]) -> None
     """To 6%: products of the first and last layer whose gradients nobody needs are left out of our count or not."""
     model = small()
     if "lora" in trains:
-        add_lora(model, rank=4)
+        add_lora(model, LoraSettings(lora_rank=4))
     set_trainable(model, set(trains))
     with FlopCounterMode(display=False) as counter:
         model(**batch()).loss.backward()
@@ -82,7 +82,7 @@ def test_activations_are_about_what_torch_keeps(checkpointing: bool) -> None:
 
 def test_sharding_divides_what_is_kept_and_checkpointing_saves() -> None:
     model = small()
-    add_lora(model, rank=4)
+    add_lora(model, LoraSettings(lora_rank=4))
     set_trainable(model, {"projector", "lora"})
     alone, together = memory(model, SHAPE, 1, False, False), memory(model, SHAPE, 8, True, False)
     trained = sum(value.numel() for value in model.parameters() if value.requires_grad)

@@ -6,7 +6,6 @@ import pytest
 
 from calvin.core.errors import CalvinError, ConfigError
 from calvin.training.full.data_file import DataFile
-from calvin.training.full.staged import stage_config
 from stage_data import shrunk, write_data
 
 
@@ -55,7 +54,7 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 
 def test_sources_that_are_not_at_hand_are_left_out_of_the_recipe(path: Path) -> None:
-    data, recipe = DataFile.read(path), shrunk(2, steps=2, accumulation=1)
-    assert set(stage_config(recipe, data.changed(leave_out=["mad"])).weights) == {"cc3m"}
+    data, (step,) = DataFile.read(path), shrunk(2, steps=2, accumulation=1).stages
+    assert set(data.changed(leave_out=["mad"]).at_hand(step).weights) == {"cc3m"}
     with pytest.raises(ConfigError, match="every source"):
-        stage_config(recipe, data.changed(leave_out=["mad", "cc3m"]))
+        data.changed(leave_out=["mad", "cc3m"]).at_hand(step)

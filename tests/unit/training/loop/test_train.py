@@ -17,9 +17,9 @@ from torch import nn
 
 from calvin.core.errors import CalvinError, CheckpointError, ConfigError
 from calvin.training.loop.checkpoints import latest_checkpoint
-from calvin.training.loop.curves import read_log
-from calvin.training.loop.schedule import LoopConfig
+from calvin.training.loop.log import read_log
 from calvin.training.loop.train import make_optimizer, train
+from calvin.training.steps import LoopConfig
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.training.loop.schedule import LoopConfig
 from calvin.training.small.language import (
-    LanguageConfig,
+    LanguageStep,
     Phase,
     encode_marked,
     marked_accuracy,
@@ -19,6 +18,7 @@ from calvin.training.small.language import (
     train_language_model,
     train_tokenizer,
 )
+from calvin.training.steps import LoopConfig
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def tokenizer():  # type: ignore[no-untyped-def]
     return train_tokenizer((item.text for item in TEXTS * 20), 400)
 
 
-def config(**changes: object) -> LanguageConfig:
+def config(**changes: object) -> LanguageStep:
     values = {
         "hidden_size": 32,
         "intermediate_size": 64,
@@ -43,7 +43,7 @@ def config(**changes: object) -> LanguageConfig:
         "num_attention_heads": 2,
         "phases": (),
     }
-    return LanguageConfig.load({**values, **changes})
+    return LanguageStep.load({**values, **changes})
 
 
 @pytest.mark.parametrize("text", ["red Mara", "Zoë — “naïve” 東京 🎬\n\ttab", "", "  two  spaces "])
@@ -66,11 +66,11 @@ def test_marks_fall_on_the_tokens_of_the_marked_word(tokenizer) -> None:  # type
 def test_marked_words_count_once_more(tokenizer) -> None:  # type: ignore[no-untyped-def]
     model = new_language_model(config(), tokenizer, seed=0)
     batch = encode_marked(tokenizer, TEXTS)
-    plain = marked_loss(0.0)(model, batch)
+    plain = marked_loss(model, {**batch, "mark_weight": 0.0})
     # transformers' own loss averages over the same tokens.
     reference = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
     torch.testing.assert_close(plain, reference)
-    assert marked_loss(1.0)(model, batch) > plain + 1
+    assert marked_loss(model, {**batch, "mark_weight": 1.0}) > plain + 1
 
 
 def test_many_texts_of_many_lengths_cost_what_they_cost_together(tokenizer) -> None:  # type: ignore[no-untyped-def]
@@ -78,7 +78,7 @@ def test_many_texts_of_many_lengths_cost_what_they_cost_together(tokenizer) -> N
     model = new_language_model(config(), tokenizer, seed=0)
     batch = encode_marked(tokenizer, texts)
     reference = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
-    torch.testing.assert_close(marked_loss(0.0)(model, batch), reference)
+    torch.testing.assert_close(marked_loss(model, {**batch, "mark_weight": 0.0}), reference)
 
 
 def test_a_phase_ends_when_its_look_ups_are_right(tokenizer, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

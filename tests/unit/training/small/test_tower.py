@@ -8,8 +8,8 @@ import torch
 
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
-from calvin.training.loop.schedule import LoopConfig
-from calvin.training.small.tower import SlotCaptioner, TowerConfig, augment, normalise, slot_accuracy, train_tower
+from calvin.training.small.tower import SlotCaptioner, augment, normalise, slot_accuracy, train_tower
+from calvin.training.steps import LoopConfig, TowerStep
 
 
 class Blocks:
@@ -44,7 +44,7 @@ def make_tower() -> CalvinFrameEncoder:
 def test_a_tower_learns_the_words_of_its_slots(tmp_path: Path) -> None:
     tower = make_tower()
     loop = LoopConfig(steps=80, max_lr=5e-3, warmup_steps=5, precision="fp32")
-    config = TowerConfig(backbone={}, projection_dim=16, image_size=(16, 32), hidden_size=32, batch_size=32, loop=loop)
+    config = TowerStep(backbone={}, projection_dim=16, image_size=(16, 32), hidden_size=32, batch_size=32, loop=loop)
     result, accuracy = train_tower(tower, tower.image_processor(), Blocks(), config, tmp_path)
     assert accuracy["side"] > 0.95
     assert accuracy["colour"] > 0.95

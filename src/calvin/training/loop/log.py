@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from calvin.core.errors import MissingExtraError
 from calvin.core.files import write_text
 
 _ACROSS = 3  # curves in a row: more cannot be read on a page
 
 
-class Curve:
+class TrainingLog:
     """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none stands twice."""
 
     def __init__(self, folder: Path, resumed_step: int = 0) -> None:
@@ -39,13 +42,32 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def draw_curve(logs: Sequence[tuple[str, Path]], picture: Path) -> None:
-    """Draw the loss of one or several logs, smoothed over the faint raw line, into a PNG."""
-    import matplotlib
-
+def _pyplot() -> Any:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtraError("A curve of the loss", "train", "matplotlib is not installed") from error
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    return pyplot
+
+
+@cache
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
+
+
+def draw_curve(logs: Sequence[tuple[str, Path]], picture: Path) -> None:
+    """Draw the loss of one or several logs, smoothed over the faint raw line, into a PNG.
+
+    Without matplotlib nothing is drawn, which is said once: a run of days does not end for want of a picture.
+    """
+    try:
+        pyplot = _pyplot()
+    except MissingExtraError as error:
+        _say_once(f"Note: no {picture.name} is drawn. {error}")
+        return
     across = min(len(logs), _ACROSS)
     down = -(-len(logs) // across)
     figure, axes = pyplot.subplots(down, across, figsize=(5 * across, 3.4 * down), squeeze=False, layout="constrained")

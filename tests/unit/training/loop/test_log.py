@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from calvin.training.loop.curves import Curve, read_log
+from calvin.training.loop.log import TrainingLog, read_log
 
 
 def test_a_log_is_cut_to_the_resumed_step_or_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    curve = Curve(tmp_path)
+    curve = TrainingLog(tmp_path)
     for step in range(5):
         curve.add(step=step, loss=1.0)
 
@@ -21,7 +21,7 @@ def test_a_log_is_cut_to_the_resumed_step_or_left_as_it_is(tmp_path: Path, monke
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
-            Curve(tmp_path, 3)
+            TrainingLog(tmp_path, 3)
     assert [row["step"] for row in read_log(curve.path)] == [0, 1, 2, 3, 4]
-    Curve(tmp_path, 3).add(step=3, loss=0.5)
+    TrainingLog(tmp_path, 3).add(step=3, loss=0.5)
     assert [(row["step"], row["loss"]) for row in read_log(curve.path)] == [(0, 1.0), (1, 1.0), (2, 1.0), (3, 0.5)]

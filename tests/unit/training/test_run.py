@@ -5,7 +5,7 @@ import zlib
 import torch
 from torch import nn
 
-from calvin.training.small.pipeline import round_matrices
+from calvin.training.run import round_matrices
 
 
 def test_matrices_are_rounded_as_autocast_does_and_pack_smaller() -> None:

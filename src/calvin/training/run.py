@@ -1,0 +1,386 @@
+"""Carrying a recipe out, step by step: each step leaves a folder and is not repeated once that is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from accelerate import PartialState
+
+from calvin.core.errors import CheckpointError, ConfigError
+from calvin.core.files import atomic_folder, write_json, write_text
+from calvin.core.progress import Listener, silent
+from calvin.data import Example, Instructions, Mixture, Sample, Source, SourceConfig, load_sources
+from calvin.model import (
+    CalvinForConditionalGeneration,
+    CalvinProcessor,
+    encoder_identity,
+    load_calvin,
+    load_vision_tower,
+)
+from calvin.model.assemble import assemble
+from calvin.model.loading import quiet
+from calvin.model.tuning import add_lora, add_prefix, merge, save_adapter, set_trainable
+from calvin.training.full.data_file import DataFile, ModelParts
+from calvin.training.loop.checkpoints import latest_checkpoint, load_weights
+from calvin.training.loop.distributed import is_sharded
+from calvin.training.loop.log import draw_curve
+from calvin.training.loop.train import LossOf, fast_bf16, fingerprint_of, model_loss, train
+from calvin.training.small.language import MarkedText, make_language_model, marked_loss
+from calvin.training.small.tower import SlotImages, make_tower, slot_loss
+from calvin.training.steps import LanguageStep, Loss, Recipe, StageStep, TowerStep
+
+LOSSES: Mapping[Loss, LossOf] = {"slots": slot_loss, "marked_words": marked_loss, "captions": model_loss}
+"""What a step minimises, by the name that its recipe gives."""
+
+Built = tuple[CalvinForConditionalGeneration, CalvinProcessor]
+
+
+class Material(Protocol):
+    """What a recipe with a world learns from, made or found by whoever runs it."""
+
+    def slot_images(self) -> SlotImages: ...
+
+    def texts_at(self, kind: str, index: int, count: int) -> Sequence[MarkedText]: ...
+
+    def tokenizer_texts(self) -> Iterator[str]: ...
+
+    def examples_at(self, index: int, count: int) -> Sequence[Example]:
+        """Text-only examples for the stages, so that what the language model learnt is not forgotten."""
+        ...
+
+    def source_configs(self, tower: Path, listener: Listener) -> Sequence[SourceConfig]:
+        """The captioned sources, their features made with `tower`; called before stage 1."""
+        ...
+
+    def vary(self, source: str) -> Callable[[Sample, int], Sample] | None:
+        """How the samples of a source are told anew in each epoch; None: always as they are."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepPlace:
+    """Where a step of a run lies: the folder that its run claims, what the step leaves there, and its checkpoints."""
+
+    folder: Path
+    result: Path
+    checkpoints: Path
+
+
+@dataclass
+class Run:
+    """A recipe at work, on however many processes this one was launched with.
+
+    Args:
+        folder: of the run. Without a world, a recipe of several stages has a folder in it for each.
+        given: what a recipe with a world learns from, or the data file of one without.
+        start: the model that the first stage goes on from; by default that of the run beside this one.
+    """
+
+    recipe: Recipe
+    folder: Path
+    given: Material | DataFile
+    start: Path | None = None
+    listener: Listener = silent
+    _sources: list[Source] = field(default_factory=list, init=False, repr=False)
+
+    def models(self) -> dict[str, Path]:
+        """Carry out what is not there yet; returns by the names of the stages where the model of each lies.
+
+        A run that was stopped goes on from its last checkpoint. A prefix cannot be worked into the weights: then the
+        folder holds the adapter of the model that the stage started from.
+
+        Raises:
+            ConfigError, DataError, CheckpointError: the recipe, the data and the models do not go together.
+            CheckpointError: the folder holds a run of other settings.
+        """
+        if self.recipe.world is not None:
+            claim_folder(self.folder, self.recipe.record())
+        places = {step.name: self.place(step) for step in self.recipe.steps}
+        made = False
+        for number, step in enumerate(self.recipe.steps):
+            # A stage goes into those after it: where one of them is done, it need not be made again.
+            after = self.recipe.steps[number:] if isinstance(step, StageStep) else (step,)
+            if any(places[later.name].result.is_dir() for later in after):
+                continue
+            self._make(step, places[step.name])
+            made = True
+        if made and self.recipe.world is not None:
+            self._draw_curves(places)
+        return {step.name: places[step.name].result for step in self.recipe.stages}
+
+    def place(self, step: TowerStep | LanguageStep | StageStep) -> StepPlace:
+        """Where a step lies, made or not."""
+        if self.recipe.world is None:
+            folder = self.folder / step.name if len(self.recipe.steps) > 1 else self.folder
+            return StepPlace(folder, folder / "model", folder / "checkpoints")
+        result = "model" if step == self.recipe.steps[-1] else step.folder_name
+        return StepPlace(self.folder, self.folder / result, self.folder / "checkpoints" / step.folder_name)
+
+    def _make(self, step: TowerStep | LanguageStep | StageStep, place: StepPlace) -> None:
+        if isinstance(step, StageStep):
+            self._stage(step, place)
+            return
+        assert not isinstance(self.given, DataFile)
+        assert self.recipe.world is not None
+        loss_of = LOSSES[step.loss]
+        with _timed(place.folder, step.name):
+            if isinstance(step, TowerStep):
+                name, images = f"{self.recipe.name}-tower", self.given.slot_images()
+                make_tower(step, name, images, place.result, place.checkpoints, self.listener, loss_of)
+            else:
+                seed, texts = self.recipe.world.seed, self.given
+                words = texts.tokenizer_texts()
+                make_language_model(
+                    step, words, texts.texts_at, seed, place.result, place.checkpoints, self.listener, loss_of
+                )
+
+    def _stage(self, step: StageStep, place: StepPlace) -> None:
+        given = self.given
+        # Starts the process group, where there is one; the others wait while one of them writes 14 GB.
+        state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))
+        if isinstance(given, DataFile):
+            whole, step = step, given.at_hand(step)
+            if state.is_main_process:
+                facts = {"recipe": whole.record_alone(self.recipe.model), "stage": step.recorded()}
+                claim_folder(place.folder, {**facts, "data": given.model_dump(mode="json")})
+            parts, texts, sources = given.model, None, given.read_sources(step, self.listener)
+            if state.is_main_process:
+                told = [f"{source.name}: {source.report.summary()}\n" for source in sources]
+                write_text(place.folder / "data.txt", "".join(told))
+        else:
+            parts = ModelParts(language=str(self.folder / "language"), vision=str(self.folder / "tower"))
+            texts = partial(given.examples_at, count=step.batch_sizes.get("text", 16))
+            with _timed(place.folder, "sources"):
+                sources = self._sources = self._sources or _sources_of(given, Path(parts.vision), self.listener)
+        with _timed(place.folder, step.folder_name):
+            start = self._start(step, place)
+            model, processor = build(self.recipe, step, parts, start)
+            model.vision_tower = None  # features are stored: it would only fill the GPU
+            mixture = make_mixture(step, sources, processor, texts)
+            train(
+                model,
+                mixture.batch_at,
+                step.loop,
+                place.checkpoints,
+                name=step.name,
+                identity=[step.mixed(), mixture.identity],
+                loss_of=LOSSES[step.loss],
+                listener=self.listener,
+                parallel=step.parallel,
+            )
+            if state.is_main_process:
+                if is_sharded(model):
+                    model, processor = build(self.recipe, step, parts, start)
+                    model.vision_tower = None
+                    last = latest_checkpoint(place.checkpoints)
+                    assert last is not None
+                    load_weights(last, model)
+                # Read again and not kept: it would only have filled memory all the while.
+                model.cpu().vision_tower = load_vision_tower(parts.vision)[0]
+                _save(model, processor, self.recipe, step, place.result)
+            state.wait_for_everyone()
+
+    def _start(self, step: StageStep, place: StepPlace) -> Path | None:
+        """The model that a stage goes on from, there or not."""
+        before = next((stage for stage in self.recipe.stages if stage.name == step.starts_from), None)
+        if before is not None:
+            return self.place(before).result
+        if step.starts_from is None:
+            return None
+        return self.start or place.folder.parent / step.starts_from / "model"
+
+    def _draw_curves(self, places: Mapping[str, StepPlace]) -> None:
+        logs = []
+        for name, place in places.items():
+            phases = sorted(place.checkpoints.glob("phase*"))
+            logs += [(path.name, path) for path in phases] or [(name, place.checkpoints)]
+        found = [(title, path / "log.jsonl") for title, path in logs if (path / "log.jsonl").is_file()]
+        draw_curve(found, self.folder / "curves.png")
+
+
+def make_mixture(
+    step: StageStep,
+    sources: Sequence[Source],
+    processor: CalvinProcessor,
+    texts: Callable[[int], Sequence[Example]] | None = None,
+) -> Mixture:
+    """The mixture of a stage from the sources at hand, weighted by the stage's recipe.
+
+    Raises:
+        ConfigError: the recipe names a source that is not at hand.
+    """
+    at_hand = {source.name: source for source in sources}
+    if texts is not None:
+        at_hand["text"] = Source("text", "text", samples=[], features=None, texts=texts)
+    missing = sorted(set(step.weights) - set(at_hand))
+    if missing:
+        raise ConfigError(
+            f"The recipe mixes in {', '.join(missing)}, but only {', '.join(sorted(at_hand)) or 'nothing'} is at hand: "
+            "add the source to the data file or leave it out of the recipe."
+        )
+    return Mixture(
+        [replace(at_hand[name], weight=weight) for name, weight in step.weights.items()],
+        processor.layout(step.max_length),
+        instructions=Instructions(
+            stage=step.stage,
+            training=True,
+            seed=step.loop.seed,
+            no_context_share=step.no_context_share,
+            entity_share=step.entity_share,
+        ),
+        batch_sizes=dict(step.batch_sizes),
+        seed=step.loop.seed,
+        max_frames=step.max_frames,
+        pad_token_id=processor.tokenizer.pad_token_id,
+    )
+
+
+def build(recipe: Recipe, step: StageStep, parts: ModelParts, start: Path | None) -> Built:
+    """The model before a stage, with what the stage trains in float32 and the rest in the dtype of the device.
+
+    Raises:
+        ConfigError: the model to start from is not there, or has another number of queries.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    half = device.type == "cuda" and fast_bf16(device) and "language_model" not in step.trains
+    dtype, shape = torch.bfloat16 if half else torch.float32, recipe.model
+    if step.starts_from is None:
+        model, processor = assemble(
+            language=parts.language,
+            vision=parts.vision,
+            bert=parts.bert,
+            qformer=dict(shape.qformer),
+            num_query_tokens=shape.num_query_tokens,
+            max_frames=step.max_frames,
+            seed=step.loop.seed,
+            dtype=dtype,
+        )
+        if recipe.world is not None:
+            for part in (model.config.vision_config, model.config.text_config):
+                part.name_or_path = ""  # where this run lies is nobody's concern
+        if shape.visual_std is not None:
+            model.projector.scale_projection(shape.visual_std)
+        if shape.frame_position_std is not None:
+            model.projector.scale_positions(shape.frame_position_std)
+    else:
+        if start is None or not start.is_dir():
+            raise ConfigError(
+                f"{step.name} goes on from {step.starts_from}, whose model is not in {start}: train that first, or "
+                "name its folder with --start."
+            )
+        model, processor = load_calvin(start, dtype=dtype)
+        queries = model.config.num_query_tokens
+        if queries != shape.num_query_tokens:
+            raise ConfigError(
+                f"{step.name} has {shape.num_query_tokens} queries, the model in {start} {queries}: start from "
+                f"{step.starts_from}."
+            )
+        torch.manual_seed(step.loop.seed)
+    add_adapter(model, step)
+    set_trainable(model, set(step.trains))
+    return model, processor
+
+
+def add_adapter(model: CalvinForConditionalGeneration, step: StageStep) -> None:
+    """The LoRA or prefix that a stage trains, in place; nothing where it trains none."""
+    if "lora" in step.trains:
+        add_lora(model, step)
+    if "prefix" in step.trains:
+        add_prefix(model, step.prefix_tokens)
+
+
+def _save(
+    model: CalvinForConditionalGeneration, processor: CalvinProcessor, recipe: Recipe, step: StageStep, target: Path
+) -> None:
+    if "prefix" in step.trains:
+        save_adapter(model, target)
+        return
+    merge(model)
+    if step.half:
+        round_matrices(model.projector, model.language_model)
+        model.half()
+    about, shares = recipe.about_stage(step), step.weights
+    mixed = ", ".join(f"{name} {share / sum(shares.values()):.0%}" for name, share in shares.items())
+    with atomic_folder(target) as temporary, quiet():
+        model.save_pretrained(temporary)
+        processor.save_pretrained(temporary)
+        write_text(
+            temporary / "README.md",
+            f"# {recipe.title_of(step)}\n\n{about[0].upper()}{about[1:]}.\n"
+            f"{step.loop.steps:,} micro-batches on each GPU, learning rate {step.loop.max_lr:g}; micro-batches from "
+            f"{mixed}. Made by `calvin train {recipe.name}`. It carries the terms of its parts and data.\n",
+        )
+
+
+def round_matrices(*parts: Any) -> None:
+    """Round matrices, in place, to the bits that bfloat16 keeps: autocast trained them with no more. A file of them
+    packs to three quarters, for wheels and repositories."""
+    with torch.no_grad():
+        for part in parts:
+            for value in part.parameters():
+                if value.ndim >= 2:
+                    value.copy_(value.to(torch.bfloat16))
+
+
+def claim_folder(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Mark a run's folder with everything that makes the run, JSON by name, or refuse one that another run began.
+
+    Raises:
+        CheckpointError: the folder is another run's.
+    """
+    mark, fingerprint = folder / "recipe.json", fingerprint_of(facts)
+    if not mark.is_file():
+        write_json(mark, {"fingerprint": fingerprint, **facts})
+    elif json.loads(mark.read_text()).get("fingerprint") != fingerprint:
+        raise CheckpointError(
+            f"{folder} holds a run of another recipe, of other data or settings; name another folder with --out."
+        )
+
+
+def leads() -> bool:
+    """Whether this process is the one of a distributed run that speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _sources_of(material: Material, tower: Path, listener: Listener) -> list[Source]:
+    configs = material.source_configs(tower, listener)
+    loaded = load_sources(configs, encoder_identity(tower), listener)
+    return [replace(source, vary=material.vary(source.name)) for source in loaded]
+
+
+@contextmanager
+def _timed(folder: Path, step: str) -> Iterator[None]:
+    """Add the time that a step worked, over all resumed runs, to `seconds.json`."""
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        if leads():
+            seconds = _read_seconds(folder)
+            seconds[step] = seconds.get(step, 0.0) + time.monotonic() - started
+            write_json(folder / "seconds.json", seconds)
+
+
+def _read_seconds(folder: Path) -> dict[str, float]:
+    path = folder / "seconds.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def seconds_of(folder: Path) -> float:
+    """How long a run worked in all, in seconds."""
+    return sum(_read_seconds(folder).values())
+
+
+def accuracy_of(folder: Path) -> dict[str, Any]:
+    """What tower and language model scored by themselves, from the folder of a run with a world."""
+    return {name: json.loads((folder / name / "accuracy.json").read_text()) for name in ("tower", "language")}
