@@ -14,6 +14,7 @@ from calvin.data.readers.registry import READERS
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 
 if TYPE_CHECKING:
+    from calvin.evaluation.evaluate import Judge
     from calvin.evaluation.results import Results
 
 WANTED = Annotated[
@@ -105,7 +106,10 @@ def score_and_show(results: Results, metrics: str | None) -> None:
     """Score results, write them where they have a folder, and print the table."""
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
-    from calvin.lab.evaluation_sets import judge
+
+    judge: Judge | None = None
+    if any(scene.truth is not None for scene in results.scenes):
+        from calvin.lab.evaluation_sets import judge  # loads torch, which most scores do without
 
     with ProgressView() as progress:
         finish(results, metric_names(metrics), judge, listener=progress)

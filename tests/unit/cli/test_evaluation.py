@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +183,15 @@ def test_films_are_decoded_once_and_their_stills_shown(run, tmp_path: Path, tiny
     missing = run("evaluate", tiny_model, "--data", other, "--films", tmp_path / "films", "--out", tmp_path / "three")
     assert missing.exit_code == 1
     assert "1 of 1 films cannot be used" in missing.stderr
+
+
+def test_scoring_by_words_loads_no_torch(tmp_path: Path) -> None:
+    files = [put(tmp_path / "p.csv", "id,caption\na,x\nb,y\nc,z\n"), put(tmp_path / "r.csv", REFERENCES)]
+    words = ["calvin", "score", *map(str, files), "--metrics", "rouge,cider,bleu"]
+    code = (
+        f"import sys; sys.argv = {words}\nfrom calvin.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\nassert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "ROUGE-L" in done.stdout
