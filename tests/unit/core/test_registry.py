@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import ClassVar
 
@@ -90,6 +90,6 @@ def test_a_name_that_is_taken_loses_and_is_warned_of_once(
 
 def test_an_entry_point_without_a_package_is_named_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     lone = EntryPoint("lone", "absent_module:x", "calvin.lone")
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [lone])
+    monkeypatch.setattr("calvin.core.registry._entry_points", lambda path: EntryPoints([lone]))
     with pytest.raises(UsageError, match="of a package cannot be used"):
         Registry(Cutter, OURS, "lone").find("lone")
