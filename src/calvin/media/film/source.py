@@ -107,14 +107,6 @@ class FilmFacts:
     audio_streams: tuple[AudioStream, ...] = ()
     subtitle_streams: tuple[SubtitleStream, ...] = ()
 
-    @property
-    def has_audio(self) -> bool:
-        return bool(self.audio_streams)
-
-    @property
-    def display_aspect(self) -> float:
-        return self.display_width / self.display_height
-
 
 @contextmanager
 def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str = FORMATS) -> Iterator[InputContainer]:
@@ -192,15 +184,12 @@ def video_stream(container: InputContainer, film: Path, limits: MediaLimits) -> 
     context = stream.codec_context
     if context is None:
         raise MediaError(f"{film} holds video in a coding that cannot be decoded here: convert it to H.264.")
-    check_pixels(context.width, context.height, film, limits)
+    width, height = context.width, context.height
+    if width * height > limits.max_pixels:
+        raise MediaError(f"{film} has a picture of {width} x {height}, more than {limits.max_pixels} pixels: scale it.")
     context.options = {"max_pixels": str(limits.max_pixels)}
     context.thread_type = "AUTO"
     return stream
-
-
-def check_pixels(width: int, height: int, film: Path, limits: MediaLimits) -> None:
-    if width * height > limits.max_pixels:
-        raise MediaError(f"{film} has a picture of {width} x {height}, more than {limits.max_pixels} pixels: scale it.")
 
 
 def start_us(container: InputContainer, stream: VideoStream) -> int | None:

@@ -62,12 +62,8 @@ def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> t
     return integrated if integrated > _SILENCE_LUFS else float("-inf"), peak + _STEP / 2 if peak else 0.0
 
 
-def loudness_lufs(samples: np.ndarray, rate: int) -> float:
-    """Integrated loudness of mono samples [N] in LUFS; minus infinity for silence."""
-    return _loudness_and_peak(samples, rate)[0]
-
-
-def _loudness_and_peak(samples: np.ndarray, rate: int) -> tuple[float, float]:
+def loudness_and_peak(samples: np.ndarray, rate: int) -> tuple[float, float]:
+    """What `measured` gives for mono samples [N], however short."""
     needed = int(_BLOCK_S * rate) + 1
     if 0 < len(samples) < needed:
         samples = np.tile(samples, -(-needed // len(samples)))
@@ -77,7 +73,7 @@ def _loudness_and_peak(samples: np.ndarray, rate: int) -> tuple[float, float]:
 def levelled(samples: np.ndarray, rate: int, lufs: float, peak_db: float = -1.0) -> np.ndarray:
     """Mono samples [N] at a loudness, or somewhat softer where their true peak would pass `peak_db`; silence as it
     is."""
-    loudness, peak = _loudness_and_peak(samples, rate)
+    loudness, peak = loudness_and_peak(samples, rate)
     if not np.isfinite(loudness):
         return samples
     gain = 10 ** ((lufs - loudness) / 20)

@@ -62,7 +62,8 @@ def packets(path: Path, kind: str) -> list[tuple[float, bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("source", "suffix"), [(".mp4", ".mkv"), (".mp4", ".mp4"), (".mkv", ".mp4"), (".ts", ".mkv"), (".ts", ".mp4")]
+    ("source", "suffix"),
+    [(".mp4", ".mkv"), (".mp4", ".mp4"), (".mkv", ".mp4"), (".ts", ".mkv"), (".ts", ".mp4"), (".mp4", ".m4v")],
 )
 def test_a_film_with_description(project: Callable[..., Path], tmp_path: Path, source: str, suffix: str) -> None:
     folder = project(f"film{source}")
