@@ -33,26 +33,19 @@ FEWEST_WORDS = 3
 """No sentence worth hearing is asked for in fewer words."""
 
 Failed = dict[FilmProject, Exception]
+_NOTHING = CaptionAnswer("", 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Turn:
-    """A place whose cue is asked for."""
+    """A place whose cue is asked for, and the answer once it is there."""
 
     film: FilmProject
     place: Place
     request: CaptionRequest
+    answer: CaptionAnswer = _NOTHING
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Answered:
-    film: FilmProject
-    place: Place
-    request: CaptionRequest
-    answer: CaptionAnswer
-
-
-_Item = TypeVar("_Item", _Turn, _Answered)
 _Result = TypeVar("_Result")
 
 
@@ -78,7 +71,7 @@ def caption_films(
             turns, answers = _film_by_film(
                 turns, lambda part: captioner.caption([t.request for t in part]), error, failed
             )
-        for wave in _waves(turns, answers):
+        for wave in _waves([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)]):
             _keep(wave, captioner, failed)
         waiting = {film: places[count:] for film, places in waiting.items() if film not in failed}
         done += len(places)
@@ -109,20 +102,20 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
 
 
 def _film_by_film(
-    items: Sequence[_Item], work: Callable[[Sequence[_Item]], Sequence[_Result]], error: Exception, failed: Failed
-) -> tuple[list[_Item], list[_Result]]:
-    """`work`, which failed for all items together, for each film by itself.
+    turns: Sequence[_Turn], work: Callable[[Sequence[_Turn]], Sequence[_Result]], error: Exception, failed: Failed
+) -> tuple[list[_Turn], list[_Result]]:
+    """`work`, which failed for all turns together, for each film by itself.
 
-    The films at fault join `failed`, and their items are left out.
+    The films at fault join `failed`, and their turns are left out.
     """
-    films = list(dict.fromkeys(item.film for item in items))
+    films = list(dict.fromkeys(turn.film for turn in turns))
     if len(films) == 1:
         failed[films[0]] = error
         return [], []
-    kept: list[_Item] = []
+    kept: list[_Turn] = []
     results: list[_Result] = []
     for film in films:
-        part = [item for item in items if item.film is film]
+        part = [turn for turn in turns if turn.film is film]
         try:
             results += work(part)
             kept += part
@@ -131,19 +124,19 @@ def _film_by_film(
     return kept, results
 
 
-def _waves(turns: Sequence[_Turn], answers: Sequence[CaptionAnswer]) -> Iterator[list[_Answered]]:
+def _waves(turns: Sequence[_Turn]) -> Iterator[list[_Turn]]:
     """One cue of each film at a time: where it may be spoken depends on the one before."""
-    films: dict[FilmProject, list[_Answered]] = {}
-    for turn, answer in zip(turns, answers, strict=True):
-        films.setdefault(turn.film, []).append(_Answered(turn.film, turn.place, turn.request, answer))
+    films: dict[FilmProject, list[_Turn]] = {}
+    for turn in turns:
+        films.setdefault(turn.film, []).append(turn)
     for wave in zip_longest(*films.values()):
-        yield [one for one in wave if one is not None]
+        yield [turn for turn in wave if turn is not None]
 
 
-def _keep(wave: Sequence[_Answered], captioner: Captioner, failed: Failed) -> None:
+def _keep(wave: Sequence[_Turn], captioner: Captioner, failed: Failed) -> None:
     """Fit each answer into its place, ask for shorter ones where none fits, and store what is to be said."""
 
-    def fit(wave: Sequence[_Answered]) -> list[Fitted]:
+    def fit(wave: Sequence[_Turn]) -> list[Fitted]:
         asked = [
             Asked(one.request, one.answer, one.film.room(one.place).duration_ms, one.film.context(one.place, NOT_AGAIN))
             for one in wave

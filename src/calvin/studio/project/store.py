@@ -129,11 +129,7 @@ class ProjectStore(Database):
             kept = self.cues
             db.executemany(
                 "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",
-                [
-                    (p.span.start_ms, p.span.end_ms, p.visual.start_ms, p.visual.end_ms, p.event_ms)
-                    for p in plans
-                    if not any(p.taken_by(cue) for cue in kept)
-                ],
+                [_times(plan) for plan in plans if not any(plan.taken_by(cue) for cue in kept)],
             )
 
     @property
@@ -224,8 +220,8 @@ class ProjectStore(Database):
                 "INSERT INTO cue (plan_id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, "
                 "status, extended, candidates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(plan_id, cue.span.start_ms, cue.span.end_ms, cue.visual.start_ms, cue.visual.end_ms),
-                    *(cue.event_ms, text, cue.author, cue.status, int(cue.extended), json.dumps(list(candidates))),
+                    *(plan_id, *_times(cue), text, cue.author, cue.status, int(cue.extended)),
+                    json.dumps(list(candidates)),
                 ),
             ).lastrowid
             self._remember(str(number), text, cue.author)
@@ -242,10 +238,7 @@ class ProjectStore(Database):
             db.execute(
                 "UPDATE cue SET start_ms = ?, end_ms = ?, visual_start_ms = ?, visual_end_ms = ?, event_ms = ?, "
                 "text = ?, author = ?, status = ?, extended = ? WHERE id = ?",
-                (
-                    *(cue.span.start_ms, cue.span.end_ms, cue.visual.start_ms, cue.visual.end_ms, cue.event_ms),
-                    *(text, cue.author, cue.status, int(cue.extended), int(cue.id)),
-                ),
+                (*_times(cue), text, cue.author, cue.status, int(cue.extended), int(cue.id)),
             )
             if (before.text, before.author) != (text, cue.author):
                 self._remember(cue.id, text, cue.author)
@@ -316,6 +309,10 @@ class ProjectStore(Database):
         """Several changes as one: all of them, or none."""
         with self._change():
             yield self
+
+
+def _times(one: Cue | Place) -> tuple[int, ...]:
+    return one.span.start_ms, one.span.end_ms, one.visual.start_ms, one.visual.end_ms, one.event_ms
 
 
 def _plan(row: tuple[Any, ...]) -> Place:
