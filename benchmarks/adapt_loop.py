@@ -21,8 +21,7 @@ from calvin.core.package import bundled_film
 from calvin.core.time import Span
 from calvin.core.types import Cue, Status
 from calvin.puppets.lexicon import NAMES
-from calvin.puppets.marks import names_in
-from calvin.puppets.truth import SceneTruth
+from calvin.puppets.truth import SceneTruth, names_in
 from calvin.studio.adapt.scene_picks import pick_scenes
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import Correction

@@ -19,10 +19,9 @@ from calvin.lab.material import truth_score
 from calvin.media.subtitles import read_subtitles
 from calvin.puppets.draw.render import TRAINING_SIZE, SceneRenderer
 from calvin.puppets.lexicon import ACTION_BY_KEY
-from calvin.puppets.marks import names_in
 from calvin.puppets.tell.captions import film_captions
 from calvin.puppets.tell.screenplay import Film, Split, draw_scene, make_film, rng_for
-from calvin.puppets.truth import SceneTruth
+from calvin.puppets.truth import SceneTruth, names_in
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.studio.cast.characters import Cast, PresenceSettings
 from calvin.studio.cast.presence import CharacterBank, Guess, guess_presence, names_at

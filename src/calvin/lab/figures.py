@@ -27,8 +27,8 @@ from calvin.lab.model_card import save_evaluation
 from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene, evaluate_truth
 from calvin.media.film.sampling import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
-from calvin.puppets.marks import action_of, names_in
 from calvin.puppets.tell.curriculum import is_told, make_drill
+from calvin.puppets.truth import action_of, names_in
 from calvin.studio.describe.films import describe
 from calvin.training.small.language import encode_marked, marked_accuracy
 

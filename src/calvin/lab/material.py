@@ -22,13 +22,11 @@ from calvin.lab.truth_scoring import TruthScene
 from calvin.puppets.draw.render import TRAINING_SIZE
 from calvin.puppets.draw.stills import Stills, StoredStills, store_stills
 from calvin.puppets.lexicon import NAMES
-from calvin.puppets.marks import names_in, score_caption
-from calvin.puppets.tell.captions import list_details, look_caption
+from calvin.puppets.tell.captions import list_details, look_caption, read_films, retell
 from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, lexicon_text, make_drill
 from calvin.puppets.tell.drills import draw_question, draw_told_scene
-from calvin.puppets.tell.retell import read_films, retell
 from calvin.puppets.tell.screenplay import draw_cast, rng_for
-from calvin.puppets.truth import SceneTruth, read_told
+from calvin.puppets.truth import SceneTruth, names_in, read_told, score_caption
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.training.small.language import MarkedText
 from calvin.training.steps import WorldConfig
@@ -170,7 +168,7 @@ class PuppetMaterial:
 
 @dataclass(frozen=True)
 class Retelling:
-    """Gives a sample of a puppet film new words (see `calvin.puppets.tell.retell`), by (seed, epoch, sample).
+    """Gives a sample of a puppet film new words (see `calvin.puppets.tell.captions.retell`), by (seed, epoch, sample).
 
     `nameless`: as someone would say it who knows no names and nothing of the scenes before.
     """

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -20,10 +21,10 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from calvin.core.errors import DataError, FeatureError, UsageError
+from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.configuration import CalvinConfig
 from calvin.model.generation import Candidate, Generated, options_from, search_by
 from calvin.model.loading import quiet
-from calvin.model.loss import label_positions, token_loss
 from calvin.model.projector import CalvinProjector
 from calvin.model.vision import build_vision_tower, frame_vectors
 
@@ -310,6 +311,21 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         beams = inputs.get("num_beams", getattr(config, "num_beams", None)) or 1
         inputs.setdefault("num_return_sequences", beams)
         return self._decode(input_ids, **inputs).candidates()
+
+
+def label_positions(labels: Tensor) -> Tensor:
+    """Positions [K] whose next token is labelled in at least one row of [B, L]; position 0 where there are none."""
+    positions = (labels[:, 1:] != IGNORE_INDEX).any(dim=0).nonzero().squeeze(1)
+    return positions if len(positions) else positions.new_zeros(1)
+
+
+def token_loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None = None) -> Tensor:
+    """Cross-entropy in float32 of [B, K, V] against [B, K], over the labelled targets or `num_items`."""
+    total = functional.cross_entropy(
+        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
+    )
+    count = num_items if num_items is not None else (targets != IGNORE_INDEX).sum().clamp(min=1)
+    return total / count
 
 
 def adapter_of(model: CalvinForConditionalGeneration) -> str | None:

@@ -3,10 +3,9 @@
 from calvin.puppets.draw.render import TRAINING_SIZE, frame_times, iter_frames, render_at, render_scene
 from calvin.puppets.film import film_truth, render_film
 from calvin.puppets.lexicon import ACTIONS, COLOURS, NAMES, PLACES, PROPS
-from calvin.puppets.marks import action_of, names_in, place_of, score_caption
 from calvin.puppets.tell.captions import STYLES, caption_rng, film_captions, film_style, look_caption, write_caption
 from calvin.puppets.tell.screenplay import Film, Person, Scene, Split, make_film, random_scene
-from calvin.puppets.truth import Look, SceneTruth
+from calvin.puppets.truth import Look, SceneTruth, action_of, names_in, place_of, score_caption
 from calvin.puppets.world import WorldSizes, write_world
 
 __all__ = [

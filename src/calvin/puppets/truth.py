@@ -1,15 +1,20 @@
-"""What happens in a scene, kept structured so that captions are scored against it and not against one wording."""
+"""What happens in a scene, kept structured; captions are scored against it and not against one wording: did they say
+what happened, who did it, to whom, with what and where.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 from calvin.core.errors import DataError
 from calvin.core.time import Span
+from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, PLACES, PROPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +85,86 @@ def read_told(path: Path) -> Iterator[tuple[str, str, SceneTruth]]:
         row = json.loads(line)
         media, caption = row.pop("media"), row.pop("caption")
         yield media, caption, SceneTruth.from_json(row)
+
+
+_COLOUR = "|".join(COLOURS)
+_LOOK = re.compile(
+    rf",? *\bin an? (?:{_COLOUR}) (?:{'|'.join(GARMENTS)}|hat)(?: and an? (?:{_COLOUR}) hat)?\b,?", re.IGNORECASE
+)
+_SLOTS = {
+    "p": r"(?P<p>[A-Z]\w+|an? (?:wo)?man|SOMEONE)",
+    "o": rf"the (?P<o>{'|'.join(PROPS)})",
+    "l": rf"the (?P<l>{'|'.join(place.key for place in PLACES)})",
+    "his": "(?:his|her|their)",
+}
+_NOT_NAMES = frozenset({"A", "An", "In", "On", "At", "The", "SOMEONE"})
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    made = []
+    for action in ACTIONS:
+        for phrase in action.phrases:
+            made.append((action.key, re.compile(rf"\b{phrase.format(**_SLOTS)}(?!\w)")))
+    return tuple(made)
+
+
+def _plain(caption: str) -> str:
+    """The caption without looks, white space folded."""
+    return " ".join(_LOOK.sub(" ", caption).replace(" ,", ",").split())
+
+
+def _match(caption: str) -> tuple[str, re.Match[str]] | None:
+    plain = _plain(caption)
+    found = [(key, match) for key, pattern in _patterns() if (match := pattern.search(plain))]
+    if len({key for key, _ in found}) != 1:
+        return None
+    return max(found, key=lambda item: len(item[1][0]))
+
+
+def action_of(caption: str) -> str | None:
+    """The one action the caption tells of; None where it tells of none, or of several."""
+    found = _match(caption)
+    return found[0] if found else None
+
+
+def names_in(caption: str, cast_names: Collection[str]) -> frozenset[str]:
+    """Which of `cast_names` the caption holds, as whole words."""
+    words = set(re.findall(r"\w+", caption))
+    return frozenset(name for name in cast_names if name in words)
+
+
+def place_of(caption: str) -> str | None:
+    """The one place the caption names, None where none or several."""
+    words = set(re.findall(r"\w+", caption))
+    found = [place.key for place in PLACES if place.key in words]
+    return found[0] if len(found) == 1 else None
+
+
+def score_caption(caption: str, truth: SceneTruth, cast_names: Collection[str]) -> dict[str, bool | None]:
+    """What a caption got right. None: the scene, or the caption, has nothing to judge.
+
+    Keys: `action`; `agent` (the name before the verb) and `patient` (the name in the verb's slot; None for actions of
+    one person); `names_exact` (the cast members named are exactly those who act); `wrong_name` (a cast member who is
+    not there is named); `prop` (None for actions without one); `place` (None where the caption names no place).
+    """
+    found = _match(caption)
+    named = names_in(caption, cast_names)
+    action = found is not None and found[0] == truth.action
+    agent = patient = prop = None
+    if found is not None:
+        match = found[1]
+        before = [word for word in re.findall(r"\b[A-Z]\w+", match.string[: match.start()]) if word not in _NOT_NAMES]
+        agent = before[-1] if before else None
+        slots = match.groupdict()
+        patient, prop = slots.get("p"), slots.get("o")
+    place = place_of(caption)
+    return {
+        "action": action,
+        "agent": agent == truth.agent,
+        "patient": None if truth.patient is None else patient == truth.patient,
+        "names_exact": named == frozenset(truth.present),
+        "wrong_name": bool(named - frozenset(truth.present)),
+        "prop": None if truth.prop is None else prop == truth.prop,
+        "place": None if place is None else place == truth.place,
+    }

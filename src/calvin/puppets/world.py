@@ -56,7 +56,7 @@ class WorldSizes(FrozenConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DescribedScene:
     """A described scene: what the truth file holds of it."""
 
     media: str
@@ -139,7 +139,7 @@ def _csv_text(header: list[str], rows: Iterable[list[Any]]) -> str:
     return stream.getvalue()
 
 
-def _save_truth(folder: Path, told: Iterable[Told]) -> None:
+def _save_truth(folder: Path, told: Iterable[DescribedScene]) -> None:
     write_text(folder / "truth.jsonl", "".join(item.line() for item in told))
 
 
@@ -153,11 +153,17 @@ def save_jpeg(path: Path, rgb: Any) -> None:
 
 def _write_mad(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
     """Training films in the columns of MAD-v2, held-out ones in those of MAD-eval."""
-    folder, told, rows, bank, jobs = out / "mad", list[Told](), list[list[Any]](), {}, list[tuple[Path, Job]]()
+    folder, told, rows, bank, jobs = (
+        out / "mad",
+        list[DescribedScene](),
+        list[list[Any]](),
+        {},
+        list[tuple[Path, Job]](),
+    )
     for number in range(sizes.films):
         film = make_film(seed * 100_000 + number, sizes.scenes, split=split, talk=sizes.talk)
         captions = film_captions(film)
-        told += [Told(film.id, text, scene) for text, scene in zip(captions, film.scenes, strict=True)]
+        told += [DescribedScene(film.id, text, scene) for text, scene in zip(captions, film.scenes, strict=True)]
         rows += _mad_rows(film, captions, split)
         bank[film.id] = [
             {"id": f"pm{number:05d}{i}", "name": f"Puppet {number}-{i}", "role": person.name}
@@ -219,7 +225,7 @@ _STRAY = (
 
 
 def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, rows, jobs = out / "webvid", list[Told](), list[list[Any]](), list[tuple[Path, Job]]()
+    folder, told, rows, jobs = out / "webvid", list[DescribedScene](), list[list[Any]](), list[tuple[Path, Job]]()
     for number in range(sizes.clips):
         scene = _lone_scene(seed, "webvid", number, split)
         rng = caption_rng(scene)
@@ -229,7 +235,7 @@ def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list
         page_dir, video = f"{page + 1:06d}_{page + 50:06d}", f"{1_000_000 + number}"
         url = f"https://puppets.example/{video}.mp4"
         rows.append([video, url, f"PT00H00M{round(scene.duration_ms / 1000):02d}S", page_dir, name])
-        told.append(Told(f"{page_dir}/{video}", caption, scene))
+        told.append(DescribedScene(f"{page_dir}/{video}", caption, scene))
         target = folder / "videos" / page_dir / f"{video}.mp4"
         jobs.append((target, partial(_draw_clip, target, scene, sizes.picture)))
     header = ["videoid", "contentUrl", "duration", "page_dir", "name"]
@@ -260,13 +266,13 @@ def _event_s(scene: Scene) -> float:
 
 
 def _write_cc3m(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, lines, jobs = out / "cc3m", list[Told](), list[str](), list[tuple[Path, Job]]()
+    folder, told, lines, jobs = out / "cc3m", list[DescribedScene](), list[str](), list[tuple[Path, Job]]()
     for number in range(sizes.images):
         scene = _lone_scene(seed, "cc3m", number, split, still=True)
         caption = look_caption(scene.truth, caption_rng(scene)).rstrip(".").lower()
         media = f"{number:09d}"
         lines.append(f"{caption}\thttps://puppets.example/{media}.jpg\n")
-        told.append(Told(media, caption, scene))
+        told.append(DescribedScene(media, caption, scene))
         target = folder / "images" / f"{media}.jpg"
         jobs.append((target, partial(_still, target, scene, sizes.picture)))
     write_text(folder / "cc3m.tsv", "".join(lines))
@@ -275,7 +281,7 @@ def _write_cc3m(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[t
 
 
 def _write_llava(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, rows, jobs = out / "llava", list[Told](), list[dict[str, Any]](), list[tuple[Path, Job]]()
+    folder, told, rows, jobs = out / "llava", list[DescribedScene](), list[dict[str, Any]](), list[tuple[Path, Job]]()
     for number in range(sizes.conversations):
         scene = _lone_scene(seed, "llava", number, split, still=True)
         rng = caption_rng(scene)
@@ -288,7 +294,7 @@ def _write_llava(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[
         turns = _turns(scene, caption)
         turns[0] = (f"<image>\n{turns[0][0]}" if rng.random() < 0.5 else f"{turns[0][0]}\n<image>", turns[0][1])
         rows.append({"id": f"{number:09d}", "image": f"{media}.jpg", "conversations": _conversation(turns)})
-        told.append(Told(media, caption, scene))
+        told.append(DescribedScene(media, caption, scene))
         target = folder / "images" / f"{media}.jpg"
         jobs.append((target, partial(_still, target, scene, sizes.picture)))
     write_json(folder / "llava.json", rows)
@@ -322,7 +328,7 @@ def _conversation(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def _write_tvc(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, lines, jobs = out / "tvc", list[Told](), list[str](), list[tuple[Path, Job]]()
+    folder, told, lines, jobs = out / "tvc", list[DescribedScene](), list[str](), list[tuple[Path, Job]]()
     for number in range(sizes.tv_clips):
         film = make_film(seed * 100_000 + 50_000 + number, scenes=3, split=split, card_ms=600)
         name = f"puppets_s{number // 100 + 1:02d}e{number // 4 % 25 + 1:02d}_seg02_clip_{number:05d}"
@@ -336,7 +342,7 @@ def _write_tvc(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tu
             ts = [scene.truth.start_ms / 1000, scene.truth.end_ms / 1000]
             row = {"vid_name": name, "duration": film.duration_ms / 1000, "ts": ts, "clip_id": number * 3 + i}
             lines.append(json.dumps({**row, "descs": descs}) + "\n")
-            told.append(Told(name, texts[0], scene))
+            told.append(DescribedScene(name, texts[0], scene))
         target = folder / "frames" / name
         jobs.append((target / ".done", partial(_draw_frames, target, film, sizes.picture)))
     write_text(folder / "tvc.jsonl", "".join(lines))

@@ -6,8 +6,7 @@ import pytest
 
 from calvin.data import read_mad_csv, read_webvid
 from calvin.lab.material import PuppetMaterial
-from calvin.puppets.marks import action_of, names_in, score_caption
-from calvin.puppets.truth import SceneTruth, read_told
+from calvin.puppets.truth import SceneTruth, action_of, names_in, read_told, score_caption
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.training.recipes import MICRO
 

@@ -6,8 +6,8 @@ import pytest
 
 from calvin.puppets.draw.actions import MOVERS
 from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, LINES, NAMES, PLACES, PROPS
-from calvin.puppets.marks import action_of
 from calvin.puppets.tell.drills import FILLERS
+from calvin.puppets.truth import action_of
 
 
 def test_the_world_is_as_large_as_promised() -> None:

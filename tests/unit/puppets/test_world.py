@@ -14,9 +14,8 @@ from calvin.core.errors import UsageError
 from calvin.data.readers.registry import READERS
 from calvin.puppets.draw.video import film_frames
 from calvin.puppets.lexicon import NAMES
-from calvin.puppets.marks import action_of, names_in, score_caption
 from calvin.puppets.tell.screenplay import make_film
-from calvin.puppets.truth import SceneTruth
+from calvin.puppets.truth import SceneTruth, action_of, names_in, score_caption
 from calvin.puppets.world import CLIP_SIZE, WorldSizes, write_world
 
 SIZES = WorldSizes(films=3, scenes=5, clips=4, images=6, conversations=30, tv_clips=2)
@@ -142,7 +141,7 @@ def test_tvc_like_moments(world: Path) -> None:
      ("llava", "llava/llava.json"), ("tvc", "tvc/tvc.jsonl")],
 )  # fmt: skip
 def test_the_readers_of_the_real_sets_read_it(world: Path, name: str, file: str) -> None:
-    result = READERS[name].reader(world / file)
+    result = READERS[name].load()(world / file)
     media = {item["media"] for item in truths((world / file).parent)}
     assert {sample.media_id for sample in result.samples} == media
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from calvin.puppets.draw.poses import DOWN_FAR, HIP, STAGE_WIDTH, Instant, Pose, Stage, mix, mixc, ramp, walking
+from calvin.puppets.draw.stage import DOWN_FAR, HIP, STAGE_WIDTH, Instant, Pose, Stage, mix, mixc, ramp, walking
 
 Mover = Callable[[float, float, Stage], Instant]
 

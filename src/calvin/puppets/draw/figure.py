@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calvin.puppets.draw.canvas import INK, Canvas, Colour
-from calvin.puppets.draw.poses import Pose
+from calvin.puppets.draw.stage import INK, Canvas, Colour, Pose
 from calvin.puppets.lexicon import COLOURS
 from calvin.puppets.truth import Look
 

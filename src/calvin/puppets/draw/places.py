@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from calvin.puppets.draw.canvas import Canvas, Colour
+from calvin.puppets.draw.stage import Canvas, Colour
 
 LEFT, RIGHT, TOP, BOTTOM = -20.0, 132.0, 80.0, -30.0
 """The backdrop reaches beyond the stage, so that the camera may move."""

@@ -6,7 +6,7 @@ import cmath
 import math
 from collections.abc import Callable
 
-from calvin.puppets.draw.canvas import INK, Canvas, Colour
+from calvin.puppets.draw.stage import INK, Canvas, Colour
 
 WHITE: Colour = (250, 250, 246)
 _EDGE = 0.9

@@ -11,11 +11,10 @@ import numpy as np
 
 from calvin.core.time import round_half_up
 from calvin.puppets.draw.actions import MOVERS
-from calvin.puppets.draw.canvas import Canvas
 from calvin.puppets.draw.figure import Figure
 from calvin.puppets.draw.places import draw_foreground, draw_place
-from calvin.puppets.draw.poses import STAGE_WIDTH, Instant, Stage
 from calvin.puppets.draw.props import draw_chest, draw_prop, draw_stool
+from calvin.puppets.draw.stage import STAGE_WIDTH, Canvas, Instant, Stage
 from calvin.puppets.lexicon import PROPS
 from calvin.puppets.tell.screenplay import Scene, rng_for
 

@@ -16,8 +16,8 @@ import numpy as np
 from calvin.core.files import atomic_path
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.puppets.draw.poses import Instant, Pose
 from calvin.puppets.draw.render import TRAINING_SIZE, SceneRenderer
+from calvin.puppets.draw.stage import Instant, Pose
 from calvin.puppets.lexicon import COLOURS, PLACES, PROPS
 from calvin.puppets.tell.screenplay import Scene, Split, random_scene
 from calvin.puppets.truth import Look

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calvin.puppets.marks import action_of, names_in, place_of, score_caption
-from calvin.puppets.truth import Look, SceneTruth
+from calvin.puppets.truth import Look, SceneTruth, action_of, names_in, place_of, score_caption
 
 CAST = ("Mara", "Otto", "Ada", "Bram")
 RED, BLUE = Look("red", "coat", None, True), Look("blue", "jacket", "green", False)

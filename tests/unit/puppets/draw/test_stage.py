@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from calvin.puppets.draw.actions import MOVERS
-from calvin.puppets.draw.poses import STAGE_WIDTH, Instant, Pose, Stage, ramp
+from calvin.puppets.draw.stage import STAGE_WIDTH, Instant, Pose, Stage, ramp
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS
 
 ALONE = Stage(56, 1, 0, 0.8)
