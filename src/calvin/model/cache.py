@@ -35,6 +35,7 @@ class TailLayer(DynamicLayer):
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
+        """Append keys and values [R, heads, new, width]; returns all of them."""
         start, self.length = self.length, self.length + key_states.shape[-2]
         for store, new in zip(self.store, (key_states, value_states), strict=True):
             store[:, :, start : self.length] = new
@@ -42,11 +43,13 @@ class TailLayer(DynamicLayer):
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
+        """Row i goes on from row `beam_idx[i]`, [R]; only what is not shared is moved."""
         for store in self.store:
             tail = store[:, :, self.shared : self.length]
             tail.copy_(tail[beam_idx])
 
     def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep only these rows, [R'], in this order."""
         self.store = [store[indices] for store in self.store]
         self._show()
 
@@ -111,10 +114,10 @@ class Decoding:
         return self.logits
 
     def reorder(self, rows: Tensor) -> None:
-        """Row i goes on from row `rows[i]`, which continues the same prompt."""
+        """Row i goes on from row `rows[i]`, [R], which continues the same prompt."""
         self.cache.reorder_cache(rows)
 
     def select(self, rows: Tensor) -> None:
-        """Keep only these rows."""
+        """Keep only these rows, [R'], in this order."""
         self.cache.batch_select_indices(rows)
         self.mask, self.next_position = self.mask[rows], self.next_position[rows]

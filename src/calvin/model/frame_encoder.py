@@ -79,7 +79,7 @@ class CalvinFrameEncoder(PreTrainedModel):
         self.post_init()
 
     def forward(self, pixel_values: Tensor, **_: Any) -> FrameEncoderOutput:
-        """Encode frames.
+        """Encode frames [N, 3, H, W].
 
         Raises:
             ConfigError: the pixels are of another size than the tower was made for.

@@ -153,7 +153,7 @@ def logits_processors(options: Options, device: torch.device) -> LogitsProcessor
 def sample(
     decoder: PreTrainedModel, inputs_embeds: Tensor, attention_mask: Tensor, options: Options, prefix: Cache | None
 ) -> Generated:
-    """Greedy decoding or sampling; rows that have ended are taken out of the batch."""
+    """Greedy decoding or sampling from prompts [B, L, H] with mask [B, L]; rows that have ended leave the batch."""
     state = Decoding(decoder, inputs_embeds, attention_mask, options.max_new_tokens, prefix)
     state.expand(options.num_return_sequences)
     rows = len(inputs_embeds) * options.num_return_sequences
@@ -223,7 +223,8 @@ class _Beams:
 def beam_search(
     decoder: PreTrainedModel, inputs_embeds: Tensor, attention_mask: Tensor, options: Options, prefix: Cache | None
 ) -> Generated:
-    """Beam search, or beam sampling with `do_sample`; prompts that cannot improve are taken out of the batch."""
+    """Beam search, or beam sampling with `do_sample`, from prompts [B, L, H] with mask [B, L]; prompts that cannot
+    improve leave the batch."""
     batch, beams, device = len(inputs_embeds), options.num_beams, inputs_embeds.device
     state = Decoding(decoder, inputs_embeds, attention_mask, options.max_new_tokens, prefix)
     state.expand(beams)

@@ -304,8 +304,9 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     @torch.no_grad()
     def generate_candidates(self, input_ids: Tensor, **inputs: Any) -> list[list[Candidate]]:
-        """Takes what `generate` takes; for each prompt all `num_return_sequences` candidates with their scores, best
-        first. Without `num_return_sequences` every beam is returned.
+        """The `num_return_sequences` candidates of each prompt of [B, L], with their scores, best first.
+
+        It takes what `generate` takes. Without `num_return_sequences` every beam is returned.
         """
         config = inputs.get("generation_config") or self.generation_config
         beams = inputs.get("num_beams", getattr(config, "num_beams", None)) or 1
@@ -336,7 +337,7 @@ def adapter_of(model: CalvinForConditionalGeneration) -> str | None:
 
 
 def merged_state_dict(model: CalvinForConditionalGeneration) -> dict[str, Tensor]:
-    """The weights as they would be with the LoRA merged, under the names they have without one."""
+    """The weights, of any shape [...], as they would be with the LoRA merged, by the names they have without."""
     state = {}
     for name, tensor in model.state_dict().items():
         if "lora_" in name:

@@ -155,7 +155,7 @@ class CalvinProcessor(ProcessorMixin):
         return {name: stacked, "frame_mask": mask}
 
     def captions(self, sequences: Tensor | Sequence[Sequence[int]]) -> list[str]:
-        """Token ids to captions: special tokens left out, white space folded."""
+        """Token ids [B, L] to captions, without special tokens and with white space folded."""
         texts = self.tokenizer.batch_decode(sequences, skip_special_tokens=True)
         return [clean_line(text) for text in texts]
 

@@ -86,7 +86,7 @@ def _encode(film: Film, path: Path, width: int, height: int, fps: float, voice: 
 
 
 def sound_blocks(film: Film, voice: Voice, fps: float) -> Iterator[np.ndarray]:
-    """The sound of each frame in turn, float32; a line is spoken when its time comes and forgotten when it is over."""
+    """The sound of each frame in turn, float32 [samples]; a line is spoken when its time comes and then forgotten."""
     rng = rng_for(film.seed, "room")
     waiting = sorted(film.lines, key=lambda line: line.start_ms)
     speaking: list[tuple[int, np.ndarray]] = []
@@ -108,7 +108,7 @@ def sound_blocks(film: Film, voice: Voice, fps: float) -> Iterator[np.ndarray]:
 
 
 def say(line: Line, voice: Voice) -> np.ndarray:
-    """A line at SOUND_RATE, spoken faster where its time would not do."""
+    """A line as float32 [samples] at SOUND_RATE, spoken faster where its time is too short."""
     samples, rate = voice.synthesize(line.text)
     limit_s = (line.end_ms - line.start_ms) / 1000
     if len(samples) / rate > limit_s:

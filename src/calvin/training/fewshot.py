@@ -149,6 +149,7 @@ class FewshotBatches:
         return np.random.default_rng([self.config.loop.seed, 2, epoch]).permutation(len(self.rows))
 
     def batch_at(self, index: int) -> dict[str, Tensor]:
+        """The micro-batch of an index, as `collate` makes it: token ids and labels [B, L], vectors [B, F, D]."""
         size, total = self.config.batch_size, len(self.rows)
         places = [divmod(position, total) for position in range(index * size, (index + 1) * size)]
         picked = [int(self._order(epoch)[place]) for epoch, place in places]

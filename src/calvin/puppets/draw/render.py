@@ -177,6 +177,7 @@ def render_at(
 
 
 def iter_frames(scene: Scene, seconds: Iterable[float], width: int, height: int) -> Iterator[np.ndarray]:
+    """The picture of each of these times, RGB uint8 [height, width, 3]."""
     renderer = SceneRenderer(scene, width, height)
     for time in seconds:
         yield renderer.frame(time)

@@ -186,7 +186,7 @@ class StoredStills:
         return self.fresh.weights
 
     def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """As `Stills.images_at`; each pass over the store is in a new order."""
+        """As `Stills.images_at`, [count, H, W, 3] and [count, slots]; each pass over the store is in a new order."""
         if index >= 2**40:
             return self.fresh.images_at(index, count)
         images = np.load(self.folder / "images.npy", mmap_mode="r")

@@ -70,6 +70,7 @@ class VideoWriter:
         self.count = 0
 
     def write(self, rgb: np.ndarray) -> None:
+        """Append a frame, RGB uint8 [H, W, 3]."""
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
         frame.pts, self.count = self.count, self.count + 1
         self.container.mux(self.stream.encode(frame))
@@ -82,7 +83,7 @@ def write_video(
     path: str | Path, frames: Iterable[np.ndarray], width: int, height: int, fps: float, crf: int = 16,
     preset: str = "ultrafast",
 ) -> None:  # fmt: skip
-    """A silent film from its frames, whole or not at all."""
+    """A silent film from its frames, RGB uint8 [H, W, 3], whole or not at all."""
     with atomic_path(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
         writer = VideoWriter(container, width, height, fps, crf, preset)
         for frame in frames:

@@ -27,7 +27,7 @@ WEIGHTS = "weights.safetensors"
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters that are trained and buffers that move with them (running statistics), by name."""
+    """Parameters that are trained and buffers that move with them (running statistics), of any shape [...], by name."""
     state = {name: value for name, value in model.named_parameters() if value.requires_grad}
     persistent = model.state_dict().keys()
     return {**state, **{name: value for name, value in model.named_buffers() if name in persistent}}

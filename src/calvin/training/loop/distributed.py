@@ -88,13 +88,13 @@ def sync_gradients(model: nn.Module, wanted: bool) -> None:
 
 
 def whole(value: Tensor) -> Tensor:
-    """A tensor whole and on the CPU; of a sharded one all processes must ask at the same time."""
+    """A tensor [...] whole and on the CPU; of a sharded one all processes must ask at the same time."""
     full = value.full_tensor() if isinstance(value, DTensor) else value
     return full.detach().to("cpu")
 
 
 def like(value: Tensor, model_value: Tensor) -> Tensor:
-    """A whole tensor, sharded as `model_value` is where it has its shape, on its device."""
+    """A whole tensor [...], on the device of `model_value` and, where it has its shape, sharded like it."""
     value = value.to(model_value.device)
     if isinstance(model_value, DTensor) and value.shape == model_value.shape:
         return distribute_tensor(value, model_value.device_mesh, model_value.placements, src_data_rank=None)

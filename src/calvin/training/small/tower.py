@@ -39,7 +39,9 @@ class SlotImages(Protocol):
     @property
     def weights(self) -> Mapping[str, float]: ...
 
-    def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]: ...
+    def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images uint8 [count, H, W, 3] and words int64 [count, slots]."""
+        ...
 
 
 class SlotCaptioner(nn.Module):
@@ -53,6 +55,7 @@ class SlotCaptioner(nn.Module):
         self.head = nn.Sequential(nn.Linear(dim, hidden_size), nn.GELU(), nn.Linear(hidden_size, sum(self.sizes)))
 
     def forward(self, pixel_values: Tensor) -> Tensor:
+        """Pixels [N, 3, H, W] to the logits of all words [N, all words]."""
         return self.head(self.tower(pixel_values=pixel_values).image_embeds)
 
     def loss(self, logits: Tensor, words: Tensor) -> Tensor:
