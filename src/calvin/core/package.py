@@ -6,7 +6,7 @@ from pathlib import Path
 
 from calvin.core.errors import UsageError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 ASSETS = Path(__file__).parents[1] / "assets"
 

@@ -12,6 +12,7 @@ import pytest
 from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.core.errors import StoreError
+from calvin.core.package import __version__
 from calvin.core.types import Author, Character
 from calvin.media.gaps import PlanSettings
 from calvin.studio.cast.characters import read_cast_file
@@ -103,7 +104,9 @@ def test_it_is_described_again_as_it_was_without_asking_anew(former: Path) -> No
     again = describe(former, None, teller, context=2, formats=("vtt", "json"), cast=cast)  # type: ignore[arg-type]
     assert teller.asked == []
     assert list(again.script.cues) == before
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in again.files} == digests
+    # Which calvin described it last is a fact of its own.
+    as_it_was = {path.name: path.read_bytes().replace(__version__.encode(), b"0.1.0") for path in again.files}
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in as_it_was.items()} == digests
 
 
 def test_what_it_remembers_shapes_what_is_asked_anew(former: Path) -> None:
