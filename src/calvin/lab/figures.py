@@ -27,7 +27,7 @@ from calvin.lab.model_card import save_evaluation
 from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene, evaluate_truth
 from calvin.media.film.sampling import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
-from calvin.puppets.tell.curriculum import is_told, make_drill
+from calvin.puppets.tell.curriculum import is_introduced, make_drill
 from calvin.puppets.truth import action_of, names_in
 from calvin.studio.describe.films import describe
 from calvin.training.small.language import encode_marked, marked_accuracy
@@ -84,7 +84,7 @@ def truth_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene]) -> Figu
 def context_names_everyone(item: TruthScene, count: int) -> bool:
     """Whether the `count` captions before tie everybody on screen to a coat."""
     context = item.previous[-count:]
-    return all(is_told(name, item.truth.looks[name].coat, context) for name in item.truth.present)
+    return all(is_introduced(name, item.truth.looks[name].coat, context) for name in item.truth.present)
 
 
 def _add_names(

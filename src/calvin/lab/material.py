@@ -24,7 +24,7 @@ from calvin.puppets.draw.stills import Stills, StoredStills, store_stills
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.tell.captions import list_details, look_caption, read_films, retell
 from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, lexicon_text, make_drill
-from calvin.puppets.tell.drills import draw_question, draw_told_scene
+from calvin.puppets.tell.drills import draw_known_scene, draw_question
 from calvin.puppets.tell.screenplay import draw_cast, rng_for
 from calvin.puppets.truth import SceneTruth, names_in, read_told, score_caption
 from calvin.puppets.world import WorldSizes, write_world
@@ -102,9 +102,9 @@ class PuppetMaterial:
                 prompt = Prompt(parts.prompt.question, (parts.stand_in,), parts.prompt.entities)
                 examples.append(Example(prompt, parts.caption, visual=False))
                 continue
-            told = draw_told_scene(rng, cast, 3 + 2 * int(rng.random() < 0.5))
-            prompt = Prompt(draw_question(rng), (told.nameless, *told.context))
-            examples.append(Example(prompt, told.caption, visual=False))
+            parts = draw_known_scene(rng, cast, 3 + 2 * int(rng.random() < 0.5))
+            prompt = Prompt(draw_question(rng), (parts.stand_in, *parts.prompt.context))
+            examples.append(Example(prompt, parts.caption, visual=False))
         return examples
 
     def source_configs(self, tower: Path, listener: Listener) -> list[SourceConfig]:

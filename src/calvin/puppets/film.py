@@ -1,10 +1,11 @@
-"""A puppet film to watch: picture and spoken dialogue in one file, with its subtitles and its truth beside it."""
+"""A puppet film to watch: picture and spoken dialogue in one file, its subtitles and its truth in two others."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from calvin.puppets.world import write_srt
 
 SOUND_RATE = 44_100
 _ROOM = 0.0012
-"""Loudness of the noise of the room, so that silence is not digital silence."""
+"""Loudness of the noise of the room: silence in a film is never digital silence."""
 _FASTEST_WPM = 320.0
 
 
@@ -90,9 +91,9 @@ def sound_blocks(film: Film, voice: Voice, fps: float) -> Iterator[np.ndarray]:
     rng = rng_for(film.seed, "room")
     waiting = sorted(film.lines, key=lambda line: line.start_ms)
     speaking: list[tuple[int, np.ndarray]] = []
-    number, at = 0, 0
-    while True:
-        number += 1
+    at = 0
+    for number in count(1):
+        # Ends are rounded from the start of the film, so that sound and picture never drift apart.
         end = round(number / fps * SOUND_RATE)
         block = (_ROOM * rng.standard_normal(end - at)).astype(np.float32)
         while waiting and waiting[0].start_ms * SOUND_RATE // 1000 < end:
@@ -112,9 +113,8 @@ def say(line: Line, voice: Voice) -> np.ndarray:
     samples, rate = voice.synthesize(line.text)
     limit_s = (line.end_ms - line.start_ms) / 1000
     if len(samples) / rate > limit_s:
-        samples, rate = voice.synthesize(
-            line.text, min(voice.natural_wpm * len(samples) / rate / limit_s, _FASTEST_WPM)
-        )
+        wpm = voice.natural_wpm * len(samples) / rate / limit_s
+        samples, rate = voice.synthesize(line.text, min(wpm, _FASTEST_WPM))
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
     frame.sample_rate = rate
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)

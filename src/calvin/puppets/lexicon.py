@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that people do. `motion`: a single frame does not tell it from its counterpart."""
+    """One thing that people do. `motion`: a single frame does not distinguish it from its counterpart."""
 
     key: str
     phrases: tuple[str, ...]
@@ -23,14 +23,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`at` is the prepositional phrase, `noun` what one enters."""
+    """`at` is the prepositional phrase."""
 
     key: str
     at: str
-
-    @property
-    def noun(self) -> str:
-        return f"the {self.key}"
 
 
 def _pose(key: str, *phrases: str, people: int = 1, prop: bool = False) -> Action:
@@ -78,22 +74,13 @@ ACTIONS: tuple[Action, ...] = (
 
 POSES: tuple[Action, ...] = tuple(action for action in ACTIONS if not action.motion)
 TALK = Action("talk", (), people=2)
-"""A conversation. Films have such shots between the described scenes; no caption tells of them."""
+"""A conversation. Films have such shots between the described scenes; no caption mentions them."""
 
-PLACES: tuple[Place, ...] = (
-    Place("kitchen", "in the kitchen"),
-    Place("bedroom", "in the bedroom"),
-    Place("library", "in the library"),
-    Place("theatre", "in the theatre"),
-    Place("cave", "in the cave"),
-    Place("station", "at the station"),
-    Place("garden", "in the garden"),
-    Place("beach", "on the beach"),
-    Place("forest", "in the forest"),
-    Place("street", "on the street"),
-    Place("desert", "in the desert"),
-    Place("mountain", "on the mountain"),
-)
+_AT = """
+in the kitchen, in the bedroom, in the library, in the theatre, in the cave, at the station, in the garden,
+on the beach, in the forest, on the street, in the desert, on the mountain
+"""
+PLACES: tuple[Place, ...] = tuple(Place(at.split()[-1], at.strip()) for at in _AT.split(","))
 
 PROPS: tuple[str, ...] = (
     "ball", "lamp", "book", "umbrella", "guitar", "clock", "cake", "drum", "flag", "fish", "crown", "bucket",
@@ -154,7 +141,7 @@ LINES: tuple[str, ...] = (
     "Quick, before they notice.",
     "What a day it has been.",
 )
-"""What is said in puppet films. None of it tells what is to be seen."""
+"""What is said in puppet films. None of it gives away what is to be seen."""
 
 ACTION_BY_KEY: dict[str, Action] = {action.key: action for action in ACTIONS}
 PLACE_BY_KEY: dict[str, Place] = {place.key: place for place in PLACES}

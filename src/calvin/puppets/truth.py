@@ -1,5 +1,5 @@
-"""What happens in a scene, kept structured; captions are scored against it and not against one wording: did they say
-what happened, who did it, to whom, with what and where.
+"""What happens in a scene, kept structured; captions are scored against it and not against one wording: do they say
+what happened, who did it and to whom, with what, and where?
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class SceneTruth:
 
 
 def read_told(path: Path) -> Iterator[tuple[str, str, SceneTruth]]:
-    """Name of the film or clip, caption and truth of each scene of a world's `truth.jsonl`, in order."""
+    """The name of the film or clip, the caption and the truth of each scene of a world's `truth.jsonl`, in order."""
     for line in path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         media, caption = row.pop("media"), row.pop("caption")
@@ -102,20 +102,16 @@ _NOT_NAMES = frozenset({"A", "An", "In", "On", "At", "The", "SOMEONE"})
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    made = []
-    for action in ACTIONS:
-        for phrase in action.phrases:
-            made.append((action.key, re.compile(rf"\b{phrase.format(**_SLOTS)}(?!\w)")))
-    return tuple(made)
-
-
-def _plain(caption: str) -> str:
-    """The caption without looks, white space folded."""
-    return " ".join(_LOOK.sub(" ", caption).replace(" ,", ",").split())
+    return tuple(
+        (action.key, re.compile(rf"\b{phrase.format(**_SLOTS)}(?!\w)"))
+        for action in ACTIONS
+        for phrase in action.phrases
+    )
 
 
 def _match(caption: str) -> tuple[str, re.Match[str]] | None:
-    plain = _plain(caption)
+    # Looks are taken out first: "Mara, in a red coat, nods" and "Mara nods" are to match the same phrase.
+    plain = " ".join(_LOOK.sub(" ", caption).replace(" ,", ",").split())
     found = [(key, match) for key, pattern in _patterns() if (match := pattern.search(plain))]
     if len({key for key, _ in found}) != 1:
         return None
@@ -123,7 +119,7 @@ def _match(caption: str) -> tuple[str, re.Match[str]] | None:
 
 
 def action_of(caption: str) -> str | None:
-    """The one action the caption tells of; None where it tells of none, or of several."""
+    """The one action that the caption mentions; None if there is none, or several."""
     found = _match(caption)
     return found[0] if found else None
 
@@ -135,7 +131,7 @@ def names_in(caption: str, cast_names: Collection[str]) -> frozenset[str]:
 
 
 def place_of(caption: str) -> str | None:
-    """The one place the caption names, None where none or several."""
+    """The one place that the caption names; None if there is none, or several."""
     words = set(re.findall(r"\w+", caption))
     found = [place.key for place in PLACES if place.key in words]
     return found[0] if len(found) == 1 else None
@@ -154,6 +150,7 @@ def score_caption(caption: str, truth: SceneTruth, cast_names: Collection[str]) 
     agent = patient = prop = None
     if found is not None:
         match = found[1]
+        # In "In the cave, Mara hugs Otto", whoever stands last before the verb acts.
         before = [word for word in re.findall(r"\b[A-Z]\w+", match.string[: match.start()]) if word not in _NOT_NAMES]
         agent = before[-1] if before else None
         slots = match.groupdict()

@@ -4,19 +4,18 @@
     OUT/webvid/  webvid.csv, videos/PAGE_DIR/VIDEOID.mp4                  looks, captions with stray dates and sizes
     OUT/cc3m/    cc3m.tsv, images/000000000.jpg                           looks, one still each
     OUT/llava/   llava.json, images/00000/000000000.jpg                   turns, some about boxes, some without image
-    OUT/tvc/     tvc.jsonl, frames/CLIP/00001.jpg at 3 fps                several descriptions a moment
-Each folder has a truth.jsonl beside, a line a scene: the scene's truth, its `media` and its caption.
+    OUT/tvc/     tvc.jsonl, frames/CLIP/00001.jpg at 3 fps                several descriptions per moment
+Each folder has a truth.jsonl with one line per scene: the scene's truth, its `media` and its caption.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from operator import call
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import UsageError
 from calvin.core.files import atomic_path, write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.text_tables import csv_text
 from calvin.core.time import format_timecode
 from calvin.core.types import FPS
 from calvin.puppets.draw.render import SceneRenderer, frame_times, iter_frames
@@ -35,7 +35,7 @@ from calvin.puppets.tell.captions import caption_rng, film_captions, look_captio
 from calvin.puppets.tell.screenplay import Film, Line, Scene, Split, make_film, pick, random_scene, rng_for
 
 CLIP_SIZE = (224, 128)
-"""Twice what the small vision tower sees. Drawn at half of it, a world takes half the time."""
+"""Twice what the small vision tower sees. At half this size, a world takes half the time."""
 TVC_FPS = 3.0
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 Job = Callable[[], None]
@@ -46,13 +46,13 @@ class WorldSizes(FrozenConfig):
     """How much of each source is written."""
 
     films: int = Field(default=20, ge=0, description="MAD-like films")
-    scenes: int = Field(default=20, ge=5, description="scenes a film")
+    scenes: int = Field(default=20, ge=5, description="scenes per film")
     clips: int = Field(default=100, ge=0, description="WebVid-like clips")
     images: int = Field(default=200, ge=0, description="CC-like images")
     conversations: int = Field(default=100, ge=0, description="LLaVA-like conversations")
     tv_clips: int = Field(default=20, ge=0, description="TVC-like clips of 3 moments")
     picture: tuple[int, int] = Field(default=CLIP_SIZE, description="width and height of films, clips and stills")
-    talk: float = Field(default=0.15, ge=0, le=1, description="share of scenes of films before which people talk")
+    talk: float = Field(default=0.15, ge=0, le=1, description="share of a film's scenes that begin with talk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ def write_world(
 ) -> Path:  # fmt: skip
     """Write the five sources under `out_dir` (see the module) and return it. The same arguments give the same files.
 
-    Each file is whole or absent, and what is there already is not made again, so a stopped run goes on where it was.
+    Each file is whole or absent, and what is there already is not made again, so a stopped run continues where it was.
 
     Raises:
-        UsageError: `out_dir` holds a world of other arguments.
+        UsageError: `out_dir` holds a world made with other arguments.
     """
     out, sizes = Path(out_dir), sizes or WorldSizes()
     _claim(out / "world.json", {"seed": seed, "split": split, "version": 2, **sizes.model_dump(mode="json")})
@@ -114,11 +114,7 @@ def _run(jobs: list[Job], workers: int) -> Iterable[None]:
     # Threads of OpenCV in each of several processes only get in each other's way; fork is unsafe beside torch.
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(workers, len(jobs)), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.imap_unordered(_call, jobs, chunksize=max(1, min(16, len(jobs) // (8 * workers))))
-
-
-def _call(job: Job) -> None:
-    job()
+        yield from pool.imap_unordered(call, jobs, chunksize=max(1, min(16, len(jobs) // (8 * workers))))
 
 
 def write_srt(path: Path, lines: Iterable[Line]) -> None:
@@ -131,16 +127,8 @@ def write_srt(path: Path, lines: Iterable[Line]) -> None:
     write_text(path, "\n".join(blocks))
 
 
-def _csv_text(header: list[str], rows: Iterable[list[Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
-
-
-def _save_truth(folder: Path, told: Iterable[DescribedScene]) -> None:
-    write_text(folder / "truth.jsonl", "".join(item.line() for item in told))
+def _save_truth(folder: Path, described: Iterable[DescribedScene]) -> None:
+    write_text(folder / "truth.jsonl", "".join(item.line() for item in described))
 
 
 def save_jpeg(path: Path, rgb: Any) -> None:
@@ -153,17 +141,12 @@ def save_jpeg(path: Path, rgb: Any) -> None:
 
 def _write_mad(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
     """Training films in the columns of MAD-v2, held-out ones in those of MAD-eval."""
-    folder, told, rows, bank, jobs = (
-        out / "mad",
-        list[DescribedScene](),
-        list[list[Any]](),
-        {},
-        list[tuple[Path, Job]](),
-    )
+    folder, described, rows, bank = out / "mad", list[DescribedScene](), list[list[Any]](), {}
+    jobs: list[tuple[Path, Job]] = []
     for number in range(sizes.films):
         film = make_film(seed * 100_000 + number, sizes.scenes, split=split, talk=sizes.talk)
         captions = film_captions(film)
-        told += [DescribedScene(film.id, text, scene) for text, scene in zip(captions, film.scenes, strict=True)]
+        described += [DescribedScene(film.id, text, scene) for text, scene in zip(captions, film.scenes, strict=True)]
         rows += _mad_rows(film, captions, split)
         bank[film.id] = [
             {"id": f"pm{number:05d}{i}", "name": f"Puppet {number}-{i}", "role": person.name}
@@ -172,11 +155,10 @@ def _write_mad(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tu
         write_srt(folder / "videos" / f"{film.id}.srt", film.lines)
         target = folder / "videos" / f"{film.id}.mp4"
         jobs.append((target, partial(_draw_film, target, film, sizes.picture)))
-    short = ["text", "start", "end", "movie"]
-    header = short if split == "train" else list(_EVAL_COLUMNS)
-    write_text(folder / "mad.csv", _csv_text(header, rows))
+    header = ("text", "start", "end", "movie") if split == "train" else _EVAL_COLUMNS
+    write_text(folder / "mad.csv", csv_text(header, rows))
     write_json(folder / "characters.json", bank)
-    _save_truth(folder, told)
+    _save_truth(folder, described)
     return jobs
 
 
@@ -190,12 +172,12 @@ def _mad_rows(film: Film, captions: list[str], split: Split) -> list[list[Any]]:
     for scene, text in zip(film.scenes, captions, strict=True):
         start = scene.truth.start_ms
         if split == "train" and scene.seed % 2:
-            # A describer's cue takes in the dialogue (or the credits) since the cue before: half of these do too.
+            # A describer's cue may span the dialogue (or the credits) since the cue before: half of these do too.
             start = before
         before = scene.truth.end_ms
         spans.append((start, before, text))
     if split == "train" and film.seed % 3 == 0:
-        # What cleaning is to find: the credits of a real film are described too.
+        # Something for cleaning to find: the credits of a real film are described too.
         first, last = film.cards
         spans.insert(0, (first.start_ms, first.end_ms, f"The title appears on screen: {first.lines[0]}."))
         spans.append((last.start_ms, last.end_ms, f"The closing credits roll: {last.lines[0]}."))
@@ -225,7 +207,7 @@ _STRAY = (
 
 
 def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, rows, jobs = out / "webvid", list[DescribedScene](), list[list[Any]](), list[tuple[Path, Job]]()
+    folder, described, rows, jobs = out / "webvid", list[DescribedScene](), list[list[Any]](), list[tuple[Path, Job]]()
     for number in range(sizes.clips):
         scene = _lone_scene(seed, "webvid", number, split)
         rng = caption_rng(scene)
@@ -235,17 +217,17 @@ def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list
         page_dir, video = f"{page + 1:06d}_{page + 50:06d}", f"{1_000_000 + number}"
         url = f"https://puppets.example/{video}.mp4"
         rows.append([video, url, f"PT00H00M{round(scene.duration_ms / 1000):02d}S", page_dir, name])
-        told.append(DescribedScene(f"{page_dir}/{video}", caption, scene))
+        described.append(DescribedScene(f"{page_dir}/{video}", caption, scene))
         target = folder / "videos" / page_dir / f"{video}.mp4"
         jobs.append((target, partial(_draw_clip, target, scene, sizes.picture)))
     header = ["videoid", "contentUrl", "duration", "page_dir", "name"]
-    write_text(folder / "webvid.csv", _csv_text(header, rows))
-    _save_truth(folder, told)
+    write_text(folder / "webvid.csv", csv_text(header, rows))
+    _save_truth(folder, described)
     return jobs
 
 
 def _lone_scene(seed: int, source: str, number: int, split: Split, still: bool = False) -> Scene:
-    """Shorter than a film's scenes: more clips to learn from in the same time."""
+    """Shorter than a film's scenes, which gives more clips to learn from in the same time."""
     rng = rng_for(seed, source, number)
     return random_scene(int(rng.integers(2**31)), split, seconds=int(rng.integers(10, 19)) / 5, still=still)
 
@@ -266,22 +248,27 @@ def _event_s(scene: Scene) -> float:
 
 
 def _write_cc3m(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, lines, jobs = out / "cc3m", list[DescribedScene](), list[str](), list[tuple[Path, Job]]()
+    folder, described, lines, jobs = out / "cc3m", list[DescribedScene](), list[str](), list[tuple[Path, Job]]()
     for number in range(sizes.images):
         scene = _lone_scene(seed, "cc3m", number, split, still=True)
         caption = look_caption(scene.truth, caption_rng(scene)).rstrip(".").lower()
         media = f"{number:09d}"
         lines.append(f"{caption}\thttps://puppets.example/{media}.jpg\n")
-        told.append(DescribedScene(media, caption, scene))
+        described.append(DescribedScene(media, caption, scene))
         target = folder / "images" / f"{media}.jpg"
         jobs.append((target, partial(_still, target, scene, sizes.picture)))
     write_text(folder / "cc3m.tsv", "".join(lines))
-    _save_truth(folder, told)
+    _save_truth(folder, described)
     return jobs
 
 
 def _write_llava(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, rows, jobs = out / "llava", list[DescribedScene](), list[dict[str, Any]](), list[tuple[Path, Job]]()
+    folder, described, rows, jobs = (
+        out / "llava",
+        list[DescribedScene](),
+        list[dict[str, Any]](),
+        list[tuple[Path, Job]](),
+    )
     for number in range(sizes.conversations):
         scene = _lone_scene(seed, "llava", number, split, still=True)
         rng = caption_rng(scene)
@@ -294,11 +281,11 @@ def _write_llava(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[
         turns = _turns(scene, caption)
         turns[0] = (f"<image>\n{turns[0][0]}" if rng.random() < 0.5 else f"{turns[0][0]}\n<image>", turns[0][1])
         rows.append({"id": f"{number:09d}", "image": f"{media}.jpg", "conversations": _conversation(turns)})
-        told.append(DescribedScene(media, caption, scene))
+        described.append(DescribedScene(media, caption, scene))
         target = folder / "images" / f"{media}.jpg"
         jobs.append((target, partial(_still, target, scene, sizes.picture)))
     write_json(folder / "llava.json", rows)
-    _save_truth(folder, told)
+    _save_truth(folder, described)
     return jobs
 
 
@@ -317,24 +304,21 @@ def _turns(scene: Scene, caption: str) -> list[tuple[str, str]]:
 
 
 def _conversation(turns: list[tuple[str, str]]) -> list[dict[str, str]]:
-    return [
-        {"from": speaker, "value": value}
-        for turn in turns
-        for speaker, value in zip(("human", "gpt"), turn, strict=True)
-    ]
+    said = [(speaker, value) for turn in turns for speaker, value in zip(("human", "gpt"), turn, strict=True)]
+    return [{"from": speaker, "value": value} for speaker, value in said]
 
 
 # TVC: clips of several moments, as folders of frames ----------------------------------------------------------------
 
 
 def _write_tvc(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    folder, told, lines, jobs = out / "tvc", list[DescribedScene](), list[str](), list[tuple[Path, Job]]()
+    folder, described, lines, jobs = out / "tvc", list[DescribedScene](), list[str](), list[tuple[Path, Job]]()
     for number in range(sizes.tv_clips):
         film = make_film(seed * 100_000 + 50_000 + number, scenes=3, split=split, card_ms=600)
         name = f"puppets_s{number // 100 + 1:02d}e{number // 4 % 25 + 1:02d}_seg02_clip_{number:05d}"
         for i, scene in enumerate(film.scenes):
             texts = [look_caption(scene.truth, caption_rng(scene, variant)) for variant in range(3)]
-            moment = len(told)
+            moment = len(described)
             descs = [
                 {"desc": text, "type": "v", "from_retrieval": variant == 0, "desc_id": moment * 3 + variant}
                 for variant, text in enumerate(texts)
@@ -342,11 +326,11 @@ def _write_tvc(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tu
             ts = [scene.truth.start_ms / 1000, scene.truth.end_ms / 1000]
             row = {"vid_name": name, "duration": film.duration_ms / 1000, "ts": ts, "clip_id": number * 3 + i}
             lines.append(json.dumps({**row, "descs": descs}) + "\n")
-            told.append(DescribedScene(name, texts[0], scene))
+            described.append(DescribedScene(name, texts[0], scene))
         target = folder / "frames" / name
         jobs.append((target / ".done", partial(_draw_frames, target, film, sizes.picture)))
     write_text(folder / "tvc.jsonl", "".join(lines))
-    _save_truth(folder, told)
+    _save_truth(folder, described)
     return jobs
 
 

@@ -41,7 +41,7 @@ def test_every_phrase_tells_its_own_action_and_no_other(action) -> None:
         for prop in PROPS:
             for place in PLACES:
                 for his in ("his", "her"):
-                    deed = phrase.format(p="Otto", o=f"the {prop}", l=place.noun, his=his)
+                    deed = phrase.format(p="Otto", o=f"the {prop}", l=f"the {place.key}", his=his)
                     for caption in (
                         f"Mara {deed}.",
                         f"In a red coat, Mara {deed} {place.at}.",

@@ -1,8 +1,8 @@
 """How each action is played: the poses of the people and the place of the prop at each moment.
 
-A mover takes the progress of the scene `u` (0 to 1), the seconds since it began and the stage. Opposites (sit down and
-stand up, open and close, pick up and put down) are one motion played forwards and backwards, so that no single frame
-tells them apart.
+A mover takes the progress of the scene `u` (0 to 1), the seconds `t` since it began and the stage. Opposites (sit down
+and stand up, open and close, pick up and put down) are one motion played forwards and backwards, so that no single
+frame tells them apart. In a pose, the little that moves only keeps the picture alive.
 """
 
 from __future__ import annotations
@@ -16,48 +16,45 @@ from calvin.puppets.draw.stage import DOWN_FAR, HIP, STAGE_WIDTH, Instant, Pose,
 Mover = Callable[[float, float, Stage], Instant]
 
 
-def _patient(s: Stage, **changes: object) -> Pose:
-    pose = Pose(s.other, face=1 if s.other < s.x else -1, yaw=60, near=complex(4, -14), far=complex(-5, -14))
-    return replace(pose, **changes)  # type: ignore[arg-type]
+def _between(s: Stage) -> int:
+    return 1 if s.other > s.x else -1
 
 
 def _toward(s: Stage, **changes: object) -> Pose:
-    pose = Pose(s.x, face=1 if s.other > s.x else -1, yaw=60, near=complex(4, -14), far=complex(-5, -14))
+    """The agent, turned to the other."""
+    pose = Pose(s.x, face=_between(s), yaw=60, near=complex(4, -14), far=complex(-5, -14))
     return replace(pose, **changes)  # type: ignore[arg-type]
+
+
+def _patient(s: Stage, **changes: object) -> Pose:
+    """The other, turned to the agent."""
+    return replace(_toward(s), x=s.other, face=-_between(s), **changes)  # type: ignore[arg-type]
+
+
+def _alone(s: Stage, **changes: object) -> Instant:
+    return Instant([replace(Pose(s.x, s.face), **changes)])  # type: ignore[arg-type]
 
 
 def sleep(u: float, t: float, s: Stage) -> Instant:
     breath = 0.6 * math.sin(2.5 * t)
-    pose = Pose(
-        s.x + s.face * 22 * s.scale, s.face, yaw=0, rot=90, lift=6.5, asleep=True, near=complex(6, -12 + breath)
-    )
-    return Instant([pose])
+    x = s.x + s.face * 22 * s.scale
+    return _alone(s, x=x, yaw=0, rot=90, lift=6.5, asleep=True, near=complex(6, -12 + breath))
 
 
 def kneel(u: float, t: float, s: Stage) -> Instant:
-    return Instant([Pose(s.x, s.face, yaw=50, hip=6.5, foot_near=complex(-11, 1), foot_far=complex(-8, 1),
-                         near=complex(7, -13), far=complex(-4, -13), head_pitch=math.sin(t))])  # fmt: skip
-
-
-def raise_arms(u: float, t: float, s: Stage) -> Instant:
-    sway = math.sin(2 * t)
-    return Instant([Pose(s.x, s.face, yaw=10, near=complex(13 + sway, 12), far=complex(-13 + sway, 12))])
-
-
-def cover_eyes(u: float, t: float, s: Stage) -> Instant:
-    sway = 0.5 * math.sin(3 * t)
-    return Instant([Pose(s.x, s.face, yaw=0, near=complex(3, 9 + sway), far=complex(-3, 9 + sway))])
+    feet = {"foot_near": complex(-11, 1), "foot_far": complex(-8, 1)}
+    return _alone(s, yaw=50, hip=6.5, near=complex(7, -13), far=complex(-4, -13), head_pitch=math.sin(t), **feet)
 
 
 def handstand(u: float, t: float, s: Stage) -> Instant:
     kick = 2 * math.sin(3 * t)
-    return Instant([Pose(s.x, s.face, yaw=0, rot=180, lift=46, near=complex(8, 17), far=complex(-8, 17),
-                         foot_near=complex(8 + kick, 2), foot_far=complex(-8 + kick, 2))])  # fmt: skip
+    feet = {"foot_near": complex(8 + kick, 2), "foot_far": complex(-8 + kick, 2)}
+    return _alone(s, yaw=0, rot=180, lift=46, near=complex(8, 17), far=complex(-8, 17), **feet)
 
 
 def hips(u: float, t: float, s: Stage) -> Instant:
-    return Instant([Pose(s.x, s.face, yaw=5, near=complex(6, -9), far=complex(-6, -9), foot_near=complex(7, 0),
-                         foot_far=complex(-7, 0), bend=1.5 * math.sin(2 * t))])  # fmt: skip
+    feet = {"foot_near": complex(7, 0), "foot_far": complex(-7, 0)}
+    return _alone(s, yaw=5, near=complex(6, -9), far=complex(-6, -9), bend=1.5 * math.sin(2 * t), **feet)
 
 
 def overhead(u: float, t: float, s: Stage) -> Instant:
@@ -75,12 +72,8 @@ def balance(u: float, t: float, s: Stage) -> Instant:
     return Instant([pose], prop=pose.world(pose.head + pose.up * 15, s.scale))
 
 
-def point(u: float, t: float, s: Stage) -> Instant:
-    return Instant([_toward(s, near=complex(16, 1 + 0.5 * math.sin(3 * t))), _patient(s)])
-
-
 def hug(u: float, t: float, s: Stage) -> Instant:
-    way = 1 if s.other > s.x else -1
+    way = _between(s)
     middle = (s.x + s.other) / 2
     agent = _toward(s, near=complex(12, -5), far=complex(12, -1), bend=6 + math.sin(2 * t), yaw=80)
     patient = _patient(s, near=complex(-1, -15), far=complex(-3, -15), yaw=80)
@@ -89,7 +82,7 @@ def hug(u: float, t: float, s: Stage) -> Instant:
 
 
 def carry(u: float, t: float, s: Stage) -> Instant:
-    way = 1 if s.other > s.x else -1
+    way = _between(s)
     x = (s.x + s.other) / 2 + way * mix(-8, 8, u)
     bob = abs(math.sin(5 * t))
     agent = walking(Pose(x, way), 5 * t, 4)
@@ -97,15 +90,6 @@ def carry(u: float, t: float, s: Stage) -> Instant:
     patient = Pose(x - way * 7 * s.scale, way, yaw=75, lift=13 + bob, hip=8, bend=15, near=complex(10, -4),
                    far=complex(9, -2), foot_near=complex(12, 2), foot_far=complex(11, 4))  # fmt: skip
     return Instant([agent, patient])
-
-
-def wave(u: float, t: float, s: Stage) -> Instant:
-    return Instant([_toward(s, yaw=35, near=complex(12 + 4 * math.sin(6 * s.tempo * t), 11)), _patient(s)])
-
-
-def bow(u: float, t: float, s: Stage) -> Instant:
-    agent = _toward(s, bend=72 + 4 * math.sin(2 * t), near=complex(2, -13), far=complex(-8, -6), yaw=80)
-    return Instant([agent, _patient(s)])
 
 
 def enter(u: float, t: float, s: Stage) -> Instant:
@@ -130,22 +114,6 @@ def _seated(v: float, s: Stage) -> Instant:
     return Instant([pose], stool=s.x - s.face * 1.5)
 
 
-def sit(u: float, t: float, s: Stage) -> Instant:
-    return _seated(ramp(u), s)
-
-
-def stand(u: float, t: float, s: Stage) -> Instant:
-    return _seated(1 - ramp(u), s)
-
-
-def nod(u: float, t: float, s: Stage) -> Instant:
-    return Instant([Pose(s.x, s.face, yaw=0, head_pitch=4.5 * math.sin(6.5 * s.tempo * t))])
-
-
-def shake(u: float, t: float, s: Stage) -> Instant:
-    return Instant([Pose(s.x, s.face, yaw=0, head_yaw=70 * math.sin(6.5 * s.tempo * t))])
-
-
 def jump(u: float, t: float, s: Stage) -> Instant:
     height = max(0.0, math.sin(5 * s.tempo * t))
     crouch = max(0.0, -math.sin(5 * s.tempo * t))
@@ -168,14 +136,6 @@ def _chest(v: float, s: Stage) -> Instant:
     return Instant([pose], chest=chest, lid=105 * v)
 
 
-def open_(u: float, t: float, s: Stage) -> Instant:
-    return _chest(ramp(u), s)
-
-
-def close(u: float, t: float, s: Stage) -> Instant:
-    return _chest(1 - ramp(u), s)
-
-
 def _lifted(v: float, s: Stage) -> Instant:
     """0: upright beside the prop on the ground; 0.5: bent down with a hand on it; 1: upright with it in hand."""
     down = math.sin(math.pi * v)
@@ -186,26 +146,12 @@ def _lifted(v: float, s: Stage) -> Instant:
     return Instant([pose], prop=ground if v < 0.5 else mixc(pose.hand(s.scale), ground, max(0.0, down * 4 - 3)))
 
 
-def pick(u: float, t: float, s: Stage) -> Instant:
-    return _lifted(ramp(u, 0.15, 0.85), s)
-
-
-def put(u: float, t: float, s: Stage) -> Instant:
-    return _lifted(1 - ramp(u, 0.15, 0.85), s)
-
-
-def _between(s: Stage) -> int:
-    return 1 if s.other > s.x else -1
-
-
 def give(u: float, t: float, s: Stage) -> Instant:
     """The agent, prop in hand, walks up and holds it out; the patient stands and takes it in."""
     v, handed = ramp(u, 0.0, 0.55), ramp(u, 0.6, 0.85)
     agent = _toward(s, near=mixc(mixc(complex(9, -6), complex(13, -3), v), complex(9, -10), ramp(u, 0.72, 0.95)))
     if 0.02 < v < 0.98:
-        hand = agent.near
-        agent = walking(agent, 7 * t)
-        agent.near = hand
+        agent = replace(walking(replace(agent), 7 * t), near=agent.near)  # the arm stays as it is held out
     agent.x = mix(s.x - _between(s) * 16, s.other - _between(s) * 26 * s.scale, v)
     patient = _patient(s, near=mixc(complex(5, -12), complex(12, -4), ramp(u, 0.4, 0.6)))
     if handed > 0.5:
@@ -219,9 +165,7 @@ def take(u: float, t: float, s: Stage) -> Instant:
     back = ramp(u, 0.55, 0.95)
     agent = _toward(s, near=mixc(mixc(complex(5, -12), complex(14, -3), v), complex(7, -6), back))
     if 0.02 < v < 0.98 or 0.02 < back < 0.98:
-        hand = agent.near
-        agent = walking(agent, 7 * t)
-        agent.near = hand
+        agent = replace(walking(replace(agent), 7 * t), near=agent.near)
     close_by = s.other - _between(s) * 26 * s.scale
     agent.x = mix(mix(s.x - _between(s) * 16, close_by, v), s.x - _between(s) * 14, back)
     patient = _patient(s, near=mixc(complex(8, -6), complex(13, -5), taken))
@@ -275,10 +219,49 @@ def talk(u: float, t: float, s: Stage) -> Instant:
     return Instant([agent, _patient(s, yaw=45)])
 
 
+_PLAYED = (
+    sleep,
+    kneel,
+    handstand,
+    hips,
+    overhead,
+    cradle,
+    balance,
+    hug,
+    carry,
+    enter,
+    leave,
+    jump,
+    turn,
+    give,
+    take,
+    throw,
+    push,
+    help_,
+    chase,
+    talk,
+)
 MOVERS: dict[str, Mover] = {
-    "sleep": sleep, "kneel": kneel, "raise_arms": raise_arms, "cover_eyes": cover_eyes, "handstand": handstand,
-    "hips": hips, "overhead": overhead, "cradle": cradle, "balance": balance, "point": point, "hug": hug,
-    "carry": carry, "wave": wave, "bow": bow, "enter": enter, "leave": leave, "sit": sit, "stand": stand, "nod": nod,
-    "shake": shake, "jump": jump, "turn": turn, "open": open_, "close": close, "pick": pick, "put": put, "give": give,
-    "take": take, "throw": throw, "push": push, "help": help_, "chase": chase, "talk": talk,
-}  # fmt: skip
+    "raise_arms": lambda u, t, s: _alone(
+        s, yaw=10, near=complex(13 + math.sin(2 * t), 12), far=complex(-13 + math.sin(2 * t), 12)
+    ),
+    "cover_eyes": lambda u, t, s: _alone(
+        s, yaw=0, near=complex(3, 9 + 0.5 * math.sin(3 * t)), far=complex(-3, 9 + 0.5 * math.sin(3 * t))
+    ),
+    "point": lambda u, t, s: Instant([_toward(s, near=complex(16, 1 + 0.5 * math.sin(3 * t))), _patient(s)]),
+    "wave": lambda u, t, s: Instant(
+        [_toward(s, yaw=35, near=complex(12 + 4 * math.sin(6 * s.tempo * t), 11)), _patient(s)]
+    ),
+    "bow": lambda u, t, s: Instant(
+        [_toward(s, bend=72 + 4 * math.sin(2 * t), near=complex(2, -13), far=complex(-8, -6), yaw=80), _patient(s)]
+    ),
+    "sit": lambda u, t, s: _seated(ramp(u), s),
+    "stand": lambda u, t, s: _seated(1 - ramp(u), s),
+    "nod": lambda u, t, s: _alone(s, yaw=0, head_pitch=4.5 * math.sin(6.5 * s.tempo * t)),
+    "shake": lambda u, t, s: _alone(s, yaw=0, head_yaw=70 * math.sin(6.5 * s.tempo * t)),
+    "open": lambda u, t, s: _chest(ramp(u), s),
+    "close": lambda u, t, s: _chest(1 - ramp(u), s),
+    "pick": lambda u, t, s: _lifted(ramp(u, 0.15, 0.85), s),
+    "put": lambda u, t, s: _lifted(1 - ramp(u, 0.15, 0.85), s),
+    **{mover.__name__.removesuffix("_"): mover for mover in _PLAYED},
+}

@@ -22,6 +22,7 @@ def _bent(a: complex, b: complex, length: float, toward: complex) -> tuple[compl
     if reach >= 2 * length or reach < 1e-6:
         b = a + (b - a) * (2 * length / max(reach, 1e-6)) if reach >= 2 * length else b
         return a, (a + b) / 2, b
+    # Half of the limb, half of the reach and the joint's distance from the line a-b make a right triangle.
     out = math.sqrt(length * length - reach * reach / 4) * 1j * (b - a) / reach
     if out.real * toward.real + out.imag * toward.imag < 0:
         out = -out
@@ -73,15 +74,10 @@ class Figure:
 
     def _long_hair(self) -> None:
         pose, k = self.pose, self.scale
-        back = -5.0 * max(self._face_turn(), 0) + 0.0
-        head = pose.head
-        points = (head + back * 1.0, head + back - pose.up * 11)
-        self.canvas.line(
-            [self.at(z) for z in points], (17 - 5 * abs(self._face_turn())) * k, HAIR[self.look.hair], 0.7 * k
-        )
-
-    def _face_turn(self) -> float:
-        return math.sin(math.radians(self.pose.yaw + self.pose.head_yaw))
+        turn = math.sin(math.radians(pose.yaw + pose.head_yaw))
+        crown = pose.head - 5.0 * max(turn, 0)
+        strand = (self.at(crown), self.at(crown - pose.up * 11))
+        self.canvas.line(strand, (17 - 5 * abs(turn)) * k, HAIR[self.look.hair], 0.7 * k)
 
     def _head(self) -> None:
         pose, look, k, canvas = self.pose, self.look, self.scale, self.canvas

@@ -173,15 +173,11 @@ def _mountain(c: Canvas, rng: np.random.Generator) -> None:
     c.box(complex(LEFT, BOTTOM), complex(RIGHT, 9), (226, 234, 244))
 
 
-_DRAW: dict[str, Callable[[Canvas, np.random.Generator], None]] = {
+DRAW_PLACE: dict[str, Callable[[Canvas, np.random.Generator], None]] = {
     "kitchen": _kitchen, "bedroom": _bedroom, "library": _library, "theatre": _theatre, "cave": _cave,
     "station": _station, "garden": _garden, "beach": _beach, "forest": _forest, "street": _street, "desert": _desert,
     "mountain": _mountain,
 }  # fmt: skip
-
-
-def draw_place(canvas: Canvas, place: str, rng: np.random.Generator) -> None:
-    _DRAW[place](canvas, rng)
 
 
 def draw_foreground(canvas: Canvas, kind: int, x: float) -> None:

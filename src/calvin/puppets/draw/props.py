@@ -80,10 +80,8 @@ def _flag(c: Canvas, z: complex, k: float) -> None:
 
 def _fish(c: Canvas, z: complex, k: float) -> None:
     c.shape((z - 3 * k, z + (-9 + 5j) * k, z + (-9 - 5j) * k), (40, 140, 190), _EDGE)
-    body = [
-        z + k * (1 + p.real * 6.8 + 1j * p.imag * 4.8 * s) for s in (1, -1) for p in (_ARC if s > 0 else _ARC[::-1])
-    ]
-    c.shape(body, (70, 190, 225), _EDGE)
+    outline = (*_ARC, *(p.conjugate() for p in reversed(_ARC)))
+    c.shape([z + k * (1 + p.real * 6.8 + 1j * p.imag * 4.8) for p in outline], (70, 190, 225), _EDGE)
     c.disc(z + (4.6 + 1.2j) * k, 1.2 * k, INK)
 
 
@@ -100,14 +98,10 @@ def _bucket(c: Canvas, z: complex, k: float) -> None:
     c.line((z + (-5.6 - 1.5j) * k, z + (5.6 - 1.5j) * k), 1.4 * k, (90, 98, 110))
 
 
-_DRAW: dict[str, Callable[[Canvas, complex, float], None]] = {
+DRAW_PROP: dict[str, Callable[[Canvas, complex, float], None]] = {
     "ball": _ball, "lamp": _lamp, "book": _book, "umbrella": _umbrella, "guitar": _guitar, "clock": _clock,
     "cake": _cake, "drum": _drum, "flag": _flag, "fish": _fish, "crown": _crown, "bucket": _bucket,
 }  # fmt: skip
-
-
-def draw_prop(canvas: Canvas, prop: str, centre: complex, scale: float) -> None:
-    _DRAW[prop](canvas, centre, scale)
 
 
 def draw_stool(canvas: Canvas, x: float, scale: float) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from calvin.core.time import round_half_up
 from calvin.puppets.draw.actions import MOVERS
 from calvin.puppets.draw.figure import Figure
-from calvin.puppets.draw.places import draw_foreground, draw_place
-from calvin.puppets.draw.props import draw_chest, draw_prop, draw_stool
+from calvin.puppets.draw.places import DRAW_PLACE, draw_foreground
+from calvin.puppets.draw.props import DRAW_PROP, draw_chest, draw_stool
 from calvin.puppets.draw.stage import STAGE_WIDTH, Canvas, Instant, Stage
 from calvin.puppets.lexicon import PROPS
 from calvin.puppets.tell.screenplay import Scene, rng_for
@@ -28,7 +28,7 @@ FALLS = ("push", "help")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What stays the same throughout a scene, apart from the truth."""
+    """What stays the same throughout a scene, but for the truth: `light` is a table of colours, uint8 [1, 256, 3]."""
 
     stage: Stage
     ground: float
@@ -97,9 +97,9 @@ class SceneRenderer:
         image = np.zeros((round(height * _MARGIN), round(width * _MARGIN), 3), np.uint8)
         canvas = Canvas(image, self.setup.ground, smooth=not self.reduced)
         canvas.look_at(complex(56, 32), 1 / _MARGIN)
-        draw_place(canvas, self.scene.truth.place, rng_for(self.scene.seed, "place"))
+        DRAW_PLACE[self.scene.truth.place](canvas, rng_for(self.scene.seed, "place"))
         for prop, x, size in self.setup.clutter:
-            draw_prop(canvas, prop, complex(x, 7.5 * size), size)
+            DRAW_PROP[prop](canvas, complex(x, 7.5 * size), size)
         return image
 
     def instant(self, seconds: float) -> Instant:
@@ -130,12 +130,11 @@ class SceneRenderer:
         self._draw(self.instant(seconds))
         for kind, x in setup.foreground:
             draw_foreground(self.canvas, kind, x)
-        if self.reduced:
-            image = cv2.resize(self.image, self.size, interpolation=cv2.INTER_AREA)
-            return cv2.LUT(image, setup.light)
-        return cv2.LUT(self.image, setup.light)
+        image = cv2.resize(self.image, self.size, interpolation=cv2.INTER_AREA) if self.reduced else self.image
+        return cv2.LUT(image, setup.light)
 
     def _place_backdrop(self, centre: complex, zoom: float) -> None:
+        # The place is drawn once, larger than the picture; each frame cuts out what its camera sees.
         height, width = self.image.shape[:2]
         back_height, back_width = self.backdrop.shape[:2]
         unit_x, unit_y = width / STAGE_WIDTH, height / 64.0
@@ -153,12 +152,13 @@ class SceneRenderer:
         if now.chest is not None:
             draw_chest(canvas, now.chest, now.lid, stage.face, k)
         figures = [Figure(canvas, pose, look, k) for pose, look in zip(now.people, self.looks, strict=False)]
+        # From back to front: the patient, the agent, what the agent holds, and the agent's arms around it.
         for figure in figures[1:]:
             figure.body()
             figure.arms()
         figures[0].body()
         if now.prop is not None and truth.prop is not None:
-            draw_prop(canvas, truth.prop, now.prop, 1.15 * k)
+            DRAW_PROP[truth.prop](canvas, now.prop, 1.15 * k)
         figures[0].arms()
 
 

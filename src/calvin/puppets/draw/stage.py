@@ -73,11 +73,9 @@ class Instant:
 
     people: list[Pose]
     prop: complex | None = None
-    prop_behind: bool = False
     stool: float | None = None
     chest: float | None = None
     lid: float = 0.0
-    agent_first: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,7 @@ class Stage:
 def ramp(u: float, start: float = 0.2, end: float = 0.8) -> float:
     """0 before `start`, 1 after `end`, smooth between."""
     v = min(max((u - start) / (end - start), 0.0), 1.0)
+    # Speed is zero at both ends: a body that starts and stops at once looks like a machine.
     return v * v * (3 - 2 * v)
 
 
@@ -108,10 +107,8 @@ def mixc(a: complex, b: complex, v: float) -> complex:
 def walking(pose: Pose, phase: float, stride: float = 6.0) -> Pose:
     """The same pose in mid-walk."""
     swing = math.sin(phase)
-    pose.foot_near, pose.foot_far = (
-        complex(stride * swing, max(0, math.cos(phase)) * 2),
-        complex(-stride * swing, max(0, -math.cos(phase)) * 2),
-    )
+    pose.foot_near = complex(stride * swing, max(0, math.cos(phase)) * 2)
+    pose.foot_far = complex(-stride * swing, max(0, -math.cos(phase)) * 2)
     pose.near, pose.far = complex(-7 * swing, -14), complex(7 * swing, -14)
     pose.yaw, pose.lift = 75, abs(math.cos(phase))
     return pose
@@ -119,7 +116,7 @@ def walking(pose: Pose, phase: float, stride: float = 6.0) -> Pose:
 
 Colour = tuple[int, int, int]
 INK: Colour = (22, 20, 26)
-_SHIFT = 4
+_SHIFT = 4  # OpenCV takes coordinates with so many binary places
 
 
 class Canvas:
@@ -142,6 +139,7 @@ class Canvas:
         self.unit = (self.kx + self.ky) / 2
 
     def pixel(self, z: complex) -> tuple[int, int]:
+        """Where a point lies, in sixteenths of a pixel: whole ones would make slow motion jerk."""
         return int((self.ox + z.real * self.kx) * 16), int((self.oy - z.imag * self.ky) * 16)
 
     def width(self, units: float) -> int:

@@ -1,15 +1,17 @@
 """Single frames whose captions are forms: who stands where, how each limb is held, with what, in which place.
 
-A vision tower learns to see puppets from them (the caption of one frame, all its words at once). People are told apart
-as left and right on the screen, since one frame does not say who acts.
+A vision tower learns to see puppets from them (the caption of one frame, all its words at once). People are kept
+apart as left and right on the screen, since one frame does not say who acts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -65,7 +67,7 @@ they were still at chance, with these weights coats were right in 70% after 200.
 
 _CARRIED = 0.5
 """Share of stills that are sure to be of a scene with a prop: a quarter of the actions have one, and a tower that saw
-no more of them told 59% of the props, where it told 97% of the coats."""
+no more of them named 59% of the props right, and 97% of the coats."""
 
 
 def _bin(share: float, words: Sequence[str]) -> int:
@@ -86,30 +88,21 @@ def _position(renderer: SceneRenderer, spot: complex) -> tuple[int, int]:
 
 
 def _body(renderer: SceneRenderer, pose: Pose, look: Look) -> dict[str, int]:
-    def point(local: complex) -> tuple[int, int]:
-        return _position(renderer, pose.world(local, renderer.setup.stage.scale))
-
-    head, hip = point(pose.head), point(1j * pose.hip)
-    near, far = point(pose.shoulder + pose.near), point(pose.shoulder + pose.far)
-    pitch = pose.head_pitch
-    return {
+    words = {
         "coat": _COLOURS.index(look.coat),
         "hat": 0 if look.hat is None else 1 + _COLOURS.index(look.hat),
         "kind": int(look.woman),
         "facing": int(pose.face > 0),
         "turn": _turn(pose.yaw),
         "head turn": _turn(pose.yaw + pose.head_yaw),
-        "nod": 0 if pitch < -0.7 else 2 if pitch > 0.7 else 1,
-        "head x": head[0],
-        "head y": head[1],
-        "hip y": hip[1],
-        "near hand x": near[0],
-        "near hand y": near[1],
-        "far hand x": far[0],
-        "far hand y": far[1],
-        "near foot x": point(pose.foot_near)[0],
-        "far foot x": point(pose.foot_far)[0],
+        "nod": 0 if pose.head_pitch < -0.7 else 2 if pose.head_pitch > 0.7 else 1,
     }
+    spots = {"head": pose.head, "hip": 1j * pose.hip, "near foot": pose.foot_near, "far foot": pose.foot_far}
+    spots |= {"near hand": pose.shoulder + pose.near, "far hand": pose.shoulder + pose.far}
+    for part, spot in spots.items():
+        x, y = _position(renderer, pose.world(spot, renderer.setup.stage.scale))
+        words |= {name: word for name, word in ((f"{part} x", x), (f"{part} y", y)) if name in _BODY}
+    return words
 
 
 def fill_slots(renderer: SceneRenderer, instant: Instant) -> dict[str, int]:
@@ -140,8 +133,8 @@ class Stills:
     width: int = TRAINING_SIZE[0]
     height: int = TRAINING_SIZE[1]
     frames_a_scene: int = 4
-    slots: Mapping[str, Sequence[str]] = field(default_factory=lambda: SLOTS)
-    weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
+    slots: ClassVar[Mapping[str, Sequence[str]]] = SLOTS
+    weights: ClassVar[Mapping[str, float]] = WEIGHTS
 
     def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """uint8 [count, H, W, 3] and word numbers int64 [count, slots], IGNORE_INDEX where a slot does not apply."""
@@ -160,7 +153,7 @@ class Stills:
         return images, words
 
     def _scene(self, rng: np.random.Generator) -> Scene:
-        """A random scene; of half of them, one with a prop."""
+        """A random scene; half of the time one that is sure to have a prop."""
         scene, carried = random_scene(int(rng.integers(2**31)), self.split), rng.random() < _CARRIED
         while carried and scene.truth.prop is None:
             scene = random_scene(int(rng.integers(2**31)), self.split)
@@ -172,18 +165,12 @@ _CHUNK = 256
 
 @dataclass(frozen=True)
 class StoredStills:
-    """Stills drawn once and kept in two arrays on disk; beyond them (held-out indices) drawn as asked for."""
+    """Stills drawn once and kept in two arrays on disk; held-out ones, whose index lies beyond them, are drawn anew."""
 
     folder: Path
     fresh: Stills
-
-    @property
-    def slots(self) -> Mapping[str, Sequence[str]]:
-        return self.fresh.slots
-
-    @property
-    def weights(self) -> Mapping[str, float]:
-        return self.fresh.weights
+    slots: ClassVar[Mapping[str, Sequence[str]]] = SLOTS
+    weights: ClassVar[Mapping[str, float]] = WEIGHTS
 
     def images_at(self, index: int, count: int) -> tuple[np.ndarray, np.ndarray]:
         """As `Stills.images_at`, [count, H, W, 3] and [count, slots]; each pass over the store is in a new order."""
@@ -194,6 +181,7 @@ class StoredStills:
         batches = len(images) // count
         epoch, place = divmod(index, batches)
         order = np.random.default_rng([self.fresh.seed, epoch]).permutation(len(images))
+        # Sorted: the file is read front to back, and within a batch the order does not matter.
         rows = np.sort(order[place * count : (place + 1) * count])
         return images[rows], words[rows]
 
@@ -209,7 +197,7 @@ def store_stills(
         all_words = np.empty((chunks * _CHUNK, len(stills.slots)), np.int64)
         with atomic_path(folder / "images.npy") as path, get_context("spawn").Pool(workers) as pool:
             store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-            for number, (images, words) in enumerate(pool.imap(_Drawer(stills), range(chunks))):
+            for number, (images, words) in enumerate(pool.imap(partial(stills.images_at, count=_CHUNK), range(chunks))):
                 rows = slice(number * _CHUNK, (number + 1) * _CHUNK)
                 store[rows], all_words[rows] = images, words
                 stage.update(rows.stop)
@@ -217,11 +205,3 @@ def store_stills(
         with atomic_path(folder / "words.npy") as path:
             np.save(path, all_words)
     return StoredStills(folder, stills)
-
-
-@dataclass(frozen=True)
-class _Drawer:
-    stills: Stills
-
-    def __call__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.stills.images_at(index, _CHUNK)

@@ -3,9 +3,9 @@
 A film has one describer, whose style decides the order of the sentence and how often looks and places are said. The
 action and the names are in every caption, the prop wherever the action has one, the place in most.
 
-Scenes may be told anew in each epoch: other names, another describer's style, other words. A film's names and looks are
-paired once, so a model that sees it often can learn its cast by heart; under other names each time, only the context
-says who is who.
+Scenes may be described anew in each epoch: other names, another describer's style, other words. A film's names and
+looks are paired once, so a model that sees it often can learn its cast by heart; with other names each time, only the
+context says who is who.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STYLES: tuple[Style, ...] = (
 
 
 def say_look(look: Look, hat: bool = False) -> str:
-    """'in a red coat', or 'in a red coat and a blue hat' where `hat` is asked for and there is one."""
+    """'in a red coat', or 'in a red coat and a blue hat' if `hat` is asked for and there is one."""
     words = f"in {with_article(look.coat)} {look.garment}"
     return f"{words} and {with_article(look.hat)} hat" if hat and look.hat else words
 
@@ -53,7 +53,7 @@ def with_article(word: str) -> str:
 
 def film_style(film: Film) -> Style:
     """The style of the film's describer, from its seed."""
-    return STYLES[int(rng_for(film.seed, film.split, "style").integers(len(STYLES)))]
+    return pick(rng_for(film.seed, film.split, "style"), STYLES)
 
 
 def write_caption(
@@ -62,8 +62,8 @@ def write_caption(
     """The caption of a scene.
 
     Args:
-        introduced: names whose look was said before; all others get theirs now. None: nobody is introduced by
-            force, only the style decides (for scenes on their own).
+        introduced: names whose look was said before; all others get theirs now. None: the style alone decides (for
+            scenes on their own).
     """
     agent, patient = truth.agent, truth.patient
     said = {
@@ -94,13 +94,8 @@ def write_caption(
 
 def say_action(action: Action, rng: np.random.Generator, truth: SceneTruth, patient: str) -> str:
     """One of the action's phrases with its slots filled."""
-    phrase = action.phrases[int(rng.integers(len(action.phrases)))]
-    return phrase.format(
-        p=patient,
-        o=f"the {truth.prop}",
-        l=PLACE_BY_KEY[truth.place].noun,
-        his=truth.looks[truth.agent].his,
-    )
+    slots = {"p": patient, "o": f"the {truth.prop}", "l": f"the {truth.place}", "his": truth.looks[truth.agent].his}
+    return pick(rng, action.phrases).format(**slots)
 
 
 def finish(sentence: str) -> str:
@@ -125,8 +120,8 @@ def look_caption(truth: SceneTruth, rng: np.random.Generator) -> str:
 def list_details(truth: SceneTruth) -> str:
     """What is to be seen, without what happens: 'The lamp, a man in a red coat, a woman in a blue dress, in the cave.'
 
-    A caption holds three such words in twenty, and where nothing is carried no prop: here nearly every word must be
-    seen.
+    Three words in twenty of a caption are like that, and it has no prop unless one is carried; here nearly every word
+    must be seen.
     """
     things = [f"the {truth.prop}"] if truth.prop else []
     looks = [truth.looks[name] for name in truth.present]
@@ -135,7 +130,7 @@ def list_details(truth: SceneTruth) -> str:
 
 
 def film_captions(film: Film) -> list[str]:
-    """The describer's captions of all scenes, in order: looks at each introduction, afterwards by the style."""
+    """The describer's captions of all scenes, in order: looks at each introduction, afterwards as the style wants."""
     style, introduced, captions = film_style(film), set[str](), []
     for scene in film.scenes:
         captions.append(write_caption(scene.truth, caption_rng(scene), style, introduced))
@@ -171,14 +166,14 @@ def retell(
     introduced = {names[name] for scene in earlier for name in scene.present}
     style, captions = pick(rng, STYLES), list[str]()
     for scene in scenes[first : number + 1]:
-        told = rename(scene, names)
-        captions.append(write_caption(told, rng, style, introduced))
-        introduced |= set(told.present)
-    return RetoldScene(captions[-1], tuple(captions[:-1]), tuple(sorted(told.present, key=captions[-1].index)))
+        renamed = rename(scene, names)
+        captions.append(write_caption(renamed, rng, style, introduced))
+        introduced |= set(renamed.present)
+    return RetoldScene(captions[-1], tuple(captions[:-1]), tuple(sorted(renamed.present, key=captions[-1].index)))
 
 
 def _new_names(scenes: Sequence[SceneTruth], rng: np.random.Generator) -> dict[str, str]:
-    """Another name for each member of the cast, of those that may wear the coat in training films."""
+    """Another name for each member of the cast, one that may wear the coat in training films."""
     coats = {name: look.coat for scene in scenes for name, look in scene.looks.items()}
     names: dict[str, str] = {}
     for old in sorted(coats):

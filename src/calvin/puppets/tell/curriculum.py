@@ -1,15 +1,14 @@
-"""Text for pre-training the language model: puppet captions without pictures, and the curriculum that teaches it to
-tell who is who from looks.
+"""Text for pre-training the language model: puppet captions without pictures, and the curriculum that teaches it
+who is who from looks.
 
-Telling a person's name from "in a red coat" is recall within the context; small transformers learn it suddenly or not
-at all. So it starts with `drills` and works up to the prompts of training. A phase is to be left when its look-ups are
-right, not after a time.
+To get from "in a red coat" to a name is recall within the context; small transformers learn it suddenly or not at all.
+So the curriculum starts with `drills` and works up to the prompts of training. A phase should be left when its look-ups
+are right, not after a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from calvin.puppets.tell.captions import STYLES, look_caption, with_article, wri
 from calvin.puppets.tell.drills import (
     Builder,
     Drill,
+    PromptText,
     asked,
     captions,
     cue,
@@ -35,61 +35,50 @@ from calvin.puppets.tell.drills import (
 from calvin.puppets.tell.screenplay import Person, Split, draw_cast, pick
 
 
-@dataclass(frozen=True, slots=True)
-class PromptText:
-    """A stage-2 sample without its pictures: `stand_in` describes the scene namelessly where the visual would be;
-    `told` are the names of the caption that stand-in and prompt give away."""
-
-    stand_in: str
-    prompt: Prompt
-    caption: str
-    told: tuple[str, ...]
-
-
 def draw_prompt(
     rng: np.random.Generator, cast: tuple[Person, ...], entities: bool = False, scenes: int = 3
 ) -> PromptText:
-    """A prompt and its caption; its context are the captions of `scenes` before, or (`entities`) the names present."""
+    """A prompt and its caption. The context is the captions of `scenes` before it or (`entities`) the names present."""
     style, introduced, context = pick(rng, STYLES), set[str](), []
     for _ in range(0 if entities else scenes):
         truth = draw_truth(rng, cast)
-        # The introductions of a film lie further back than its context as a rule.
+        # In a film, people are usually introduced further back than the context reaches.
         context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
         introduced |= set(truth.present)
     truth = draw_truth(rng, cast)
     question = draw_question(rng)
     if entities:
         names = tuple(str(name) for name in rng.permutation(truth.present))
-        prompt, told = Prompt(question, entities=names), truth.present
+        prompt, known = Prompt(question, entities=names), truth.present
     else:
         prompt = Prompt(question, tuple(context))
-        told = tuple(name for name in truth.present if is_told(name, truth.looks[name].coat, context))
-    return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), told)
+        known = tuple(name for name in truth.present if is_introduced(name, truth.looks[name].coat, context))
+    return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), known)
 
 
 def _prompt(
     rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True, entities: bool = False, scenes: int = 3
 ) -> Drill:
     """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
-    where the visual will, so that who acts can be told from the looks in the context."""
+    where the visual will, so that the looks in the context say who acts."""
     parts = draw_prompt(rng, cast, entities, scenes)
     made = Builder()
     if seen:
         made.add(parts.stand_in)
     made.add(parts.prompt.text.strip())
-    made.add(parts.caption, *(parts.told if seen or entities else ()))
+    made.add(parts.caption, *(parts.known if seen or entities else ()))
     return made.drill()
 
 
 def draw_fewshot(rng: np.random.Generator, cast: tuple[Person, ...]) -> str:
-    """A caption in the form of Figure 6, so that adapting to a film need not teach words never met before."""
+    """A caption in the form of Figure 6, so that adapting to a film need not teach words that are new to the model."""
     truth = draw_truth(rng, cast)
     if rng.random() < 0.5:
         return regularisation_caption(look_caption(truth, rng))
     return fewshot_caption(write_caption(truth, rng, pick(rng, STYLES)), truth.present)
 
 
-def is_told(name: str, coat: str, context: Sequence[str]) -> bool:
+def is_introduced(name: str, coat: str, context: Sequence[str]) -> bool:
     """Whether a caption of the context ties the name to its coat, on either side of it."""
     for caption in context:
         if f"{name}, in a {coat} " in caption or f"{name}, in an {coat} " in caption:
@@ -141,7 +130,7 @@ def make_drill(phase: str, rng: np.random.Generator, split: Split | None = "trai
 
 
 def lexicon_text() -> list[str]:
-    """Every name, phrase, place, prop and colour at least once: for training a tokenizer that splits none badly."""
+    """Every name, phrase, place, prop and colour at least once: to train a tokenizer that splits none of them badly."""
     phrases = [
         phrase.format(p="Mara", o="the lamp", l="the cave", his=his)
         for action in ACTIONS

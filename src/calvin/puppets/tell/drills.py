@@ -1,10 +1,10 @@
 """Drills that teach a small language model to recall a name from a look, each a text of its own.
 
-They start with words that come again in the same order, other words between them: each word recalled is worth more bits
-than the choice between two names (induction heads: Olsson et al. 2022), and what stands between keeps recall from being
-about neighbours only, which "in a red coat, Mara" are not. Then looks, captions, and looks that are asked for from far.
-The last step has a circuit of its own: what a scene looks like stands first, who is who only after it, as in a prompt
-of stage 2; `cue` drills teach it from its smallest form upwards.
+They start with words that come again in the same order, with other words in between: each word recalled is worth more
+bits than the choice between two names (induction heads: Olsson et al. 2022), and the words in between keep recall from
+being about neighbours only, because in "in a red coat, Mara" name and colour are not neighbours. Then come looks,
+captions, and looks that are asked about much later. The last step needs a circuit of its own: the look of a scene comes
+first and who is who only after it, as in a prompt of stage 2; `cue` drills teach it from its smallest form upwards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS
+from calvin.core.prompts import EVALUATION_QUESTION, TRAINING_QUESTIONS, Prompt
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, COLOURS, GARMENTS, NAMES, PLACE_BY_KEY, PROPS, Action
 from calvin.puppets.tell.captions import STYLES, finish, look_caption, say_action, say_look, write_caption
 from calvin.puppets.tell.screenplay import Person, draw_cast, draw_scene, pick
@@ -25,7 +25,7 @@ _ALONE = tuple(action for action in ACTIONS if action.people == 1)
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """A text, and the character spans of the names in it that can be told from what stands before them."""
+    """A text, and the character spans of the names in it that can be recalled from what stands before them."""
 
     text: str
     marks: tuple[tuple[int, int], ...]
@@ -68,9 +68,9 @@ _BETWEEN = (*FILLERS, *GARMENTS, "in", "a", "an", "and", "hat", "the", ",")
 
 
 def repeats(rng: np.random.Generator) -> Drill:
-    """Five runs of two to four words, all different, then seven of these runs again: their later words can be told.
+    """Five runs of two to four words, all different, then seven of these runs again: their later words can be recalled.
 
-    Every third time or so, other words stand between.
+    About every third time, other words stand between.
     """
     words = iter([_WORDS[i] for i in rng.permutation(len(_WORDS))])
     runs = [[next(words) for _ in range(int(rng.integers(2, 5)))] for _ in range(5)]
@@ -159,9 +159,9 @@ def far(rng: np.random.Generator, cast: tuple[Person, ...], others: int) -> Dril
 
 
 def asked(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
-    """Everybody is introduced, then five scenes are told without names and with them, up to two others between.
+    """Everybody is introduced, then five scenes are described without names and with them, up to two others in between.
 
-    What `seen_prompt` asks once a text is asked five times here, and from nearer.
+    What `seen_prompt` asks once per text is asked five times here, and from nearer.
     """
     made, style = Builder(), pick(rng, STYLES)
     for person in cast:
@@ -197,8 +197,8 @@ def cue(
 
 
 def cues(rng: np.random.Generator, blocks: int, size: int, looks: bool, two: bool = True) -> Drill:
-    """Many a cue in one text, each of a cast of its own: that a look is asked for at all is learnt from these, and
-    from single ones then how it is found."""
+    """Many cues in one text, each with a cast of its own: they teach that a look is asked for at all; single cues then
+    teach how it is found."""
     made = Builder()
     for _ in range(blocks):
         _add_cue(rng, made, draw_cast(rng, size, "train"), looks, two, film=False)
@@ -240,23 +240,25 @@ def _add_fillers(rng: np.random.Generator, made: Builder, wanted: bool) -> None:
 
 
 def draw_question(rng: np.random.Generator, fixed: float = 0.25) -> str:
-    """One of training's questions, or with probability `fixed` that of evaluation, which is none of them (Table 5): a
+    """One of training's questions, or with probability `fixed` that of evaluation, which is not among them (Table 5): a
     small model should have met its words."""
     return EVALUATION_QUESTION if rng.random() < fixed else pick(rng, TRAINING_QUESTIONS)
 
 
 @dataclass(frozen=True, slots=True)
-class ToldScene:
-    """A scene as told without names, the captions of scenes before it, its own caption, and the names in that."""
+class PromptText:
+    """A stage-2 sample without its pictures: `stand_in` describes the scene namelessly where the visual would be;
+    `known` are the names of the caption that can be recalled from stand-in and prompt."""
 
-    nameless: str
-    context: tuple[str, ...]
+    stand_in: str
+    prompt: Prompt
     caption: str
-    names: tuple[str, ...]
+    known: tuple[str, ...]
 
 
-def draw_told_scene(rng: np.random.Generator, cast: tuple[Person, ...], least: int) -> ToldScene:
-    """A scene whose context, of `least` scenes or more, introduces everybody in it: all its names can be told."""
+def draw_known_scene(rng: np.random.Generator, cast: tuple[Person, ...], least: int) -> PromptText:
+    """A scene, not asked about yet, whose context of `least` captions or more introduces everybody in it: all its names
+    can be recalled."""
     style, introduced, context = pick(rng, STYLES), set[str](), list[str]()
     truth = draw_truth(rng, cast)
     nameless = look_caption(truth, rng)
@@ -265,16 +267,16 @@ def draw_told_scene(rng: np.random.Generator, cast: tuple[Person, ...], least: i
         if len(context) < least or set(before.present) & set(truth.present) - introduced:
             context.append(write_caption(before, rng, style, introduced))
             introduced |= set(before.present)
-    return ToldScene(nameless, tuple(context), write_caption(truth, rng, style), truth.present)
+    return PromptText(nameless, Prompt(None, tuple(context)), write_caption(truth, rng, style), truth.present)
 
 
 def cue_scenes(rng: np.random.Generator, cast: tuple[Person, ...], least: int) -> Drill:
-    """What a prompt is, a nameless scene where its visual will be, but all its names can be told."""
+    """A prompt with a nameless scene where its visual will be, but all its names can be recalled."""
     made = Builder()
-    told = draw_told_scene(rng, cast, least)
-    for sentence in (told.nameless, *told.context):
+    parts = draw_known_scene(rng, cast, least)
+    for sentence in (parts.stand_in, *parts.prompt.context):
         made.add(sentence)
     if rng.random() < 0.7:
         made.add(draw_question(rng, 0.5))
-    made.add(told.caption, *told.names)
+    made.add(parts.caption, *parts.known)
     return made.drill()

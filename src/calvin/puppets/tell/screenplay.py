@@ -68,7 +68,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """A cast, the shots in order without holes between the cards of the opening and closing credits, the dialogue."""
+    """A cast, the shots in order, without gaps, between the cards of the opening and closing credits, the dialogue."""
 
     id: str
     seed: int
@@ -143,7 +143,8 @@ def draw_scene(
     rng: np.random.Generator, film: str, number: int, start_ms: int, cast: tuple[Person, ...], seconds: float,
     action: Action | None = None,
 ) -> Scene:  # fmt: skip
-    """One scene of `cast`: the action (drawn where not given), then who, what and where, each on its own."""
+    """One scene of `cast`: the action (drawn if not given), then who, what and where, each on its own."""
+    # Everything is drawn, needed or not, so that the same seed gives the same rest whichever action it is.
     action = action or pick(rng, ACTIONS)
     people = [cast[i] for i in rng.permutation(len(cast))[: action.people]]
     place = pick(rng, PLACES).key
@@ -195,14 +196,14 @@ def make_film(
         length = round(float(rng.uniform(*seconds)) * 5) / 5
         shots.append(draw_scene(rng, film_id, number, now, group, length))
         if length > 4.6 and rng.random() < talk / 2:
-            # Heard while the action comes to its end: the gap before it is long enough for description.
+            # Heard as the action comes to its end: the gap before it is long enough for description.
             words = pick(rng, [line for line in LINES if speaking_ms(line) < 2000])
             lines.append(_line(now + 2700, pick(rng, group).name, words))
         now = shots[-1].truth.end_ms
         number += 1
     names = tuple(person.name for person in people)
     if talk and card_ms >= _SPOKEN_CARD_MS:
-        # As in many a film, somebody is heard over the credits, which leaves no room to describe them.
+        # As in many films, somebody is heard over the credits, which leaves no room to describe them.
         over = [line for line in LINES if 1600 <= speaking_ms(line) <= card_ms - 600]
         lines.insert(0, _line(300, pick(rng, people).name, pick(rng, over)))
         lines.append(_line(now + 300, pick(rng, people).name, pick(rng, over)))
@@ -225,7 +226,7 @@ def speaking_ms(text: str) -> int:
 def random_scene(seed: int, split: Split | None = "train", seconds: float | None = None, still: bool = False) -> Scene:
     """A scene on its own, for stills and clips: `split` None takes any pairing of name and look.
 
-    `still` keeps to actions that one frame tells.
+    `still` keeps to actions that one frame shows.
     """
     rng = rng_for(seed, "scene", split or "any")
     length = seconds or round(float(rng.uniform(2.0, 6.0)) * 5) / 5

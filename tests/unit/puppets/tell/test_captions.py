@@ -18,7 +18,7 @@ from calvin.puppets.tell.captions import (
     say_look,
     write_caption,
 )
-from calvin.puppets.tell.curriculum import is_told
+from calvin.puppets.tell.curriculum import is_introduced
 from calvin.puppets.tell.screenplay import make_film, pairing_split, random_scene
 from calvin.puppets.truth import Look, action_of, names_in, place_of, score_caption
 
@@ -161,7 +161,7 @@ def test_names_are_the_same_ones_throughout_and_their_pairings_belong_to_trainin
         for name in scene.names:
             wearing = [coat for coat in coats.values() if pairing_split(name, coat) == "train"]
             assert wearing
-            assert any(is_told(name, coat, (*scene.context, scene.caption)) for coat in coats.values())
+            assert any(is_introduced(name, coat, (*scene.context, scene.caption)) for coat in coats.values())
 
 
 def test_the_first_scene_has_no_context_and_introduces_everybody() -> None:
