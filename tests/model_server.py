@@ -58,6 +58,23 @@ def drip(pause_s: float) -> Play:
     return play
 
 
+def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+    """A header now and then, and never the last."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(200):
+        handler.wfile.write(f"X-{number}: 1\r\n".encode())
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def interim(handler: BaseHTTPRequestHandler) -> None:
+    """Word that the answer is on its way, again and again."""
+    for _ in range(200):
+        handler.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
 def cut_short(handler: BaseHTTPRequestHandler) -> None:
     """Less than was promised, then the line is dropped."""
     handler.send_response(200)

@@ -3,6 +3,9 @@
 The guard against repetition is for every captioner: a caption must not loop, nor say again exactly what was said last.
 The rules are for chatty models, whose answers they turn into one line of audio description. Each rule has a name and is
 reported with the answer that it changed. They are applied in the order of `RULES`, again until nothing changes.
+
+An answer may be long and may be anything, so each rule takes time in proportion to its length: where a search fails,
+the next one must not read the same stretch again.
 """
 
 from __future__ import annotations
@@ -136,17 +139,17 @@ _CAMERA = re.compile(
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|prof|sgt|lt|capt|jr|sr|vs|no|col|gen|rev)|\b[a-z])\.$", re.IGNORECASE
 )
-_END = re.compile(r"[.!?…]+[\"'”’)]*(?=\s)")
+_END = re.compile(r"[.!?…]++[\"'”’)]*+(?=\s)|[.!?…]++")  # a run without a space after it is read over in one go
 _PAIRS = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("`", "`"))
 _MARKS = (
     (re.compile(r"```\w*\n?|```"), ""),
-    (re.compile(r"\[([^\]\n]+)\]\([^)\s]*\)"), r"\1"),
-    (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", re.DOTALL), r"\2"),
+    (re.compile(r"\[([^\[\]\n]+)\]\((?:[^()\s]|\([^()\s]*\))*\)"), r"\1"),
+    (re.compile(r"(\*\*|__)(?=\S)((?:(?!\1).)+)(?<=\S)\1", re.DOTALL), r"\2"),
     (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
     (re.compile(r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
     (re.compile(r"\A\s*#{1,6}\s[^\n]*\n\s*(?=\S)"), ""),  # a heading over the answer
-    (re.compile(r"^\s*(?:#{1,6}|>)\s+", re.MULTILINE), ""),
+    (re.compile(r"^[ \t]*(?:#{1,6}|>)\s+", re.MULTILINE), ""),
 )
 
 
@@ -200,10 +203,15 @@ def _quotes(text: str) -> str:
 
 
 def _sentences(text: str) -> str:
+    words = re.compile(r"\w")
+    first = words.search(text)
     for match in _END.finditer(text):
-        before = text[: match.end()]
-        if not _ABBREVIATION.search(before) and re.search(r"\w", before) and re.search(r"\w", text[match.end() :]):
-            return before
+        end = match.end()
+        if first is None or first.start() > end or not text[end : end + 1].isspace():
+            continue
+        # An abbreviation is short: it stands in the last few characters.
+        if not _ABBREVIATION.search(text[max(0, end - 12) : end]):
+            return text[:end] if words.search(text, end) else text
     return text
 
 

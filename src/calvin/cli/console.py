@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterable
@@ -16,16 +17,26 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _PLAIN_EVERY_S = 10.0
+_COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e]")
+"""Characters that a terminal obeys instead of showing: controls but tab and line end, and reversed writing."""
+
+
+def shown(text: str) -> str:
+    """A text that a terminal can only show: each character that would command it is spelled out, as in JSON.
+
+    Captions, names of films and headings of tables are other people's words, and all pass through here.
+    """
+    return _COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def say(text: str = "") -> None:
     """One line of a command's answer."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(shown(text) + "\n")
 
 
 def warn(text: str) -> None:
     """One line on stderr, apart from the answer."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(shown(text) + "\n")
 
 
 def warn_all(notes: Iterable[str]) -> None:
@@ -56,7 +67,9 @@ class ProgressView:
         from rich.progress import Progress as Bars
 
         if self._console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+            # A caption such as "[/b]" is text and not markup of rich.
+            texts = [TextColumn(field, markup=False) for field in ("{task.description}", "{task.fields[left]}")]
+            columns = (texts[0], BarColumn(), texts[1])
             self._bars = Bars(*columns, console=self._console, transient=True)
             self._bars.start()
         return self
@@ -70,8 +83,9 @@ class ProgressView:
             self._write_plain(event)
             return
         if event.stage not in self._tasks:
-            self._tasks[event.stage] = self._bars.add_task(event.stage, total=event.total, left="")
-        self._bars.update(self._tasks[event.stage], completed=event.done, total=event.total, left=describe(event))
+            self._tasks[event.stage] = self._bars.add_task(shown(event.stage), total=event.total, left="")
+        left = " ".join(shown(describe(event)).split())
+        self._bars.update(self._tasks[event.stage], completed=event.done, total=event.total, left=left)
 
     def _write_plain(self, event: Progress) -> None:
         now = time.monotonic()

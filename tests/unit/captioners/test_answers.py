@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,3 +165,30 @@ def test_cleanings_are_counted() -> None:
     counts = count_cleanings([("quotes",)], counts)
     assert cleaning_note(counts, 4) == "Of 4 answers of the model 3 were cleaned: quotes 2, openers 2."
     assert cleaning_note({}, 4) is None
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "**a ",
+        "__a ",
+        "[",
+        "[a](",
+        "[a](b",
+        "a. ",
+        "...",
+        '."',
+        "\n",
+        "> ",
+        "<think>",
+        "`a\n",
+        "Mr. ",
+        "in the video ",
+        " ",
+    ],
+)
+def test_a_long_answer_takes_time_in_proportion(piece: str) -> None:
+    text = f"A man walks {piece * (40_000 // len(piece))} b"
+    began = time.process_time()
+    clean_answer(text)
+    assert time.process_time() - began < 2.0

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -13,7 +20,7 @@ from calvin.core.errors import DataError, ServerError, UsageError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Scene
-from model_server import cut_short, drip, problem_of, running, says, send, slowly, status
+from model_server import cut_short, drip, drip_headers, interim, problem_of, running, says, send, slowly, status
 
 MakeScene = Callable[..., Scene]
 
@@ -31,7 +38,10 @@ def naps() -> list[float]:
 @pytest.fixture
 def connect(naps: list[float]) -> Callable[..., Server]:
     def make(url: str, **options: object) -> Server:
-        settings = {"sleep": naps.append, "timeout_s": 5.0, **options}
+        async def nap(seconds: float) -> None:
+            naps.append(seconds)
+
+        settings = {"sleep": nap, "timeout_s": 5.0, **options}
         return Server(Address.parse(f"{url}#tiny"), **settings)  # type: ignore[arg-type]
 
     return make
@@ -86,9 +96,16 @@ def test_answers_stay_in_order_though_requests_run_side_by_side(
         slowly(0.7, says("Too late.")),
         drip(0.1),
         lambda handler: send(handler, 200, b" " * (MAX_ANSWER + 1)),
+        drip_headers,
+        interim,
+        lambda handler: send(handler, 200, b"no gzip", Content_Encoding="gzip"),
+        lambda handler: send(handler, 200, b"{", Content_Encoding="deflate"),
     ],
-    ids=["429", "500", "html", "garbage", "empty", "truncated", "deep", "null", "cut", "slow", "drip", "huge"],
-)
+    ids=[
+        "429", "500", "html", "garbage", "empty", "truncated", "deep", "null", "cut", "slow", "drip", "huge",
+        "dripped headers", "interim answers", "bad gzip", "bad deflate",
+    ],
+)  # fmt: skip
 def test_passing_trouble_is_waited_out(
     trouble: Callable[..., None], ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
 ) -> None:
@@ -103,11 +120,58 @@ def test_passing_trouble_is_waited_out(
 def test_a_server_may_say_how_long_to_wait(
     ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
 ) -> None:
-    plays = [status(429, Retry_After=after) for after in ("7", "86400", "Wed, 21 Oct 2026 07:28:00 GMT", "nan")]
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100))
+    plays = [status(429, Retry_After=after) for after in ("7", soon, "Wed, 21 Oct 2015 07:28:00 GMT", "nan")]
     with running(None, *plays) as server:
         connect(server.url).caption([ask])
-    assert naps[:2] == [7.0, 60.0]
+    assert naps[0] == 7.0
+    assert 90 < naps[1] < 101
     assert max(naps[2:]) < 12
+
+
+@pytest.mark.parametrize("after", ["86400", "121", "1e400", "Fri, 01 Jan 2100 00:00:00 GMT"])
+def test_a_wait_that_is_too_long_is_said_instead(
+    after: str, ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
+) -> None:
+    with (
+        running(status(429, Retry_After=after)) as server,
+        pytest.raises(ServerError, match=r"asks for a wait of [\d,inf]+ minutes.*waits 2 at most.*same command again"),
+    ):
+        connect(server.url).caption([ask])
+    assert naps == []
+
+
+def test_ctrl_c_ends_at_once_while_a_server_hangs(make_scene: MakeScene) -> None:
+    code = (
+        "import sys\nfrom calvin.captioners.server import Address, Server\n"
+        "from calvin.captioners.messages import Message\n"
+        "Server(Address.parse(sys.argv[1]))._ask_all([Message(('hello',))] * 6)"
+    )
+    with running(slowly(20, says("Late."))) as server:
+        asking = subprocess.Popen([sys.executable, "-c", code, f"{server.url}#tiny"], stderr=subprocess.PIPE)
+        until = time.monotonic() + 20
+        while not server.asked and time.monotonic() < until:
+            time.sleep(0.05)
+        pressed = time.monotonic()
+        asking.send_signal(signal.SIGINT)
+        _, said = asking.communicate(timeout=15)
+    assert b"KeyboardInterrupt" in said
+    assert time.monotonic() - pressed < 5
+
+
+def test_inside_an_event_loop_as_in_a_notebook(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    async def cell() -> str:
+        return connect(server.url).caption([ask])[0].text
+
+    with running() as server:
+        assert asyncio.run(cell()) == "A man walks."
+
+
+def test_half_an_emoji_is_dropped(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    with running(status(200, '{"choices": [{"message": {"content": "A man walks \\ud83d"}}]}')) as server:
+        [answer] = connect(server.url).caption([ask])
+    assert answer.text == "A man walks"
+    assert answer.text.encode()
 
 
 def test_lasting_trouble_ends_in_one_sentence_that_says_what_to_do(
@@ -133,6 +197,53 @@ def test_a_refusal_is_final(code: int, hint: str, ask: CaptionRequest, connect: 
         assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\t", "\u00a0"])
+def test_a_key_may_end_in_a_line_end(end: str, ask: CaptionRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, f"sk-secret-7{end}")
+    with running() as server:
+        open_captioner(server.model).caption([ask])
+    assert server.headers[0]["Authorization"] == "Bearer sk-secret-7"
+
+
+@pytest.mark.parametrize("key", ["sk-sécret-7", "sk-secret 7", "sk-secret\x7f7", "sk-secret-7\nX-Evil: 1", "ключ"])
+def test_a_key_that_no_server_takes_is_refused_and_not_printed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, key)
+    with pytest.raises(UsageError, match=f"The key in {KEY} holds") as caught:
+        open_captioner("openai:http://localhost/v1#m")
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        says("A man holds sk-secret-7 up."),
+        says([{"type": "text", "text": "A man holds sk-sec"}, {"type": "text", "text": "ret-7 up."}]),
+        status(401, '{"error": {"message": "no such key: sk-secret-7"}}'),
+        status(400, '{"error": "' + "x" * 155 + 'sk-secret-7"}'),
+        status(400, "x" * 1995 + "sk-secret-7"),
+        status(400, '{"detail": "Bearer \\u0073k-secret-7"}'),
+        status(500, "<b>sk-secret-7</b>"),
+        status(200, '{"sk-secret-7": 1}'),
+    ],
+)  # fmt: skip
+def test_a_key_that_comes_back_is_masked(
+    play: Callable[..., None], ask: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(play) as server:
+        try:
+            said = repr(connect(server.url, key="sk-secret-7").caption([ask]))
+        except ServerError as error:
+            said = str(error)
+    assert "[key]" in said or "xxx" in said
+    assert "secret" not in said
+
+
+def test_a_word_in_the_place_of_a_key_is_no_secret(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    with running(says("The EMPTY sign glows.")) as server:
+        [answer] = connect(server.url, key="EMPTY").caption([ask])
+    assert answer.text == "The EMPTY sign glows."
+
+
 def test_the_key_comes_from_the_environment(ask: CaptionRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, "secret-7")
     with running() as server:
@@ -153,7 +264,7 @@ def test_the_key_comes_from_the_environment(ask: CaptionRequest, monkeypatch: py
     [
         "", "tiny", "ftp://host/v1#m", "file:///etc/passwd#m", "http://#m", "http://host/v1", "http://host/v1#",
         "http://host/v1# ", "http://me:word@host/v1#m", "http://host/v1?key=1#m", "http://host:port/v1#m",
-        "http://[::1/v1#m", "//host/v1#m",
+        "http://[::1/v1#m", "//host/v1#m", "http://ho\x1bst/v1#m", "http://host/v1#m\udcff", "http://host/v1#a\nb",
     ],
 )  # fmt: skip
 def test_addresses_that_are_none_are_refused(text: str) -> None:

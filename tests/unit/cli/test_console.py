@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
-from calvin.cli.console import ProgressView, describe, duration
+from calvin.cli.console import ProgressView, describe, duration, say, shown, warn
 from calvin.core.progress import Progress
 
 
@@ -51,3 +52,39 @@ def test_a_stage_that_begins_again_is_said_again(capsys: pytest.CaptureFixture[s
         *("decode: 0 of 8 s, a.mp4", "decode: 100%, 8 of 8 s, a.mp4"),
         *("decode: 0 of 8 s, b.mp4", "decode: 100%, 8 of 8 s, b.mp4"),
     ]
+
+
+HOSTILE = (
+    "[/INST]",
+    "[bold]x",
+    "\x1b[31mred",
+    "\x9b2J",
+    "a\rb",
+    "bell\x07",
+    "\x1b]0;title\x07",
+    "\u202egpj.exe",
+    "\x7f",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_words_of_others_command_the_terminal(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    say(text)
+    warn(text)
+    out = io.StringIO()
+    with ProgressView(Console(file=out, force_terminal=True, width=100, color_system=None)) as view:
+        view(Progress(f"decode {text}", 1, 10, "s", text))
+    with ProgressView(Console(file=io.StringIO(), force_terminal=False)) as view:
+        view(Progress(f"decode {text}", 1, 10, "s", text))
+    captured = capsys.readouterr()
+    for stream in (captured.out, captured.err):
+        assert not any((ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160 or c == "\u202e" for c in stream)
+    bar = out.getvalue()
+    assert shown(text) in bar
+    assert not any(code in bar for code in ("\x1b[31m", "\x9b", "\x07", "\x1b]", "\u202e", "\x7f"))
+
+
+def test_words_of_every_script_are_shown_as_they_are() -> None:
+    text = "Zoë\u200d \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645\tक्‍ष\n"
+    assert shown(text) == text
+    assert json.loads(shown(json.dumps("\x9b\x1b\x7f", ensure_ascii=False))) == "\x9b\x1b\x7f"

@@ -23,6 +23,7 @@ from calvin.media.languages import language_name
 from calvin.studio.describe.film_project import FilmProject
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.describe_settings import DescribeSettings
+from calvin.studio.project.store import MAX_TEXT
 from calvin.studio.project.timing import NOT_AGAIN, SpokenLength, words_within
 
 TOGETHER = 8
@@ -193,13 +194,16 @@ def _words(one: Asked, spoken: SpokenLength) -> int:
 
 def _sound(one: Asked, answer: CaptionAnswer) -> list[str]:
     """What the model offers that can be said here, best first."""
-    offered = dict.fromkeys((answer.text, *answer.candidates))
+    offered = (text for text in dict.fromkeys((answer.text, *answer.candidates)) if len(text) <= MAX_TEXT)
     return [text for text in offered if is_sound(text, None) and not any(says_again(text, old) for old in one.said)]
 
 
 def _from_beam(one: Asked, spoken: SpokenLength) -> Fitted | None:
     """The best candidate that fits, or the reason to say nothing; None where there are only longer ones."""
     sound, text = _sound(one, one.answer), one.answer.text
+    if not sound and len(text) > MAX_TEXT:
+        why = f"The model's answer has {len(text):,} characters, and a cue has {MAX_TEXT:,} at most."
+        return Fitted("", Decision(Choice.SILENT, why))
     if not sound and is_sound(text, None):
         return Fitted("", Decision(Choice.REPEATED, f'"{text}" was said just before.'))
     if not sound:

@@ -111,3 +111,11 @@ def test_the_room_of_a_cue_ends_where_something_else_begins() -> None:
         "5": 0,
     }
     assert rooms(cues[:1], [], None) == {"1": 500}
+
+
+def test_an_answer_that_no_cue_can_hold_is_reported_and_the_film_goes_on() -> None:
+    endless = " ".join(f"word{number}" for number in range(400)) + "."
+    text, choice, reason = fitted(asked(endless))
+    assert (text, choice) == ("", Choice.SILENT)
+    assert reason == f"The model's answer has {len(endless):,} characters, and a cue has 2,000 at most."
+    assert fitted(asked(endless, SHORT))[:2] == (SHORT, Choice.CANDIDATE)
