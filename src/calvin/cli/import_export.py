@@ -22,11 +22,14 @@ def import_script(
         str | None, typer.Option("--language", help="Language of the description, such as de.", show_default="kept")
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take out cues that the file does not hold.")] = False,
+    retime: Annotated[
+        bool, typer.Option("--retime", help="Cues may move by whole hours, or all of them at once.")
+    ] = False,
 ) -> None:
     """Bring an edited script, or one from another tool, into a project.
 
-    Lines are matched with cues by id, else by time. What differs becomes a person's text, approved. The changes are
-    shown first; without `--yes` nothing is written before you agree.
+    Lines are matched with cues by id, else by time. New words become a person's, approved; new times alone approve
+    nothing. The changes are shown first; without `--yes` nothing is written before you agree.
 
     Examples:
 
@@ -40,7 +43,7 @@ def import_script(
     from calvin.studio.script.human_words import apply_plan, plan_import
 
     with ProjectStore(project) as store:
-        plan = plan_import(store, edited, remove, language)
+        plan = plan_import(store, edited, remove, language, retime)
         for line in plan.lines():
             say(line)
         warn_all(plan.notes)

@@ -12,8 +12,8 @@ import numpy as np
 
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.files import write_text
-from calvin.core.text_tables import csv_text
-from calvin.core.time import Span, format_timecode
+from calvin.core.text_tables import csv_text, sheet_time
+from calvin.core.time import Span
 from calvin.core.types import Cue, Place
 from calvin.data.features import FeatureStore
 from calvin.studio.cast.characters import Cast
@@ -188,7 +188,7 @@ def write_picks(picks: Sequence[Pick], path: Path) -> None:
     for pick, latest in zip_longest(ordered, nexts):
         span = pick.span
         end = span.end_ms if latest is None else min(span.end_ms, latest)
-        times = (format_timecode(span.start_ms), format_timecode(end))
+        times = (sheet_time(span.start_ms), sheet_time(end))
         text = printable(pick.cue.text) if pick.cue else ""
         rows.append((cue_name(pick.cue) if pick.cue else "", *times, text, pick.reason))
     write_text(path, csv_text(("id", "in", "out", "text", "why"), rows))

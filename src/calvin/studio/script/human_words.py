@@ -1,7 +1,8 @@
 """A person's words into a project: from a file or a list, as a plan of changes that is shown, then made as one step.
 
 Two kinds come through this one door. An import follows the file: cues move with their lines, and a line whose text was
-emptied removes its cue. Corrections approve: each describes one scene of the film, and every cue stays in its place.
+emptied on purpose removes its cue. Corrections approve: each describes one scene of the film, and every cue stays in
+its place.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.script_files import remember_written
 from calvin.studio.script.script_lines import ScriptLine, read_script, refusal
+from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.writers import last_ms, printable
+from calvin.studio.script.writers import last_ms, printable, status_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class Correction:
     span: Span
     text: str
 
+
+_SLIP_MS = 1000
+"""A cue that moves by whole hours, but for this much, was moved by a slip or a spreadsheet."""
 
 Words = str | Path | Sequence[Correction]
 """A file that `read_script` reads, or a list."""
@@ -57,7 +62,7 @@ class Change:
         if self.before and self.after and self.before.span != self.after.span:
             head += f"  (was {_times(self.before)})"
         if self.before and self.after and self.before.text == self.after.text:
-            return [f"{head}  {self.after.status}", f"    {self.after.text}"]
+            return [f"{head}  {status_words(self.after)}", f"    {self.after.text}"]
         old = [f"  - {self.before.text}"] if self.before else []
         return [head, *old, *([f"  + {self.after.text}"] if self.after else [])]
 
@@ -92,12 +97,15 @@ class WordsPlan:
         return [*shown, f"Language: {self.language[0]} -> {self.language[1]}"] if self.language else shown
 
 
-def plan_import(store: ProjectStore, words: Words, remove: bool = False, language: str | None = None) -> WordsPlan:
+def plan_import(
+    store: ProjectStore, words: Words, remove: bool = False, language: str | None = None, retime: bool = False
+) -> WordsPlan:
     """What importing words would change in a project.
 
     Args:
         remove: cues that the words do not hold go.
         language: the script's language from then on.
+        retime: cues may move by whole hours, or all at once, which is else taken for a mistake.
 
     Raises:
         StoreError: words that cannot be read or do not fit together.
@@ -109,32 +117,44 @@ def plan_import(store: ProjectStore, words: Words, remove: bool = False, languag
     # The hash is taken before the file is read: what is saved into it later was not imported.
     digest = file_sha256(source) if source and source.is_file() else ""
     name, lines = _lines_of(words, "script")
-    plan = plan_lines(script.cues, lines, remove, name)
+    plan = plan_lines(script.cues, lines, remove, name, retime)
     new = (script.language, tag) if tag and tag != script.language else None
     return replace(plan, language=new, written=(source, digest) if source else None)
 
 
 def plan_lines(
-    cues: Sequence[Cue], lines: Sequence[ScriptLine], remove: bool = False, name: str = "The script"
+    cues: Sequence[Cue],
+    lines: Sequence[ScriptLine],
+    remove: bool = False,
+    name: str = "The script",
+    retime: bool = False,
 ) -> WordsPlan:
     """Match lines with cues by id, else by time, and say what would change.
 
-    What differs in text or time becomes human and approved; a line whose text was emptied removes its cue. Cues that
-    the lines do not hold stay, unless `remove`.
+    What differs in its words becomes human and approved; what differs in its times alone is no more approved than
+    before. A line whose text was emptied removes the cue with its id or its times. Cues that the lines do not hold
+    stay, unless `remove`.
 
     Raises:
-        StoreError: two lines carry one id, or a line is too long to speak.
+        StoreError: two lines carry one id, a line is too long to speak, or the times are not what a person means: moved
+            by whole hours or all at once (unless `retime`), or without length.
     """
     _check(name, lines)
     found, notes = match(cues, lines)
+    notes += [line.note for line in lines if line.note]
     steps = [Change(found.get(line), _edited(found.get(line), line), line) for line in lines]
+    _check_times(name, steps, retime)
+    blank = [step.line.where for step in steps if step.line and step.before is step.after is None]
+    if blank:
+        notes.append(f"Lines without text that belong to no cue are left out: {_some(blank)}.")
     matched = {cue.id for cue in found.values()}
     absent = [cue for cue in cues if cue.id not in matched]
     if absent and remove:
         steps += [Change(cue, None) for cue in absent]
     elif absent:
-        what = "1 cue is" if len(absent) == 1 else f"{len(absent)} cues are"
-        notes.append(f"{what} not in the file and stay: {_named(absent)}; --remove takes them out.")
+        one = len(absent) == 1
+        what = "1 cue is not in the file and stays" if one else f"{len(absent)} cues are not in the file and stay"
+        notes.append(f"{what}: {_named(absent)}; --remove takes {'it' if one else 'them'} out.")
     plan = WordsPlan(name, tuple(steps))
     return replace(plan, notes=(*notes, *_overlaps(cues, plan.changes)))
 
@@ -216,9 +236,12 @@ def match(cues: Sequence[Cue], lines: Sequence[ScriptLine]) -> tuple[dict[Script
         used = {cue.id for cue in found.values()}
         return [line for line in lines if line not in found], [cue for cue in cues if cue.id not in used]
 
-    for key in (_by_times, _by_text):
-        free_lines, free_cues = rest()
-        found.update(_alike(free_lines, free_cues, key))
+    free_lines, free_cues = rest()
+    found.update(_alike(free_lines, free_cues, _by_times))
+    # Text that was lost on the way must not cost a cue: without words, only an id or the same times mean one.
+    lines = [line for line in lines if printable(line.text)]
+    free_lines, free_cues = rest()
+    found.update(_alike(free_lines, free_cues, _by_text))
     found.update(_by_overlap(*rest()))
     return found, notes
 
@@ -271,11 +294,18 @@ def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:
     if not text:
         return None
     if before is None:
-        return Cue("", line.span, text, line.span, line.span.start_ms, Author.HUMAN, line.status or Status.APPROVED)
-    worded = _reworded(before, text)
-    if line.span not in (before.span, replace(before.span, end_ms=last_ms(before))):
-        return replace(worded, span=line.span, author=Author.HUMAN, status=Status.APPROVED)
-    return replace(before, status=line.status or before.status) if worded is before else worded
+        status, extended = line.status or Status.APPROVED, bool(line.extended)
+        return Cue("", line.span, text, line.span, line.span.start_ms, Author.HUMAN, status, extended)
+    moved = before if _same_times(before, line) else replace(before, span=line.span)
+    worded = _reworded(moved, text)
+    if worded is not moved:
+        # The mark was the model's, on its own words; only one that was put there since is about the new ones.
+        new = bool(line.extended) and (not before.extended or line.status is Status.APPROVED)
+        return replace(worded, extended=new)
+    if line.status is Status.DRAFT and before.author is Author.HUMAN:
+        return moved  # the row is from before these words came in, and its status is that of others
+    extended = before.extended if line.extended is None else line.extended
+    return replace(moved, status=line.status or before.status, extended=extended)
 
 
 def _reworded(cue: Cue, text: str) -> Cue:
@@ -283,7 +313,47 @@ def _reworded(cue: Cue, text: str) -> Cue:
     own = printable(cue.text)
     if text in (own, plain(own)):
         return cue
-    return replace(cue, text=text, author=Author.HUMAN, status=Status.APPROVED)
+    return replace(cue, text=text, author=Author.HUMAN, status=Status.APPROVED, extended=False)
+
+
+def _same_times(cue: Cue, line: ScriptLine) -> bool:
+    """Whether a line has the times of a cue, as finely as they are written; spreadsheets leave out the hours."""
+    hours = round((cue.span.start_ms - line.span.start_ms) / HOUR_MS) * HOUR_MS if line.no_hours else 0
+    start, ends = line.span.start_ms + hours, (cue.span.end_ms, last_ms(cue))
+    last = line.span.end_ms + hours
+    return abs(start - cue.span.start_ms) < line.within_ms and any(abs(last - end) < line.within_ms for end in ends)
+
+
+def _check_times(name: str, steps: Sequence[Change], retime: bool) -> None:
+    """Refuse times that spreadsheets and slips of the hand make, before they move anything."""
+    known = [s for s in steps if s.before and s.after and s.line and (s.line.cue_id or s.before.text == s.after.text)]
+    shifts = []
+    for step in known:
+        before, after, line = step.before, step.after, step.line
+        assert before is not None
+        assert after is not None
+        assert line is not None
+        shift = after.span.start_ms - before.span.start_ms
+        if after.span != before.span:
+            shifts.append(shift)
+            if not after.span.duration_ms:
+                raise refusal(name, f"{line.where} gives cue-{before.id} no length: give it an end after its start")
+        if retime or not shift:
+            continue
+        from_to = f"cue-{before.id} from {_times(before)} to {_times(after)}"
+        if line.no_hours and before.span.start_ms >= HOUR_MS:
+            raise refusal(name, f"{line.where} has no hours and would move {from_to}: write them, as in 01:02:03.500")
+        off = (shift + HOUR_MS // 2) % HOUR_MS - HOUR_MS // 2
+        if abs(shift) >= HOUR_MS // 2 and abs(off) <= max(line.within_ms, _SLIP_MS):
+            raise refusal(
+                name, f"{line.where} would move {from_to}, by whole hours: put its times right, or agree by --retime"
+            )
+    alike = len(set(shifts)) == 1 and shifts[0] != 0
+    if not retime and len(shifts) == len(known) >= (2 if alike else 3):
+        by = f" by {shifts[0] / 1000:+g} s" if alike else ""
+        raise refusal(
+            name, f"the times of all its {len(known)} cues would move{by}: put them right, or agree by --retime"
+        )
 
 
 def _corrected(name: str, line: ScriptLine, cue: Cue | None, places: Sequence[Place], cues: Sequence[Cue]) -> Change:
@@ -340,7 +410,11 @@ def _times(cue: Cue) -> str:
 
 
 def _named(cues: Sequence[Cue]) -> str:
-    return ", ".join(f"cue-{cue.id}" for cue in cues[:5]) + (" ..." if len(cues) > 5 else "")
+    return _some([f"cue-{cue.id}" for cue in cues])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
 
 
 def counted(number: int, noun: str) -> str:

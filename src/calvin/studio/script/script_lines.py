@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import html
-import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -15,22 +14,16 @@ from typing import Any
 
 from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
-from calvin.core.text_tables import unguarded
 from calvin.core.time import Span, parse_timecode, to_ms
 from calvin.core.types import Status
 from calvin.media.subtitles import MAX_CUES, format_of, read_text, refuse_doctype
+from calvin.studio.script.script_tables import is_table, read_table
 from calvin.studio.script.ttml import read_ttml
 from calvin.studio.script.writers import printable
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>")
-_COLUMNS = {
-    "id": ("id",),
-    "in": ("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start_ms"),
-    "out": ("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
-    "text": ("text", "description", "caption", "audio description", "narration", "content"),
-    "status": ("status",),
-}
+_EXTENDED = "extended"
 
 MAX_MS = 100 * 3_600_000
 """No film lasts longer."""
@@ -38,13 +31,22 @@ MAX_MS = 100 * 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class ScriptLine:
-    """A line of an edited script. `cue_id` is a cue's where the file carries one; `where` names the line to people."""
+    """A line of an edited script. `where` names the line to people; `cue_id`, `status` and the mark of a pause
+    (`extended`) are None where the file does not carry them.
+
+    Its times are off by less than `within_ms`, as finely as they are written, and may lack the hours (`no_hours`).
+    `note` is what to say of how the line was read.
+    """
 
     text: str
     span: Span
     where: str
     cue_id: str | None = None
     status: Status | None = None
+    extended: bool | None = None
+    within_ms: int = 1
+    no_hours: bool = False
+    note: str = ""
 
 
 def read_script(path: str | Path, what: str = "script") -> list[ScriptLine]:
@@ -60,7 +62,7 @@ def read_script(path: str | Path, what: str = "script") -> list[ScriptLine]:
     try:
         text, _ = read_text(source, what, "VTT, SRT, DAPT or CSV")
         text = text.removeprefix("\ufeff")
-        kind = "json" if text.lstrip().startswith("{") else "csv" if _columns(text) else format_of(text) or "csv"
+        kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
         if kind == "ttml":
             refuse_doctype(text, source)
     except SubtitleError as error:
@@ -117,29 +119,11 @@ def _blocks(text: str) -> Iterator[tuple[int, str, Span, str]]:
 
 
 def _csv(text: str) -> Iterator[ScriptLine]:
-    found = _columns(text)
-    if not found:
-        raise DataError("there is no heading with columns such as `in`, `out` and `text`")
-    rows = csv.DictReader(io.StringIO(text), delimiter=_delimiter(text))
-    for row in rows:
-        cells = {key: unguarded((row.get(name) or "").strip()) if name else "" for key, name in found.items()}
-        if any(cells.values()):
-            where = f"line {rows.line_num}"
-            span = _span(cells["in"], cells["out"] or cells["in"], where)
-            text = clean_line(cells["text"])
-            yield ScriptLine(text, span, where, _own_id(cells["id"]), _status(cells["status"]))
-
-
-def _delimiter(text: str) -> str:
-    return max(",;\t", key=text.split("\n", 1)[0].count)
-
-
-def _columns(text: str) -> dict[str, str | None]:
-    """The file's name of each column that is known; empty where its first line is no heading of a script."""
-    heading = next(csv.reader([text.split("\n", 1)[0]], delimiter=_delimiter(text)), [])
-    names = {" ".join(name.lower().split()): name for name in heading}
-    found = {key: next((names[n] for n in known if n in names), None) for key, known in _COLUMNS.items()}
-    return found if found["in"] and found["text"] else {}
+    for row in read_table(text):
+        status, extended = _status(row.status, row.where)
+        yield ScriptLine(
+            row.text, row.span, row.where, _own_id(row.name), status, extended, row.within_ms, row.no_hours, row.note
+        )
 
 
 def _json(text: str) -> Iterator[ScriptLine]:
@@ -152,12 +136,18 @@ def _json(text: str) -> Iterator[ScriptLine]:
 
 
 def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
-    start, end, name = cue.get("start_ms"), cue.get("end_ms"), cue.get("id")
+    start, end, name, text = cue.get("start_ms"), cue.get("end_ms"), cue.get("id"), cue.get("text")
     if not isinstance(start, int) or not isinstance(end, int):
         raise DataError(f"{where} has no start_ms and end_ms")
-    text = printable(str(cue.get("text", "")))
-    status = _status(str(cue.get("status", "")))
-    return ScriptLine(text, Span(start, end), where, name if isinstance(name, str) else None, status)
+    if not isinstance(text, str):
+        raise DataError(f'{where} has no text: write "" to take the cue out')
+    status, _ = _status(str(cue.get("status") or ""), where)
+    extended = cue.get("extended")
+    if extended is not None and not isinstance(extended, bool):
+        raise DataError(f"{where}: extended is {extended!r}: write true or false")
+    return ScriptLine(
+        printable(text), Span(start, end), where, name if isinstance(name, str) else None, status, extended
+    )
 
 
 def _ttml(text: str) -> Iterator[ScriptLine]:
@@ -180,9 +170,17 @@ def _own_id(name: str) -> str | None:
     return match[1] if match else None
 
 
-def _status(text: str) -> Status | None:
-    word = text.partition(",")[0].strip().lower()
-    return Status(word) if word in tuple(Status) else None
+def _status(text: str, where: str) -> tuple[Status | None, bool | None]:
+    """The status and the mark of a pause in words such as "draft, extended"; None for each where there are none."""
+    words = re.split(r"[\s,;/+]+", text.strip().lower()) if text.strip() else []
+    unknown = [word for word in words if word not in (*Status, _EXTENDED)]
+    statuses = [Status(word) for word in words if word in tuple(Status)]
+    if unknown or len(statuses) > 1:
+        raise DataError(
+            f"{where}: {text!r} is not a status: write draft or approved, with `, {_EXTENDED}` where the film is to "
+            "pause, or leave it empty"
+        )
+    return (statuses[0] if statuses else None), (_EXTENDED in words if words else None)
 
 
 def _span(start: str, end: str, where: str) -> Span:

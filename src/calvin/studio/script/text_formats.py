@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from calvin.core.text_tables import csv_text
+from calvin.core.text_tables import csv_text, sheet_time
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, Script
 from calvin.studio.project.contents import Decision
-from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, spoken
+from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, spoken, status_words
 
 COLUMNS = ("id", "in", "out", "character", "text", "words", "gap", "status")
 JSON_VERSION = 1
@@ -69,7 +69,8 @@ def plain(text: str) -> str:
 
 
 class CsvWriter(Writer):
-    """`gap` is the seconds the cue has to be spoken in; a cell that a spreadsheet would compute gets an apostrophe."""
+    """`gap` is the seconds the cue has to be spoken in; a cell that a spreadsheet would compute or take for a time of
+    day gets an apostrophe."""
 
     name = "csv"
     suffix = ".csv"
@@ -81,13 +82,13 @@ class CsvWriter(Writer):
             rows.append(
                 (
                     cue_name(cue),
-                    format_timecode(cue.span.start_ms),
-                    format_timecode(cue.span.end_ms),
+                    sheet_time(cue.span.start_ms),
+                    sheet_time(cue.span.end_ms),
                     "; ".join(mentioned(script, text)),
                     text,
                     str(len(text.split())),
                     "" if room is None else f"{room / 1000:.3f}",
-                    f"{cue.status}, extended" if cue.extended else str(cue.status),
+                    status_words(cue),
                 )
             )
         return csv_text(COLUMNS, rows)

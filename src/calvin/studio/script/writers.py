@@ -72,6 +72,11 @@ def last_ms(cue: Cue) -> int:
     return max(cue.span.end_ms, cue.span.start_ms + 1)
 
 
+def status_words(cue: Cue) -> str:
+    """The status of a cue as people and tables write it: "draft", "approved, extended"."""
+    return f"{cue.status}, extended" if cue.extended else str(cue.status)
+
+
 def cue_name(cue: Cue) -> str:
     """The id of a cue as files carry it: told apart from the numbers that other programs give."""
     return f"cue-{re.sub(r'[^A-Za-z0-9_.-]', '_', cue.id)}"

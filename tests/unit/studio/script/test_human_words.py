@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -65,8 +68,8 @@ def line(text: str, start: int, end: int, cue_id: str | None = None, status: Sta
 def test_by_id_a_line_may_move_far() -> None:
     plan = plan_lines(CUES, [line(CUES[0].text, 40_000, 43_000, "1")])
     [change] = plan.changes
-    assert change.after == replace(CUES[0], span=Span(40_000, 43_000), author=Author.HUMAN, status=Status.APPROVED)
-    assert change.lines()[0] == "~ cue-1  00:00:40.000 - 00:00:43.000  (was 00:00:05.000 - 00:00:08.000)  approved"
+    assert change.after == replace(CUES[0], span=Span(40_000, 43_000)), "its words are no more approved than before"
+    assert change.lines()[0] == "~ cue-1  00:00:40.000 - 00:00:43.000  (was 00:00:05.000 - 00:00:08.000)  draft"
     assert plan.notes == ("4 cues are not in the file and stay: cue-2, cue-3, cue-4, cue-5; --remove takes them out.",)
 
 
@@ -243,7 +246,7 @@ def test_a_list_comes_in_through_the_same_door_with_and_without_approval(store: 
     words = [Correction(Span(9500, 11_000), "Ada comes in."), Correction(Span(100, 900), "He sits.")]
     imported, approved = plan_import(store, words), plan_corrections(store, words)
     assert [step.after and (step.after.span, step.after.author) for step in imported.steps] == [
-        (Span(100, 900), Author.HUMAN), (Span(9500, 11_000), Author.HUMAN),
+        (Span(100, 900), Author.MODEL), (Span(9500, 11_000), Author.HUMAN),
     ]  # fmt: skip
     assert [step.after and (step.after.span, step.after.author, step.after.status) for step in approved.steps] == [
         (Span(0, 900), Author.MODEL, Status.APPROVED), (Span(9000, 12_000), Author.HUMAN, Status.APPROVED),
@@ -292,3 +295,147 @@ def test_a_word_keeps_its_joiners(store: ProjectStore) -> None:
     apply_plan(store, plan_corrections(store, [Correction(Span(0, 900), f"{word}\u200c\x07 a\x07b\u00adc")]))
     assert store.cues[0].text == f"{word}\u200c a b\u00adc"
     assert plan_import(store, [Correction(Span(0, 900), "\u200c \u00ad")]).changes[0].after is None
+
+
+LONG = tuple(
+    replace(cue, id=str(i), span=Span(i * 30_870 + 650, i * 30_870 + 650 + 2000 + 37 * (i % 50)), text=f"Line {i}.")
+    for i, cue in enumerate(CUES * 28)
+)
+"""The cues of a film of 72 minutes: 140 of them, at times that need every digit."""
+
+
+def excel(ms: int) -> str:
+    """A time code of three decimals, as Excel shows it and saves what it shows."""
+    tenths = (ms + 50) // 100
+    return f"{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def libre_office(ms: int) -> str:
+    hours, rest = divmod(ms, 3_600_000)
+    return f"{hours:02d}:{rest // 60_000:02d}:{rest % 60_000 / 1000:06.3f}".rstrip("0").rstrip(".")
+
+
+SHEETS = {
+    "mm:ss.0": excel,
+    "trailing zeros gone": libre_office,
+    "whole seconds": lambda ms: f"{ms // 3_600_000}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d}",
+    "a clock of twelve hours": lambda ms: f"{ms // 3_600_000 or 12}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d} AM",
+    "parts of a day": lambda ms: f"{ms / 86_400_000:.10g}",
+    "eight decimals of a day": lambda ms: f"{ms / 86_400_000:.8f}",
+}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "sep=;", "\t"], ids=["comma", "semicolon", "sep", "tab"])
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_spreadsheet_that_only_opens_and_saves_changes_nothing(sheet: str, separator: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "csv", LONG)
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    for cue, row in zip(LONG, rows[1:], strict=True):
+        assert not re.fullmatch(r"[\d:.,]+", row[1]), "no spreadsheet takes this for a time"
+        row[1:3] = [SHEETS[sheet](ms) for ms in (cue.span.start_ms, cue.span.end_ms)]
+        if separator != ",":
+            row[1:3] = [time.replace(".", ",") for time in row[1:3]]
+    with path.open("w", encoding="utf-8-sig", newline="") as stream:
+        stream.write("sep=;\r\n" if separator == "sep=;" else "")
+        csv.writer(stream, delimiter=separator[-1], lineterminator="\r\n").writerows(rows)
+    plan = plan_lines(LONG, read_script(path))
+    assert (plan.changes, plan.unchanged, plan.notes) == ((), 140, ())
+    text = path.read_text(encoding="utf-8-sig").replace("Line 130.", "She leaves.")
+    path.write_text(text, encoding="utf-8")
+    [change] = plan_lines(LONG, read_script(path)).changes
+    assert change.after == replace(LONG[130], text="She leaves.", author=Author.HUMAN, status=Status.APPROVED), (
+        "the words alone are new"
+    )
+
+
+def moved(by_ms: int, cues: tuple[Cue, ...] = CUES) -> list[ScriptLine]:
+    return [line(cue.text, cue.span.start_ms + by_ms, cue.span.end_ms + by_ms, cue.id) for cue in cues]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (moved(3_600_000, CUES[:1]), "cue-1 from .* by whole hours: .*--retime"),
+        (moved(36_000_400, CUES[:1]), "by whole hours"),
+        (moved(2000), r"the times of all its 5 cues would move by \+2 s: .*--retime"),
+        ([line(c.text, c.span.start_ms + n * 7, c.span.end_ms, c.id) for n, c in enumerate(CUES, 1)], "all its 5 cues"),
+    ],
+)
+def test_times_that_slipped_are_refused_with_the_cure(lines: list[ScriptLine], problem: str) -> None:
+    with pytest.raises(StoreError, match=problem):
+        plan_lines(CUES, lines)
+    assert {change.after.author for change in plan_lines(CUES, lines, retime=True).changes if change.after} == {
+        Author.MODEL
+    }
+
+
+def test_a_cue_keeps_its_length_and_its_hours(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="line 1 gives cue-1 no length"):
+        plan_lines(CUES, [line(CUES[0].text, 6000, 6000, "1")], retime=True)
+    (tmp_path / "f.csv").write_text("id,in,out,text\ncue-130,07:09.0,07:11.0,Line 130.\n")
+    with pytest.raises(StoreError, match="line 2 has no hours and would move cue-130 from 01:06:53"):
+        plan_lines(LONG, read_script(tmp_path / "f.csv"))
+
+
+def test_words_that_were_lost_remove_no_cue() -> None:
+    """Only the id of a cue or its very times say that it was emptied on purpose."""
+    blank = [line("", 5000, 8100), line("", 10_000, 13_000), line("Text <4> & more.", *times(CUES[3]))]
+    plan = plan_lines(CUES, blank)
+    assert [(c.before, c.after) for c in plan.changes] == [(CUES[1], None)]
+    assert plan.notes[0] == "Lines without text that belong to no cue are left out: line 1."
+
+
+def test_a_comma_without_quotes_cuts_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(
+        "id,in,out,character,text,words,gap,status\n"
+        "cue-1,00:00:05.000,00:00:08.000,,She stops, turns, and leaves.,5,,draft\n"
+        "cue-2,00:00:10.000,00:00:13.000,,It rains.,2,,draft,,\n"
+    )
+    plan = plan_lines(CUES, read_script(path))
+    assert [c.after.text for c in plan.changes if c.after] == ["She stops, turns, and leaves.", "It rains."]
+    assert plan.notes[0].startswith("line 2 has more cells than the heading")
+    path.write_text("id,in,out,text\ncue-1,00:00:05.000,00:00:08.000\n")
+    with pytest.raises(StoreError, match="line 2 ends before its text"):
+        read_script(path)
+
+
+PAUSED = (replace(CUES[0], extended=True), *CUES[1:])
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "status", "extended"),
+    [
+        (PAUSED, CUES[0].text, "draft", False),
+        (CUES, CUES[0].text, "draft, extended", True),
+        (PAUSED, "New words.", "draft, extended", False),
+        (PAUSED, "New words.", "approved, extended", True),
+        (CUES, "New words.", "draft, extended", True),
+        (PAUSED, CUES[0].text, "", True),
+    ],
+)
+def test_the_mark_of_a_pause_is_a_persons_to_set_and_to_clear(
+    before: tuple[Cue, ...], text: str, status: str, extended: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(f'id,in,out,text,status\ncue-1,00:00:05.000,00:00:08.000,{text},"{status}"\n')
+    found = plan_lines(before, read_script(path)).steps[0].after
+    assert found is not None
+    assert found.extended is extended
+    assert found.status == ("approved" if text == "New words." else "draft")
+    again = plan_lines((found, *CUES[1:]), read_script(path))
+    assert again.changes == (), "the same file changes nothing the second time"
+    whole = {"start_ms": 5000, "end_ms": 8000, "id": "1", "text": text, "status": status.partition(",")[0]}
+    path.write_text(json.dumps({"cues": [whole | {"extended": "extended" in status if status else None}]}))
+    assert plan_lines(before, read_script(path)).steps[0].after == found
+
+
+def test_what_says_nothing_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("in,out,text,status\n0:01,0:02,x,final\n")
+    with pytest.raises(StoreError, match="line 2: 'final' is not a status: write draft or approved"):
+        read_script(path)
+    for text in ("null", "3", '{"a": 1}'):
+        path.write_text(f'{{"cues": [{{"start_ms": 0, "end_ms": 9, "text": {text}}}]}}')
+        with pytest.raises(StoreError, match="cue 1 has no text"):
+            read_script(path)

@@ -153,7 +153,7 @@ def txt_alone(text: str) -> list[tuple[int, int, str]]:
 
 
 def clock(text: str) -> int:
-    hours, minutes, seconds = text.split(":")
+    hours, minutes, seconds = text.removeprefix("'").split(":")
     return (int(hours) * 60 + int(minutes)) * 60_000 + int(Fraction(seconds) * 1000)
 
 
@@ -300,8 +300,8 @@ def test_csv_has_its_columns_and_no_formula() -> None:
     rows = list(csv.reader(io.StringIO(WRITERS["csv"].writer.render(script, Provenance(rooms={"7": 2750})))))
     assert rows == [
         ["id", "in", "out", "character", "text", "words", "gap", "status"],
-        ["cue-7", "00:00:01.500", "00:00:04.250", "", '\'=HYPERLINK("x")', "1", "2.750", "approved, extended"],
-        ["cue-8", "00:00:09.000", "00:00:09.900", "Ben; Mara", "Mara, and “Ben”.", "3", "", "draft"],
+        ["cue-7", "'00:00:01.500", "'00:00:04.250", "", '\'=HYPERLINK("x")', "1", "2.750", "approved, extended"],
+        ["cue-8", "'00:00:09.000", "'00:00:09.900", "Ben; Mara", "Mara, and “Ben”.", "3", "", "draft"],
     ]
 
 

@@ -1,0 +1,173 @@
+"""Scripts in tables: CSV of calvin, of other tools, and as a spreadsheet leaves it.
+
+Spreadsheets read times and write them as they show them: 01:12:16.650 becomes `12:16.7`, `01:12:16.65`, `1:12:16 AM` or
+`0.0501927083` of a day, and where the comma is the decimal sign, semicolons part the cells. How finely a time is
+written, and whether it has hours, therefore belongs to what is read.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from calvin.core.errors import DataError
+from calvin.core.prompts import clean_line
+from calvin.core.text_tables import unguarded
+from calvin.core.time import Span, parse_timecode, round_half_up, to_ms
+
+HOUR_MS = 3_600_000
+_DAY_MS = 24 * HOUR_MS
+_COLUMNS = {
+    "id": ("id",),
+    "in": ("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start_ms"),
+    "out": ("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
+    "text": ("text", "description", "caption", "audio description", "narration", "content"),
+    "status": ("status",),
+}
+_NUMBER = re.compile(r"\d{1,6}(?:[.,](\d+))?(?:e([+-]?\d\d?))?", re.ASCII | re.IGNORECASE)
+_HALF_DAY = re.compile(r"(\d{1,2})(:\d.*?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
+_DAY_DIGITS = 5
+"""A fraction of a day with fewer decimals than this is off by more than a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A row that is not empty. Times are off by less than `within_ms`, as finely as they are written."""
+
+    where: str
+    name: str
+    span: Span
+    text: str
+    status: str
+    within_ms: int
+    no_hours: bool
+    note: str = ""
+
+
+def is_table(text: str) -> bool:
+    """Whether the first line is the heading of a script."""
+    heading, _ = _heading(text)
+    return bool(_columns(heading))
+
+
+def read_table(text: str) -> Iterator[TableRow]:
+    """The rows of a script in a table.
+
+    Raises:
+        DataError: no heading, a time that cannot be read, or a row without a cell for its text; the line is named.
+        csv.Error: quotes that do not close.
+    """
+    heading, skipped = _heading(text)
+    columns = _columns(heading)
+    if not columns:
+        raise DataError("there is no heading with columns such as `in`, `out` and `text`")
+    rows = [
+        (f"line {number}", *_cells(f"line {number}", cells, heading, columns))
+        for number, cells in _numbered(text, skipped)
+        if any(cell.strip() for cell in cells)
+    ]
+    in_days = _in_days([cells[key] for _, cells, _ in rows for key in ("in", "out")])
+    for where, cells, note in rows:
+        span, within_ms, no_hours = _times(cells["in"], cells["out"] or cells["in"], in_days, where)
+        text = clean_line(cells["text"])
+        yield TableRow(where, cells["id"], span, text, cells["status"], within_ms, no_hours, note)
+
+
+def _heading(text: str) -> tuple[list[str], int]:
+    """The names of the columns, and how many lines stand before the rows; Excel's `sep=;` may be the first of them."""
+    first, _, rest = text.partition("\n")
+    said = first.strip().strip('"').lower().startswith("sep=")
+    line = rest.partition("\n")[0] if said else first
+    names = next(csv.reader([line], delimiter=_delimiter(text)), [])
+    return [" ".join(name.lower().split()) for name in names], 1 + said
+
+
+def _delimiter(text: str) -> str:
+    first = text.partition("\n")[0].strip().strip('"')
+    if first.lower().startswith("sep=") and len(first) == 5:
+        return first[4]
+    return max(",;\t", key=first.count)
+
+
+def _columns(heading: list[str]) -> dict[str, int]:
+    """Where each column that is known stands; empty where the heading is not that of a script."""
+    found = {
+        key: next((heading.index(name) for name in names if name in heading), -1) for key, names in _COLUMNS.items()
+    }
+    return found if found["in"] >= 0 and found["text"] >= 0 else {}
+
+
+def _numbered(text: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
+    rows = text.split("\n", skipped)[-1] if text.count("\n") >= skipped else ""
+    reader = csv.reader(io.StringIO(rows), delimiter=_delimiter(text))
+    for cells in reader:
+        yield skipped + reader.line_num, cells
+
+
+def _cells(where: str, cells: list[str], heading: list[str], columns: Mapping[str, int]) -> tuple[dict[str, str], str]:
+    """The cells of a row by column, and what to say of it.
+
+    What a row has too many is text with a comma and no quotes: taken together it is whole again.
+    """
+    while len(cells) > len(heading) and not cells[-1].strip():
+        cells = cells[:-1]
+    at, note = columns["text"], ""
+    extra = len(cells) - len(heading)
+    if extra > 0:
+        whole = ",".join(cells[at : at + extra + 1])
+        cells = [*cells[:at], whole, *cells[at + extra + 1 :]]
+        note = f"{where} has more cells than the heading, so its text was taken to hold commas without quotes: {whole}"
+    if at >= len(cells):
+        raise DataError(f"{where} ends before its text: write all {len(heading)} cells of the heading")
+    return {key: unguarded(cells[i].strip()).strip() if 0 <= i < len(cells) else "" for key, i in columns.items()}, note
+
+
+def _in_days(cells: list[str]) -> bool:
+    """Whether numbers in the columns of times are fractions of a day, as spreadsheets keep times, and not seconds."""
+    numbers = [number for cell in cells if (number := _NUMBER.fullmatch(_bare(cell)))]
+    fine = sum(_decimals(number) >= _DAY_DIGITS for number in numbers)
+    # 100 hours, the longest that a film may be, are 4.2 days.
+    return 2 * fine > len(numbers) and all(_value(number) < 5 for number in numbers)
+
+
+def _bare(cell: str) -> str:
+    return cell.lstrip("'").strip()
+
+
+def _decimals(number: re.Match[str]) -> int:
+    return max(0, len(number[1] or "") - int(number[2] or 0))
+
+
+def _value(number: re.Match[str]) -> float:
+    return float(number[0].replace(",", "."))
+
+
+def _times(start: str, end: str, in_days: bool, where: str) -> tuple[Span, int, bool]:
+    """The span of a row, how far it may be off as it is written, and whether its times lack the hours."""
+    try:
+        first, within, short = _time(start, in_days)
+        last, other, also_short = _time(end, in_days)
+        if short and also_short and last < first:
+            last += HOUR_MS  # from 59:59.9 to 00:02.0
+        return Span(first, last), max(within, other), short and also_short
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+
+
+def _time(text: str, in_days: bool) -> tuple[int, int, bool]:
+    """A time code, seconds or a fraction of a day, in ms; the unit of its last digit; whether it has no hours."""
+    text = _bare(text)
+    half, number = _HALF_DAY.fullmatch(text), _NUMBER.fullmatch(text)
+    if number is None:
+        if half:
+            text = f"{int(half[1]) % 12 + 12 * (half[3] in 'pP')}{half[2]}"
+        digits = len(re.split(r"[.,]", f"{text}.")[1])
+        return parse_timecode(text), int(1000 / 10 ** min(digits, 3)), text.count(":") == 1
+    unit = 10 ** -min(_decimals(number), 12)
+    if in_days:
+        # One more for the binary fraction that the spreadsheet computes with.
+        return round_half_up(_value(number) * _DAY_MS), int(_DAY_MS * unit) + 1, False
+    return to_ms(_value(number)), max(1, int(1000 * unit)), False
