@@ -25,6 +25,9 @@ def import_script(
     retime: Annotated[
         bool, typer.Option("--retime", help="Cues may move by whole hours, or all of them at once.")
     ] = False,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", help="Of the file, such as cp1250.", show_default="found out")
+    ] = None,
 ) -> None:
     """Bring an edited script, or one from another tool, into a project.
 
@@ -43,7 +46,7 @@ def import_script(
     from calvin.studio.script.human_words import apply_plan, plan_import
 
     with ProjectStore(project) as store:
-        plan = plan_import(store, edited, remove, language, retime)
+        plan = plan_import(store, edited, remove, language, retime, encoding)
         for line in plan.lines():
             say(line)
         warn_all(plan.notes)

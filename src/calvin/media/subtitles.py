@@ -13,17 +13,18 @@ from typing import NamedTuple
 
 import pysubs2
 
-from calvin.core.errors import SubtitleError
+from calvin.core.errors import DataError, SubtitleError
+from calvin.core.prompts import clean_line
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine
+from calvin.media.timed_text import MAX_CUES, TimedCue, TimedText, format_of, read_cues, read_text, without_tags
+from calvin.media.ttml import read_ttml
 
-MAX_BYTES = 20_000_000
-MAX_CUES = 100_000
 _SWAP_MS = 10_000
 """A cue that runs backwards by at most this was meant the other way round; further back its times mean nothing."""
 
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>|\{\\[^{}]*\}")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]{0,200})?\s([^<>]{1,200})>")
+_ASS_TIME = re.compile(r"\d{1,3}:\d{1,2}:\d{1,2}[.:]\d{1,3}")
 _NAME = re.compile(r"^(?:[-–—]\s*)?([^\W\d_][\w .'’-]{0,40}):\s+(?=\S)")
 _SOUND = re.compile(r"^(?:[\s♪♫#-]|\[[^\]]*\]|\([^)]*\))*$")
 
@@ -42,6 +43,16 @@ class SubtitleReport:
     dropped: int = 0
     empty: int = 0
     sounds: int = 0
+    unread: tuple[str, ...] = ()
+    """Where something that looks like a cue could not be read."""
+    doubts: tuple[str, ...] = ()
+    """Sentences on letters that may be wrong."""
+
+    @property
+    def not_read(self) -> str:
+        """'1 was not read: line 12: '00:00:61' is not a time code'."""
+        shown = "; ".join(self.unread[:5]) + f" and {len(self.unread) - 5} more" * (len(self.unread) > 5)
+        return f"{len(self.unread)} {'was' if len(self.unread) == 1 else 'were'} not read: {shown}"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -54,9 +65,9 @@ class SubtitleReport:
             (self.empty, "had no text and were left out"),
         ]
         notes = [f"{count} of {self.cues} subtitle cues {what}." for count, what in said if count]
-        if self.encoding not in ("utf-8", "utf-8-sig"):
-            notes.append(f"The subtitles were read as {self.encoding}, which is a guess." * (self.encoding == "cp1252"))
-        return tuple(note for note in notes if note)
+        if self.unread:
+            notes.append(f"Of what look like subtitle cues, {self.not_read}. Description may be laid over them.")
+        return (*notes, *self.doubts)
 
 
 class Subtitles(NamedTuple):
@@ -66,118 +77,75 @@ class Subtitles(NamedTuple):
     report: SubtitleReport
 
 
-def read_subtitles(path: str | Path) -> Subtitles:
+def read_subtitles(path: str | Path, encoding: str | None = None, rate: float | None = None) -> Subtitles:
     """Read a subtitle file (.srt, .vtt, .ass, .ssa, .ttml, .dfxp; recognised by content).
 
     Cues that describe sounds only ("[door slams]", "♪") are not dialogue: they are counted and left out, so that
     description may be spoken over them.
 
+    Args:
+        encoding: of the file; None: found out.
+        rate: the film's frames per second, by which times such as 00:00:01:12 are read.
+
     Raises:
         SubtitleError: not a readable subtitle file, or not one cue in it can be used.
     """
-    text, encoding = read_text(Path(path))
+    text, encoding, _ = decoded = read_text(Path(path), encoding=encoding)
     kind = format_of(text)
     if kind is None:
         raise SubtitleError(f"{path} is not a subtitle file that can be read: give SRT, VTT, ASS or TTML.")
-    if kind == "ttml":
-        refuse_doctype(text, path)
     if text.count("-->") > MAX_CUES or text.count("\nDialogue:") > MAX_CUES:
         raise SubtitleError(f"{path} holds more than {MAX_CUES} cues, too many for a film: give another file.")
-    lines, counts = _lines(_parse(text, kind, path), kind)
-    report = SubtitleReport(kind, encoding, counts.pop("cues", 0), len(lines), **counts)
+    cues, unread = _parse(text, kind, path, rate)
+    lines, counts = _lines(cues)
+    doubts = (decoded.doubt, decoded.loss)
+    report = SubtitleReport(
+        kind, encoding, len(cues), len(lines), **counts, unread=tuple(unread), doubts=tuple(filter(None, doubts))
+    )
     if not lines and not report.sounds:
         problem = f"none of its {report.cues} cues can be used" if report.cues else "it holds no cues"
-        raise SubtitleError(f"{path} is of no use: {problem}; give another file, or none.")
+        named = f", and {report.not_read}" if unread else ""
+        raise SubtitleError(f"{path} is of no use: {problem}{named}; give another file, or none.")
     return Subtitles(tuple(lines), report)
 
 
-def read_text(path: Path, what: str = "subtitles", formats: str = "SRT, VTT, ASS or TTML") -> tuple[str, str]:
-    """The text of a file of timed text with `\\n` line ends, and the encoding it was read by.
-
-    Args:
-        what: what people call its content.
-        formats: those that may be given instead.
-
-    Raises:
-        SubtitleError: it cannot be read, is too large, empty, or no text.
-    """
+def _parse(text: str, kind: str, path: str | Path, rate: float | None) -> TimedText:
+    if kind in ("srt", "vtt"):
+        return read_cues(text, kind, rate)
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if path.is_file() and size <= MAX_BYTES else b""
-    except OSError as error:
-        raise SubtitleError(f"The {what} {path} cannot be read ({error.strerror}): check the name.") from error
-    if not path.is_file():
-        raise SubtitleError(f"{path} is not a file, so it holds no {what}: check the name.")
-    if size > MAX_BYTES:
-        raise SubtitleError(f"{path} is larger than {MAX_BYTES // 1_000_000} MB, more than the {what} of any film.")
-    if not data.strip():
-        raise SubtitleError(f"{path} is empty, so it holds no {what}: give another file.")
-    text, encoding = _decode(data)
-    if "\0" in text:
-        raise SubtitleError(f"{path} is not text, so it holds no {what}: give {formats}.")
-    return text.replace("\r\n", "\n").replace("\r", "\n"), encoding
-
-
-def refuse_doctype(text: str, path: str | Path) -> None:
-    """
-    Raises:
-        SubtitleError: the XML declares a document type, and with it entities that may grow without bound.
-    """
-    if re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise SubtitleError(f"{path} declares its own XML document type, which is refused: remove the DOCTYPE.")
-
-
-def _decode(data: bytes) -> tuple[str, str]:
-    """By byte order mark, else UTF-8, else UTF-16 by its zero bytes, else Windows Western, which reads anything."""
-    candidates = ["utf-8"]
-    if data.startswith(b"\xef\xbb\xbf"):
-        candidates = ["utf-8-sig"]
-    elif data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        candidates = ["utf-16"]
-    elif b"\0" in data[:1000]:
-        candidates = ["utf-16-le" if data[1:1000:2].count(0) > data[0:1000:2].count(0) else "utf-16-be"]
-    for encoding in candidates:
-        try:
-            return data.decode(encoding), encoding
-        except UnicodeDecodeError:
-            continue
-    return data.decode("cp1252", errors="replace"), "cp1252"
-
-
-def format_of(text: str) -> str | None:
-    """By its content: "vtt", "ass", "ssa", "ttml", "srt", or None."""
-    head = text.lstrip("\ufeff \n\t")
-    if head.startswith("WEBVTT"):
-        return "vtt"
-    if re.search(r"^\[V4\+ Styles\]|^\[Script Info\]", head, re.IGNORECASE | re.MULTILINE):
-        return "ssa" if re.search(r"^\[V4 Styles\]", head, re.IGNORECASE | re.MULTILINE) else "ass"
-    if head.startswith("<") and re.search(r"<(?:\w+:)?tt[\s>]", head[:10_000]):
-        return "ttml"
-    return "srt" if "-->" in text else None
-
-
-def _parse(text: str, kind: str, path: str | Path) -> list[pysubs2.SSAEvent]:
-    options = {"keep_html_tags": True} if kind in ("srt", "vtt") else {}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return list(pysubs2.SSAFile.from_string(text, format_=kind, **options))
+        return read_ttml(text) if kind == "ttml" else _substation(text, kind)
     except Exception as error:  # any way in which a third-party parser may fail on a broken file
-        raise SubtitleError(f"{path} is damaged and cannot be read as {kind.upper()}: save it again.") from error
+        why = f" ({error})" if isinstance(error, DataError) else ""
+        raise SubtitleError(f"{path} is damaged and cannot be read as {kind.upper()}{why}: save it again.") from error
 
 
-def _lines(events: list[pysubs2.SSAEvent], kind: str) -> tuple[list[DialogueLine], Counter[str]]:
+def _substation(text: str, kind: str) -> TimedText:
+    """SubStation's lines of dialogue; those without times that make sense are left out and named."""
+    lines = text.split("\n")
+    broken = [i for i, line in enumerate(lines) if line.startswith("Dialogue:") and len(_ASS_TIME.findall(line)) < 2]
+    kept = "\n".join(line for i, line in enumerate(lines) if i not in set(broken))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        events = pysubs2.SSAFile.from_string(kept, format_=kind)
+    said = (event for event in events if not event.is_comment and not event.is_drawing)
+    cues = [
+        TimedCue(
+            event.start, event.end, re.sub(r"\\[nN]", "\n", event.text.replace(r"\h", " ")), "", speaker=event.name
+        )
+        for event in said
+    ]
+    return TimedText(cues, [f"line {i + 1}: {lines[i][:60]!r} has no times" for i in broken])
+
+
+def _lines(cues: list[TimedCue]) -> tuple[list[DialogueLine], Counter[str]]:
     counts: Counter[str] = Counter()
     lines: list[DialogueLine] = []
     previous_start = 0
-    for event in events:
-        if event.is_comment or event.is_drawing:
-            continue
-        counts["cues"] += 1
-        counts["out_of_order"] += event.start < previous_start
-        previous_start = event.start
-        text, speaker = _clean(event, kind)
-        start, end = event.start, event.end
+    for cue in cues:
+        start, end = cue.start_ms, cue.end_ms
+        counts["out_of_order"] += start < previous_start
+        previous_start = start
+        text, speaker = _clean(cue)
         if not text:
             counts["empty"] += 1
         elif _SOUND.match(text):
@@ -192,16 +160,11 @@ def _lines(events: list[pysubs2.SSAEvent], kind: str) -> tuple[list[DialogueLine
     return lines, counts
 
 
-def _clean(event: pysubs2.SSAEvent, kind: str) -> tuple[str, str]:
-    text = event.text.replace(r"\h", " ").replace(r"\n", "\n").replace(r"\N", "\n")
-    if kind == "vtt":
-        # The parser leaves the comment or name that stands before the next cue at the end of this one.
-        text = re.split(r"\n[ \t]*\n", text, maxsplit=1)[0]
-    voice = _VOICE.search(text)
-    speaker = voice[1] if voice else event.name
-    text = " ".join(html.unescape(_TAG.sub("", text)).split())
+def _clean(cue: TimedCue) -> tuple[str, str]:
+    voice = _VOICE.search(cue.text)
+    speaker = voice[1] if voice else cue.speaker
+    text = clean_line(html.unescape(without_tags(cue.text)))
     named = _NAME.match(text)
     if named and named[1].isupper():
         speaker, text = speaker or named[1], text[named.end() :]
-    speaker = " ".join(html.unescape(speaker).split())
-    return text, speaker
+    return text, clean_line(html.unescape(speaker))

@@ -174,7 +174,7 @@ def test_cues_without_text(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n" + bytes(64), "not text|not a subtitle"),
         (TTML.replace("<tt ", '<!DOCTYPE x [<!ENTITY a "b">]><tt '), "DOCTYPE"),
         (TTML.replace("</div>", ""), "damaged"),
-        (ASS.replace("0:00:01.00", "soon"), "damaged"),
+        (ASS.replace("0:00:01.00", "soon"), "line 10"),
         ("1\n00:00:01,000 --> 00:00:02,000\nHello\n\n" * 100_001, "more than 100000 cues"),
     ],
 )
@@ -190,7 +190,7 @@ def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         read_subtitles(tmp_path / "absent.srt")
     with pytest.raises(SubtitleError, match="not a file"):
         read_subtitles(tmp_path)
-    monkeypatch.setattr("calvin.media.subtitles.MAX_BYTES", 10)
+    monkeypatch.setattr("calvin.media.timed_text.MAX_BYTES", 10)
     with pytest.raises(SubtitleError, match="larger than"):
         read_subtitles(write(tmp_path, SRT))
 

@@ -20,7 +20,7 @@ from calvin.media.languages import language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.script_files import remember_written
-from calvin.studio.script.script_lines import ScriptLine, read_script, refusal
+from calvin.studio.script.script_lines import ScriptLine, ScriptText, read_script, refusal
 from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
 from calvin.studio.script.writers import last_ms, printable, status_words
@@ -98,7 +98,12 @@ class WordsPlan:
 
 
 def plan_import(
-    store: ProjectStore, words: Words, remove: bool = False, language: str | None = None, retime: bool = False
+    store: ProjectStore,
+    words: Words,
+    remove: bool = False,
+    language: str | None = None,
+    retime: bool = False,
+    encoding: str | None = None,
 ) -> WordsPlan:
     """What importing words would change in a project.
 
@@ -106,6 +111,7 @@ def plan_import(
         remove: cues that the words do not hold go.
         language: the script's language from then on.
         retime: cues may move by whole hours, or all at once, which is else taken for a mistake.
+        encoding: of the file; None: found out.
 
     Raises:
         StoreError: words that cannot be read or do not fit together.
@@ -116,10 +122,11 @@ def plan_import(
     source = Path(words) if isinstance(words, str | Path) else None
     # The hash is taken before the file is read: what is saved into it later was not imported.
     digest = file_sha256(source) if source and source.is_file() else ""
-    name, lines = _lines_of(words, "script")
+    name, (lines, said) = _lines_of(words, "script", encoding)
     plan = plan_lines(script.cues, lines, remove, name, retime)
     new = (script.language, tag) if tag and tag != script.language else None
-    return replace(plan, language=new, written=(source, digest) if source else None)
+    written = (source, digest) if source else None
+    return replace(plan, notes=(*said, *plan.notes), language=new, written=written)
 
 
 def plan_lines(
@@ -167,7 +174,7 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
     Raises:
         StoreError: words that cannot be read; that overlap, or are about no scene of the project.
     """
-    name, lines = _lines_of(words, "corrections")
+    name, (lines, said) = _lines_of(words, "corrections")
     cues, places = store.script().cues, store.plans
     spoken = [line for line in lines if printable(line.text)]
     _check(name, spoken, {cue.id for cue in cues})
@@ -191,7 +198,8 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
         if other is not line:
             raise refusal(name, f"{other.where} and {line.where} are about the same scene: keep one")
     blank = len(lines) - len(spoken)
-    return WordsPlan(name, tuple(steps), (f"{counted(blank, 'correction')} without text left out.",) if blank else ())
+    left_out = (f"{counted(blank, 'correction')} without text left out.",) if blank else ()
+    return WordsPlan(name, tuple(steps), (*said, *left_out))
 
 
 def apply_plan(store: ProjectStore, plan: WordsPlan) -> None:
@@ -213,12 +221,12 @@ def apply_plan(store: ProjectStore, plan: WordsPlan) -> None:
             remember_written(store, *plan.written)
 
 
-def _lines_of(words: Words, what: str) -> tuple[str, list[ScriptLine]]:
+def _lines_of(words: Words, what: str, encoding: str | None = None) -> tuple[str, ScriptText]:
     """What people call the words, and their lines in time order."""
     if isinstance(words, str | Path):
-        return str(words), read_script(words, what)
+        return str(words), read_script(words, what, encoding)
     lines = [ScriptLine(each.text, each.span, f"number {number}") for number, each in enumerate(words, 1)]
-    return f"The {what}", sorted(lines, key=lambda line: line.span)
+    return f"The {what}", ScriptText(sorted(lines, key=lambda line: line.span))
 
 
 def match(cues: Sequence[Cue], lines: Sequence[ScriptLine]) -> tuple[dict[ScriptLine, Cue], list[str]]:

@@ -8,21 +8,20 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
-from calvin.core.time import Span, parse_timecode, to_ms
+from calvin.core.time import Span
 from calvin.core.types import Status
-from calvin.media.subtitles import MAX_CUES, format_of, read_text, refuse_doctype
+from calvin.media.timed_text import MAX_CUES, format_of, read_cues, read_text, without_tags
+from calvin.media.ttml import read_ttml
 from calvin.studio.script.script_tables import is_table, read_table
-from calvin.studio.script.ttml import read_ttml
 from calvin.studio.script.writers import printable
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<[\d:.]+>")
 _EXTENDED = "extended"
 
 MAX_MS = 100 * 3_600_000
@@ -49,24 +48,34 @@ class ScriptLine:
     note: str = ""
 
 
-def read_script(path: str | Path, what: str = "script") -> list[ScriptLine]:
-    """The lines of a script in time order; its format is told from its content.
+class ScriptText(NamedTuple):
+    """The lines of a script in time order, and sentences on how it was read."""
+
+    lines: list[ScriptLine]
+    notes: tuple[str, ...] = ()
+
+
+def read_script(path: str | Path, what: str = "script", encoding: str | None = None) -> ScriptText:
+    """Read a script; its format is told from its content.
 
     Args:
         what: what people call it, such as "corrections".
+        encoding: of the file; None: found out.
 
     Raises:
-        StoreError: the file is not a script that can be read, or a line of it is wrong; the line is named.
+        StoreError: the file is not a script that can be read, letters of it are lost, or a line of it is wrong.
     """
     source = Path(path)
     try:
-        text, _ = read_text(source, what, "VTT, SRT, DAPT or CSV")
-        text = text.removeprefix("\ufeff")
-        kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
-        if kind == "ttml":
-            refuse_doctype(text, source)
+        decoded = read_text(source, what, "VTT, SRT, DAPT or CSV", encoding)
     except SubtitleError as error:
         raise StoreError(str(error)) from error
+    text = decoded.text
+    if decoded.loss:
+        raise refusal(
+            source, f"{decoded.loss[0].lower()}{decoded.loss[1:-1]}: name its `--encoding`, or save it as UTF-8"
+        )
+    kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
     reader = _READERS.get(kind)
     if reader is None:
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as VTT, SRT, DAPT or CSV.")
@@ -83,7 +92,7 @@ def read_script(path: str | Path, what: str = "script") -> list[ScriptLine]:
         raise refusal(source, f"{late.where} ends after 100 hours")
     if len(lines) > MAX_CUES:
         raise StoreError(f"{source} holds more than {MAX_CUES} lines, more than the script of any film.")
-    return sorted(lines, key=lambda line: line.span)
+    return ScriptText(sorted(lines, key=lambda line: line.span), (decoded.doubt,) if decoded.doubt else ())
 
 
 def refusal(name: str | Path, problem: str) -> StoreError:
@@ -91,31 +100,20 @@ def refusal(name: str | Path, problem: str) -> StoreError:
     return StoreError(f"{name} cannot be imported: {problem.rstrip('.')}; nothing was changed.")
 
 
-def _vtt(text: str) -> Iterator[ScriptLine]:
-    for number, name, span, said in _blocks(text):
-        yield ScriptLine(html.unescape(_TAG.sub("", said)), span, f"line {number}", _own_id(name))
-
-
-def _srt(text: str) -> Iterator[ScriptLine]:
-    # Its numbers are counted anew by every editor, so they name nothing.
-    for number, _, span, said in _blocks(text):
-        yield ScriptLine(_TAG.sub("", said), span, f"line {number}")
-
-
-def _blocks(text: str) -> Iterator[tuple[int, str, Span, str]]:
-    """Line number, name, times and text of each cue of VTT or SRT."""
-    lines = text.split("\n")
-    timed = [i for i, line in enumerate(lines) if "-->" in line]
-    for at, following in pairwise([*timed, len(lines) + 1]):
-        start, _, rest = lines[at].partition("-->")
-        end = (rest.split() or [""])[0]
-        span = _span(start, end, f"line {at + 1}")
-        said: list[str] = []
-        for line in lines[at + 1 : following]:
-            if not line.strip():
-                break
-            said.append(line)
-        yield at + 1, lines[at - 1].strip() if at else "", span, clean_line(" ".join(said))
+def _timed(text: str, kind: str) -> Iterator[ScriptLine]:
+    """The lines of VTT, SRT or TTML; what cannot be read is refused, so that no text is lost."""
+    cues, unread = read_ttml(text) if kind == "ttml" else read_cues(text, kind)
+    if unread:
+        raise DataError(unread[0])
+    for cue in cues:
+        said = cue.text if kind == "ttml" else without_tags(cue.text, kind == "srt")
+        said = clean_line(html.unescape(said) if kind == "vtt" else said)
+        try:
+            span = Span(cue.start_ms, cue.end_ms)
+        except DataError as error:
+            raise DataError(f"{cue.where}: {error}") from error
+        # The numbers of SRT are counted anew by every editor, so they name nothing.
+        yield ScriptLine(said, span, cue.where, _own_id(cue.name) if kind != "srt" else None)
 
 
 def _csv(text: str) -> Iterator[ScriptLine]:
@@ -150,17 +148,12 @@ def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
     )
 
 
-def _ttml(text: str) -> Iterator[ScriptLine]:
-    for number, (name, span, said) in enumerate(read_ttml(text), start=1):
-        yield ScriptLine(said, span, f"event {number}", _own_id(name))
-
-
 _READERS: Mapping[str, Callable[[str], Iterator[ScriptLine]]] = {
-    "vtt": _vtt,
-    "srt": _srt,
+    "vtt": partial(_timed, kind="vtt"),
+    "srt": partial(_timed, kind="srt"),
+    "ttml": partial(_timed, kind="ttml"),
     "csv": _csv,
     "json": _json,
-    "ttml": _ttml,
 }
 
 
@@ -181,16 +174,3 @@ def _status(text: str, where: str) -> tuple[Status | None, bool | None]:
             "pause, or leave it empty"
         )
     return (statuses[0] if statuses else None), (_EXTENDED in words if words else None)
-
-
-def _span(start: str, end: str, where: str) -> Span:
-    try:
-        return Span(_time(start), _time(end))
-    except DataError as error:
-        raise DataError(f"{where}: {error}") from error
-
-
-def _time(text: str) -> int:
-    """A time code, or seconds."""
-    text = text.strip()
-    return to_ms(float(text.replace(",", "."))) if re.fullmatch(r"\d{1,6}([.,]\d+)?", text) else parse_timecode(text)

@@ -106,7 +106,7 @@ WRITERS = Registry(
         WriterKind("vtt", "WebVTT, for players on the web", f"{_TEXT}:VttWriter"),
         WriterKind("srt", "SubRip, for any player", f"{_TEXT}:SrtWriter"),
         WriterKind(
-            "dapt", "DAPT, the W3C's TTML profile for audio description", "calvin.studio.script.ttml:DaptWriter"
+            "dapt", "DAPT, the W3C's TTML profile for audio description", "calvin.studio.script.dapt:DaptWriter"
         ),
         WriterKind("csv", "a table, for spreadsheets", f"{_TEXT}:CsvWriter"),
         WriterKind("json", "all that is known of each cue", f"{_TEXT}:JsonWriter"),

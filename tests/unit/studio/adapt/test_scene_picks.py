@@ -62,7 +62,7 @@ def test_the_table_is_read_back_as_corrections_and_never_written_over(tmp_path: 
     write_picks([Pick(plan, cue, "why"), Pick(other, None, "because")], path)
     with open(path, newline="") as stream:
         assert [row["why"] for row in csv.DictReader(stream)] == ["why", "because"]
-    first, second = read_script(path)
+    first, second = read_script(path).lines
     assert (first.cue_id, first.span, first.text) == ("3", cue.span, "=Ann waves.")
     assert (second.cue_id, second.span, second.text) == (None, other.span, "")
     with pytest.raises(UsageError, match="may hold corrections"):
@@ -128,7 +128,7 @@ def test_the_table_that_was_written_can_be_given_back(store: ProjectStore, tmp_p
 def test_rows_do_not_overlap_though_cues_do(store: ProjectStore, tmp_path: Path) -> None:
     store.edit_cue(replace(store.cues[1], span=Span(8000, 14_000)))
     write_picks(pick_scenes(store, 5), tmp_path / "picks.csv")
-    lines = read_script(tmp_path / "picks.csv")
+    lines = read_script(tmp_path / "picks.csv").lines
     assert not any(one.span.overlap_ms(other.span) for one, other in pairwise(lines))
     assert len(plan_corrections(store, tmp_path / "picks.csv").steps) == 4
 

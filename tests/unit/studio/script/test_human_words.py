@@ -48,7 +48,7 @@ def test_three_lines_edited_are_three_human_cues_and_the_rest_untouched(name: st
         )
         text = text[:at] + word + text[at + 4 :]
     path.write_text(text)
-    plan = plan_lines(CUES, read_script(path))
+    plan = plan_lines(CUES, read_script(path).lines)
     assert [change.before.id for change in plan.changes if change.before] == ["1", "3", "5"]
     for change in plan.changes:
         assert change.after is not None
@@ -192,7 +192,7 @@ FOREIGN = {
 def test_scripts_of_other_tools_come_in(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(FOREIGN[name], newline="")
-    lines = read_script(path)
+    lines = read_script(path).lines
     second = 4480 if name == "tool.ttml" else 4500
     assert [(x.span, x.text, x.cue_id) for x in lines] == [
         (Span(1500, 3000), "He sits; she stands.", None),
@@ -338,11 +338,11 @@ def test_a_spreadsheet_that_only_opens_and_saves_changes_nothing(sheet: str, sep
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         stream.write("sep=;\r\n" if separator == "sep=;" else "")
         csv.writer(stream, delimiter=separator[-1], lineterminator="\r\n").writerows(rows)
-    plan = plan_lines(LONG, read_script(path))
+    plan = plan_lines(LONG, read_script(path).lines)
     assert (plan.changes, plan.unchanged, plan.notes) == ((), 140, ())
     text = path.read_text(encoding="utf-8-sig").replace("Line 130.", "She leaves.")
     path.write_text(text, encoding="utf-8")
-    [change] = plan_lines(LONG, read_script(path)).changes
+    [change] = plan_lines(LONG, read_script(path).lines).changes
     assert change.after == replace(LONG[130], text="She leaves.", author=Author.HUMAN, status=Status.APPROVED), (
         "the words alone are new"
     )
@@ -374,7 +374,7 @@ def test_a_cue_keeps_its_length_and_its_hours(tmp_path: Path) -> None:
         plan_lines(CUES, [line(CUES[0].text, 6000, 6000, "1")], retime=True)
     (tmp_path / "f.csv").write_text("id,in,out,text\ncue-130,07:09.0,07:11.0,Line 130.\n")
     with pytest.raises(StoreError, match="line 2 has no hours and would move cue-130 from 01:06:53"):
-        plan_lines(LONG, read_script(tmp_path / "f.csv"))
+        plan_lines(LONG, read_script(tmp_path / "f.csv").lines)
 
 
 def test_words_that_were_lost_remove_no_cue() -> None:
@@ -392,7 +392,7 @@ def test_a_comma_without_quotes_cuts_no_text(tmp_path: Path) -> None:
         "cue-1,00:00:05.000,00:00:08.000,,She stops, turns, and leaves.,5,,draft\n"
         "cue-2,00:00:10.000,00:00:13.000,,It rains.,2,,draft,,\n"
     )
-    plan = plan_lines(CUES, read_script(path))
+    plan = plan_lines(CUES, read_script(path).lines)
     assert [c.after.text for c in plan.changes if c.after] == ["She stops, turns, and leaves.", "It rains."]
     assert plan.notes[0].startswith("line 2 has more cells than the heading")
     path.write_text("id,in,out,text\ncue-1,00:00:05.000,00:00:08.000\n")
@@ -419,15 +419,15 @@ def test_the_mark_of_a_pause_is_a_persons_to_set_and_to_clear(
 ) -> None:
     path = tmp_path / "f.csv"
     path.write_text(f'id,in,out,text,status\ncue-1,00:00:05.000,00:00:08.000,{text},"{status}"\n')
-    found = plan_lines(before, read_script(path)).steps[0].after
+    found = plan_lines(before, read_script(path).lines).steps[0].after
     assert found is not None
     assert found.extended is extended
     assert found.status == ("approved" if text == "New words." else "draft")
-    again = plan_lines((found, *CUES[1:]), read_script(path))
+    again = plan_lines((found, *CUES[1:]), read_script(path).lines)
     assert again.changes == (), "the same file changes nothing the second time"
     whole = {"start_ms": 5000, "end_ms": 8000, "id": "1", "text": text, "status": status.partition(",")[0]}
     path.write_text(json.dumps({"cues": [whole | {"extended": "extended" in status if status else None}]}))
-    assert plan_lines(before, read_script(path)).steps[0].after == found
+    assert plan_lines(before, read_script(path).lines).steps[0].after == found
 
 
 def test_what_says_nothing_is_refused(tmp_path: Path) -> None:
@@ -439,3 +439,25 @@ def test_what_says_nothing_is_refused(tmp_path: Path) -> None:
         path.write_text(f'{{"cues": [{{"start_ms": 0, "end_ms": 9, "text": {text}}}]}}')
         with pytest.raises(StoreError, match="cue 1 has no text"):
             read_script(path)
+
+
+def test_a_text_with_blank_lines_or_without_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text(
+        "1\n00:00:00 --> 00:00:02\nA red square\n\nturns to the left.\n2\n00:00:02,300 --> 00:00:05,000\n\nIt stops."
+    )
+    assert [line.text for line in read_script(path).lines] == ["A red square turns to the left.", "It stops."]
+
+
+def test_a_guessed_encoding_is_said_and_lost_letters_are_refused(store: ProjectStore, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("in,out,text\n00:00:01.500,00:00:03.000,Žena otevírá dveře.\n".encode("cp1250"))
+    plan = plan_import(store, path)
+    assert any(change.after and change.after.text == "Žena otevírá dveře." for change in plan.changes)
+    assert any("cp1250, which is a guess" in note for note in plan.notes)
+    assert not any("guess" in note for note in plan_import(store, path, encoding="cp1250").notes)
+    with pytest.raises(StoreError, match=r"cannot be read as cp932.* encoding"):
+        plan_import(store, path, encoding="cp932")
+    path.write_text("in,out,text\n00:00:01.500,00:00:03.000,\ufffdena otev\ufffdr\ufffd.\n", encoding="utf-8")
+    with pytest.raises(StoreError, match=r"3 letters that cannot be read.*line 2.*--encoding"):
+        plan_import(store, path)

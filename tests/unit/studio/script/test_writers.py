@@ -29,9 +29,9 @@ from calvin.core.text_tables import guarded, unguarded
 from calvin.core.time import Span
 from calvin.core.types import Character, Cue, Script, Status
 from calvin.studio.project.contents import Choice, Decision
+from calvin.studio.script.dapt import DAPTM, TTM, TTP, XML
 from calvin.studio.script.script_lines import read_script
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.ttml import DAPTM, TTM, TTP, XML
 from calvin.studio.script.writers import WRITERS, Provenance, Writer, find_writers, last_ms, printable
 
 TEXTS = st.text(max_size=60) | st.sampled_from(
@@ -190,7 +190,7 @@ def test_calvin_reads_back_what_it_wrote(cues: list[tuple[str, Span]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("vtt", "srt", "dapt", "csv", "json"):
             path = WRITERS[name].writer.write(script, Path(folder) / f"x{WRITERS[name].writer.suffix}")
-            lines = [line for line in read_script(path) if line.text]
+            lines = [line for line in read_script(path).lines if line.text]
             # Formats that know no instant give one a millisecond.
             end = {"csv": lambda c: c.span.end_ms, "json": lambda c: c.span.end_ms}.get(name, last_ms)
             assert sorted((line.span.start_ms, line.span.end_ms, line.text) for line in lines) == sorted(

@@ -1,0 +1,78 @@
+"""DAPT written: the W3C's exchange format for audio description, a profile of TTML2 (W3C DAPT, sections 4 and 5)."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from calvin.core.time import format_timecode
+from calvin.core.types import Script
+from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, printable, spoken
+
+TT = "http://www.w3.org/ns/ttml"
+TTP = "http://www.w3.org/ns/ttml#parameter"
+TTM = "http://www.w3.org/ns/ttml#metadata"
+DAPTM = "http://www.w3.org/ns/ttml/profile/dapt#metadata"
+XML = "http://www.w3.org/XML/1998/namespace"
+PROFILE = "http://www.w3.org/ns/ttml/profile/dapt1.0/content"
+REPRESENTS = "visual.nonText"
+"""What the script is about: that which is seen and is not writing."""
+
+_PREFIXES = {"ttp": TTP, "ttm": TTM, "daptm": DAPTM}
+
+
+class DaptWriter(Writer):
+    """One `div` an event with its times, one `p` with its text; the characters it names are its agents."""
+
+    name = "dapt"
+    suffix = ".dapt.ttml"
+
+    def render(self, script: Script, provenance: Provenance) -> str:
+        root = ET.Element(
+            f"{{{TT}}}tt",
+            {
+                f"{{{TTP}}}contentProfiles": PROFILE,
+                f"{{{XML}}}lang": printable(script.language) or "und",
+                f"{{{DAPTM}}}scriptRepresents": REPRESENTS,
+                f"{{{DAPTM}}}scriptType": "preRecording",
+            },
+        )
+        metadata = ET.SubElement(ET.SubElement(root, f"{{{TT}}}head"), f"{{{TT}}}metadata")
+        ET.SubElement(metadata, f"{{{TTM}}}title").text = printable(script.title)
+        agents = {}
+        for number, character in enumerate(script.characters, start=1):
+            agents[character.name] = f"character-{number}"
+            agent = ET.SubElement(
+                metadata, f"{{{TTM}}}agent", {"type": "character", f"{{{XML}}}id": agents[character.name]}
+            )
+            ET.SubElement(agent, f"{{{TTM}}}name", {"type": "alias"}).text = printable(character.name)
+        body = ET.SubElement(root, f"{{{TT}}}body")
+        for cue, text in spoken(script):
+            div = ET.SubElement(
+                body,
+                f"{{{TT}}}div",
+                {
+                    f"{{{XML}}}id": cue_name(cue),
+                    "begin": format_timecode(cue.span.start_ms),
+                    "end": format_timecode(last_ms(cue)),
+                    f"{{{DAPTM}}}represents": REPRESENTS,
+                },
+            )
+            named = [agents[name] for name in mentioned(script, text)]
+            if named:
+                div.set(f"{{{TTM}}}agent", " ".join(named))
+            ET.SubElement(ET.SubElement(div, f"{{{TT}}}p"), f"{{{TT}}}span").text = text
+        return _document(root)
+
+
+def _document(root: ET.Element) -> str:
+    """The document, with TTML as its default namespace."""
+    for prefix, space in _PREFIXES.items():
+        ET.register_namespace(prefix, space)
+    ET.indent(root)
+    for paragraph in root.iter(f"{{{TT}}}p"):
+        # White space in a paragraph would be text.
+        paragraph.text = paragraph[0].tail = None
+    # ElementTree's own default namespace refuses attributes without one.
+    ET.register_namespace("", TT)
+    document = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{document}\n'
