@@ -27,7 +27,7 @@ from calvin.data import FeatureStore, FeatureWriter, collate
 from calvin.data.features import CachedFeatures
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration
 from calvin.model.assemble import full_size_config
-from calvin.model.tuning import count_parameters, set_trainable
+from calvin.model.tuning import set_trainable
 from calvin.training.full.cost import A100_FLOPS, H100_FLOPS, BatchShape, memory, step_flops
 from calvin.training.full.dry_run import assumed_shapes
 from calvin.training.loop.train import make_optimizer
@@ -161,7 +161,7 @@ def profile_cpu(config: CalvinConfig, repeats: int) -> float:
     whole = timed(lambda i: model(**batches[i % 4]).loss.backward(), device, repeats)
     optimise = timed(lambda i: optimizer.step(), device, repeats)
     step = whole + optimise
-    print(f"a stage-2 step of {count_parameters(model):,} parameters on a CPU: "
+    print(f"a stage-2 step of {model.num_parameters():,} parameters on a CPU: "
           f"{step * 1e3:.1f} ms")  # fmt: skip
     for name, seconds in (("forward", forward), ("backward", whole - forward), ("optimiser", optimise)):
         print(f"  {name:<30} {seconds * 1e3:8.1f} ms  {seconds / step:6.1%}")

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def test_another_request_writes_anew_but_keeps_what_a_person_wrote(film: Path, t
     folder = tmp_path / "p"
     describe(film, model=Teller("one"), out_dir=folder)  # type: ignore[arg-type]
     with ProjectStore(folder) as store:
-        store.edit_cue(store.cues[1].with_text("By hand.", Author.HUMAN))
+        store.edit_cue(replace(store.cues[1], text="By hand.", author=Author.HUMAN))
     teller = Teller("two")
     result = describe(film, model=teller, out_dir=folder)  # type: ignore[arg-type]
     assert [cue.text for cue in result.script.cues] == ["Scene 0 begins.", "By hand.", "Scene 1 begins."]

@@ -7,7 +7,7 @@ import torch
 
 from calvin.model import CalvinForConditionalGeneration
 from calvin.model.assemble import full_size_config
-from calvin.model.tuning import add_lora, count_parameters, describe_model, set_trainable
+from calvin.model.tuning import add_lora, describe_model, set_trainable
 
 VIT_H_14 = (
     1280  # class embedding
@@ -65,7 +65,7 @@ def test_each_part_has_its_count(model: CalvinForConditionalGeneration) -> None:
         "language model": LLAMA_2_7B,
         "LoRA": LORA,
     }
-    assert count_parameters(model) == VIT_H_14 + POSITIONS + QFORMER + LINEAR + LLAMA_2_7B + LORA
+    assert model.num_parameters() == VIT_H_14 + POSITIONS + QFORMER + LINEAR + LLAMA_2_7B + LORA
 
 
 def test_each_stage_trains_its_parts(model: CalvinForConditionalGeneration) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".calvin-tmp-"
-"""How the name of everything begins that is not finished yet."""
+"""How the name of anything unfinished begins."""
 _RETIRED = ".calvin-old-"
 
 
@@ -30,14 +30,20 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
+        # On disk before it has its name: after a power cut there must not be a whole name for half a file.
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Which rights a new file does not get: those of a temporary one are its owner's alone."""
+    umask = os.umask(0)  # it cannot be read without being set
+    os.umask(umask)
+    return umask
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -59,8 +65,8 @@ def file_sha256(path: str | Path) -> str:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """A temporary folder beside `path` that becomes `path` when the block ends well; an old `path` is replaced.
 
-    Of a process killed between taking the old folder away and putting the new one there, the old one comes back with
-    the next call, or with `restore_folder`.
+    If a process is killed between taking the old folder away and putting the new one there, the old one comes back
+    with the next call, or with `restore_folder`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,9 +74,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
+        temporary.chmod(0o777 & ~_umask())
+        # A folder cannot be replaced in one step while it holds files: the old one steps aside first.
         if target.exists():
             target.replace(_retired(target))
         temporary.replace(target)
@@ -94,9 +99,9 @@ def _retired(target: Path) -> Path:
 
 
 def remove_leftovers(*folders: str | Path) -> None:
-    """Remove what `atomic_path` and `atomic_folder` had begun right in these folders when their process was killed.
+    """Remove what `atomic_path` and `atomic_folder` had begun in these folders when their process was killed.
 
-    Only for folders that nobody else writes to just now.
+    Only for folders that nobody else is writing to.
     """
     for folder in folders:
         for path in Path(folder).glob(f"{TEMPORARY}*"):

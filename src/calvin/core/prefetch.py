@@ -1,4 +1,4 @@
-"""Work done ahead of time, in threads, while the caller is busy with what it was given."""
+"""Work done ahead of time, in threads, while the caller is busy with what it already has."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _END = object()
 
 
 def ahead(source: Iterator[T], depth: int = 2) -> Iterator[T]:
-    """What `source` gives, in order, up to `depth` items made before they are asked for.
+    """The items of `source`, in order, up to `depth` of them made before they are asked for.
 
-    One thread draws from `source`, so it needs no locks; an error in it is raised where its item would have come.
-    Pays where making an item releases the GIL or the caller does, as reading films and tensor arithmetic do.
+    One thread draws from `source`, so it needs no locks; an error in it is raised in place of its item. This pays if
+    making an item or using it releases the GIL, as reading films and tensor arithmetic do.
     """
     for found in ahead_each(lambda _: next(source, _END), repeat(None), depth, threads=1):
         if found is _END:

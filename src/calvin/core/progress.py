@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 class Progress:
     """`done` of `total` (None: not known) units of `stage`, with what else is worth showing.
 
-    `kept` of what is done an earlier run did, which took none of the time.
+    `kept` units of those done are an earlier run's and took none of the time.
     """
 
     stage: str
@@ -40,7 +40,7 @@ def silent(_: Progress) -> None:
 
 @dataclass
 class Stage:
-    """Emits the progress of one stage of work to a listener; `kept` is what an earlier run did of it."""
+    """Emits the progress of one stage of work to a listener; `kept` is what an earlier run had done."""
 
     name: str
     listener: Listener

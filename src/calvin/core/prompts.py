@@ -47,7 +47,7 @@ TABLE_5_QUESTIONS: tuple[str, ...] = (
 TRAINING_QUESTIONS: tuple[str, ...] = (*TABLE_5_QUESTIONS, FIGURE_3_QUESTION)
 
 EMPTY_CONTEXT = " "
-"""Where a data set has no context, a single space holds its place (section 3.2)."""
+"""If a data set has no context, a single space holds its place (section 3.2)."""
 
 _ENTITIES = "The characters and entities in the scene are "
 _UNKNOWN = "I don't recognize the characters or entities in the scene."
@@ -86,7 +86,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """`<context> <question>`; the context is a single space where there is none."""
+        """`<context> <question>`; a single space stands for a context that is empty."""
         if self.question is None:
             return ""
         parts = [clean_line(line) for line in self.context]
@@ -94,10 +94,6 @@ class Prompt:
             parts.append(entity_sentence(self.entities))
         context = " ".join(part for part in parts if part)
         return f"{context} {self.question}" if context else f"{EMPTY_CONTEXT}{self.question}"
-
-    def without_oldest(self) -> Prompt:
-        """The same prompt with the oldest line of context left out."""
-        return Prompt(self.question, self.context[1:], self.entities)
 
 
 STAGE_1 = Prompt(question=None)
@@ -122,7 +118,7 @@ def regularisation_caption(caption: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FewshotAnswer:
-    """A few-shot answer taken apart; `parsed` is False where the form of Figure 6 was not followed."""
+    """A few-shot answer taken apart; `parsed` is False if it did not follow the form of Figure 6."""
 
     caption: str
     entities: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What there is of a kind, by name: ours, and what other packages add by an entry point.
+"""The things of one kind by name: ours, and those that other packages add by an entry point.
 
 A registry knows names without importing what they stand for, so that help texts can list them; `find` and `load` import
 one thing when it is asked for. Another package adds a thing by an entry point, whose name is the thing's name:
@@ -65,15 +65,15 @@ class Manifest(Generic[T]):
 
 
 class Registry(Mapping[str, M]):
-    """Manifests of one kind by name, in order; case does not count, nor whether words are joined by `-` or `_`.
+    """Manifests of one kind by name, in order; case does not matter, nor whether words are joined by `-` or `_`.
 
     Args:
         kind: the class of the manifests.
-        built_in: ours. A thing of another package that has the name of one of these is left out.
+        built_in: ours. A thing of another package that has the same name as one of these is left out.
         group: other packages add theirs by entry points of `calvin.GROUP`. An entry point leads to what a manifest's
             target would, or to a manifest of `kind`, which says more about it.
         aliases: further names, which are not listed.
-        also: what may be named beside the things here, as lists say it.
+        also: what else may be named, in the words that lists use.
     """
 
     def __init__(
@@ -149,7 +149,7 @@ class Registry(Mapping[str, M]):
         return self.kind(entry.name, f"{entry.name} of {_package(entry)}", found)
 
     def working(self) -> Iterator[M]:
-        """Every manifest, but for those of other packages that cannot be imported."""
+        """Every manifest except those of other packages that cannot be imported."""
         yield from self.built_in.values()
         for name in self._added[0]:
             try:

@@ -1,4 +1,4 @@
-"""Cells of tables; in CSV, what a spreadsheet would compute gets an apostrophe before it, and loses it when read."""
+"""Tables as text. In CSV, a cell that a spreadsheet would compute gets an apostrophe, and loses it when it is read."""
 
 from __future__ import annotations
 

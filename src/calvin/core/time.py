@@ -78,9 +78,9 @@ def round_half_up(value: float) -> int:
 
 
 def sample_indices(first: int, last: int, count: int) -> list[int]:
-    """At most `count` frame indices spread evenly over [first, last), in order, never one twice.
+    """At most `count` frame indices spread evenly over [first, last), in order and without repeats.
 
-    Where the range holds no more than `count` frames, all of them. Each index is the middle of its share of the
+    If the range holds no more than `count` frames, that is all of them. Each index is the middle of its share of the
     range, so one frame is the middle frame.
     """
     if count < 1 or last <= first:

@@ -6,7 +6,7 @@ the caption and EOS only; everything else is labelled IGNORE_INDEX.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calvin.core.errors import DataError
@@ -21,8 +21,6 @@ class Encoded:
 
     input_ids: list[int]
     labels: list[int]
-    dropped_context: int = 0
-    """How many of the oldest context lines did not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +30,8 @@ class TokenLayout:
     Args:
         tokenizer: any transformers tokenizer.
         visual_token_id: id of the placeholder that the model replaces by a visual embedding.
-        num_query_tokens: placeholders a sample, 32 in the paper.
-        max_length: ids at most, visual placeholders included; the oldest context goes first when it does not fit.
+        num_query_tokens: placeholders per sample, 32 in the paper.
+        max_length: ids at most, visual placeholders included; if they do not fit, the oldest context goes first.
     """
 
     tokenizer: Any
@@ -48,6 +46,8 @@ class TokenLayout:
 
     def _split(self, prompt: str, caption: str) -> tuple[list[int], list[int]]:
         """Ids of the prompt and of the caption as they stand in one running text."""
+        # Tokenized together, the caption begins with a space as it does inside any text; where a tokenizer joins the
+        # last word of the prompt with it, the two are tokenized apart.
         prompt_ids = self._ids(prompt)
         whole = self._ids(f"{prompt} {caption}" if prompt else caption)
         if whole[: len(prompt_ids)] == prompt_ids:
@@ -63,19 +63,15 @@ class TokenLayout:
         if caption is not None and not caption.strip():
             raise DataError("A caption to learn from must not be blank.")
         head = [self.bos_token_id] + [self.visual_token_id] * (self.num_query_tokens if visual else 0)
-        dropped = 0
         while True:
-            prompt_ids = self._ids(prompt.text)
-            caption_ids: list[int] = []
+            prompt_ids, caption_ids = self._ids(prompt.text), list[int]()
             if caption is not None:
                 prompt_ids, caption_ids = self._split(prompt.text, clean_line(caption))
                 caption_ids.append(self.eos_token_id)
-            length = len(head) + len(prompt_ids) + len(caption_ids)
+            before = head + prompt_ids
+            length = len(before) + len(caption_ids)
             if length <= self.max_length:
-                break
+                return Encoded(before + caption_ids, [IGNORE_INDEX] * len(before) + caption_ids)
             if not prompt.context:
                 raise DataError(f"A sample of {length} tokens does not fit into {self.max_length}.")
-            prompt, dropped = prompt.without_oldest(), dropped + 1
-        ids = head + prompt_ids + caption_ids
-        labels = [IGNORE_INDEX] * (len(head) + len(prompt_ids)) + caption_ids
-        return Encoded(ids, labels, dropped)
+            prompt = replace(prompt, context=prompt.context[1:])

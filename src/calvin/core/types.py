@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -63,7 +63,7 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class DialogueLine:
-    """A line of dialogue: `text` on one line without markup or the speaker's name; both "" where they are not known."""
+    """A line of dialogue: `text` on one line, without markup or the speaker's name; "" stands for one not known."""
 
     span: Span
     text: str
@@ -115,9 +115,6 @@ class Cue:
     def settled(self) -> bool:
         """Whether a person wrote or approved it, so that no model may change it."""
         return self.author is Author.HUMAN or self.status is Status.APPROVED
-
-    def with_text(self, text: str, author: Author) -> Cue:
-        return replace(self, text=text, author=author)
 
 
 @dataclass(frozen=True, slots=True)

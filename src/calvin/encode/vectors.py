@@ -132,7 +132,7 @@ class Tower:
     @cached_property
     def encoder(self) -> EncoderIdentity:
         """Whose vectors [D] these are."""
-        return EncoderIdentity(*identity_of(self._module, self._path))
+        return identity_of(self._module, self._path)
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -4,13 +4,12 @@ Importing this registers CALVIN and its frame encoder with transformers' Auto cl
 """
 
 from calvin.model.configuration import CalvinConfig
-from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
 from calvin.model.generation import Candidate, Options
 from calvin.model.modeling import CalvinForConditionalGeneration, CalvinOutput
 from calvin.model.pretrained import encoder_identity, load_calvin, load_vision_tower, tower_hash
 from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
 from calvin.model.projector import CalvinProjector
-from calvin.model.vision import encode_images
+from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig, encode_images
 
 __all__ = [
     "VISUAL_TOKEN",

@@ -48,7 +48,7 @@ _BERT_PARTS = {
     "output_query.dense": "output.dense",
     "output_query.LayerNorm": "output.LayerNorm",
 }
-"""Q-Former layer to BERT layer. Queries pass through the `_query` feed-forward alone: without it, that stays random."""
+"""Q-Former layer to BERT layer. Queries pass only through the `_query` feed-forward: left out, it stays random."""
 
 
 def assemble(
@@ -73,14 +73,14 @@ def assemble(
         vision: folder or id of the vision tower; None for a model that works from stored features, which then needs
             `encoder` and `image_embed_dim`.
         bert: folder or id of the BERT whose first layers the Q-Former takes over; None for a random Q-Former.
-        qformer: fields of the Q-Former's configuration (4 layers unless told); its sizes are BERT's where one is given.
-        encoder: (id, hash) of the tower that the features come from, where it is not given itself.
+        qformer: fields of the Q-Former's configuration (4 layers by default); its sizes are BERT's if one is given.
+        encoder: (id, hash) of the tower that the features come from, if the tower itself is not given.
         image_embed_dim: width of those features.
         include_tower: keep the tower inside the model; without it the model takes `image_embeds` only.
-        num_query_tokens: visual embeddings a sample.
-        max_frames: frames a sample at most.
+        num_query_tokens: visual embeddings per sample.
+        max_frames: frames per sample at most.
         visual_token: text of the placeholder that is added to the tokenizer.
-        seed: of what is drawn at random.
+        seed: for what is drawn at random.
         dtype: of the language model.
 
     Returns:
@@ -103,10 +103,8 @@ def assemble(
     fields = dict(qformer or {})
     if bert_model is not None:
         fields |= bert_fields(bert_model.config)
-    kept = tower if include_tower else None
-    processor = CalvinProcessor(
-        image_processor if kept is not None else None, tokenizer, visual_token, num_query_tokens, max_frames
-    )
+    kept, its_processor = (tower, image_processor) if include_tower else (None, None)
+    processor = CalvinProcessor(its_processor, tokenizer, visual_token, num_query_tokens, max_frames)
     config = CalvinConfig(
         vision_config=kept.config if kept is not None else None,
         qformer_config=fields,
@@ -133,6 +131,7 @@ def _join(
     config: CalvinConfig, tower: nn.Module | None, language_model: Any, seed: int
 ) -> CalvinForConditionalGeneration:
     """The composite around parts that are loaded already, which are neither copied nor drawn at random first."""
+    # On the meta device the parts' places cost nothing: a 7B would otherwise be allocated and initialised twice.
     with torch.device("meta"):
         model = CalvinForConditionalGeneration(config)
     words = language_model.get_input_embeddings()
@@ -160,11 +159,10 @@ def load_language_model(source: Source, dtype: torch.dtype = torch.float32) -> t
     Raises:
         CheckpointError: not readable, not whole, of an architecture not allowed, or (GGUF) `gguf` is missing.
     """
+    config = load_language_config(source)
     if not _is_gguf(source):
-        model = load_strict(AutoModelForCausalLM, source, config=load_language_config(source), dtype=dtype)
-        return model, load_tokenizer(source)
+        return load_strict(AutoModelForCausalLM, source, config=config, dtype=dtype), load_tokenizer(source)
     model = _load(AutoModelForCausalLM, source, dtype=dtype)
-    check_architecture(model.config.to_dict(), LANGUAGE_MODELS, source, A_LANGUAGE_MODEL)
     # The weights are plain now; with this left in its configuration, a saved model could be loaded but not saved again.
     vars(model.config).pop("quantization_config", None)
     return model.eval(), load_tokenizer(source)
@@ -226,7 +224,7 @@ def copy_bert(bert: BertModel, qformer: Blip2QFormerModel) -> None:
 
 
 def drop_tower(model: CalvinForConditionalGeneration, processor: CalvinProcessor) -> None:
-    """Leave the vision tower out, in place: what is saved then works from stored features."""
+    """Leave the vision tower out, in place: a model saved after that works from stored features."""
     model.vision_tower, model.config.vision_config, processor.image_processor = None, None, None
 
 

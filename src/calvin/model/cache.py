@@ -45,6 +45,7 @@ class TailLayer(DynamicLayer):
     def reorder_cache(self, beam_idx: Tensor) -> None:
         """Row i goes on from row `beam_idx[i]`, [R]; only what is not shared is moved."""
         for store in self.store:
+            # Beams of one prompt have its keys and values in common; only what they wrote themselves differs.
             tail = store[:, :, self.shared : self.length]
             tail.copy_(tail[beam_idx])
 
@@ -61,7 +62,7 @@ class Decoding:
         decoder: a causal language model.
         inputs_embeds: prompts [B, L, H], left-padded.
         attention_mask: [B, L].
-        room: new tokens at most.
+        room: how many new tokens at most.
         prefix: a learned prefix's keys and values for B rows.
 
     `logits` [R, V] float32 are those of the next token.
@@ -90,7 +91,7 @@ class Decoding:
         self.logits = outputs.logits[:, -1].float()
 
     def expand(self, repeats: int) -> None:
-        """Each row `repeats` times in a row."""
+        """Each row `repeats` times, one after the other."""
         if all(type(layer) is DynamicLayer for layer in self.cache.layers):
             self.cache.layers = [TailLayer(layer.keys, layer.values, repeats, self.room) for layer in self.cache.layers]
         elif repeats > 1:  # a sliding window or a recurrent state: as transformers does it
@@ -100,7 +101,7 @@ class Decoding:
         self.logits = self.logits.repeat_interleave(repeats, dim=0)
 
     def step(self, tokens: Tensor) -> Tensor:
-        """Append one token a row, [R]; the logits [R, V] that follow it."""
+        """Append one token per row, [R]; the logits [R, V] that follow it."""
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
         outputs = self.decoder(
             input_ids=tokens[:, None],

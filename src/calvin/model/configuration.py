@@ -13,15 +13,15 @@ class CalvinConfig(PreTrainedConfig):
 
     Args:
         vision_config: the vision tower's; None for a model that works from stored features only.
-        qformer_config: the Q-Former's; 4 layers with cross-attention in each unless told (section 3.1).
+        qformer_config: the Q-Former's; by default 4 layers with cross-attention in each (section 3.1).
         text_config: the causal language model's.
-        num_query_tokens: visual embeddings a sample, 32 in the paper.
-        max_frames: frames a sample at most, 32 in the paper; the number of learned frame positions.
+        num_query_tokens: visual embeddings per sample, 32 in the paper.
+        max_frames: frames per sample at most, 32 in the paper; the number of learned frame positions.
         image_embed_dim: width D of the frame vectors.
         visual_token_id: id of the placeholder in `input_ids`. It may lie outside the language model's vocabulary,
             because its embedding is never looked up.
         encoder_id: which vision tower the frame vectors come from.
-        encoder_hash: `calvin.model.vision.tower_hash` of it; "" where it is not known.
+        encoder_hash: `calvin.model.tower_hash` of it; "" if it is not known.
     """
 
     model_type = "calvin"
@@ -31,7 +31,7 @@ class CalvinConfig(PreTrainedConfig):
         "text_config": SubConfigSpec(config_class=AutoConfig, model_type="llama"),
     }
 
-    # each a mapping, a configuration or None as it comes in, a configuration afterwards (only the tower's may be None)
+    # Each comes in as a mapping, a configuration or None and becomes a configuration; only the tower's may stay None.
     vision_config: Any = None
     qformer_config: Any = None
     text_config: Any = None

@@ -9,7 +9,7 @@ the same decisions as transformers' (log-probabilities, 2K candidates, length pe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -83,9 +83,8 @@ class Generated:
     def candidates(self) -> list[list[Candidate]]:
         """For each prompt its candidates, best first."""
         rows = []
-        for ids, length, score in zip(
-            self.sequences.tolist(), self.lengths.tolist(), self.scores.tolist(), strict=True
-        ):
+        columns = (self.sequences.tolist(), self.lengths.tolist(), self.scores.tolist())
+        for ids, length, score in zip(*columns, strict=True):
             kept = tuple(token for token in ids[:length] if token not in self.eos_token_id)
             rows.append(Candidate(kept, score))
         groups = [rows[start : start + self.per_prompt] for start in range(0, len(rows), self.per_prompt)]
@@ -94,7 +93,7 @@ class Generated:
 
 Search = Callable[[PreTrainedModel, Tensor, Tensor, Options, Cache | None], Generated]
 """Continues each prompt. Takes a causal language model in evaluation mode, input embeddings [B, L, H], left-padded,
-their mask [B, L], the options, and the keys and values of a learned prefix that comes before every prompt."""
+their mask [B, L], the options, and the keys and values of a learned prefix that precedes every prompt."""
 
 
 def options_from(base: GenerationConfig | None, config: PreTrainedConfig, changes: dict[str, Any]) -> Options:
@@ -128,7 +127,7 @@ def search_by(options: Options) -> Search:
 
 
 def logits_processors(options: Options, device: torch.device) -> LogitsProcessorList:
-    """transformers' own processors for these options; they see the new tokens only, as a prompt may repeat names."""
+    """transformers' own processors for these options. They see the new tokens only: a caption may repeat the prompt."""
     processors = LogitsProcessorList()
     if options.repetition_penalty != 1.0:
         processors.append(RepetitionPenaltyLogitsProcessor(options.repetition_penalty))
@@ -179,9 +178,8 @@ def sample(
             active, chosen = active[~ended], chosen[~ended]
         logits = state.step(chosen)
     scores = scores / lengths**options.length_penalty
-    return Generated(
-        tokens[:, : int(lengths.max())], scores, lengths, options.num_return_sequences, options.eos_token_id
-    )
+    tokens = tokens[:, : int(lengths.max())]
+    return Generated(tokens, scores, lengths, options.num_return_sequences, options.eos_token_id)
 
 
 @dataclass
@@ -203,21 +201,22 @@ class _Beams:
     def best(self, count: int) -> tuple[_Beams, Tensor]:
         """The `count` of highest score, best first, and which they were [B, count]."""
         chosen = self.scores.topk(count, dim=1).indices
-        tokens = self.tokens.gather(1, chosen[..., None].expand(-1, -1, self.tokens.shape[-1]))
-        return _Beams(tokens, self.scores.gather(1, chosen), self.lengths.gather(1, chosen)), chosen
-
-    def with_scores(self, scores: Tensor) -> _Beams:
-        return _Beams(self.tokens, scores, self.lengths)
+        return self[_rows(chosen), chosen], chosen
 
     def joined(self, other: _Beams) -> _Beams:
         pairs = ((self.tokens, other.tokens), (self.scores, other.scores), (self.lengths, other.lengths))
         return _Beams(*(torch.cat(pair, dim=1) for pair in pairs))
 
-    def rows(self, chosen: Tensor) -> _Beams:
+    def __getitem__(self, chosen: Any) -> _Beams:
         return _Beams(self.tokens[chosen], self.scores[chosen], self.lengths[chosen])
 
-    def write(self, chosen: Tensor, other: _Beams) -> None:
+    def __setitem__(self, chosen: Tensor, other: _Beams) -> None:
         self.tokens[chosen], self.scores[chosen], self.lengths[chosen] = other.tokens, other.scores, other.lengths
+
+
+def _rows(chosen: Tensor) -> Tensor:
+    """Row numbers [B, 1], to be used with the places [B, K] chosen in each row."""
+    return torch.arange(len(chosen), device=chosen.device)[:, None]
 
 
 def beam_search(
@@ -236,19 +235,19 @@ def beam_search(
     logits = state.logits
     for step in range(options.max_new_tokens):
         candidates, origin, ended = _continuations(running, logits, step, options, processors)
-        running, chosen = candidates.with_scores(candidates.scores + ended * _NEVER).best(beams)
+        # With one end token each beam ends at most once, so of 2K candidates at least K go on.
+        running, chosen = replace(candidates, scores=candidates.scores + ended * _NEVER).best(beams)
         finished = _finish(finished, candidates, ended, step, options)
         improvable = _improvable(running, finished, step, options)
         closed = ~improvable if step + 1 < options.max_new_tokens else torch.ones_like(improvable)
-        results.write(prompts[closed], finished.rows(closed))
+        results[prompts[closed]] = finished[closed]
         if closed.all():
             break
-        parents = origin.gather(1, chosen) + beams * torch.arange(len(prompts), device=device)[:, None]
-        state.reorder(parents.flatten())
+        # The cache holds the beams of all prompts in one dimension, K rows after K rows.
+        state.reorder((origin.gather(1, chosen) + beams * _rows(chosen)).flatten())
         if closed.any():
-            prompts, running, finished = prompts[~closed], running.rows(~closed), finished.rows(~closed)
-            kept = (~closed).repeat_interleave(beams)
-            state.select(kept.nonzero().squeeze(1))
+            prompts, running, finished = prompts[~closed], running[~closed], finished[~closed]
+            state.select((~closed).repeat_interleave(beams).nonzero().squeeze(1))
         logits = state.step(running.tokens[:, :, step].flatten())
     wanted = options.num_return_sequences
     lengths = results.lengths[:, :wanted].flatten()
@@ -268,6 +267,7 @@ def _continuations(
         logits = logits / options.temperature
     log_probs = processors(running.tokens[:, :, :step].flatten(0, 1), logits.log_softmax(-1))
     vocabulary = log_probs.shape[-1]
+    # All beams of a prompt compete in one list: the score so far plus that of each next token.
     totals = (log_probs.view(batch, beams, vocabulary) + running.scores[:, :, None]).flatten(1)
     count = max(2, 1 + len(options.eos_token_id)) * beams
     if options.do_sample:
@@ -277,7 +277,7 @@ def _continuations(
     else:
         scores, indices = totals.topk(count, dim=1)
     origin, token = indices // vocabulary, indices % vocabulary
-    tokens = running.tokens.gather(1, origin[..., None].expand(-1, -1, running.tokens.shape[-1]))
+    tokens = running.tokens[_rows(origin), origin]
     tokens[:, :, step] = token
     ends = torch.tensor(options.eos_token_id, dtype=torch.long, device=token.device)
     ended = torch.isin(token, ends) | (step + 1 == options.max_new_tokens)
@@ -289,7 +289,7 @@ def _finish(finished: _Beams, candidates: _Beams, ended: Tensor, step: int, opti
     beams = options.num_beams
     allowed = ended & (torch.arange(ended.shape[1], device=ended.device) < beams)
     scores = candidates.scores / (step + 1) ** options.length_penalty
-    return finished.joined(candidates.with_scores(scores + ~allowed * _NEVER)).best(beams)[0]
+    return finished.joined(replace(candidates, scores=scores + ~allowed * _NEVER)).best(beams)[0]
 
 
 def _improvable(running: _Beams, finished: _Beams, step: int, options: Options) -> Tensor:

@@ -50,7 +50,7 @@ _PARTS = (
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """transformers' load reports and progress bars off: what matters in them is raised as an error."""
+    """Without transformers' load reports and progress bars: what matters in them is raised as an error."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -95,7 +95,7 @@ def load_config(path_or_id: str | Path, known: Collection[str], what: str) -> An
     """
     source = check_source(path_or_id)
     try:
-        # Before anything is built of it, for building may already import what the architecture wants.
+        # Before anything is built from it: building may already import what the architecture wants.
         check_architecture(PreTrainedConfig.get_config_dict(source)[0], known, source, what)
         return AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, StrictDataclassError) as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -125,9 +127,8 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
             raise DataError(
                 f"pixel_values must be [batch, frames, channels, height, width], not {pixel_values.ndim}-d."
             )
-        real = torch.ones(pixel_values.shape[:2], dtype=torch.bool, device=pixel_values.device)
-        if frame_mask is not None:
-            real = frame_mask.bool()
+        real = pixel_values.new_ones(pixel_values.shape[:2]) if frame_mask is None else frame_mask
+        real = real.bool()
         dtype = next(self.vision_tower.parameters()).dtype
         vectors = frame_vectors(self.vision_tower, pixel_values[real].to(dtype))
         embeds = vectors.new_zeros(*pixel_values.shape[:2], vectors.shape[-1])
@@ -143,13 +144,14 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> Tensor:
         """Word embeddings [B, L, H] with the visual placeholders replaced by the projected frames.
 
-        Rows without placeholders are text alone and what is given for them in `image_embeds` is not looked at.
+        Rows without placeholders are text alone; whatever `image_embeds` holds for them is ignored.
 
         Raises:
             DataError: a row with another number of placeholders, or placeholders without a visual.
             FeatureError: frame vectors of another width or number than the model takes.
         """
         is_visual = input_ids == self.config.visual_token_id
+        # The placeholder may lie outside the vocabulary: token 0 is looked up in its stead and then overwritten.
         embeds = self.get_input_embeddings()(input_ids.masked_fill(is_visual, 0))
         counts = is_visual.sum(dim=1)
         rows = counts > 0
@@ -169,7 +171,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         assert visual is not None
         if len(visual) != len(input_ids):
             raise FeatureError(
-                f"{len(visual)} visuals for {len(input_ids)} rows: give one a row, padded where it has none."
+                f"{len(visual)} visuals for {len(input_ids)} rows: give one per row, padded where it has none."
             )
         mask = frame_mask[rows] if frame_mask is not None else None
         chosen = visual[rows] if image_embeds is not None else self.encode_frames(visual[rows], mask)
@@ -220,10 +222,12 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
             seen = attention_mask.new_ones(batch, prefix.get_seq_length())
             attention_mask = torch.cat([seen, attention_mask], dim=1)
         if position_ids is None:
+            # Counted over real tokens, so that padding on either side changes nothing.
             position_ids = (attention_mask.cumsum(-1) - 1).clamp(min=0)[:, -length:]
         kwargs.setdefault("use_cache", prefix is not None)
         positions = label_positions(labels) if labels is not None else None
         if positions is not None:
+            # Logits of 32,000 words take most of the memory: they are made only where a row has something to learn.
             kwargs["logits_to_keep"] = positions
         outputs = self.decoder(
             inputs_embeds=inputs_embeds, attention_mask=attention_mask, position_ids=position_ids, **kwargs
@@ -240,10 +244,10 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return self.language_model.get_prompt(batch) if adapter_of(self) == "prefix" else None
 
     def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> None:
-        """As transformers', to safetensors; a LoRA is written worked into the weights and stays separate here.
+        """As transformers', to safetensors; a LoRA is merged into the weights that are written, and only there.
 
         Raises:
-            UsageError: a prefix cannot be worked into the weights.
+            UsageError: a prefix cannot be merged into the weights.
         """
         kind = adapter_of(self)
         if kind == "prefix":
@@ -253,7 +257,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         with quiet():
             super().save_pretrained(save_directory, *args, **kwargs)
 
-    def _decode(
+    def _search(
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
@@ -262,15 +266,14 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         pixel_values: Tensor | None = None,
         frame_mask: Tensor | None = None,
         **options: Any,
-    ) -> Generated:
+    ) -> Callable[[], Generated]:
+        """The search over these prompts, ready to run."""
         settings = options_from(generation_config or self.generation_config, self.config, options)
         if attention_mask is None:
             attention_mask = torch.ones_like(input_ids)
-        embeds = self.embed_inputs(
-            input_ids, image_embeds=image_embeds, pixel_values=pixel_values, frame_mask=frame_mask
-        )
-        search = search_by(settings)
-        return search(self.decoder, embeds, attention_mask, settings, self.prefix_cache(len(input_ids)))
+        embeds = self.embed_inputs(input_ids, image_embeds, pixel_values, frame_mask)
+        prefix = self.prefix_cache(len(input_ids))
+        return partial(search_by(settings), self.decoder, embeds, attention_mask, settings, prefix)
 
     @torch.no_grad()
     def generate(
@@ -300,7 +303,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
             UsageError: an option that is unknown or out of range.
         """
         visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
-        return self._decode(input_ids, attention_mask, generation_config, **visual, **options).sequences
+        return self._search(input_ids, attention_mask, generation_config, **visual, **options)().sequences
 
     @torch.no_grad()
     def generate_candidates(self, input_ids: Tensor, **inputs: Any) -> list[list[Candidate]]:
@@ -311,7 +314,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         config = inputs.get("generation_config") or self.generation_config
         beams = inputs.get("num_beams", getattr(config, "num_beams", None)) or 1
         inputs.setdefault("num_return_sequences", beams)
-        return self._decode(input_ids, **inputs).candidates()
+        return self._search(input_ids, **inputs)().candidates()
 
 
 def label_positions(labels: Tensor) -> Tensor:
@@ -325,6 +328,7 @@ def token_loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None =
     total = functional.cross_entropy(
         logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
     )
+    # Under accumulation a micro-batch does not know how many tokens the whole batch has; the caller does.
     count = num_items if num_items is not None else (targets != IGNORE_INDEX).sum().clamp(min=1)
     return total / count
 
@@ -342,6 +346,7 @@ def merged_state_dict(model: CalvinForConditionalGeneration) -> dict[str, Tensor
     for name, tensor in model.state_dict().items():
         if "lora_" in name:
             continue
+        # The delta is added to a copy: merging and unmerging in place would leave rounding behind in the model.
         if name.endswith(".base_layer.weight"):
             layer = model.get_submodule(name.removesuffix(".base_layer.weight"))
             for adapter in layer.active_adapters:

@@ -1,4 +1,4 @@
-"""Reading pretrained models, checked: a whole CALVIN with its processor, or a vision tower and who it is."""
+"""Reading pretrained models, checked: a whole CALVIN with its processor, or a vision tower with its identity."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import nn
 from transformers import AutoImageProcessor, AutoModel, AutoProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from calvin.core.errors import CheckpointError
+from calvin.core.types import EncoderIdentity
 from calvin.model.configuration import CalvinConfig
-from calvin.model.frame_encoder import CalvinFrameEncoder
 from calvin.model.loading import A_TOWER, CALVIN, TOWERS, load_config, load_strict, quiet
 from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.processing import CalvinProcessor
-from calvin.model.vision import vision_config_of
+from calvin.model.vision import CalvinFrameEncoder, vision_config_of
 
 
 def load_calvin(
@@ -29,10 +29,10 @@ def load_calvin(
         path_or_id: a folder is never looked up on the network.
         device: where to put the model.
         dtype: of the language model, as transformers takes it; tower and projector stay in float32. By default
-            float32, whatever the files hold, but for bfloat16 on a GPU, which stays as it is.
+            float32, whatever the files hold; only bfloat16 on a GPU stays as it is.
 
     Raises:
-        CheckpointError: not a CALVIN, a missing tensor or one of another shape, or no processor beside it.
+        CheckpointError: not a CALVIN, a tensor that is missing or of another shape, or no processor next to it.
     """
     config = load_config(path_or_id, CALVIN, "a CALVIN")
     dtype = dtype or dtype_on(device, config)
@@ -84,18 +84,14 @@ def load_vision_tower(path_or_id: str | Path) -> tuple[nn.Module, Any]:
     options = {"config": vision} if vision is not config else {}
     tower = load_strict(model_class, path_or_id, **options)
     try:
-        image_processor = AutoImageProcessor.from_pretrained(
-            str(path_or_id),
-            backend="pil",  # the same numbers whether torchvision is installed or not
-            trust_remote_code=False,
-        )
+        # By PIL: the same numbers whether torchvision is installed or not.
+        return tower, AutoImageProcessor.from_pretrained(str(path_or_id), backend="pil", trust_remote_code=False)
     except (OSError, ValueError) as error:
         if isinstance(tower, CalvinFrameEncoder):
             return tower, tower.image_processor()
         raise CheckpointError(
             f"{path_or_id} has no preprocessor_config.json, so its preprocessing is unknown."
         ) from error
-    return tower, image_processor
 
 
 def tower_hash(tower: nn.Module) -> str:
@@ -103,31 +99,31 @@ def tower_hash(tower: nn.Module) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(tower.state_dict().items()):
         if not tensor.is_floating_point():
-            continue  # step counters of batch norm do not change what comes out
+            continue  # step counters of batch norm do not change the vectors
         digest.update(json.dumps([name, list(tensor.shape)]).encode())
         digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
-def encoder_identity(path_or_id: str | Path) -> tuple[str, str]:
-    """(encoder_id, encoder_hash) that features made with this tower carry.
+def encoder_identity(path_or_id: str | Path) -> EncoderIdentity:
+    """The identity that features made with this tower carry.
 
-    The id is the one the configuration gives, else the folder's name or the hub id.
+    The id is the one that the configuration gives, else the folder's name or the hub id.
 
     Raises:
         CheckpointError: as `load_vision_tower`.
     """
     config = load_config(path_or_id, TOWERS | CALVIN, A_TOWER)
     if config.model_type == "calvin":
-        return str(config.encoder_id), str(config.encoder_hash)
+        return EncoderIdentity(str(config.encoder_id), str(config.encoder_hash))
     tower, _ = load_vision_tower(path_or_id)
     return identity_of(tower, path_or_id)
 
 
-def identity_of(tower: nn.Module, path_or_id: str | Path) -> tuple[str, str]:
+def identity_of(tower: nn.Module, path_or_id: str | Path) -> EncoderIdentity:
     """As `encoder_identity`, for a tower that is loaded already."""
     named = getattr(tower.config, "encoder_name", None)
-    return str(named or _name_of(Path(path_or_id))), tower_hash(tower)
+    return EncoderIdentity(str(named or _name_of(Path(path_or_id))), tower_hash(tower))
 
 
 def _name_of(path: Path) -> str:

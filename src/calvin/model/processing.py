@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoProcessor, BatchFeature, ProcessorMixin
 
 from calvin.core.errors import DataError, FeatureError, UsageError
@@ -25,10 +26,10 @@ class CalvinProcessor(ProcessorMixin):
 
     Args:
         image_processor: the vision tower's; None for a model that works from stored features only.
-        tokenizer: the language model's; the placeholder is added to it where it is missing.
+        tokenizer: the language model's; the placeholder is added to it if it is missing.
         visual_token: the placeholder's text.
-        num_query_tokens: placeholders a visual.
-        max_frames: frames a visual at most.
+        num_query_tokens: placeholders per visual.
+        max_frames: frames per visual at most.
     """
 
     def __init__(
@@ -86,12 +87,12 @@ class CalvinProcessor(ProcessorMixin):
         """Inputs for `generate` (left-padded), or with captions for `forward` (right-padded, with labels).
 
         Args:
-            prompts: one a row.
-            images: one image a row (uint8 RGB [H, W, 3] or PIL), or
-            frames: one sequence of images a row, or
-            image_embeds: one array of frame vectors [T, D] a row. None in a row means text alone.
-            captions: what to learn, one a row.
-            max_length: tokens a row at most; the oldest context is left out where it does not fit.
+            prompts: one per row.
+            images: one image per row (uint8 RGB [H, W, 3] or PIL), or
+            frames: one sequence of images per row, or
+            image_embeds: one array of frame vectors [T, D] per row. None in a row means text alone.
+            captions: what to learn, one per row.
+            max_length: tokens per row at most; the oldest context is left out if it does not fit.
 
         Raises:
             UsageError: more than one kind of visual, or counts that differ.
@@ -147,12 +148,9 @@ class CalvinProcessor(ProcessorMixin):
                 f"A visual of {longest} frames does not fit a model for {self.max_frames}: "
                 "sample its frames evenly first."
             )
-        stacked = real[0].new_zeros(len(rows), longest, *real[0].shape[1:])
-        mask = torch.zeros(len(rows), longest, dtype=torch.long)
-        for index, row in enumerate(rows):
-            if row is not None:
-                stacked[index, : len(row)], mask[index, : len(row)] = row, 1
-        return {name: stacked, "frame_mask": mask}
+        filled = [real[0][:0] if row is None else row for row in rows]
+        mask = [torch.ones(len(row), dtype=torch.long) for row in filled]
+        return {name: pad_sequence(filled, batch_first=True), "frame_mask": pad_sequence(mask, batch_first=True)}
 
     def captions(self, sequences: Tensor | Sequence[Sequence[int]]) -> list[str]:
         """Token ids [B, L] to captions, without special tokens and with white space folded."""
@@ -180,11 +178,9 @@ class CalvinProcessor(ProcessorMixin):
 
 def pad_rows(rows: Sequence[Sequence[int]], value: int, left: bool) -> Tensor:
     """Rows of ids as one tensor [B, L]."""
-    length = max(len(row) for row in rows)
-    padded = [
-        [value] * (length - len(row)) + list(row) if left else list(row) + [value] * (length - len(row)) for row in rows
-    ]
-    return torch.tensor(padded)
+    # On the left to generate: the next token of every row then stands at the same place.
+    side = "left" if left else "right"
+    return pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value, padding_side=side)
 
 
 def _vectors(row: Any) -> Tensor:

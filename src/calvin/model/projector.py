@@ -12,7 +12,7 @@ from calvin.model.configuration import CalvinConfig
 
 
 class CalvinProjector(nn.Module):
-    """image_embeds [B, F, D] with frame_mask [B, F] to visual embeddings [B, num_query_tokens, H of the LM].
+    """image_embeds [B, F, D] with frame_mask [B, F] to visual embeddings [B, Q, H], H the width of the language model.
 
     A learned position is added to each frame, in the encoder's width, before cross-attention. The queries see the
     frames in every layer; the mask keeps padding frames out, so images are videos of one frame.
@@ -45,12 +45,12 @@ class CalvinProjector(nn.Module):
         init.zeros_(self.language_projection.bias)
 
     def scale_positions(self, std: float) -> None:
-        """Draw the frame positions anew with this spread: beside vectors of unit scale, one of 0.02 hardly tells which
-        frame came first."""
+        """Draw the frame positions anew with this spread: beside vectors of unit scale, a spread of 0.02 hardly
+        shows which frame came first."""
         init.normal_(self.frame_position_embedding.weight, std=std)
 
     def forward(self, image_embeds: Tensor, frame_mask: Tensor | None = None) -> Tensor:
-        """Project.
+        """Visual embeddings [B, Q, H] of frame vectors.
 
         Args:
             image_embeds: [B, F, D], F between 1 and `max_frames`.
@@ -92,7 +92,7 @@ class CalvinProjector(nn.Module):
         if frame_mask.shape != image_embeds.shape[:2]:
             raise DataError(
                 f"frame_mask is {list(frame_mask.shape)} but the frame vectors are {list(image_embeds.shape[:2])}: "
-                "give one entry a frame."
+                "give one entry per frame."
             )
         if not frame_mask.any(dim=1).all():
             raise DataError("A sample with visual placeholders has no real frame: mark at least one in frame_mask.")

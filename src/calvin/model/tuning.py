@@ -1,7 +1,7 @@
 """Parameter-efficient tuning through peft: LoRA (CALVIN section 3.2) and prefix tuning; what is trained and saved.
 
 An adapter folder holds peft's own files for the language model, so that peft can read them beside any copy of the
-base, and the projector, which every stage trains: a few per cent of the whole, and the base model is not touched.
+base, and the projector, which every stage trains: a few per cent of the whole. The base model is not touched.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from peft import (
 from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import CheckpointError, ConfigError, UsageError
@@ -60,8 +60,8 @@ _PROJECTOR = "projector.safetensors"
 
 
 class LoraSettings(FrozenConfig):
-    """A LoRA, wherever one is trained: in a stage, in adaptation, or by itself. The defaults are the paper's, as far as
-    it says (section 4)."""
+    """A LoRA, wherever one is trained: in a stage, in adaptation, or by itself. The defaults are the paper's where it
+    names any (section 4)."""
 
     lora_rank: int = Field(default=32, gt=0)
     lora_alpha: int = Field(default=64, gt=0)
@@ -118,7 +118,7 @@ def _refuse_second(model: CalvinForConditionalGeneration) -> None:
 
 
 def set_trainable(model: CalvinForConditionalGeneration, parts: Collection[str]) -> int:
-    """Let only these parts learn; everything else is frozen. Returns the number of parameters that learn.
+    """Let only these parts learn and freeze everything else. Returns the number of parameters that learn.
 
     Args:
         model: any.
@@ -171,16 +171,13 @@ def _part_of(name: str) -> str:
     if name.startswith("vision_tower."):
         return "vision tower"
     if name.startswith("projector."):
-        inside = name.removeprefix("projector.").split(".")[0]
-        return {
-            "frame_position_embedding": "frame positions",
-            "language_projection": "language projection",
-        }.get(inside, "Q-Former")
+        names = {"frame_position_embedding": "frame positions", "language_projection": "language projection"}
+        return names.get(name.split(".")[1], "Q-Former")
     return "LoRA" if "lora_" in name else "prefix" if "prompt_encoder." in name else "language model"
 
 
 def merge(model: CalvinForConditionalGeneration) -> None:
-    """Work a LoRA into the language model's weights, in place; nothing to do where there is none.
+    """Merge a LoRA into the language model's weights, in place; without one, do nothing.
 
     Raises:
         UsageError: a prefix is not a change of weights and cannot be merged.
@@ -222,7 +219,7 @@ def save_adapter(
     if Path(folder).exists() and not (Path(folder) / _FACTS).is_file():
         raise UsageError(f"{folder} exists and is not an adapter folder: name another for the adapter.")
     with atomic_folder(folder) as temporary:
-        # Told that no embeddings are trained, peft does not look for the base's files to find out.
+        # Left to find out whether embeddings are trained, peft would look for the base's files.
         model.language_model.save_pretrained(str(temporary), safe_serialization=True, save_embedding_layers=False)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this model
         weights = temporary / "adapter_model.safetensors"
@@ -276,18 +273,13 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     config.inference_mode = not trainable
     _wrap(model, config)
     try:
-        _check_tensors(tensors, _adapter_state(model), folder)
+        _check_tensors(tensors, get_peft_model_state_dict(model.language_model, save_embedding_layers=False), folder)
     except CheckpointError:
         remove_adapter(model)
         raise
     set_peft_model_state_dict(model.language_model, tensors)
     model.projector.load_state_dict(projector)
     model.eval()
-
-
-def _adapter_state(model: CalvinForConditionalGeneration) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = get_peft_model_state_dict(model.language_model, save_embedding_layers=False)
-    return state
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -308,14 +300,9 @@ def _check_tensors(found: dict[str, Tensor], expected: dict[str, Tensor], where:
             )
 
 
-def count_parameters(module: nn.Module) -> int:
-    """Parameters, tied ones once."""
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 @contextmanager
 def base_kept(model: CalvinForConditionalGeneration) -> Iterator[None]:
-    """Whatever is tuned inside the block, afterwards the model is the base again."""
+    """Whatever is tuned inside the block, the model is the base again after it."""
     projector = {name: tensor.detach().clone() for name, tensor in model.projector.state_dict().items()}
     device = model.device
     try:

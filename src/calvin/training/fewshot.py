@@ -1,6 +1,6 @@
 """Few-shot tuning to one film (section 5.2, Figure 6): its own scenes, and as many of other films without names.
 
-What it would take (parameters, size of the adapter, memory and time) is counted from shapes without weights.
+What that would take (parameters, size of the adapter, memory and time) is counted from shapes, without weights.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ SMALL = AdaptConfig(
     lora_alpha=256,
     lora_targets=(*ATTENTION, *FEED_FORWARD),
 )
-"""A model of some million parameters takes a higher rate, as in its stages, and a LoRA about as wide as its layers: of
+"""A model of a few million parameters takes a higher rate, as in its stages, and a LoRA about as wide as its layers: of
 rank 32, mini's learnt half as many names in 100 iterations. A projector that learns as fast forgets what it sees
-(LOG.md, six films). The LoRA sits on the feed-forward layers too: with attention alone a model that never saw the words
-of Figure 6 had not learnt to say them."""
+(LOG.md, six films). The LoRA sits on the feed-forward layers too: with attention alone, a model that had never seen the
+words of Figure 6 did not learn to say them."""
 
 
 def adapt_config(config: CalvinConfig) -> AdaptConfig:
@@ -67,7 +67,7 @@ def adapt_config(config: CalvinConfig) -> AdaptConfig:
 class FewshotScene:
     """A scene of the film as a person describes it: frame vectors [k, D], who is in it, the captions before it.
 
-    `where` names it to people, else `id` does.
+    Messages call it `where`, or by its `id` if that is empty.
     """
 
     id: str
@@ -89,12 +89,12 @@ def _encode(layout: TokenLayout, row: _Row, name: str) -> Encoded:
     try:
         return layout.encode(row.prompt, row.answer)
     except DataError as error:
-        told = str(error).rstrip(".")
-        raise DataError(f"{name} cannot be learnt: {told[:1].lower()}{told[1:]}. Say it in fewer words.") from error
+        why = str(error).rstrip(".")
+        raise DataError(f"{name} cannot be learnt: {why[:1].lower()}{why[1:]}. Say it in fewer words.") from error
 
 
 class FewshotBatches:
-    """Micro-batches of the mix by index: the whole mix in a new order each time it is through."""
+    """Micro-batches of the mix by index: each pass through the whole mix is in a new order."""
 
     def __init__(
         self,
@@ -105,8 +105,8 @@ class FewshotBatches:
     ) -> None:
         """
         Raises:
-            DataError: too few scenes, no regularisation scenes though the settings ask for some (fewer than that are
-                all taken), or a scene that cannot be learnt, which is named.
+            DataError: too few scenes, no regularisation scenes though the settings ask for some (too few are all
+                taken), or a scene that cannot be learnt, which is named.
         """
         wanted = round(len(scenes) * config.regularisation)
         if len(scenes) < LEAST_SCENES:
@@ -119,16 +119,12 @@ class FewshotBatches:
         rng = np.random.default_rng([config.loop.seed, 1])
         chosen = [regular[i] for i in rng.permutation(len(regular))[:wanted]]
         count = config.context
-        self.rows = [
-            _Row(
-                Prompt(config.question, scene.context[-count:] if count else ()),
-                fewshot_caption(scene.caption, scene.entities), scene.image_embeds,
-            )
-            for scene in scenes
-        ]  # fmt: skip
-        self.rows += [
-            _Row(Prompt(config.question), regularisation_caption(scene.caption), scene.image_embeds) for scene in chosen
-        ]
+        self.rows = []
+        for scene in scenes:
+            prompt = Prompt(config.question, scene.context[-count:] if count else ())
+            self.rows.append(_Row(prompt, fewshot_caption(scene.caption, scene.entities), scene.image_embeds))
+        for other in chosen:
+            self.rows.append(_Row(Prompt(config.question), regularisation_caption(other.caption), other.image_embeds))
         self.config, self.pad = config, processor.pad_token_id
         names = [scene.where or f"Scene {scene.id}" for scene in scenes]
         names += ["A regularisation scene"] * len(chosen)
@@ -150,6 +146,7 @@ class FewshotBatches:
 
     def batch_at(self, index: int) -> dict[str, Tensor]:
         """The micro-batch of an index, as `collate` makes it: token ids and labels [B, L], vectors [B, F, D]."""
+        # A pure function of the index, so a run that was stopped goes on with the batches it would have had.
         size, total = self.config.batch_size, len(self.rows)
         places = [divmod(position, total) for position in range(index * size, (index + 1) * size)]
         picked = [int(self._order(epoch)[place]) for epoch, place in places]

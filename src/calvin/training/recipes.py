@@ -39,16 +39,16 @@ _SMALL_QFORMER = {
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "intermediate_size": 512,
-    "initializer_range": 0.25,  # at BERT's 0.02 so narrow a Q-Former hardly looks at the frames
+    "initializer_range": 0.25,  # at BERT's 0.02, so narrow a Q-Former hardly looks at the frames
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
-# Ten and more times a word embedding: in two layers that were trained on text alone, quieter visuals drown. With the
-# spread of words, nothing was seen after 900 steps; with this one, the frames told after 160.
+# Ten times a word embedding and more: in two layers that were trained on text alone, quieter visuals drown. With the
+# spread of words, nothing was seen after 900 steps; with this one, the frames mattered after 160.
 _VISUAL_STD = 0.6
 
-# Pairs alone first, with the language model learning along: mixed with films from the start (or with the language model
-# frozen, as the paper's can be), 400 steps told 4% (18%) of the actions, so 33%.
+# Pairs alone first, with the language model learning too: after 400 steps 33% of the actions were right. Mixed with
+# films from the start it was 4%, with the language model frozen (as the paper's can be) 18%.
 _MICRO_STAGE_1 = StageStep(
     name="stage 1",
     stage=1,
@@ -111,14 +111,14 @@ MICRO = Recipe(
     ),
 )
 
-# At the projector's rate, the language model forgot in stage 1 to whom a look belongs; at a tenth it saw less.
+# At the projector's rate, the language model forgot in stage 1 which look is whose; at a tenth of it, it saw less.
 _SLOW_LANGUAGE = {"language_model.": 0.3}
 
 
 def _phase(
     kind: str, gate: float | None, batch_size: int = 64, steps: int = 8000, mark_weight: float = 1.0, **loop: Any
 ) -> Phase:
-    """A phase of mini's curriculum: left at its gate; `steps` only bounds a run that does not get there."""
+    """A phase of mini's curriculum, left at its gate; `steps` only bounds a run that does not get there."""
     fields = {"max_lr": 1e-3, "warmup_steps": 100, "weight_decay": 0.0, "schedule": "constant", **loop}
     return Phase(
         kind=kind,
@@ -136,7 +136,7 @@ MINI = Recipe(
     model=ModelShape(
         qformer={**_SMALL_QFORMER, "hidden_size": 256, "intermediate_size": 768},
         visual_std=_VISUAL_STD,
-        frame_position_std=0.5,  # at 0.02 beside vectors of unit scale, shuffled frames told as much as the true ones
+        frame_position_std=0.5,  # at 0.02, shuffled frames served as well as the true order
     ),
     steps=(
         TowerStep(
@@ -150,9 +150,9 @@ MINI = Recipe(
             num_hidden_layers=3,
             num_attention_heads=3,
             vocab_size=1536,
-            # Recall is learnt suddenly or not at all. Words that come again among others teach it in 500 steps; bare
-            # pairs of two people had not in 2,000, and repeats without others between recalled only what stood next
-            # to it.
+            # Recall is learnt suddenly or not at all. Words that come again among others teach it in 500 steps. Bare
+            # pairs of two people did not in 2,000, and after repeats with nothing in between a word recalled only
+            # its neighbour.
             phases=(
                 _phase("repeats", 0.93),
                 _phase("look_ups", None, 48, steps=600),
@@ -229,7 +229,7 @@ STAGE_1 = StageStep(
     row="Table 3, (-) All stage-2 data",
     stage=1,
     trains=("projector",),
-    # About as many as there are of each: 100 M, 12 M, 0.56 M; the last, the best of them, six times.
+    # In proportion to their sizes (100 M, 12 M, 0.56 M), but the last and best of them six times as often.
     weights={"pairs": 0.86, "cc12m": 0.11, "llava558k": 0.03},
     batch_sizes={"image": 32},
     loop=LoopConfig(
@@ -299,10 +299,7 @@ _VARIANTS = [
     ),
     *(
         _variant(
-            f"-r{rank}",
-            f"stage 2 with a LoRA of rank {rank}",
-            f"Table 3, LLM + Lora (rank={rank})",
-            lora_rank=rank,
+            f"-r{rank}", f"stage 2 with a LoRA of rank {rank}", f"Table 3, LLM + Lora (rank={rank})", lora_rank=rank
         )
         for rank in (16, 64)
     ),

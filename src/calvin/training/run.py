@@ -63,7 +63,7 @@ class Material(Protocol):
         ...
 
     def vary(self, source: str) -> Callable[[Sample, int], Sample] | None:
-        """How the samples of a source are told anew in each epoch; None: always as they are."""
+        """How the samples of a source are described anew in each epoch; None: they stay as they are."""
         ...
 
 
@@ -96,8 +96,8 @@ class Run:
     def models(self) -> dict[str, Path]:
         """Carry out what is not there yet; returns by the names of the stages where the model of each lies.
 
-        A run that was stopped goes on from its last checkpoint. A prefix cannot be worked into the weights: then the
-        folder holds the adapter of the model that the stage started from.
+        A run that was stopped goes on from its last checkpoint. A prefix cannot be merged into the weights: the folder
+        then holds an adapter for the model that the stage started from.
 
         Raises:
             ConfigError, DataError, CheckpointError: the recipe, the data and the models do not go together.
@@ -108,7 +108,7 @@ class Run:
         places = {step.name: self.place(step) for step in self.recipe.steps}
         made = False
         for number, step in enumerate(self.recipe.steps):
-            # A stage goes into those after it: where one of them is done, it need not be made again.
+            # A stage goes into those after it: if one of them is done, it need not be made again.
             after = self.recipe.steps[number:] if isinstance(step, StageStep) else (step,)
             if any(places[later.name].result.is_dir() for later in after):
                 continue
@@ -130,23 +130,19 @@ class Run:
         if isinstance(step, StageStep):
             self._stage(step, place)
             return
-        assert not isinstance(self.given, DataFile)
-        assert self.recipe.world is not None
-        loss_of = LOSSES[step.loss]
+        given, world = self.given, self.recipe.world
+        assert world is not None
+        assert not isinstance(given, DataFile)
+        where = (place.result, place.checkpoints, self.listener, LOSSES[step.loss])
         with _timed(place.folder, step.name):
             if isinstance(step, TowerStep):
-                name, images = f"{self.recipe.name}-tower", self.given.slot_images()
-                make_tower(step, name, images, place.result, place.checkpoints, self.listener, loss_of)
+                make_tower(step, f"{self.recipe.name}-tower", given.slot_images(), *where)
             else:
-                seed, texts = self.recipe.world.seed, self.given
-                words = texts.tokenizer_texts()
-                make_language_model(
-                    step, words, texts.texts_at, seed, place.result, place.checkpoints, self.listener, loss_of
-                )
+                make_language_model(step, given.tokenizer_texts(), given.texts_at, world.seed, *where)
 
     def _stage(self, step: StageStep, place: StepPlace) -> None:
         given = self.given
-        # Starts the process group, where there is one; the others wait while one of them writes 14 GB.
+        # Starts the process group, if there is one; the others wait while one of them writes 14 GB.
         state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))
         if isinstance(given, DataFile):
             whole, step = step, given.at_hand(step)
@@ -155,8 +151,8 @@ class Run:
                 claim_folder(place.folder, {**facts, "data": given.model_dump(mode="json")})
             parts, texts, sources = given.model, None, given.read_sources(step, self.listener)
             if state.is_main_process:
-                told = [f"{source.name}: {source.report.summary()}\n" for source in sources]
-                write_text(place.folder / "data.txt", "".join(told))
+                reports = [f"{source.name}: {source.report.summary()}\n" for source in sources]
+                write_text(place.folder / "data.txt", "".join(reports))
         else:
             parts = ModelParts(language=str(self.folder / "language"), vision=str(self.folder / "tower"))
             texts = partial(given.examples_at, count=step.batch_sizes.get("text", 16))
@@ -180,12 +176,13 @@ class Run:
             )
             if state.is_main_process:
                 if is_sharded(model):
+                    # Merging and saving want whole weights: the model is built anew and filled from the checkpoint.
                     model, processor = build(self.recipe, step, parts, start)
                     model.vision_tower = None
                     last = latest_checkpoint(place.checkpoints)
                     assert last is not None
                     load_weights(last, model)
-                # Read again and not kept: it would only have filled memory all the while.
+                # Read again now: kept, it would have filled memory during training.
                 model.cpu().vision_tower = load_vision_tower(parts.vision)[0]
                 _save(model, processor, self.recipe, step, place.result)
             state.wait_for_everyone()
@@ -267,7 +264,7 @@ def build(recipe: Recipe, step: StageStep, parts: ModelParts, start: Path | None
         )
         if recipe.world is not None:
             for part in (model.config.vision_config, model.config.text_config):
-                part.name_or_path = ""  # where this run lies is nobody's concern
+                part.name_or_path = ""  # a published model need not say in which folder it was made
         if shape.visual_std is not None:
             model.projector.scale_projection(shape.visual_std)
         if shape.frame_position_std is not None:
@@ -323,13 +320,11 @@ def _save(
 
 
 def round_matrices(*parts: Any) -> None:
-    """Round matrices, in place, to the bits that bfloat16 keeps: autocast trained them with no more. A file of them
-    packs to three quarters, for wheels and repositories."""
+    """Round matrices, in place, to the bits that bfloat16 keeps: autocast trained them with no more. Compressed, as in
+    a wheel or a repository, a file of them takes three quarters of the space."""
     with torch.no_grad():
-        for part in parts:
-            for value in part.parameters():
-                if value.ndim >= 2:
-                    value.copy_(value.to(torch.bfloat16))
+        for value in (value for part in parts for value in part.parameters() if value.ndim >= 2):
+            value.copy_(value.to(torch.bfloat16))
 
 
 def claim_folder(folder: Path, facts: Mapping[str, Any]) -> None:

@@ -36,7 +36,7 @@ class LoopConfig(FrozenConfig):
     weight_decay: float = Field(default=0.05, ge=0, description="on matrices only; paper section 4")
     betas: tuple[float, float] = (0.9, 0.999)
     max_grad_norm: float | None = Field(default=1.0, gt=0)
-    precision: Literal["fp32", "bf16", "auto"] = Field(default="auto", description="auto: bf16 where it is fast")
+    precision: Literal["fp32", "bf16", "auto"] = Field(default="auto", description="auto: bf16 if it is fast here")
     seed: int = 0
     checkpoint_every: int = Field(default=200, gt=0, description="micro-batches between checkpoints")
     log_every: int = Field(default=10, gt=0, description="micro-batches between lines of the log")
@@ -66,7 +66,26 @@ class Parallel(FrozenConfig):
     activation_checkpointing: bool = False
 
 
-class TowerStep(FrozenConfig):
+class _PartStep(FrozenConfig):
+    """A step that makes a part of the model from nothing."""
+
+    kind: str
+    loss: Loss
+
+    @property
+    def name(self) -> str:
+        return self.kind
+
+    @property
+    def folder_name(self) -> str:
+        return self.kind
+
+    def record(self) -> dict[str, Any]:
+        """What the run's folder keeps of this step (see `Recipe.record`)."""
+        return {self.kind: {**self.model_dump(mode="json", exclude={"kind", "loss"}), **_other_loss(self)}}
+
+
+class TowerStep(_PartStep):
     """A small vision tower: any transformers backbone, flattened (an average loses where the arms are), projected."""
 
     kind: Literal["tower"] = "tower"
@@ -79,30 +98,22 @@ class TowerStep(FrozenConfig):
     batch_size: int = Field(default=64, gt=0)
     loop: LoopConfig
 
-    @property
-    def name(self) -> str:
-        return self.kind
-
-    @property
-    def folder_name(self) -> str:
-        return self.kind
-
-    def record(self) -> dict[str, Any]:
-        """What the run's folder keeps of this step (see `Recipe.record`)."""
-        return {self.kind: {**self.model_dump(mode="json", exclude={"kind", "loss"}), **_other_loss(self)}}
-
 
 class Phase(FrozenConfig):
     """One part of the language model's curriculum."""
 
     kind: str = Field(description="which texts; the text source knows its kinds by name")
     batch_size: int = Field(default=64, gt=0)
-    gate_accuracy: float | None = Field(default=None, description="move on at this share of marked words right")
-    mark_weight: float = Field(default=1.0, ge=0, description="weight of the mean loss on marked words, once more")
+    gate_accuracy: float | None = Field(
+        default=None, description="go on to the next phase at this share of marked words right"
+    )
+    mark_weight: float = Field(
+        default=1.0, ge=0, description="weight with which the mean loss on marked words counts again"
+    )
     loop: LoopConfig
 
 
-class LanguageStep(FrozenConfig):
+class LanguageStep(_PartStep):
     """Size and curriculum of a small Llama."""
 
     kind: Literal["language"] = "language"
@@ -115,18 +126,6 @@ class LanguageStep(FrozenConfig):
     max_position_embeddings: int = 512
     initializer_range: float = 0.02
     phases: tuple[Phase, ...]
-
-    @property
-    def name(self) -> str:
-        return self.kind
-
-    @property
-    def folder_name(self) -> str:
-        return self.kind
-
-    def record(self) -> dict[str, Any]:
-        """What the run's folder keeps of this step (see `Recipe.record`)."""
-        return {self.kind: {**self.model_dump(mode="json", exclude={"kind", "loss"}), **_other_loss(self)}}
 
 
 class StageStep(LoraSettings):
@@ -196,7 +195,7 @@ Step = Annotated[TowerStep | LanguageStep | StageStep, Field(discriminator="kind
 
 
 def _other_loss(step: FrozenConfig) -> dict[str, Any]:
-    """The loss where it is not the usual one of such a step: identities are older than the names of losses."""
+    """The loss, if it is not the usual one of such a step: identities are older than the names of losses."""
     return step.model_dump(include={"loss"}, exclude_defaults=True)
 
 
@@ -255,14 +254,15 @@ class Recipe(FrozenConfig):
 
     def keeping_activations(self) -> Recipe:
         """The recipe without activation checkpointing: faster, for more memory."""
-        parallel = {step.name: step.parallel.changed(activation_checkpointing=False) for step in self.stages}
-        steps = [step.changed(parallel=parallel[step.name].model_dump()) if step.name in parallel else step
-                 for step in self.steps]  # fmt: skip
-        return self.changed(steps=[step.model_dump() for step in steps])
+        values = self.model_dump()
+        for step in values["steps"]:
+            if "parallel" in step:
+                step["parallel"]["activation_checkpointing"] = False
+        return self.load(values)
 
     def record(self) -> dict[str, Any]:
-        """What the folder of a run from nothing keeps, to be recognised by. The form is that of the first runs, so that
-        they are recognised too; what changes speed alone is not in it."""
+        """What the folder of a run from nothing is recognised by. The form is that of the first runs, so that they are
+        recognised too; what changes only speed is not in it."""
         fields = self.model_dump(mode="json", include={"name", "about", "world"})
         fields |= self.model.model_dump(mode="json", exclude={"size"})
         for step in self.steps:

@@ -54,12 +54,6 @@ def test_a_stage_1_prompt_renders_to_nothing() -> None:
     assert Prompt(None, ("Ann sits.",), ("Ann",)).text == ""
 
 
-def test_the_oldest_line_goes_first() -> None:
-    prompt = Prompt("Q?", ("old", "new"), ("Ann",))
-    assert prompt.without_oldest() == Prompt("Q?", ("new",), ("Ann",))
-    assert prompt.without_oldest().without_oldest().without_oldest() == Prompt("Q?", (), ("Ann",))
-
-
 @pytest.mark.parametrize(
     ("people", "text"), [((), ""), (("Ann",), "Ann"), (("Ann", "Bob"), "Ann and Bob"), ("ABC", "A, B and C")]
 )

@@ -33,13 +33,6 @@ def test_a_cue_starts_as_a_draft_by_the_model() -> None:
     assert (one.author, one.status, one.extended) == (Author.MODEL, Status.DRAFT, False)
 
 
-def test_a_correction_changes_text_and_author_only() -> None:
-    one = cue("a", 0, 10)
-    corrected = one.with_text("Bob waves.", Author.HUMAN)
-    assert corrected == replace(one, text="Bob waves.", author=Author.HUMAN)
-    assert one.text == "Ann waves."
-
-
 def test_nouns_do_not_change() -> None:
     with pytest.raises(FrozenInstanceError):
         cue("a", 0, 10).text = "other"  # type: ignore[misc]

@@ -61,7 +61,7 @@ def test_vectors_that_do_not_fit_are_named_with_both_sizes(
 
 def test_masks_that_do_not_fit_are_refused(model: CalvinForConditionalGeneration) -> None:
     projector: CalvinProjector = model.projector
-    with pytest.raises(DataError, match="one entry a frame"):
+    with pytest.raises(DataError, match="one entry per frame"):
         projector(torch.zeros(2, 4, 16), torch.ones(2, 3))
     with pytest.raises(DataError, match="no real frame"):
         projector(torch.zeros(2, 4, 16), torch.tensor([[1, 0, 0, 0], [0, 0, 0, 0]]))

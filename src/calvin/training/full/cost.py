@@ -1,7 +1,7 @@
 """What a step costs: floating-point operations and memory, counted from the model's shapes.
 
-A multiply-add counts as two operations. Attention counts whole (not its causal half), as PaLM's and most published
-utilisations do; what activation checkpointing computes once more is not counted as model FLOPs.
+A multiply-add counts as two operations. Attention counts whole (not its causal half), as in PaLM's and most published
+utilisations; what activation checkpointing computes again is not counted.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from torch import nn
 from calvin.training.loop.distributed import decoder_layers
 
 A100_FLOPS, H100_FLOPS = 312e12, 989e12
-"""Dense bfloat16 peak a second, from NVIDIA's data sheets."""
+"""Dense bfloat16 peak per second, from NVIDIA's data sheets."""
 
 ADAM_BYTES = 16
-"""A parameter that is trained: float32 weight and gradient, and two moments."""
+"""Bytes of a parameter that is trained: float32 weight, gradient and two moments."""
 CUDA_BYTES = 2 * 2**30
 """Context, libraries and what the allocator cannot use; assumed."""
 
@@ -29,9 +29,9 @@ class BatchShape:
 
     Args:
         samples: rows B.
-        length: tokens a row L, visual placeholders and padding included.
+        length: tokens per row L, visual placeholders and padding included.
         predicted: positions K at which logits are computed.
-        frames: frame vectors a row F.
+        frames: frame vectors per row F.
     """
 
     samples: int
@@ -45,17 +45,13 @@ class BatchShape:
 
 
 def _matrices(modules: Iterable[nn.Module], within: str = "") -> int:
-    """Weights of the linear layers, each of which costs two operations a token."""
+    """Weights of the linear layers, each of which costs two operations per token."""
     return sum(
         layer.weight.numel()
         for module in modules
         for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear) and within in name and "lora_" not in name
     )
-
-
-def _lora(model: Any) -> int:
-    return sum(value.numel() for name, value in model.named_parameters() if "lora_" in name)
 
 
 def step_flops(model: Any, trains: Collection[str], batch: BatchShape) -> float:
@@ -71,8 +67,10 @@ def step_flops(model: Any, trains: Collection[str], batch: BatchShape) -> float:
     head = 2 * text.vocab_size * text.hidden_size * batch.samples * batch.predicted
     linear = 2 * _matrices(layers) * tokens + head
     attention = 4 * heads * batch.samples * batch.length**2 * len(layers)
-    # Gradients go through the language model whatever is trained, to what lies before or inside it.
-    total = 2.0 * linear + 3 * attention + 3 * 2 * _lora(model) * tokens
+    # Gradients pass through the language model whatever is trained, to what lies before it or inside it: frozen
+    # weights cost a forward and one backward pass (2), trained ones and attention a second backward pass (3).
+    lora = sum(value.numel() for name, value in model.named_parameters() if "lora_" in name)
+    total = 2.0 * linear + 3 * attention + 3 * 2 * lora * tokens
     if "language_model" in trains:
         total += linear
     projected = {"projector", "qformer", "language_projection"} & set(trains)
@@ -84,9 +82,8 @@ def projector_flops(model: Any, batch: BatchShape) -> float:
     config, rows = model.config.qformer_config, batch.samples
     queries, frames = model.config.num_query_tokens, batch.frames
     layers = list(model.projector.qformer.encoder.layer)
-    from_frames = _matrices(layers, "crossattention.attention.key") + _matrices(
-        layers, "crossattention.attention.value"
-    )
+    # Keys and values are made of the frames, everything else of the queries.
+    from_frames = sum(_matrices(layers, f"crossattention.attention.{part}") for part in ("key", "value"))
     from_queries = _matrices(layers) - from_frames + model.projector.language_projection.weight.numel()
     attention = 4 * config.hidden_size * queries * (queries + frames) * len(layers)
     return float(rows * (2 * from_frames * frames + 2 * from_queries * queries + attention))
@@ -110,8 +107,8 @@ def memory(model: Any, batch: BatchShape, gpus: int, sharded: bool, checkpointin
     parts = [(name, value) for name, value in model.named_parameters() if not name.startswith("vision_tower.")]
     trained = sum(value.numel() for _, value in parts if value.requires_grad)
     projector = sum(value.numel() for name, value in parts if name.startswith("projector."))
-    frozen = sum(value.numel() * (4 if name.startswith("projector.") else 2) for name, value in parts
-                 if not value.requires_grad)  # fmt: skip
+    sizes = [(value, 4 if name.startswith("projector.") else 2) for name, value in parts if not value.requires_grad]
+    frozen = sum(value.numel() * size for value, size in sizes)
     activations = activation_bytes(model, batch, checkpointing)
     if not sharded or gpus == 1:
         # DDP keeps a second copy of the gradients in its buckets.
@@ -124,7 +121,7 @@ def memory(model: Any, batch: BatchShape, gpus: int, sharded: bool, checkpointin
 
 
 def activation_bytes(model: Any, batch: BatchShape, checkpointing: bool, width: int = 2) -> float:
-    """What the language model keeps for the backward pass, at `width` bytes a value, with attention never spelt out.
+    """What the language model keeps for the backward pass, at `width` bytes per value, with attention never spelt out.
 
     A gated layer keeps about eight vectors of its width (around norms, attention and residuals) and four of the
     feed-forward's; with checkpointing its input only, and one layer at a time is recomputed. Logits are kept in the

@@ -10,13 +10,12 @@ from typing import Any
 import torch
 
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.data import Kind, Mixture
+from calvin.data import Kind
 from calvin.model import VISUAL_TOKEN, CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
 from calvin.model.assemble import bert_fields, full_size_config, load_language_config, load_tokenizer
-from calvin.model.frame_encoder import CalvinFrameEncoderConfig
 from calvin.model.loading import A_TOWER, BERT, TOWERS, load_config
-from calvin.model.tuning import count_parameters, describe_model, set_trainable
-from calvin.model.vision import vector_width, vision_config_of
+from calvin.model.tuning import describe_model, set_trainable
+from calvin.model.vision import CalvinFrameEncoderConfig, vector_width, vision_config_of
 from calvin.training.full.cost import A100_FLOPS, BatchShape, memory, step_flops
 from calvin.training.full.data_file import DataFile, ModelParts
 from calvin.training.recipes import SOURCES
@@ -26,7 +25,7 @@ from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
 GPUS = 8
 UTILISATION = 0.4
 """Assumed share of an A100's peak; `benchmarks/train_step.py` measures it."""
-_MEASURED = 24  # micro-batches looked at, where there is data
+_MEASURED = 24  # micro-batches looked at, if there is data
 
 _KINDS: Mapping[str, Kind] = {
     **SOURCES,
@@ -40,7 +39,7 @@ _STAGE_2: Mapping[Kind, tuple[int, int]] = {
     "video": (80, 25),  # three captions of context and a question
     "text": (80, 25),
 }
-"""Tokens of prompt and caption, where no data is given."""
+"""Tokens of prompt and caption, if no data is given."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +140,8 @@ def build_on_meta(plan: StagePlan) -> CalvinForConditionalGeneration:
 def dry_run(plan: StagePlan, data: DataFile | None = None) -> str:
     """Parameters, memory, tokens, operations and days of a stage, and its first batch, as text."""
     model, recipe, step = build_on_meta(plan), plan.recipe, plan.step
-    lines = [
-        f"{recipe.title_of(step)}: {recipe.about_stage(step)}.",
-        "",
-        *_parameters(model, plan),
-        "",
-        *_settings(plan),
-        "",
-    ]
+    lines = [f"{recipe.title_of(step)}: {recipe.about_stage(step)}.", ""]
+    lines += [*_parameters(model, plan), "", *_settings(plan), ""]
     shapes: list[tuple[float, BatchShape]]
     if data is not None and data.sources:
         tokenizer, config = load_tokenizer(data.model.language), plan.config
@@ -157,11 +150,12 @@ def dry_run(plan: StagePlan, data: DataFile | None = None) -> str:
         batches = [mixture.batch_at(number) for number in range(_MEASURED)]
         shapes = [(1 / len(batches), shape_of(batch)) for batch in batches]
         lines.append(f"Batches as measured on the first {len(batches)} micro-batches.")
-        decoded = ["The first batch:", *show_batch(batches[0], processor), *_left_out(mixture)]
+        decoded = ["The first batch:", *show_batch(batches[0], processor), "", "Read:"]
+        decoded += [f"  {it.name}: " + "; ".join(it.report.summary().splitlines()) for it in mixture.sources]
     else:
         shapes = assumed_shapes(step, plan.config)
         lines.append("Batches of assumed lengths; with --data they are measured.")
-        decoded = ["The first batch can be shown where --data names sources."]
+        decoded = ["The first batch can be shown if --data names sources."]
     return "\n".join([*lines, *_costs(model, plan, shapes), "", *decoded])
 
 
@@ -191,7 +185,7 @@ def shape_of(batch: Mapping[str, Any]) -> BatchShape:
 
 
 def show_batch(batch: Mapping[str, Any], processor: CalvinProcessor, rows: int = 4) -> list[str]:
-    """The first rows of a batch as the model sees them; what is learnt stands in [[ ]]."""
+    """The first rows of a batch [B, L] as the model sees them; what is learnt stands in [[ ]]."""
     visual, shown = processor.visual_token_id, []
     for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
         real = [(int(i), int(label)) for i, label, used in zip(ids, labels, mask, strict=True) if used]
@@ -203,13 +197,8 @@ def show_batch(batch: Mapping[str, Any], processor: CalvinProcessor, rows: int =
     return shown[:rows] + ([f"  and {more} more rows"] if more > 0 else [])
 
 
-def _left_out(mixture: Mixture) -> list[str]:
-    reports = [f"  {source.name}: " + "; ".join(source.report.summary().splitlines()) for source in mixture.sources]
-    return ["", "Read:", *reports]
-
-
 def _parameters(model: Any, plan: StagePlan) -> list[str]:
-    total = count_parameters(model)
+    total = model.num_parameters()
     trained = sum(value.numel() for value in model.parameters() if value.requires_grad)
     rows = [f"  {row.part:<20} {row.parameters:>15,}" for row in describe_model(model)]
     return [

@@ -1,7 +1,7 @@
 """Training checkpoints: whole or absent, refused when they belong to another run.
 
 A checkpoint is a folder `checkpoint-<step>` with the trained weights and the optimiser's state as safetensors and
-`state.json`. It is written under a temporary name and renamed, so a kill at any moment leaves the previous one.
+`state.json`. It gets this name only when all three are on disk, so a kill at any moment leaves the previous one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from calvin.core.errors import CheckpointError
-from calvin.core.files import write_json
+from calvin.core.files import atomic_folder, remove_leftovers, write_json
 from calvin.training.loop.distributed import like, whole
 
 _NAME = re.compile(r"^checkpoint-(\d+)$")
@@ -48,22 +48,20 @@ def save_checkpoint(
     must call this, and one of them with `write`.
 
     Raises:
-        CheckpointError: the disk refused (full, read-only); earlier checkpoints are untouched.
+        CheckpointError: the disk is full or read-only; earlier checkpoints are untouched.
     """
-    target, temporary = folder / f"checkpoint-{step:08d}", folder / f".checkpoint-{step:08d}.part"
+    target = folder / f"checkpoint-{step:08d}"
+    # Before one process goes its own way: shards are gathered from all of them.
     weights, moments = _plain(trained_state(model)), _plain(_optimizer_state(model, optimizer))
     if not write:
         return target
-    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        temporary.mkdir(parents=True)
-        save_file(weights, temporary / WEIGHTS)
-        save_file(moments, temporary / "optimizer.safetensors")
-        write_json(temporary / "state.json", {"step": step, **facts})
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
+        remove_leftovers(folder)
+        with atomic_folder(target) as temporary:
+            save_file(weights, temporary / WEIGHTS)
+            save_file(moments, temporary / "optimizer.safetensors")
+            write_json(temporary / "state.json", {"step": step, **facts})
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise CheckpointError(
             f"Could not write the checkpoint of step {step} to {folder} ({error}); free some space and run the same "
             "command again: it goes on from the last whole checkpoint."

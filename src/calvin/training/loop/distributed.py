@@ -1,7 +1,7 @@
 """How a run is laid out over processes: DDP, or FSDP2 by torch's own `fully_shard`, and activation checkpointing.
 
 accelerate starts the processes and speaks for them; the sharding is done here, because accelerate shards on GPUs only
-and falls back to DDP on a CPU without a word: what the tests see on two CPU processes is what eight GPUs run.
+and silently falls back to DDP on a CPU: what the tests see on two CPU processes is what eight GPUs run.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ def shard(model: Any, device: torch.device, bf16: bool) -> None:
         reduce_dtype=torch.float32 if bf16 else None,
         cast_forward_inputs=False,  # frame vectors and masks come through the root as they are
     )
+    # From the inside out: a unit holds what no unit inside it has taken. Gathering one layer at a time is what keeps a
+    # 7B within a GPU's memory; the root is left with embeddings, norm and head.
     for layer in decoder_layers(model):
         fully_shard(layer, mesh=mesh, mp_policy=half)
     fully_shard(model.projector, mesh=mesh)
@@ -72,7 +74,7 @@ def shard(model: Any, device: torch.device, bf16: bool) -> None:
 
 
 def decoder_layers(model: Any) -> Iterator[nn.Module]:
-    """The layers of the language model, whichever it is: what transformers never splits over devices."""
+    """The layers of the language model, of any architecture: modules that transformers never splits over devices."""
     names = set(model.decoder._no_split_modules or ())
     yield from (module for module in model.decoder.modules() if type(module).__name__ in names)
 
@@ -88,7 +90,7 @@ def sync_gradients(model: nn.Module, wanted: bool) -> None:
 
 
 def whole(value: Tensor) -> Tensor:
-    """A tensor [...] whole and on the CPU; of a sharded one all processes must ask at the same time."""
+    """A tensor [...] whole and on the CPU; for a sharded one, all processes must call this at the same time."""
     full = value.full_tensor() if isinstance(value, DTensor) else value
     return full.detach().to("cpu")
 

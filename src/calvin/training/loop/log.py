@@ -16,7 +16,7 @@ _ACROSS = 3  # curves in a row: more cannot be read on a page
 
 
 class TrainingLog:
-    """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none stands twice."""
+    """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none is there twice."""
 
     def __init__(self, folder: Path, resumed_step: int = 0) -> None:
         self.path = folder / "log.jsonl"

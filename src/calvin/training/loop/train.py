@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
 from calvin.core.errors import CalvinError
@@ -61,19 +63,11 @@ def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimize
             groups.setdefault((share, value.ndim >= 2), []).append(value)
     if not groups:
         raise CalvinError("Nothing in the model is set to be trained.")
-    return torch.optim.AdamW(
-        [
-            {
-                "params": values,
-                "weight_decay": config.weight_decay if matrices else 0.0,
-                "share": share,
-                "lr": config.max_lr * share,
-            }
-            for (share, matrices), values in groups.items()
-        ],
-        betas=config.betas,
-        fused=True,
-    )
+    settings = []
+    for (share, matrices), values in groups.items():
+        decay = config.weight_decay if matrices else 0.0
+        settings.append({"params": values, "weight_decay": decay, "share": share, "lr": config.max_lr * share})
+    return torch.optim.AdamW(settings, betas=config.betas, fused=True)
 
 
 def fingerprint_of(*settings: Any) -> str:
@@ -107,16 +101,14 @@ def train(
         folder: checkpoints, `log.jsonl` and `loss.png`; a checkpoint found there is resumed.
         identity: what else must be equal for a resume (data, recipe), anything that JSON can hold.
         gate: called every `gate_every` steps; True ends the run early (a curriculum moves on by accuracy, not time).
-        parallel: how the model lies on several processes; a sharded one stays sharded, and what it learnt is in the
-            last checkpoint.
+        parallel: how the model is laid out over several processes; a sharded one stays sharded, and what it learnt is
+            in the last checkpoint.
 
     Raises:
         CalvinError: nothing to train, or the loss is not a number.
         CheckpointError: the checkpoint in `folder` is damaged or of another run, or the disk is full.
     """
     # accelerate keeps its state per process; another precision in the same process needs a fresh one.
-    from accelerate.state import AcceleratorState
-
     AcceleratorState._reset_state()
     device_guess = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     use_bf16 = config.precision == "bf16" or (config.precision == "auto" and fast_bf16(device_guess))
@@ -127,7 +119,8 @@ def train(
     sharded = lay_out(model, parallel, accelerator)
     optimizer = make_optimizer(model, config)  # over the shards, where there are any
     fingerprint = fingerprint_of(name, config.model_dump(), identity)
-    run = _Run(accelerator, config, folder, fingerprint, Stage(name, listener, config.steps, "steps"))
+    stage = Stage(name, listener, config.steps, "steps")
+    run = _Run(accelerator, config, folder, fingerprint, stage, batch_at, loss_of, gate, gate_every)
     found = latest_checkpoint(folder)
     first, finished = 0, False
     if not sharded:
@@ -141,20 +134,16 @@ def train(
     wrapped = accelerator.prepare(optimizer)
     prepared = model if sharded else accelerator.prepare(model)
     model.train()
-    last = run.steps(prepared, wrapped, batch_at, loss_of, first, gate, gate_every)
+    last = run.steps(prepared, wrapped, first)
     model.eval()
     accelerator.wait_for_everyone()
     run.save(last, accelerator.unwrap_model(prepared), wrapped.optimizer, finished=True)
     if accelerator.is_main_process:
         draw_curve([(name, folder / "log.jsonl")], folder / "loss.png")
-    _unwrap_forward(model)
+    # accelerate replaced `forward` on the instance by an autocast wrapper; the model is left as it was given.
+    for name in ("forward", "_original_forward"):
+        model.__dict__.pop(name, None)
     return TrainResult(last, run.smoothed, folder / "log.jsonl")
-
-
-def _unwrap_forward(model: nn.Module) -> None:
-    # accelerate replaces `forward` on the instance by an autocast wrapper; leave the model as it was given.
-    model.__dict__.pop("forward", None)
-    model.__dict__.pop("_original_forward", None)
 
 
 @dataclass
@@ -164,39 +153,35 @@ class _Run:
     folder: Path
     fingerprint: str
     stage: Stage
+    batch_at: BatchAt
+    loss_of: LossOf
+    gate: Gate | None
+    gate_every: int
     smoothed: float = math.nan
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, finished: bool = False) -> None:
         facts = {"fingerprint": self.fingerprint, "finished": finished, "loss": self.smoothed}
         save_checkpoint(self.folder, step, model, optimizer, facts, write=self.accelerator.is_main_process)
 
-    def steps(
-        self,
-        model: nn.Module,
-        optimizer: Any,
-        batch_at: BatchAt,
-        loss_of: LossOf,
-        first: int,
-        gate: Gate | None,
-        gate_every: int,
-    ) -> int:
+    def steps(self, model: nn.Module, optimizer: Any, first: int) -> int:
         """Steps from `first` to the end or the gate; returns the number of steps done in all."""
         config, accelerator = self.config, self.accelerator
         log = TrainingLog(self.folder, first) if accelerator.is_main_process else None
         tokens, started = 0, self.stage.started
         indices = [step * accelerator.num_processes + accelerator.process_index for step in range(first, config.steps)]
         # The next batches are made while the model works on this one.
-        batches = ahead(map(batch_at, indices))
+        batches = ahead(map(self.batch_at, indices))
         for step, index, made in zip(range(first, config.steps), indices, batches, strict=True):
+            # Dropout too depends on seed and step alone; a large prime keeps the streams of two seeds apart.
             torch.manual_seed(config.seed * 1_000_003 + index)
-            batch = _to_device(made, accelerator)
+            batch = send_to_device(made, accelerator.device)
             for group in optimizer.param_groups:
                 group["lr"] = config.lr_at(step) * group["share"]
             with accelerator.accumulate(model):
                 sync_gradients(model, accelerator.sync_gradients)
                 with accelerator.autocast():
-                    loss = loss_of(model, batch)
-                accelerator.backward(loss)
+                    loss = self.loss_of(model, batch)
+                accelerator.backward(loss)  # divides by the number of micro-batches that are accumulated
                 if accelerator.sync_gradients and config.max_grad_norm:
                     accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
                 optimizer.step()
@@ -210,15 +195,15 @@ class _Run:
             if log is not None and (step % config.log_every == 0 or done == config.steps):
                 log.add(step=step, loss=value, lr=config.lr_at(step))
                 self.stage.update(done, self._detail(value, tokens, started))
-            leave = gate is not None and done % gate_every == 0 and gate(accelerator.unwrap_model(model), done)
-            if not leave and done < config.steps and self._checkpoint_due(done):
-                self.save(done, accelerator.unwrap_model(model), optimizer.optimizer)
-            if leave:
+            plain = accelerator.unwrap_model(model)
+            if self.gate is not None and done % self.gate_every == 0 and self.gate(plain, done):
                 return done
+            if done < config.steps and self._checkpoint_due(done):
+                self.save(done, plain, optimizer.optimizer)
         return config.steps
 
     def _checkpoint_due(self, done: int) -> bool:
-        # Only where the optimiser has just moved: gradients in the making are not saved.
+        # Only when the optimiser has just moved: half-accumulated gradients are not saved.
         accumulation = self.config.gradient_accumulation_steps
         every = math.ceil(self.config.checkpoint_every / accumulation) * accumulation
         return done % every == 0
@@ -226,7 +211,3 @@ class _Run:
     def _detail(self, loss: float, tokens: int, started: float) -> str:
         rate = tokens / max(time.monotonic() - started, 1e-6)
         return f"loss {loss:.3f} (mean {self.smoothed:.3f})" + (f", {rate:,.0f} tokens/s" if tokens else "")
-
-
-def _to_device(batch: Batch, accelerator: Accelerator) -> dict[str, Any]:
-    return {key: value.to(accelerator.device) if isinstance(value, Tensor) else value for key, value in batch.items()}

@@ -1,7 +1,7 @@
 """A small language model from nothing, for models that do not start from a public Llama.
 
-It stands in for Llama in `micro` and `mini`. A curriculum of phases, each gated on the share of marked words it
-predicts: small transformers learn to tell a name from a look suddenly or not at all, and only in this order.
+It stands in for Llama in `micro` and `mini`. It learns in a curriculum of phases, each gated on the share of marked
+words it predicts: small transformers learn to recall a name from a look suddenly or not at all, and only in this order.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from calvin.core.files import atomic_folder, write_json
@@ -91,16 +92,11 @@ def encode_marked(tokenizer: Any, texts: Sequence[MarkedText]) -> dict[str, Tens
     encodings = tokenizer([item.text for item in texts], add_special_tokens=False, return_offsets_mapping=True)
     for item, ids, offsets in zip(texts, encodings["input_ids"], encodings["offset_mapping"], strict=True):
         inside = [any(a < end and start < b for start, end in item.marks) for a, b in offsets]
-        rows.append([tokenizer.bos_token_id, *ids, tokenizer.eos_token_id])
-        marked_rows.append([False, *inside, False])
-    length = max(len(row) for row in rows)
-    input_ids = torch.full((len(rows), length), tokenizer.pad_token_id)
-    attention_mask = torch.zeros((len(rows), length), dtype=torch.long)
-    marked = torch.zeros((len(rows), length), dtype=torch.bool)
-    for index, (row, inside) in enumerate(zip(rows, marked_rows, strict=True)):
-        input_ids[index, : len(row)] = torch.tensor(row)
-        attention_mask[index, : len(row)] = 1
-        marked[index, : len(row)] = torch.tensor(inside)
+        rows.append(torch.tensor([tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]))
+        marked_rows.append(torch.tensor([False, *inside, False]))
+    input_ids = pad_sequence(rows, batch_first=True, padding_value=tokenizer.pad_token_id)
+    attention_mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    marked = pad_sequence(marked_rows, batch_first=True, padding_value=False)
     labels = input_ids.masked_fill(attention_mask == 0, IGNORE_INDEX)
     return {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels, "marked": marked}
 
@@ -112,7 +108,7 @@ def marked_loss(model: nn.Module, batch: Batch) -> Tensor:
         logits = model(input_ids=part["input_ids"], attention_mask=part["attention_mask"]).logits[:, :-1].float()
         targets = part["labels"][:, 1:]
         known = targets != IGNORE_INDEX
-        # Flat: over [B, V, L] the same takes a fifth of the step longer.
+        # Flat [N, V]: cross-entropy over [B, V, L] makes a step take a fifth longer.
         losses.append(functional.cross_entropy(logits[known], targets[known], reduction="none"))
         marked.append(part["marked"][:, 1:][known])
     every, looked_up = torch.cat(losses), torch.cat(marked)
@@ -123,8 +119,8 @@ def marked_loss(model: nn.Module, batch: Batch) -> Tensor:
 
 
 def _by_length(batch: Batch, rows: int = 32) -> Iterator[Batch]:
-    """The batch in parts of so many rows, from the shortest to the longest, each no longer than its longest text:
-    drills of 15 and of 150 tokens stand side by side, and half the work would be padding."""
+    """The batch in parts of so many rows, from the shortest to the longest, each cut to its longest text: a batch mixes
+    drills of 15 and of 150 tokens, and half the work would be padding."""
     lengths = batch["attention_mask"].sum(dim=1)
     for chosen in lengths.argsort(stable=True).split(rows):
         longest = int(lengths[chosen].max())
@@ -152,9 +148,9 @@ def train_language_model(
     listener: Listener = silent,
     loss_of: LossOf = marked_loss,
 ) -> tuple[LlamaForCausalLM, list[tuple[Phase, TrainResult, float]]]:
-    """Run the curriculum; the model, and of each phase its result and the held-out share of marked words right."""
+    """Run the curriculum. Returns the model, and each phase with its result and its held-out share of marked words."""
     model = new_language_model(config, tokenizer, seed)
-    words = fingerprint_of(tokenizer.get_vocab())  # weights are worth nothing with another tokenizer
+    words = fingerprint_of(tokenizer.get_vocab())  # weights are useless with another tokenizer
     results = []
     for number, phase in enumerate(config.phases, 1):
         # Held-out texts: indices from the far end of the stream, never reached by training.
@@ -192,7 +188,7 @@ def make_language_model(
     listener: Listener = silent,
     loss_of: LossOf = marked_loss,
 ) -> None:
-    """Train a tokenizer on `words` and a new model with it, and leave both in `target` with what the phases score."""
+    """Train a tokenizer on `words` and a new model with it, and leave both in `target` with the phases' scores."""
     tokenizer = train_tokenizer(words, step.vocab_size)
     model, phases = train_language_model(step, tokenizer, texts_at, checkpoints, seed, listener, loss_of)
     facts = [

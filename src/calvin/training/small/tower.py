@@ -1,8 +1,8 @@
 """Pre-training of a small vision tower, for models that do not start from a public CLIP.
 
-The objective is captioning from the one vector a frame becomes, all words in parallel (the parallel prediction of
+The objective is captioning from the one vector that a frame becomes, all words in parallel (the parallel prediction of
 CapPa, Tschannen et al. 2023): the caption is a form with slots ("left arm: up", "place: kitchen") and each slot's word
-is predicted from the vector alone. On puppets it taught motion several times faster than contrast with captions.
+is predicted from the vector alone. On puppets this taught motion several times faster than contrast with captions.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch.nn import functional
 from calvin.core.files import atomic_folder, write_json
 from calvin.core.progress import Listener, silent
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
 from calvin.model.loading import quiet
+from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig
 from calvin.training.loop.train import Batch, LossOf, TrainResult, train
 from calvin.training.steps import TowerStep
 
@@ -45,7 +45,7 @@ class SlotImages(Protocol):
 
 
 class SlotCaptioner(nn.Module):
-    """Vision tower and head: [N, 3, H, W] normalised pixels to one logit a word, [N, all words]."""
+    """Vision tower and head: normalised pixels [N, 3, H, W] to one logit per word, [N, all words]."""
 
     def __init__(self, tower: nn.Module, dim: int, hidden_size: int, images: SlotImages) -> None:
         super().__init__()
@@ -90,10 +90,10 @@ def train_tower(
     listener: Listener = silent,
     loss_of: LossOf = slot_loss,
 ) -> tuple[TrainResult, dict[str, float]]:
-    """Pre-train `tower` in place; returns the run and the held-out share of right words for each slot."""
+    """Pre-train `tower` in place. Returns the run, and for each slot the share of right words on held-out images."""
     torch.manual_seed(config.loop.seed)
     captioner = SlotCaptioner(tower, config.projection_dim, config.hidden_size, images)
-    captioner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    captioner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions on a CPU run faster
 
     def batch_at(index: int) -> Batch:
         pixels, words = images.images_at(index, config.batch_size)
@@ -154,7 +154,7 @@ def slot_accuracy(
 ) -> dict[str, float]:
     """Share of right words for each slot on images from the far end of the stream, which training never reaches.
 
-    Of a slot that may hold "none", where there is something: that nothing is there is told too easily.
+    For a slot that may hold "none", only images where something is there count: nothing is too easy to see.
     """
     captioner.eval()
     absent = [words[0] == "none" for words in images.slots.values()]

@@ -73,7 +73,7 @@ def test_an_unknown_cue_is_named(store: ProjectStore, cue_id: str) -> None:
 
 def test_the_history_keeps_every_text_and_its_author(store: ProjectStore) -> None:
     cue = store.add_cue(a_cue("She waves."))
-    store.edit_cue(cue.with_text("Mara waves.", Author.HUMAN))
+    store.edit_cue(replace(cue, text="Mara waves.", author=Author.HUMAN))
     approved = store.edit_cue(replace(store.cue(cue.id), status=Status.APPROVED))
     assert approved.text == "Mara waves."
     assert approved.status is Status.APPROVED
@@ -89,7 +89,7 @@ def test_a_new_plan_replaces_drafts_and_keeps_what_people_wrote(store: ProjectSt
     made = [store.finish_plan(plan, f"Text {plan.id}.", plan.span) for plan in plans[:3]]
     assert made[0] is not None
     assert made[1] is not None
-    store.edit_cue(made[0].with_text("By hand.", Author.HUMAN))
+    store.edit_cue(replace(made[0], text="By hand.", author=Author.HUMAN))
     store.edit_cue(replace(made[1], status=Status.APPROVED))
     store.set_plan(PLANS)
     assert [cue.text for cue in store.cues] == ["By hand.", f"Text {plans[1].id}."]

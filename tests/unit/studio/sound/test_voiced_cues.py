@@ -70,7 +70,7 @@ def test_only_what_changed_is_spoken_again(project: Path) -> None:
     assert again.heard == []
     with ProjectStore(project) as store:
         cue = store.cue("2")
-        store.edit_cue(replace(cue.with_text("She looks up.", Author.HUMAN), span=Span(10_500, 12_000)))
+        store.edit_cue(replace(replace(cue, text="She looks up.", author=Author.HUMAN), span=Span(10_500, 12_000)))
         assert "2" not in measured_ms(store)
         assert [cue.id for cue in spoken_cues(store)[1]] == ["2"]
     second = voice_project(project, again)

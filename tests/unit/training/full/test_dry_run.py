@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from calvin.model.tuning import count_parameters
 from calvin.training.full.data_file import DataFile
 from calvin.training.full.dry_run import assumed_shapes, build_on_meta, dry_run, plan, small_config
 from calvin.training.recipes import RECIPES
@@ -51,7 +50,7 @@ def test_batches_are_decoded_and_measured_where_there_is_data(data: DataFile) ->
 def test_what_is_built_from_configurations_is_what_is_trained(data: DataFile) -> None:
     recipe = shrunk(1, steps=2, accumulation=1)
     model, _ = build(recipe, recipe.stages[0], data.model, None)
-    assert count_parameters(build_on_meta(*plan(recipe, data))) == count_parameters(model)
+    assert build_on_meta(*plan(recipe, data)).num_parameters() == model.num_parameters()
 
 
 @pytest.mark.parametrize("name", ["micro", "mini"])
@@ -68,7 +67,7 @@ def test_recipes_that_make_their_own_parts_have_a_dry_run_too(name: str) -> None
 def test_small_is_the_published_models_joined() -> None:
     model = build_on_meta(*plan(RECIPES["calvin-small-stage2"]))
     assert (
-        count_parameters(model.decoder)
+        model.decoder.num_parameters()
         - sum(value.numel() for name, value in model.decoder.named_parameters() if "lora_" in name)
         == 134_515_008
     )

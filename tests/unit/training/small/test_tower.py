@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.model.frame_encoder import CalvinFrameEncoder, CalvinFrameEncoderConfig
+from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig
 from calvin.training.small.tower import SlotCaptioner, augment, normalise, slot_accuracy, train_tower
 from calvin.training.steps import LoopConfig, TowerStep
 
