@@ -96,7 +96,7 @@ class PlainDecode:
             while self.coming is not None and self.coming.pts * self.coming.time_base <= Fraction(index, self.fps):
                 self.shown, self.coming = self.coming, next(self.frames, None)
             plain = self.shown.reformat(
-                width, height, "rgb24", interpolation=Interpolation.AREA | Interpolation.FULL_CHR_H_INT
+                width, height, "rgb24", interpolation=Interpolation.AREA.value | 0x2000
             ).to_ndarray()
             self.worst = max(self.worst, int(np.abs(plain.astype(int) - picture.astype(int)).max()))
 

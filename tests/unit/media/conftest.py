@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -46,8 +47,6 @@ def write_film(
         stream.options = options or {}
         if sample_aspect:
             stream.codec_context.sample_aspect_ratio = sample_aspect
-        if rotation:
-            stream.set_display_rotation(rotation)
         tracks = []
         for language, start in (audio or {}).items():
             track = container.add_stream("libmp3lame" if path.suffix == ".avi" else "aac", rate=48_000)
@@ -61,7 +60,18 @@ def write_film(
         container.mux(stream.encode(None))
         for track, start in tracks:
             _write_tone(container, track, start, max(times) - start)
+    if rotation:
+        turn_mp4(path, rotation)
     return path
+
+
+def turn_mp4(path: Path, degrees: int) -> None:
+    """Writes quarter turns, counter-clockwise, into the matrix of an MP4 file's first track (ISO 14496-12, 8.3.2)."""
+    file = bytearray(path.read_bytes())
+    cosine, sine = round(np.cos(np.radians(degrees))), round(np.sin(np.radians(degrees)))
+    matrix = [cosine << 16, -sine << 16, 0, sine << 16, cosine << 16, 0, 0, 0, 1 << 30]
+    struct.pack_into(">9i", file, file.index(b"tkhd") + 44, *matrix)
+    path.write_bytes(file)
 
 
 def _write_tone(container: av.container.OutputContainer, track: av.AudioStream, start: float, seconds: float) -> None:

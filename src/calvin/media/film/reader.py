@@ -12,6 +12,7 @@ import av
 import av.error
 
 from calvin.core.errors import MediaError
+from calvin.media.film.colour import settle_colours
 from calvin.media.film.source import NO_FRAME, MediaLimits, open_film, start_us, stated_us, video_stream
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class FilmReader:
     damaged: int = 0
     stated_us: int = 0
     rate: Fraction = Fraction(25)
+    _colours: str | None = None
 
     def __iter__(self) -> Iterator[tuple[VideoFrame, int]]:
         with open_film(self.path, self.limits) as container:
@@ -126,6 +128,9 @@ class FilmReader:
         except av.error.FFmpegError as error:
             self.notes.append(f"The file breaks off or is damaged after {self.end_us / 1e6:.1f} s ({error.strerror}).")
             yield None
+        except IndexError:
+            # At the end PyAV asks each stream for its last frames, and does not know one that began midway.
+            yield None
 
     def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:
         time = clock.film_time(frame.pts if frame.pts is not None else frame.dts)
@@ -135,6 +140,7 @@ class FilmReader:
         length_us = clock.length_us(frame.duration or 0)
         self.end_us = time + (length_us if 0 < length_us < _JUMP_US else clock.step_us)
         self.frames += 1
+        self._colours = settle_colours(frame) or self._colours
         self.damaged += bool(frame.is_corrupt)
         return frame, time
 
@@ -152,6 +158,11 @@ class FilmReader:
             self.notes.append(
                 f"The film says it is {self.stated_us / 1e6:.1f} s long, "
                 f"but only {reached_us / 1e6:.1f} s of it could be decoded."
+            )
+        if self._colours:
+            self.notes.append(
+                f"The film's colours ({self._colours}) cannot be converted, so its pictures may look wrong to the "
+                "captioner: give a version in BT.709, HDR10 or HLG."
             )
         if self.damaged:
             self.notes.append(f"Damaged parts of the picture or sound were passed over or repaired: {self.damaged}.")

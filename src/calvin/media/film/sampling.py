@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from calvin.core.errors import MediaError, UsageError
 from calvin.core.time import round_half_up
 from calvin.core.types import FPS, IMAGE_SUFFIXES
+from calvin.media.film.colour import BT2020, UNSPECIFIED, is_wide, settle_colours, to_bt709
 from calvin.media.film.reader import FilmReader
 from calvin.media.film.source import MediaLimits, display_size, probe, quarter_turns
 
@@ -34,7 +35,8 @@ def fit(width: int, height: int, size: Size) -> tuple[int, int]:
 
 
 class Scaler:
-    """Frames to RGB at one size: swscale's area filter, pixel aspect and rotation applied.
+    """Frames to RGB at one size: swscale's area filter, pixel aspect and rotation applied, HDR and wide gamut
+    brought to BT.709.
 
     The size is settled by the first frame, so that a film whose picture changes gives arrays of one shape.
     """
@@ -47,16 +49,22 @@ class Scaler:
 
     def rgb(self, frame: VideoFrame) -> np.ndarray:
         """uint8 [H, W, 3]."""
+        settle_colours(frame)
         rotation = quarter_turns(frame)
         if self._target is None:
             self._target = fit(*display_size(frame, self._sample_aspect, rotation), self._size)
         width, height = self._target
         if rotation % 180:
             width, height = height, width
+        wide = is_wide(frame)
+        if wide and frame.colorspace == UNSPECIFIED:
+            frame.colorspace = BT2020  # the same number stands for the matrix
         # Planar RGB keeps all of the colour and costs half: swscale's packed RGB takes every second column's.
         scaled = self._reformatter.reformat(
-            frame, width, height, "gbrp", interpolation=Interpolation.AREA, threads=1
+            frame, width, height, "gbrp16le" if wide else "gbrp", interpolation=Interpolation.AREA, threads=1
         ).to_ndarray()
+        if wide:
+            scaled = to_bt709(scaled, frame.color_trc, frame.color_primaries)
         return np.ascontiguousarray(np.rot90(scaled, rotation // 90))
 
 

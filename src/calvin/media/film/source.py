@@ -201,6 +201,9 @@ def start_us(container: InputContainer, stream: VideoStream) -> int | None:
     if stream.start_time is not None and stream.time_base is not None:
         picture = round_half_up(float(stream.start_time * Fraction(stream.time_base) * 1_000_000))
     earliest = container.start_time
+    if earliest is not None and -_DELAY_US <= earliest < 0:
+        # Matroska dates the samples that an audio encoder puts before the sound back to before 0.
+        earliest = 0
     if picture is None or (earliest is not None and picture - earliest > _DELAY_US):
         return earliest
     return picture

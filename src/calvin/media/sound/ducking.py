@@ -218,7 +218,7 @@ def _encode(
         stream.metadata.update({key: value for key, value in metadata.items() if key == "language"})
         container.metadata.update(metadata)
         with suppress(ValueError):  # formats without the notion
-            stream.disposition = av.stream.Disposition(0)
+            stream.disposition = av.stream.Disposition(0).value  # type: ignore[assignment]
         for block in blocks:
             container.mux(stream.encode(packed_frame(block, MIX_RATE, settings.layout, written)))
             written += len(block)

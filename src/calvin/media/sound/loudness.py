@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import av.error
@@ -32,34 +35,43 @@ def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> t
         blocks: float samples [N, channels].
         layout: FFmpeg's name of the channels.
     """
-    graph = Graph()
-    source = graph.add_abuffer(format="flt", sample_rate=rate, layout=layout)
-    sink = graph.add("abuffersink")
-    graph.link_nodes(source, graph.add("ebur128", "metadata=1:framelog=quiet:peak=true"), sink).configure()
-    hop, length, channels = int(_HOP_S * rate), 0, av.AudioLayout(layout).nb_channels
-    loudness, peak = deque([_SILENCE_LUFS], maxlen=3), 0.0
+    hop, length = int(_HOP_S * rate), 0
+    with TemporaryDirectory(prefix="calvin-loudness-") as folder:
+        said = {key: Path(folder) / key for key in ("I", "true_peak")}
+        graph = Graph()
+        source = graph.add_abuffer(format="flt", sample_rate=rate, layout=layout)
+        # PyAV does not hand out what a filter says of a frame, so FFmpeg writes it down.
+        meters = [graph.add("ebur128", "metadata=1:framelog=quiet:peak=true")]
+        for key, path in said.items():
+            meters.append(graph.add("ametadata", mode="print", key=f"lavfi.r128.{key}", file=str(path), direct="1"))
+        sink = graph.add("abuffersink")
+        graph.link_nodes(source, *meters, sink).configure()
 
-    def feed(samples: np.ndarray) -> None:
-        nonlocal peak, length
-        source.push(packed_frame(samples, rate, layout, length))
-        length += len(samples)
-        while True:
-            try:
-                found = sink.pull().metadata
-            except av.error.BlockingIOError:
-                return
-            loudness.append(float(found["lavfi.r128.I"]))
-            peak = float(found["lavfi.r128.true_peak"])
+        def feed(samples: np.ndarray) -> None:
+            nonlocal length
+            source.push(packed_frame(samples, rate, layout, length))
+            length += len(samples)
+            with suppress(av.error.BlockingIOError):
+                while True:
+                    sink.pull()
 
-    for block in blocks:
-        if len(block):
-            feed(block)
-    # The meter speaks at the end of each hop. The last one is filled up, and counts where half of it is sound; the
-    # silent one after it brings out the peaks that the meter's filter still holds.
-    left = length % hop
-    feed(np.zeros(((hop - left) % hop + hop, channels), np.float32))
+        for block in blocks:
+            if len(block):
+                feed(block)
+        # The meter speaks at the end of each hop. The last one is filled up, and counts where half of it is sound; the
+        # silent one after it brings out the peaks that the meter's filter still holds.
+        left = length % hop
+        feed(np.zeros(((hop - left) % hop + hop, av.AudioLayout(layout).nb_channels), np.float32))
+        loudness = deque([_SILENCE_LUFS, *_values(said["I"], 3)], maxlen=3)
+        peak = _values(said["true_peak"], 1)[-1]
     integrated = loudness[-3 if 0 < left < hop / 2 else -2]
     return integrated if integrated > _SILENCE_LUFS else float("-inf"), peak + _STEP / 2 if peak else 0.0
+
+
+def _values(path: Path, count: int) -> list[float]:
+    """The last `count` values that FFmpeg's `ametadata` wrote down: each on a line of its own, as `key=value`."""
+    with open(path, encoding="ascii") as lines:
+        return [float(line.partition("=")[2]) for line in deque((line for line in lines if line[:5] == "lavfi"), count)]
 
 
 def loudness_and_peak(samples: np.ndarray, rate: int) -> tuple[float, float]:

@@ -241,7 +241,7 @@ def _lay_out(
         elif stream.index in codecs:
             copy = output.add_stream_from_template(stream)
             copy.metadata.update({key: value for key, value in stream.metadata.items() if key.upper() != "DURATION"})
-            copy.disposition = stream.disposition | (ORIGINAL if stream.index == first else Disposition(0))
+            copy.disposition = (stream.disposition | (ORIGINAL if stream.index == first else Disposition(0))).value
             unchanged = Essence(stream.type, codecs[stream.index])
             muxed.streams.append(unchanged)
             if stream.type != "attachment":
@@ -274,7 +274,7 @@ class _Feed:
         self._copy.metadata.update({"title": track.title, "handler_name": track.title} if track.title else {})
         if track.language:
             self._copy.metadata["language"] = track.language
-        self._copy.disposition = track.disposition
+        self._copy.disposition = track.disposition.value
         self._tick_s = float(stream.time_base)
         self._packets: Iterator[Any] = (p for p in container.demux(stream) if p.dts is not None)
         self._next = next(self._packets, None)

@@ -110,7 +110,7 @@ def test_size_is_the_shorter_side_or_exact(film: Film, tmp_path: Path) -> None:
 def test_pictures_are_those_of_a_plain_decode(film: Film, tmp_path: Path) -> None:
     path = film("n.mp4", pictures=noise(10, 128, 96))
     pictures, _ = pictures_of(path, tmp_path / "out", frame_size=48)
-    plainly = Interpolation.AREA | Interpolation.FULL_CHR_H_INT
+    plainly = Interpolation.AREA.value | 0x2000  # SWS_FULL_CHR_H_INT
     with av.open(str(path)) as container:
         frames = [f.reformat(64, 48, "rgb24", interpolation=plainly).to_ndarray() for f in container.decode(video=0)]
     for kept, plain in zip(pictures, [frames[0], frames[5]], strict=True):

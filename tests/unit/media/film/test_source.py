@@ -185,7 +185,7 @@ def test_tracks_that_are_not_the_films_own_sound(tmp_path: Path) -> None:
         video = container.add_stream("libx264", rate=10)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
         tracks = [container.add_stream("aac", rate=48_000) for _ in range(4)]
-        tracks[1].disposition = Disposition.visual_impaired
+        tracks[1].disposition = Disposition.visual_impaired.value
         tracks[2].metadata["title"] = "Director's Commentary"
         tracks[3].metadata["title"] = "Adventure mix"
         picture = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
