@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+from typer import Argument, Option
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn_all
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 
 
 def adapt(
-    project: Annotated[Path, typer.Argument(help="Project folder, described with the model.", show_default=False)],
+    project: Annotated[Path, Argument(help="Project folder, described with the model.", show_default=False)],
     corrections: Annotated[
         Path | None,
-        typer.Option("--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.",
+        Option("--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.",
                      show_default="the approved cues alone"),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
+    out: Annotated[Path, Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")
+        str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")
     ] = None,
     regularisation: Annotated[
         Path | None,
-        typer.Option("--regularisation", help="From `calvin data regularisation`.", show_default="bundled"),
+        Option(help="From `calvin data regularisation`.", show_default="bundled"),
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option("--iterations", help="Micro-batches of 10.", show_default="100")
+        int | None, Option(help="Micro-batches of 10.", show_default="100")
     ] = None,
     rate: Annotated[
-        float | None, typer.Option("--rate", help="Learning rate.", show_default="1e-5, more for small models")
+        float | None, Option(help="Learning rate.", show_default="1e-5, more for small models")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    check: Annotated[bool, typer.Option(help="Measure the effect on a fifth of the scenes, by tuning twice.")] = True,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take, also at 7B, and stop.")] = False,
+    seed: Annotated[int, Option()] = 0,
+    check: Annotated[bool, Option(help="Measure the effect on a fifth of the scenes, by tuning twice.")] = True,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, also at 7B, and stop.")] = False,
     yes: YES = False,
 ) -> None:  # fmt: skip
     """Tune the model to this film: its characters, and the way you write.
@@ -97,9 +97,9 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
 
 
 def pick(
-    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
-    count: Annotated[int, typer.Option("--count", "-n", help="How many scenes.")] = 20,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV to correct the scenes in.")] = None,
+    project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
+    count: Annotated[int, Option("--count", "-n", help="How many scenes.")] = 20,
+    out: Annotated[Path | None, Option("--out", "-o", help="CSV to correct the scenes in.")] = None,
 ) -> None:
     """Propose the scenes that are worth describing by hand: where each main character first appears, then scenes that
     are unlike those before. What a person described already is left out, and who appeared in it counts as seen.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say
@@ -13,26 +13,20 @@ from calvin.core.errors import UsageError
 
 
 def adapt_compare(
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")
-    ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of films, captions and tables.")] = Path(
-        "adapt-compare"
-    ),
-    films: Annotated[int, typer.Option(min=2, help="Held-out films.")] = 10,
-    scenes: Annotated[int, typer.Option(min=10, help="Described scenes per film.")] = 210,
-    training_films: Annotated[int, typer.Option(min=1, help="Films on which the presence threshold is chosen.")] = 10,
-    seeds: Annotated[int, typer.Option(min=1)] = 3,
-    sizes: Annotated[str, typer.Option(help="Scenes to adapt to; the first is the main row.")] = "20,50",
-    iterations: Annotated[str, typer.Option(help="Micro-batches; the first is the main row.")] = "100",
-    rate: Annotated[
-        float | None, typer.Option(help="Learning rate.", show_default="1e-5, more for small models")
-    ] = None,
-    metrics: Annotated[str, typer.Option(help="As in `calvin score`.")] = "cider,rouge",
+    model: Annotated[str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")] = None,
+    out: Annotated[Path, Option("--out", "-o", help="Folder of films, captions and tables.")] = Path("adapt-compare"),
+    films: Annotated[int, Option(min=2, help="Held-out films.")] = 10,
+    scenes: Annotated[int, Option(min=10, help="Described scenes per film.")] = 210,
+    training_films: Annotated[int, Option(min=1, help="Films on which the presence threshold is chosen.")] = 10,
+    seeds: Annotated[int, Option(min=1)] = 3,
+    sizes: Annotated[str, Option(help="Scenes to adapt to; the first is the main row.")] = "20,50",
+    iterations: Annotated[str, Option(help="Micro-batches; the first is the main row.")] = "100",
+    rate: Annotated[float | None, Option(help="Learning rate.", show_default="1e-5, more for small models")] = None,
+    metrics: Annotated[str, Option(help="As in `calvin score`.")] = "cider,rouge",
     regularisation: Annotated[
-        Path | None, typer.Option(help="From `calvin data regularisation`.", show_default="bundled")
+        Path | None, Option(help="From `calvin data regularisation`.", show_default="bundled")
     ] = None,
-    part: Annotated[str, typer.Option(help="K/N: only the K-th of N shares of the runs.")] = "1/1",
+    part: Annotated[str, Option(help="K/N: only the K-th of N shares of the runs.")] = "1/1",
     yes: YES = False,
 ) -> None:
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.

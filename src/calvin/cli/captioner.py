@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Option
 
 from calvin.captioners.base import OpenOptions
 from calvin.captioners.hub import HubModel
@@ -14,12 +15,11 @@ from calvin.captioners.registry import CAPTIONERS
 from calvin.cli.console import warn
 
 MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}.".replace("a model", "A model", 1)
-YES = Annotated[bool, typer.Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
+YES = Annotated[bool, Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
 FRAMES = Annotated[
-    int | None,
-    typer.Option("--frames", help="The most stills per scene, for video LLMs and model servers.", min=1, max=64),
+    int | None, Option("--frames", help="The most stills per scene, for video LLMs and model servers.", min=1, max=64)
 ]
-FOUR_BIT = Annotated[bool, typer.Option("--four-bit", help="Load a video LLM in four bits (needs bitsandbytes).")]
+FOUR_BIT = Annotated[bool, Option("--four-bit", help="Load a video LLM in four bits (needs bitsandbytes).")]
 
 
 def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False) -> OpenOptions:

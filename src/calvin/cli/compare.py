@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.evaluate import WANTED, metric_names
 
 
 def compare(
-    systems: Annotated[list[Path], typer.Argument(help="Folders of results, or files of captions.")],
-    references: Annotated[Path | None, typer.Option("--references", "-r", help="For files of captions.")] = None,
-    rank: Annotated[bool, typer.Option("--rank", help="Rank systems even where their protocol cards differ.")] = False,
+    systems: Annotated[list[Path], Argument(help="Folders of results, or files of captions.")],
+    references: Annotated[Path | None, Option("--references", "-r", help="For files of captions.")] = None,
+    rank: Annotated[bool, Option("--rank", help="Rank systems even where their protocol cards differ.")] = False,
     metrics: WANTED = None,
-    scenes: Annotated[int, typer.Option(help="Scenes on the page at most, the worst first.", min=1)] = 300,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Page to write.")] = Path("comparison.html"),
+    scenes: Annotated[int, Option(help="Scenes on the page at most, the worst first.", min=1)] = 300,
+    out: Annotated[Path, Option("--out", "-o", help="Page to write.")] = Path("comparison.html"),
 ) -> None:
     """Put systems side by side: scores, paired significance, published numbers, and a page with a column per system.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from calvin.cli.captioner import YES, at_hand, opening
 from calvin.cli.console import ProgressView, say, warn
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Check, clean and prepare data.", no_args_is_help=True)
 
 
-TOWER = Annotated[str, typer.Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
-RATE = Annotated[float, typer.Option("--fps", help="Frames per second to keep.")]
+TOWER = Annotated[str, Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
+RATE = Annotated[float, Option("--fps", help="Frames per second to keep.")]
 FRAMES_AT = Annotated[
-    float | None, typer.Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
+    float | None, Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
 ]
 
 
@@ -36,10 +37,10 @@ def group() -> None:
 
 @app.command("features")
 def features(
-    source: Annotated[Path, typer.Argument(help="A film, or the folder that holds the films, images or frames.")],
-    output: Annotated[Path, typer.Option("--out", "-o", help="Feature file to write: .h5 or .safetensors.")],
+    source: Annotated[Path, Argument(help="A film, or the folder that holds the films, images or frames.")],
+    output: Annotated[Path, Option("--out", "-o", help="Feature file to write: .h5 or .safetensors.")],
     model: TOWER,
-    kind: Annotated[Kind, typer.Option("--kind", "-k", help="What the folder holds.")] = "films",
+    kind: Annotated[Kind, Option("--kind", "-k", help="What the folder holds.")] = "films",
     fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
     yes: YES = False,
@@ -67,25 +68,25 @@ def features(
     _warn_of(report.drops)
 
 
-FORMAT = Annotated[str, typer.Option("--format", "-f", help=f"{READERS.listed()}.")]
-ANNOTATIONS = Annotated[Path, typer.Argument(metavar="PATH", help="Annotation file; for webdataset, tars.")]
+FORMAT = Annotated[str, Option("--format", "-f", help=f"{READERS.listed()}.")]
+ANNOTATIONS = Annotated[Path, Argument(metavar="PATH", help="Annotation file; for webdataset, tars.")]
 LANGUAGE_MODEL = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="smollm2, a folder, GGUF or hub id of a language model, or openai:URL#NAME."),
+    Option("--model", "-m", help="smollm2, a folder, GGUF or hub id of a language model, or openai:URL#NAME."),
 ]
-SHEET = Annotated[Path, typer.Option("--out", "-o", help="CSV of the answers: the cache, and what you correct.")]
+SHEET = Annotated[Path, Option("--out", "-o", help="CSV of the answers: the cache, and what you correct.")]
 
 
 @app.command("check")
 def check(
     path: ANNOTATIONS,
     format: FORMAT,
-    features: Annotated[Path | None, typer.Option(help="Feature file or folder that should cover it.")] = None,
-    against: Annotated[list[str] | None, typer.Option(help="mad-eval, or FORMAT:FILE of an evaluation set.")] = None,
-    stage: Annotated[int, typer.Option(min=1, max=2, help="Show prompts as in this stage.")] = 2,
-    clean: Annotated[bool, typer.Option(help=f"Clean as training does: {CLEANING.listed()}.")] = True,
-    credits: Annotated[Path | None, typer.Option(help="Answers of `calvin data tag-credits`.")] = None,
-    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of broken samples that training allows.")] = 0.01,
+    features: Annotated[Path | None, Option(help="Feature file or folder that should cover it.")] = None,
+    against: Annotated[list[str] | None, Option(help="mad-eval, or FORMAT:FILE of an evaluation set.")] = None,
+    stage: Annotated[int, Option(min=1, max=2, help="Show prompts as in this stage.")] = 2,
+    clean: Annotated[bool, Option(help=f"Clean as training does: {CLEANING.listed()}.")] = True,
+    credits: Annotated[Path | None, Option(help="Answers of `calvin data tag-credits`.")] = None,
+    max_bad: Annotated[float, Option(min=0, max=1, help="Share of broken samples that training allows.")] = 0.01,
 ) -> None:
     """Say what is in a data set, what training would leave out and why, and show five samples as the model sees them.
 
@@ -114,19 +115,19 @@ def check(
 
 @app.command("prepare")
 def prepare(
-    source: Annotated[Path, typer.Argument(help="Folder of films, images or frame folders; or webdataset tars.")],
-    output: Annotated[Path, typer.Option("--out", "-o", help="Folder of the feature files.")],
+    source: Annotated[Path, Argument(help="Folder of films, images or frame folders; or webdataset tars.")],
+    output: Annotated[Path, Option("--out", "-o", help="Folder of the feature files.")],
     model: TOWER,
-    kind: Annotated[SourceKind, typer.Option("--kind", "-k", help="What is there.")] = "films",
-    to: Annotated[Form, typer.Option("--to", help="h5 parts, or tars of vectors and captions.")] = "h5",
-    annotations: Annotated[Path | None, typer.Option(help="Only what is described here, and its captions.")] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help="Format of the annotations.")] = "webvid",
+    kind: Annotated[SourceKind, Option("--kind", "-k", help="What is there.")] = "films",
+    to: Annotated[Form, Option(help="h5 parts, or tars of vectors and captions.")] = "h5",
+    annotations: Annotated[Path | None, Option(help="Only what is described here, and its captions.")] = None,
+    format: Annotated[str, Option("--format", "-f", help="Format of the annotations.")] = "webvid",
     fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 works in this one.")] = 2,
-    batch: Annotated[int, typer.Option(min=1, help="Pictures per forward pass.")] = 64,
-    part_size: Annotated[int | None, typer.Option(min=1, help="Items per part.", show_default="by kind")] = None,
-    ray: Annotated[bool, typer.Option("--ray", help="Spread with Ray: the cluster of RAY_ADDRESS, or here.")] = False,
+    workers: Annotated[int, Option(min=0, help="Processes; 0 works in this one.")] = 2,
+    batch: Annotated[int, Option(min=1, help="Pictures per forward pass.")] = 64,
+    part_size: Annotated[int | None, Option(min=1, help="Items per part.", show_default="by kind")] = None,
+    ray: Annotated[bool, Option("--ray", help="Spread with Ray: the cluster of RAY_ADDRESS, or here.")] = False,
     yes: YES = False,
 ) -> None:
     """Put a whole data set through the vision tower once, in parts, into feature files or tars ready for training.
@@ -160,7 +161,7 @@ def tag_credits(
     format: FORMAT,
     out: SHEET,
     model: LANGUAGE_MODEL = None,
-    films: Annotated[Path | None, typer.Option(help="Folder of the films: words on screen help (extra ocr).")] = None,
+    films: Annotated[Path | None, Option(help="Folder of the films: words on screen help (extra ocr).")] = None,
     yes: YES = False,
 ) -> None:
     """Judge which of the described scenes are credits, in a CSV that you can correct.
@@ -195,7 +196,7 @@ def strip_entities(
     format: FORMAT,
     out: SHEET,
     model: LANGUAGE_MODEL = None,
-    names: Annotated[Path | None, typer.Option(help="Text file of names, one per line.")] = None,
+    names: Annotated[Path | None, Option(help="Text file of names, one per line.")] = None,
     yes: YES = False,
 ) -> None:
     """Write each caption without names and identifying details, into a CSV that you can correct.
@@ -224,21 +225,19 @@ def strip_entities(
 
 @app.command("regularisation")
 def regularisation(
-    annotations: Annotated[
-        str, typer.Argument(help="Annotations of a training set, or `puppets`.", show_default=False)
-    ],
+    annotations: Annotated[str, Argument(help="Annotations of a training set, or `puppets`.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write.", show_default="ENCODER.safetensors")
+        Path | None, Option("--out", "-o", help="File to write.", show_default="ENCODER.safetensors")
     ] = None,
-    format: Annotated[str, typer.Option("--format", "-f", help=f"{READERS.listed()}.")] = "mad",
-    features: Annotated[Path | None, typer.Option("--features", help="Frame vectors of the films.")] = None,
+    format: Annotated[str, Option("--format", "-f", help=f"{READERS.listed()}.")] = "mad",
+    features: Annotated[Path | None, Option(help="Frame vectors of the films.")] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The CALVIN to adapt; puppets.", show_default="bundled")
+        str | None, Option("--model", "-m", help="The CALVIN to adapt; puppets.", show_default="bundled")
     ] = None,
-    encoder: Annotated[str | None, typer.Option(help="The encoder of features that do not name theirs.")] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=2, help="Scenes.")] = 200,
-    frames: Annotated[int, typer.Option(min=1, max=32, help="Frames per scene at most.")] = 12,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    encoder: Annotated[str | None, Option(help="The encoder of features that do not name theirs.")] = None,
+    count: Annotated[int, Option("--count", "-n", min=2, help="Scenes.")] = 200,
+    frames: Annotated[int, Option(min=1, max=32, help="Frames per scene at most.")] = 12,
+    seed: Annotated[int, Option()] = 0,
     yes: YES = False,
 ) -> None:
     """Draw scenes of films that are not the one to adapt to, and take the names out of their captions (section 5.2).

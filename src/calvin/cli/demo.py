@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn
@@ -17,9 +17,9 @@ from calvin.core.time import format_timecode
 
 
 def demo(
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Project folder.")] = Path("demo-output"),
+    out_dir: Annotated[Path, Option("--out", "-o", help="Project folder.")] = Path("demo-output"),
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
+        str | None, Option("--model", "-m", help="Model folder, hub id or bundled name.", show_default="bundled")
     ] = None,
     yes: YES = False,
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
 from calvin.cli.console import ProgressView, say, warn
@@ -19,41 +20,32 @@ if TYPE_CHECKING:
 
 def describe(
     films: Annotated[
-        list[Path],
-        typer.Argument(help="Films: mp4, mkv, mov, webm, avi or ts; or projects, to go on.", show_default=False),
+        list[Path], Argument(help="Films: mp4, mkv, mov, webm, avi or ts; or projects, to go on.", show_default=False)
     ],
     subtitles: Annotated[
         list[Path] | None,
-        typer.Option("--subtitles", "-s", help="Subtitles; for several films, once per film in their order."),
+        Option("--subtitles", "-s", help="Subtitles; for several films, once per film in their order."),
     ] = None,
     context: Annotated[
-        int | None, typer.Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
+        int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
+    model: Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
     frames: FRAMES = None,
     four_bit: FOUR_BIT = False,
     yes: YES = False,
     formats: FORMATS = "vtt,srt,json",
     min_gap: Annotated[
-        float | None, typer.Option("--min-gap", help="Shortest gap in the dialogue to use, in s.", show_default="2.0")
+        float | None, Option(help="Shortest gap in the dialogue to use, in s.", show_default="2.0")
     ] = None,
-    guard: Annotated[
-        float | None, typer.Option("--guard", help="What is left free beside dialogue, in s.", show_default="0.3")
-    ] = None,
-    rate: Annotated[
-        int | None, typer.Option("--rate", help="Words per minute at which a cue must fit.", show_default="160")
-    ] = None,
-    cast: Annotated[Path | None, typer.Option("--cast", help="Who is in the film: a TOML file.")] = None,
-    adapter: Annotated[Path | None, typer.Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
-    language: Annotated[
-        str | None, typer.Option("--language", help="Language of the description, such as de.", show_default="en")
-    ] = None,
+    guard: Annotated[float | None, Option(help="What is left free beside dialogue, in s.", show_default="0.3")] = None,
+    rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
+    cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file.")] = None,
+    adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
+    language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
     audio_language: Annotated[
-        str | None, typer.Option("--audio-language", help="The sound track to listen to.", show_default="the film's")
+        str | None, Option(help="The sound track to listen to.", show_default="the film's")
     ] = None,
-    out_dir: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")
-    ] = None,
+    out_dir: Annotated[Path | None, Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")] = None,
 ) -> None:
     """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.
 

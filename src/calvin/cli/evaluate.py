@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
@@ -18,48 +18,41 @@ if TYPE_CHECKING:
     from calvin.evaluation.results import Results
 
 WANTED = Annotated[
-    str | None,
-    typer.Option(
-        help=f"{METRICS.listed()}, with commas.",
-        show_default=f"{','.join(USUAL)}, where installed",
-    ),
+    str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{','.join(USUAL)}, where installed")
 ]
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
+    model: Annotated[str, Argument(help=MODEL_HELP)],
     data: Annotated[
-        str, typer.Option("--data", "-d", help="puppet-eval, mad-named, tvc, or a file of annotations.")
+        str, Option("--data", "-d", help="puppet-eval, mad-named, tvc, or a file of annotations.")
     ] = "puppet-eval",
     context: Annotated[
-        str, typer.Option("--context", "-c", help="none, a number of scenes, entities-oracle or entities-bank.")
+        str, Option("--context", "-c", help="none, a number of scenes, entities-oracle or entities-bank.")
     ] = "none",
     own: Annotated[
-        bool, typer.Option("--own", help="Context from the model's own captions instead of the references.")
+        bool, Option("--own", help="Context from the model's own captions instead of the references.")
     ] = False,
-    annotations: Annotated[
-        Path | None, typer.Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")
-    ] = None,
-    format: Annotated[str | None, typer.Option(help=f"Format of FILE: {READERS.listed()}.")] = None,
-    features: Annotated[Path | None, typer.Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="What made features that do not say it (MAD's).")] = None,
-    films: Annotated[Path | None, typer.Option(help="Folder of the films or clips, named by their ids.")] = None,
+    annotations: Annotated[Path | None, Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")] = None,
+    format: Annotated[str | None, Option(help=f"Format of FILE: {READERS.listed()}.")] = None,
+    features: Annotated[Path | None, Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
+    encoder: Annotated[str | None, Option(help="What made features that do not say it (MAD's).")] = None,
+    films: Annotated[Path | None, Option(help="Folder of the films or clips, named by their ids.")] = None,
     stills_at: Annotated[
-        float | None, typer.Option(help="The films are folders of stills, this many per second (TVC: 3).")
+        float | None, Option(help="The films are folders of stills, this many per second (TVC: 3).")
     ] = None,
-    characters: Annotated[Path | None, typer.Option(help="Cast by film, in the form of MAD's character bank.")] = None,
-    entities: Annotated[Path | None, typer.Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
-    question: Annotated[str | None, typer.Option(help="What to ask.", show_default="Describe this visual.")] = None,
+    characters: Annotated[Path | None, Option(help="Cast by film, in the form of MAD's character bank.")] = None,
+    entities: Annotated[Path | None, Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
+    question: Annotated[str | None, Option(help="What to ask.", show_default="Describe this visual.")] = None,
     frames: Annotated[
-        int | None, typer.Option(help="Most frames per scene.", min=1, max=64, show_default="32, or the model's own")
+        int | None, Option(help="Most frames per scene.", min=1, max=64, show_default="32, or the model's own")
     ] = None,
     yes: YES = False,
     four_bit: FOUR_BIT = False,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many scenes.", min=1)] = None,
+    limit: Annotated[int | None, Option(help="Only the first so many scenes.", min=1)] = None,
     metrics: WANTED = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder of results.", show_default="runs/evaluation/MODEL-DATA-CONTEXT"),
+        Path | None, Option("--out", "-o", help="Folder of results.", show_default="runs/evaluation/MODEL-DATA-CONTEXT")
     ] = None,
 ) -> None:
     """Caption a data set, score the captions, and write results and a report with pictures.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say
@@ -13,17 +13,17 @@ from calvin.cli.console import ProgressView, say
 
 def evaluate_puppets(
     model: Annotated[
-        str | None, typer.Argument(help="Model folder or bundled name.", show_default="the bundled model")
+        str | None, Argument(help="Model folder or bundled name.", show_default="the bundled model")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for figures.md, captions and the picture.")] = Path(
+    out: Annotated[Path, Option("--out", "-o", help="Folder for figures.md, captions and the picture.")] = Path(
         "runs/evaluate-puppets"
     ),
-    limit: Annotated[int | None, typer.Option(help="Only the first so many films.", min=2)] = None,
+    limit: Annotated[int | None, Option(help="Only the first so many films.", min=2)] = None,
     real: Annotated[
-        list[Path] | None, typer.Option(help="A real film or clip, on which the notice should appear; repeatable.")
+        list[Path] | None, Option(help="A real film or clip, on which the notice should appear; repeatable.")
     ] = None,
     card: Annotated[
-        bool, typer.Option("--card", help="Write the figures and the picture into the model's card too.")
+        bool, Option("--card", help="Write the figures and the picture into the model's card too.")
     ] = False,
     yes: YES = False,
 ) -> None:

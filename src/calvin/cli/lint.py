@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from calvin.cli.console import say
 
 
 def lint(
-    project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", help="Leave out one of --rules; may be repeated.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 for warnings too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
-    rules: Annotated[bool, typer.Option("--rules", help="Only list the rules.")] = False,
+    project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
+    ignore: Annotated[list[str] | None, Option(help="Leave out one of --rules; may be repeated.")] = None,
+    strict: Annotated[bool, Option("--strict", help="Exit with 1 for warnings too.")] = False,
+    as_json: Annotated[bool, Option("--json", help="For other programs.")] = False,
+    rules: Annotated[bool, Option("--rules", help="Only list the rules.")] = False,
 ) -> None:
     """Check a script: never over dialogue, within its room, in time, and in the words of a description.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument
 
 from calvin.cli.captioner import YES, opening
 from calvin.cli.console import say
@@ -22,9 +23,7 @@ def group() -> None:
 
 @app.command("info")
 def info(
-    model: Annotated[
-        str | None, typer.Argument(help="Model folder, hub id or bundled name.", show_default="bundled")
-    ] = None,
+    model: Annotated[str | None, Argument(help="Model folder, hub id or bundled name.", show_default="bundled")] = None,
     yes: YES = False,
 ) -> None:
     """Show a model's parts, their parameters, when each is trained, and its card.

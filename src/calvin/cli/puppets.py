@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from calvin.cli.console import ProgressView, say
 from calvin.core.errors import UsageError
@@ -26,16 +27,16 @@ def group() -> None:
 
 @app.command("render")
 def render(
-    out_dir: Annotated[Path, typer.Option("--out", "-o", help="Folder to write the world to.")],
-    seed: Annotated[int, typer.Option(help="The same seed and sizes give the same files.", min=0)] = 0,
-    split: Annotated[Split, typer.Option(help="Held-out films share no pairing of name and look.")] = Split.TRAIN,
-    films: Annotated[int, typer.Option(help="MAD-like films.", min=0)] = 20,
-    scenes: Annotated[int, typer.Option(help="Scenes per film.", min=5)] = 20,
-    clips: Annotated[int, typer.Option(help="WebVid-like clips.", min=0)] = 100,
-    images: Annotated[int, typer.Option(help="CC-like images.", min=0)] = 200,
-    conversations: Annotated[int, typer.Option(help="LLaVA-like conversations.", min=0)] = 100,
-    tv_clips: Annotated[int, typer.Option(help="TVC-like clips.", min=0)] = 20,
-    workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 2,
+    out_dir: Annotated[Path, Option("--out", "-o", help="Folder to write the world to.")],
+    seed: Annotated[int, Option(help="The same seed and sizes give the same files.", min=0)] = 0,
+    split: Annotated[Split, Option(help="Held-out films share no pairing of name and look.")] = Split.TRAIN,
+    films: Annotated[int, Option(help="MAD-like films.", min=0)] = 20,
+    scenes: Annotated[int, Option(help="Scenes per film.", min=5)] = 20,
+    clips: Annotated[int, Option(help="WebVid-like clips.", min=0)] = 100,
+    images: Annotated[int, Option(help="CC-like images.", min=0)] = 200,
+    conversations: Annotated[int, Option(help="LLaVA-like conversations.", min=0)] = 100,
+    tv_clips: Annotated[int, Option(help="TVC-like clips.", min=0)] = 20,
+    workers: Annotated[int, Option(help="Processes that draw.", min=1)] = 2,
 ) -> None:
     """Write a puppet world: one counterpart of each training set, in that set's own file formats.
 
@@ -61,13 +62,13 @@ def render(
 
 @app.command("film")
 def film(
-    path: Annotated[Path, typer.Argument(help="MP4 to write; PATH.srt and PATH.truth.json are written next to it.")],
-    seed: Annotated[int, typer.Option(help="The same seed gives the same film.", min=0)] = 0,
-    split: Annotated[Split, typer.Option(help="Held-out films share no pairing of name and look.")] = Split.HELDOUT,
-    scenes: Annotated[int, typer.Option(help="Scenes.", min=1)] = 18,
-    width: Annotated[int, typer.Option(help="Pixels.", min=16)] = 640,
-    height: Annotated[int, typer.Option(help="Pixels.", min=16)] = 360,
-    fps: Annotated[float, typer.Option(help="Frames per second.", min=1)] = 25.0,
+    path: Annotated[Path, Argument(help="MP4 to write; PATH.srt and PATH.truth.json are written next to it.")],
+    seed: Annotated[int, Option(help="The same seed gives the same film.", min=0)] = 0,
+    split: Annotated[Split, Option(help="Held-out films share no pairing of name and look.")] = Split.HELDOUT,
+    scenes: Annotated[int, Option(help="Scenes.", min=1)] = 18,
+    width: Annotated[int, Option(help="Pixels.", min=16)] = 640,
+    height: Annotated[int, Option(help="Pixels.", min=16)] = 360,
+    fps: Annotated[float, Option(help="Frames per second.", min=1)] = 25.0,
 ) -> None:
     """Draw one film with voices, subtitles and credits, and write the truth of every scene next to it.
 

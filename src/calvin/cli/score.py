@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from calvin.cli.console import say
 from calvin.cli.evaluate import WANTED, score_and_show
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def score(
-    predictions: Annotated[Path, typer.Argument(help="Captions (CSV, JSON, JSON lines, text), or a results folder.")],
+    predictions: Annotated[Path, Argument(help="Captions (CSV, JSON, JSON lines, text), or a results folder.")],
     references: Annotated[
-        Path | None, typer.Argument(help="References; may be left out where the first file holds both.")
+        Path | None, Argument(help="References; may be left out where the first file holds both.")
     ] = None,
     metrics: WANTED = None,
-    characters: Annotated[Path | None, typer.Option(help="Cast by film, to count wrong names by.")] = None,
-    card: Annotated[Path | None, typer.Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
-    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let empty captions score 0.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write results and a report to.")] = None,
+    characters: Annotated[Path | None, Option(help="Cast by film, to count wrong names by.")] = None,
+    card: Annotated[Path | None, Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
+    allow_empty: Annotated[bool, Option("--allow-empty", help="Let empty captions score 0.")] = False,
+    out: Annotated[Path | None, Option("--out", "-o", help="Folder to write results and a report to.")] = None,
 ) -> None:
     """Score captions against references: any system's, in a file, or those of an earlier `calvin evaluate`.
 
@@ -92,7 +93,7 @@ def group() -> None:
 @metrics_app.command("install-spice")
 def install_spice(
     sources: Annotated[
-        list[Path], typer.Argument(help="Folders, zips or jars that hold Stanford CoreNLP 3.6.0 and its models.")
+        list[Path], Argument(help="Folders, zips or jars that hold Stanford CoreNLP 3.6.0 and its models.")
     ],
 ) -> None:
     """Copy the Java archives that SPICE needs to where calvin looks for them, each checked by its checksum.

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+from typer import Argument, Option
 
 from calvin.cli.captioner import YES, at_hand
 from calvin.cli.console import ProgressView, say
@@ -19,21 +19,14 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe, such as micro or calvin-7b-stage2.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the run [runs/RECIPE].")] = None,
-    workers: Annotated[int, typer.Option(help="Processes that draw.", min=1)] = 2,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="TOML file that names pretrained parts and data sets.")
-    ] = None,
-    start: Annotated[
-        Path | None, typer.Option("--start", help="Model of the stage before [beside the run's folder].")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it would take, without training or weights.")
-    ] = False,
+    recipe: Annotated[str, Argument(help="Name of a recipe, such as micro or calvin-7b-stage2.")],
+    out: Annotated[Path | None, Option("--out", "-o", help="Folder of the run [runs/RECIPE].")] = None,
+    workers: Annotated[int, Option(help="Processes that draw.", min=1)] = 2,
+    data: Annotated[Path | None, Option(help="TOML file that names pretrained parts and data sets.")] = None,
+    start: Annotated[Path | None, Option(help="Model of the stage before [beside the run's folder].")] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, without training or weights.")] = False,
     keep_activations: Annotated[
-        bool,
-        typer.Option("--keep-activations", help="Of calvin-7b: compute none of them twice; faster, takes more memory."),
+        bool, Option("--keep-activations", help="Of calvin-7b: compute none of them twice; faster, takes more memory.")
     ] = False,
     yes: YES = False,
 ) -> None:

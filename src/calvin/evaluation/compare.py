@@ -32,9 +32,10 @@ class Comparison:
         return tuple((split, row) for split in splits or PUBLISHED for row in PUBLISHED[split])
 
     def warnings(self) -> list[str]:
+        """What to know before reading the scores side by side, one sentence each."""
         found = []
         if self.unequal:
-            how = "ranked all the same, as you asked" if self.ranked else "not ranked: --rank does it all the same"
+            how = "ranked all the same, as you asked" if self.ranked else "not ranked: --rank ranks them all the same"
             fields = ", ".join(self.unequal)
             found.append(f"The protocol cards differ in {fields}, so the systems are {how}.")
         if not self.paired:
@@ -55,23 +56,21 @@ def compare(systems: Sequence[Results], rank: bool = False) -> Comparison:
         raise UsageError("Comparing takes at least two systems.")
     for one in systems:
         if not one.scores.measures:
-            raise UsageError(f"{one.folder} has no scores yet: give its `calvin evaluate` again, or `calvin score` it.")
+            raise UsageError(
+                f"{one.folder} has no scores yet: run its `calvin evaluate` again, or `calvin score {one.folder}`."
+            )
     systems = _named_apart(systems)
     measures = tuple(m.name for m in systems[0].scores.measures if all(one.scores.get(m.name) for one in systems))
     if not measures:
         raise UsageError("The systems have no measure in common: score them with the same metrics.")
-    different = unequal([one.card for one in systems])
-    ranked = rank or not different
-    order = list(systems)
+    ranked = rank or not unequal([one.card for one in systems])
     if ranked:
         sign = 1 if measures[0] in LOWER_IS_BETTER else -1
-        order.sort(key=lambda one: sign * _measure(one, measures[0]).pooled)
+        systems = sorted(systems, key=lambda one: sign * _measure(one, measures[0]).pooled)
+    different = unequal([one.card for one in systems])
     paired = "references_sha256" not in different
-    tests = {name: _tests(order, name) for name in measures} if paired else {}
-    different = unequal([one.card for one in order])  # values in the new order
-    return Comparison(
-        tuple(order), different, ranked, measures, {name: found for name, found in tests.items() if found}, paired
-    )
+    tests = {name: found for name in measures if paired and (found := _tests(systems, name))}
+    return Comparison(tuple(systems), different, ranked, measures, tests, paired)
 
 
 def _named_apart(systems: Sequence[Results]) -> list[Results]:
@@ -124,9 +123,7 @@ def tables(comparison: Comparison) -> list[list[list[str]]]:
     found = [[["system", *marked], *scores]]
     if truth:
         head = ["against the truth", *(name.removeprefix(TRUTH) for name in truth)]
-        found.append(
-            [head, *([label, *(cell(comparison, name, i) for name in truth)] for i, label in enumerate(systems))]
-        )
+        found.append([head, *([one, *(cell(comparison, name, i) for name in truth)] for i, one in enumerate(systems))])
     return found
 
 
@@ -156,9 +153,8 @@ def worded_tests(comparison: Comparison, name: str) -> list[str]:
     scale = _measure(comparison.systems[0], name).scale
     lines = []
     for other, test in zip(comparison.systems[1:], comparison.tests.get(name, ()), strict=False):
-        low_high = (
-            "" if test.interval is None else f" ({test.interval[0] * scale:+.2f} to {test.interval[1] * scale:+.2f})"
-        )
-        figures = f"{test.difference * scale:+.2f}{low_high}"
+        figures = f"{test.difference * scale:+.2f}"
+        if test.interval is not None:
+            figures += " ({:+.2f} to {:+.2f})".format(*(scale * end for end in test.interval))
         lines.append(f"{name}: {figures} against {other.name}, p = {test.p:.4f}, {test.items} values")
     return lines

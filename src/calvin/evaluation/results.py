@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter
 
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.files import write_json, write_text
@@ -47,6 +48,9 @@ class EvaluatedScene:
     references: tuple[str, ...]
     names: tuple[str, ...] = ()
     truth: Mapping[str, Any] | None = None
+
+
+_SCENE = TypeAdapter(EvaluatedScene)
 
 
 @dataclass
@@ -94,7 +98,7 @@ class Results:
 
 
 def claim(results: Results) -> None:
-    """Bind the folder of results to this evaluation.
+    """Make the folder this evaluation's own.
 
     Raises:
         UsageError: it holds another one.
@@ -139,7 +143,8 @@ def _read(path: Path) -> Any:
 
 
 def load_results(folder: Path) -> Results:
-    """
+    """The results that a folder holds, scores included where it has any.
+
     Raises:
         DataError: not a folder of results, or damaged.
     """
@@ -148,32 +153,21 @@ def load_results(folder: Path) -> Results:
         raise DataError(f"{folder} holds results of another form than {FORMAT}: evaluate again.")
     try:
         lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
-        scenes = [EvaluatedScene(**_tuples(json.loads(line))) for line in lines]
+        scenes = [_SCENE.validate_json(line) for line in lines]
         card = ProtocolCard.load(run["card"], folder / "run.json")
-        scores = _load_scores(folder)
-        names = run["names"] and NameList(**{**run["names"], "words": frozenset(run["names"]["words"])})
+        scored = folder / "scores.json"
+        scores = TypeAdapter(Scores).validate_python(_read(scored)) if scored.is_file() else Scores(())
+        names = TypeAdapter(NameList | None).validate_python(run["names"])
     except (OSError, ValueError, TypeError, KeyError, ConfigError) as error:
         raise DataError(f"The results in {folder} cannot be read: {error}.") from error
     captions = CaptionStore(folder / "captions.jsonl").kept
     return Results(run["system"], card, scenes, captions, scores, names, list(run["notes"]), folder)
 
 
-def _tuples(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
-
-
-def _load_scores(folder: Path) -> Scores:
-    path = folder / "scores.json"
-    if not path.is_file():
-        return Scores(())
-    held = _read(path)
-    return Scores(tuple(Measure.from_json(row) for row in held["measures"]), held["skipped"])
-
-
 def save_pictures(
     folder: Path, count: int, stills: Callable[[int], Sequence[Frame]], listener: Listener = silent
 ) -> None:
-    """One strip of stills for each of `count` scenes; a dot where it has none."""
+    """One strip of stills for each of `count` scenes; a single pixel for a scene without stills."""
     target = folder / "pictures"
     if (target / "frames.json").is_file():
         return
@@ -186,6 +180,7 @@ def save_pictures(
 
 
 def _strip(frames: Sequence[Frame]) -> np.ndarray:
+    """The stills side by side, RGB [height, width, 3]; one grey pixel where there are none."""
     pictures = []
     for frame in frames:
         image = Image.open(io.BytesIO(frame.jpeg)).convert("RGB")
@@ -199,8 +194,7 @@ def save_scores(results: Results) -> None:
     folder, scores = results.folder, results.scores
     assert folder is not None
     run = _run(results)
-    measures = [measure.to_json() for measure in scores.measures]
-    write_json(folder / "scores.json", {**run, "measures": measures, "skipped": dict(scores.skipped)})
+    write_json(folder / "scores.json", {**run, **asdict(scores)})
     header = ["measure", "pooled", "low", "high", "mean of films", "scale", "comparable", "setting"]
     write_text(folder / "scores.csv", csv_text(header, map(_score_row, scores.measures)))
     texts = [[s.id, s.movie, results.captions[s.id].text] for s in results.scenes]

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
@@ -69,6 +71,7 @@ class Context:
 
     @property
     def words(self) -> str:
+        """For the protocol card: what the prompt held, and where that came from."""
         if self.kind != "scenes":
             how = "by oracle: those the reference names" if self.kind == "entities-oracle" else "from a presence file"
             return f"names of those present, {how}"
@@ -112,21 +115,21 @@ def with_bank(samples: Sequence[Sample], path: Path) -> list[Sample]:
     """Each with the names that a presence file holds (see `data.sources.read_entities`).
 
     Raises:
-        DataError: the file does not speak of every scene.
+        DataError: the file does not mention every scene.
     """
     names = read_entities(path)
     missing = [s.id for s in samples if (film_of(s), s.span) not in names]
     if missing:
         raise DataError(
-            f"{path} says nothing of {len(missing)} of {len(samples)} scenes (such as {missing[0]}): give each a line, "
-            "with an empty list of names where nobody is known."
+            f"{path} says nothing about {len(missing)} of {len(samples)} scenes (such as {missing[0]}): give each a "
+            "line, with an empty list of names where nobody is known."
         )
     return [replace(s, entities=names[film_of(s), s.span]) for s in samples]
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Where the visual part of scenes comes from; either may be absent. `frames` gives a media id's stills."""
+    """Where the visual part of scenes comes from: vectors, stills, or both. `frames` finds the stills of a media id."""
 
     features: Features | None = None
     frames: Callable[[str], FrameStore | None] = field(default=lambda _: None)
@@ -148,7 +151,7 @@ class Pictures:
 def request_for(
     sample: Sample, before: Sequence[str], context: Context, pictures: Pictures, question: str = EVALUATION_QUESTION
 ) -> CaptionRequest:
-    """What a captioner is asked; `before` holds the captions that it is shown, oldest first."""
+    """What a captioner is asked; `before` holds the captions that it sees, oldest first."""
     names = sample.entities if context.kind != "scenes" else ()
     return CaptionRequest(pictures.scene(sample), Prompt(question, tuple(before), names))
 
@@ -168,6 +171,9 @@ class Captioned:
     raw: str = ""
 
 
+_CAPTIONED = TypeAdapter(Captioned)
+
+
 class CaptionStore:
     """A JSON-lines file of captions. A line is whole or, where a run was killed in the middle of it, dropped."""
 
@@ -176,16 +182,12 @@ class CaptionStore:
         self.kept: dict[str, Captioned] = {}
         whole = 0
         for line in path.read_bytes().splitlines(keepends=True) if path.is_file() else ():
-            try:
-                row = json.loads(line)
-                context, entities, cleaned = (tuple(row[key]) for key in ("context", "entities", "cleaned"))
-                caption = Captioned(row["id"], row["text"], context, entities, cleaned, row["raw"])
-            except (ValueError, KeyError, TypeError) as error:
-                if line.endswith(b"\n"):
-                    raise DataError(f"{path} is damaged: delete it to caption anew.") from error
-                break
             if not line.endswith(b"\n"):
                 break
+            try:
+                caption = _CAPTIONED.validate_json(line)
+            except ValidationError as error:
+                raise DataError(f"{path} is damaged: delete it to caption every scene again.") from error
             self.kept[caption.id] = caption
             whole += len(line)
         if path.is_file() and path.stat().st_size > whole:

@@ -8,8 +8,8 @@ values give the same interval.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +52,10 @@ class Measure:
     def shown(self) -> float:
         return self.pooled * self.scale
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, row: Mapping[str, Any]) -> Self:
-        return cls(**{**row, "interval": None if row["interval"] is None else tuple(row["interval"])})
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The measures of a set, and why those asked for by default that are missing are."""
+    """The measures of a set; `skipped` says why a usual one is missing."""
 
     measures: tuple[Measure, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -126,6 +119,7 @@ def score_set(
 def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     result = metric.score_pairs(pairs)
     values = dict(zip(result.ids, map(float, result.per_item), strict=True))
+    # A mean over items splits by film; BLEU and METEOR, which pool their counts first, do not.
     is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
     depends = not is_mean or getattr(metric, "of_the_set", False)  # on the other scenes: a film is scored by itself
     if not depends:
@@ -154,9 +148,7 @@ def _from_values(
 def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: Similarity) -> list[Measure]:
     found = recall_within(pairs, films, similarity)
     of_window = {window: window.split(", ", 1)[0] for windows in found.values() for window in windows}
-    setting = (
-        f"share of captions among whose k most alike references of N neighbours is their own; {similarity.setting}"
-    )
+    setting = f"share of captions whose own reference is among the k most alike of N neighbours; {similarity.setting}"
     return [
         _from_values(f"R@{k}/{n}", windows, of_window, setting, comparable=similarity.comparable)
         for (k, n), windows in found.items()
@@ -167,7 +159,7 @@ def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: Similarity) -> 
 def _facts(
     pairs: Pairs, films: Mapping[str, str], names: NameList | None, present: Mapping[str, Collection[str]] | None
 ) -> list[Measure]:
-    """Length, variety and wrong names."""
+    """Length, variety and wrong names, which the captions alone show."""
     lengths = {key: float(len(tokenize(text))) for key, text in zip(pairs.ids, pairs.candidates, strict=True)}
     given = _mean(len(tokenize(text)) for texts in pairs.references for text in texts)
     measures = [
@@ -234,6 +226,7 @@ def bootstrap_interval(values: Floats, seed: int = 0, resamples: int = RESAMPLES
     if len(values) < 2:
         return None
     rng = np.random.default_rng(seed)
+    # A draw of all resamples at once would be [resamples, N] numbers: too many for a large set.
     rows = [values[rng.integers(len(values), size=(count, len(values)))].mean(axis=1)
             for count in _chunks(resamples, len(values))]  # fmt: skip
     low, high = np.quantile(np.concatenate(rows), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -268,10 +261,12 @@ def paired_test(first: Floats, second: Floats, seed: int = 0, permutations: int 
         raise DataError(f"A paired test takes the same scenes of both systems, not {len(first)} and {len(second)}.")
     gaps = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     seen, rng, extreme = abs(gaps.sum()), np.random.default_rng(seed), 0
-    moved = gaps[gaps != 0]
+    moved = gaps[gaps != 0]  # the sign of a gap of 0 changes nothing
     for count in _chunks(permutations, max(1, len(moved))):
         signs = rng.integers(0, 2, size=(count, len(moved)), dtype=np.int8) * 2 - 1
+        # The pattern that was seen must count although its sum was added up in another order; hence the 1e-12.
         extreme += int((np.abs(signs @ moved) >= seen * (1 - 1e-12)).sum())
+    # Plus one, for the pattern that was seen: p is never 0, and the test stays valid with few permutations.
     return PairedTest(float(gaps.mean()), bootstrap_interval(gaps, seed), (extreme + 1) / (permutations + 1), len(gaps))
 
 

@@ -1,7 +1,7 @@
-"""Caption files of any system, read strictly: what does not fit is counted and refused, never joined by guess.
+"""Caption files of any system, read strictly: what does not fit is counted and refused, never matched by guessing.
 
 CSV (by column name), JSON (a dict by id, a list of objects, COCO's results or annotations), JSON lines, or plain text
-with one caption a line, whose id is the line's number. Where a table has no id column, `movie`, `start` and `end`
+with one caption per line, whose id is the line's number. Where a table has no id column, `movie`, `start` and `end`
 together (seconds, as in MAD's and AutoAD's files) make the id.
 """
 
@@ -51,11 +51,8 @@ def read_captions(path: str | Path, role: Role) -> CaptionTable:
         DataError: not there, of no known form, or without a column for ids or captions.
     """
     table, report = CaptionTable(Path(path), role), DropReport()
-    rows = _READERS.get(table.path.suffix.lower(), _csv_rows)(table, report)
     unnamed = 0
-    for row in rows:
-        if table.path.suffix.lower() == ".csv":
-            row = {key: unguarded(value) for key, value in row.items()}
+    for row in _rows(table, report):
         identity, texts = _identity(row), _texts(row, role)
         if identity is None or texts is None or "\ufffd" in (identity := clean_text(identity, report)):
             unnamed += 1
@@ -134,22 +131,23 @@ def _texts(row: Mapping[str, Any], role: Role) -> list[str] | None:
     return value if isinstance(value, list) and value and all(isinstance(text, str) for text in value) else None
 
 
-def _csv_rows(table: CaptionTable, report: DropReport) -> Iterable[Mapping[str, Any]]:
-    return read_table(table.path, ((*_IDS, *_MOVIES), (*_TEXTS[table.role], *_EITHER)), report)
+def _rows(table: CaptionTable, report: DropReport) -> Iterable[Mapping[str, Any]]:
+    match table.path.suffix.lower():
+        case ".json":
+            return _json_rows(table)
+        case ".jsonl":
+            return read_jsonl(table.path, report)
+        case ".txt":
+            lines = _text(table.path).replace("\r\n", "\n").split("\n")
+            if not lines[-1]:
+                lines.pop()
+            return ({"id": str(number), "caption": line} for number, line in enumerate(lines, 1))
+        case _:
+            rows = read_table(table.path, ((*_IDS, *_MOVIES), (*_TEXTS[table.role], *_EITHER)), report)
+            return ({key: unguarded(cell) for key, cell in row.items()} for row in rows)
 
 
-def _jsonl_rows(table: CaptionTable, report: DropReport) -> Iterable[Mapping[str, Any]]:
-    return read_jsonl(table.path, report)
-
-
-def _text_rows(table: CaptionTable, _: DropReport) -> Iterable[Mapping[str, Any]]:
-    lines = _bytes(table.path).decode("utf-8-sig", errors="surrogateescape").replace("\r\n", "\n").split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    return ({"id": str(number), "caption": line} for number, line in enumerate(lines, 1))
-
-
-def _json_rows(table: CaptionTable, _: DropReport) -> Iterable[Mapping[str, Any]]:
+def _json_rows(table: CaptionTable) -> Iterable[Mapping[str, Any]]:
     repeated: Counter[str] = Counter()
 
     def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,8 +156,7 @@ def _json_rows(table: CaptionTable, _: DropReport) -> Iterable[Mapping[str, Any]
         return dict(pairs)
 
     try:
-        text = _bytes(table.path).decode("utf-8-sig", errors="surrogateescape")
-        value = json.loads(text, object_pairs_hook=build)
+        value = json.loads(_text(table.path), object_pairs_hook=build)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{table.path} is not whole JSON: {error}.") from error
     if repeated:
@@ -174,13 +171,8 @@ def _json_rows(table: CaptionTable, _: DropReport) -> Iterable[Mapping[str, Any]
     raise DataError(f"{table.path} holds neither captions by id nor a list of objects with an id and a caption.")
 
 
-def _bytes(path: Path) -> bytes:
+def _text(path: Path) -> str:
     try:
-        return path.read_bytes()
+        return path.read_bytes().decode("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-
-
-_READERS: Mapping[str, Callable[[CaptionTable, DropReport], Iterable[Mapping[str, Any]]]] = {
-    ".json": _json_rows, ".jsonl": _jsonl_rows, ".txt": _text_rows,
-}  # fmt: skip

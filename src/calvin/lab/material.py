@@ -35,12 +35,7 @@ _MIXED = {
     # Its own mixture: with another one, all that a language model learnt before would be in other tokens.
     "tokenizer": ("captions", "prompt", *("seen_prompt",) * 2, *("seen_prompt_5",) * 2, "entities", "fewshot"),
     "look_ups": ("repeats", "looks", "short", "look_first", "captions", "seen_prompt"),
-    "look_ups_far": (
-        *("looks", "look_first", "captions", "far"),
-        *("farther",) * 2,
-        *("asked",) * 2,
-        "seen_prompt",
-    ),
+    "look_ups_far": (*("looks", "look_first", "captions", "far"), *("farther",) * 2, *("asked",) * 2, "seen_prompt"),
     "many_cues": (*("cues_2",) * 3, *("cues_4",) * 4, *("cues_looks_2",) * 2, "cues_looks", "look_first"),
     "cues": (
         *("cue_2", "cue_4", "cue_scene", "cue_scenes") * 2,

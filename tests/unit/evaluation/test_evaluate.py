@@ -65,7 +65,7 @@ def test_names_by_oracle_and_from_a_presence_file(samples: list[Sample], tmp_pat
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert {sample.entities for sample in with_bank(scenes, path)} == {("Zoe",)}
     path.write_text("".join(json.dumps(line) + "\n" for line in lines[2:]))
-    with pytest.raises(DataError, match="nothing of 2 of 10 scenes"):
+    with pytest.raises(DataError, match="nothing about 2 of 10 scenes"):
         with_bank(scenes, path)
 
 

@@ -9,7 +9,7 @@ from calvin.core.errors import DataError, MissingExtraError, UsageError
 from calvin.evaluation import scoring
 from calvin.evaluation.metrics import BertScore, Bleu, CiderD, Pairs, RougeL, Spice
 from calvin.evaluation.names import from_names
-from calvin.evaluation.scoring import Measure, bootstrap_interval, paired_test, score_set
+from calvin.evaluation.scoring import bootstrap_interval, paired_test, score_set
 
 IDS = tuple("abcdef")
 TEXTS = ("a man runs", "a man runs", "she opens a red door", "the dog barks", "he sits", "Ann waves to Bob")
@@ -117,13 +117,6 @@ def test_recall_by_window_and_short_films(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_scene_without_a_film_is_refused() -> None:
     with pytest.raises(DataError, match="film of scene f"):
         score_set(PAIRS, dict.fromkeys("abcde", "x"), ["rouge"])
-
-
-def test_a_measure_survives_json() -> None:
-    import json
-
-    [measure, *_] = score_set(PAIRS, FILMS, ["rouge"]).measures
-    assert Measure.from_json(json.loads(json.dumps(measure.to_json()))) == measure
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law() -> None:

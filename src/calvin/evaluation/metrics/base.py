@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
@@ -59,16 +61,6 @@ class MetricResult:
     def points(self) -> float:
         return 100.0 * self.corpus
 
-    def group_means(self, groups: Mapping[str, str]) -> dict[str, float]:
-        """The mean of the items of each group (a film, say), `groups` being id -> group."""
-        missing = [identity for identity in self.ids if identity not in groups]
-        if missing:
-            raise DataError(f"{_counted(missing, 'item')} of {len(self.ids)} belong to no group: add them to it.")
-        members: dict[str, list[float]] = {}
-        for identity, value in zip(self.ids, self.per_item, strict=True):
-            members.setdefault(groups[identity], []).append(float(value))
-        return {group: float(np.mean(values)) for group, values in members.items()}
-
 
 class Metric(Protocol):
     """A way to score captions. `name` and `setting` are printed beside every number."""
@@ -90,7 +82,7 @@ class PairMetric:
 
     @classmethod
     def of(cls, device: str | None = None) -> Self:
-        """With the usual settings. Those that need no device pay it no heed."""
+        """With the usual settings. A metric that computes on no device ignores `device`."""
         return cls()
 
     def score(
@@ -130,9 +122,10 @@ def align(
         )
     if not references:
         raise DataError("There is nothing to score: both predictions and references are empty.")
-    ids = tuple(references)
     return Pairs(
-        ids, tuple(candidates[identity] for identity in ids), tuple(tuple(references[identity]) for identity in ids)
+        tuple(references),
+        tuple(candidates[identity] for identity in references),
+        tuple(map(tuple, references.values())),
     )
 
 
@@ -157,6 +150,12 @@ def collect_references(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     for identity, text in kept:
         references.setdefault(identity, []).append(text)
     return references
+
+
+def package_folder(name: str) -> Path | None:
+    """The folder of an installed package, found without importing it."""
+    spec = find_spec(name)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def _empty_texts(

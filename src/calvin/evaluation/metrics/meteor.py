@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from calvin.core.errors import DataError, MissingExtraError
-from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
+from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs, package_folder
 from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
 from calvin.evaluation.metrics.spice import java_version
 
@@ -69,9 +68,7 @@ class Meteor(PairMetric):
 
 
 def _jar() -> Path:
-    spec = importlib.util.find_spec("pycocoevalcap")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(place) / "meteor" / "meteor-1.5.jar"
-        if path.is_file():
-            return path
+    package = package_folder("pycocoevalcap")
+    if package and (path := package / "meteor" / "meteor-1.5.jar").is_file():
+        return path
     raise MissingExtraError("METEOR", "metrics", "pycocoevalcap is not installed")

@@ -24,6 +24,7 @@ from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
 from calvin.evaluation.metrics.ptb import Tokenizer, tokenize_pairs
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,11 @@ class NgramTable:
     def split(self, first: int) -> tuple[NgramTable, NgramTable]:
         """The sentences before `first`, and those from it on, which are numbered from 0 again."""
         cut = int(np.searchsorted(self.sentence, first))
-        return self._part(slice(None, cut), slice(None, first), 0), self._part(
-            slice(cut, None), slice(first, None), first
-        )
+        return self._part(slice(cut), slice(first)), self._part(slice(cut, None), slice(first, None), first)
 
-    def _part(self, entries: slice, sentences: slice, shift: int) -> NgramTable:
-        return NgramTable(
-            self.sentence[entries] - shift,
-            self.gram[entries],
-            self.order[entries],
-            self.count[entries],
-            self.lengths[sentences],
-            self.grams,
-            self.max_order,
-        )
+    def _part(self, entries: slice, sentences: slice, shift: int = 0) -> NgramTable:
+        sentence, gram, order, count = (all_[entries] for all_ in (self.sentence, self.gram, self.order, self.count))
+        return NgramTable(sentence - shift, gram, order, count, self.lengths[sentences], self.grams, self.max_order)
 
 
 def count_ngrams(sentences: Sequence[Sequence[str]], max_order: int = 4) -> NgramTable:
@@ -149,15 +141,9 @@ class Bleu(PairMetric):
 
     def score_pairs(self, pairs: Pairs) -> MetricResult:
         """`per_item` [N] is between 0 and 1."""
-        correct, guessed, length, reference_length = self._counts(pairs)
-        per_item = _bleu(correct, guessed, length, reference_length)
-        corpus = _bleu(
-            correct.sum(axis=0, keepdims=True),
-            guessed.sum(axis=0, keepdims=True),
-            length.sum(keepdims=True),
-            reference_length.sum(keepdims=True),
-        )
-        return MetricResult(self.name, float(corpus[0]), per_item, pairs.ids, self.setting)
+        counts = self._counts(pairs)
+        corpus = _bleu(*(count.sum(axis=0, keepdims=True) for count in counts))
+        return MetricResult(self.name, float(corpus[0]), _bleu(*counts), pairs.ids, self.setting)
 
     def _counts(self, pairs: Pairs) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Right and proposed n-grams [N, order]; the lengths of candidate and closest reference [N]."""
@@ -166,7 +152,7 @@ class Bleu(PairMetric):
         judged, given = table.split(len(candidates))
         owner = np.repeat(np.arange(len(pairs)), pairs.reference_counts)
         limit_key, limit = _largest_counts(given, owner)
-        found, place = lookup(limit_key, judged.key)
+        found, place = lookup(limit_key, judged.key)  # an n-gram is right as often as one reference has it, no more
         clipped = np.where(found, np.minimum(judged.count, limit[place] if len(limit) else 0), 0)
         rows = judged.sentence * self.order + judged.order
         correct = np.bincount(rows, clipped, minlength=len(pairs) * self.order).reshape(len(pairs), self.order)
@@ -174,7 +160,7 @@ class Bleu(PairMetric):
         return correct, guessed, judged.lengths, _closest_lengths(judged.lengths, given.lengths, owner)
 
 
-def _largest_counts(given: NgramTable, owner: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _largest_counts(given: NgramTable, owner: Ints) -> tuple[Ints, Ints]:
     """The largest count of each n-gram in any one reference of an item, by sorted key of item and n-gram."""
     key = owner[given.sentence] * given.grams + given.gram
     by_key = np.lexsort((given.count, key))
@@ -183,9 +169,7 @@ def _largest_counts(given: NgramTable, owner: NDArray[np.int64]) -> tuple[NDArra
     return key[last], count[last]
 
 
-def _closest_lengths(
-    length: NDArray[np.int64], lengths: NDArray[np.int64], owner: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _closest_lengths(length: Ints, lengths: Ints, owner: Ints) -> Ints:
     """For each item the reference length nearest to the candidate's, the shorter one where two are as near."""
     nearest = np.lexsort((lengths, np.abs(lengths - length[owner]), owner))
     _, first = np.unique(owner[nearest], return_index=True)
@@ -200,9 +184,6 @@ def _bleu(correct: np.ndarray, guessed: np.ndarray, length: np.ndarray, referenc
         penalty = np.where(ratio < 1, np.exp(1 - 1 / ratio), 1.0)
     result: np.ndarray = score * penalty
     return result
-
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -234,19 +215,19 @@ class Cider(PairMetric):
         per_item = 10.0 * np.bincount(owner, cosines, minlength=len(pairs)) / counts
         return MetricResult(self.name, float(np.mean(per_item)), per_item, pairs.ids, self.setting)
 
-    def _similarities(self, judged: NgramTable, given: NgramTable, owner: NDArray[np.int64], idf: Floats) -> Floats:
+    def _similarities(self, judged: NgramTable, given: NgramTable, owner: Ints, idf: Floats) -> Floats:
         """The similarity of each reference [R] with the candidate of its item, the mean over the orders."""
         left, right = judged.count * idf[judged.gram], given.count * idf[given.gram]
         norms = np.sqrt(_by_order(judged, left * left))[owner] * np.sqrt(_by_order(given, right * right))
+        # Pair every n-gram of a candidate with each of the item's references, and keep those that the reference holds.
         bounds = np.searchsorted(judged.sentence, np.arange(len(judged.lengths) + 1))
         entry, reference = repeat_slices(bounds[owner], bounds[owner + 1])
         found, place = lookup(given.key, reference * given.grams + judged.gram[entry])
         entry, reference, place = entry[found], reference[found], place[found]
         products = self._clip(left[entry], right[place]) * right[place]
         rows = reference * self.max_order + judged.order[entry]
-        dots = (
-            np.bincount(rows, products, minlength=norms.size).astype(np.float64).reshape(norms.shape)
-        )  # ints if empty
+        dots = np.bincount(rows, products, minlength=norms.size).astype(np.float64)  # of nothing: ints
+        dots = dots.reshape(norms.shape)
         cosines = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)
         result: Floats = cosines.mean(axis=1) * self._penalty(judged.lengths[owner], given.lengths)
         return result
@@ -254,7 +235,7 @@ class Cider(PairMetric):
     def _clip(self, left: Floats, right: Floats) -> Floats:
         return left
 
-    def _penalty(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats | float:
+    def _penalty(self, left: Ints, right: Ints) -> Floats | float:
         return 1.0
 
 
@@ -278,14 +259,15 @@ class CiderD(Cider):
     def _clip(self, left: Floats, right: Floats) -> Floats:
         return np.minimum(left, right)
 
-    def _penalty(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> Floats:
+    def _penalty(self, left: Ints, right: Ints) -> Floats:
         # coco-caption counts bigrams and calls it the length: no difference from tokens but for empty texts
         delta = np.maximum(left - 1, 0) - np.maximum(right - 1, 0)
         return np.exp(-(delta.astype(np.float64) ** 2) / (2 * self.sigma**2))
 
 
-def _inverse_document_frequency(given: NgramTable, owner: NDArray[np.int64], items: int) -> Floats:
+def _inverse_document_frequency(given: NgramTable, owner: Ints, items: int) -> Floats:
     """log(items / items whose references hold the n-gram) for every n-gram; unseen ones count as seen once."""
+    # A document is an item: an n-gram counts once for it, in however many of its references it stands.
     seen, _ = sorted_unique(owner[given.sentence] * given.grams + given.gram)
     frequency = np.bincount(seen % given.grams, minlength=given.grams)
     result: Floats = np.log(float(items)) - np.log(np.maximum(frequency, 1.0))

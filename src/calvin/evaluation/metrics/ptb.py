@@ -45,10 +45,7 @@ def tokenize(text: str, tokenizer: Tokenizer = "ptb") -> Sequence[str]:
 def tokenize_pairs(pairs: Pairs, tokenizer: Tokenizer) -> tuple[list[Sequence[str]], list[Sequence[str]]]:
     """The tokens of each candidate [N] and of each reference, those of one item after those of another [R]."""
     split: Callable[[str], Sequence[str]] = ptb_tokenize if tokenizer == "ptb" else str.split
-    return (
-        [split(text) for text in pairs.candidates],
-        [split(text) for texts in pairs.references for text in texts],
-    )
+    return ([split(text) for text in pairs.candidates], [split(text) for texts in pairs.references for text in texts])
 
 
 @lru_cache(maxsize=65536)
@@ -84,7 +81,7 @@ def _next(line: str, place: int) -> tuple[str, int]:
     if best is None:
         return "", place + 1
     found = line[place : place + length]
-    return best.write(found), place + length - best.give_back(found)
+    return best.write(found), place + length - best.give_back
 
 
 @lru_cache(maxsize=4096)

@@ -10,15 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-
-def _same(token: str) -> str:
-    return token
-
-
-def _keep_all(token: str) -> int:
-    return 0
+from dataclasses import dataclass
+from functools import partial
 
 
 @dataclass(frozen=True)
@@ -28,8 +21,8 @@ class Rule:
     characters (None: any)."""
 
     pattern: re.Pattern[str]
-    write: Callable[[str], str] = field(default=_same)
-    give_back: Callable[[str], int] = field(default=_keep_all)
+    write: Callable[[str], str] = str
+    give_back: int = 0
     starts: str | None = None
 
 
@@ -146,6 +139,7 @@ LEFT_SINGLE = re.compile("[\u0082\u008b\u0091\u2018\u201b\u2039]")
 RIGHT_SINGLE = re.compile("[\u0092\u009b\u2019\u203a]")
 LEFT_DOUBLE = re.compile("[\u0084\u0093\u201c\u00ab]|[\u0091\u2018]'")
 RIGHT_DOUBLE = re.compile("[\u0094\u201d\u00bb]|[\u0092\u2019]'")
+CURRENCIES = {"\u00a2": "cents", "\u00a3": "#", "\u0080": "$", "\u20a0": "$", "\u20ac": "$", "\u00a4": "$"}
 FRACTIONS = {"\u00bc": "1/4", "\u00bd": "1/2", "\u00be": "3/4", "\u2153": "1/3", "\u2154": "2/3"}
 
 
@@ -157,12 +151,7 @@ def _quotes(token: str, left: bool) -> str:
     return RIGHT_DOUBLE.sub("''", LEFT_DOUBLE.sub("``", token))
 
 
-def _opening(token: str) -> str:
-    return _quotes(token, left=True)
-
-
-def _closing(token: str) -> str:
-    return _quotes(token, left=False)
+_opening, _closing = partial(_quotes, left=True), partial(_quotes, left=False)
 
 
 def _without_soft_hyphens(token: str) -> str:
@@ -182,9 +171,7 @@ def _ampersand(token: str) -> str:
 
 
 def _currency(token: str) -> str:
-    return {"\u00a2": "cents", "\u00a3": "#", "\u0080": "$", "\u20a0": "$", "\u20ac": "$", "\u00a4": "$"}.get(
-        token, token
-    )
+    return CURRENCIES.get(token, token)
 
 
 def _dashes(token: str) -> str:
@@ -195,20 +182,8 @@ def _fixed(written: str) -> Callable[[str], str]:
     return lambda token: written
 
 
-def _last(count: int) -> Callable[[str], int]:
-    return lambda token: count
-
-
-def _full_stop_again(token: str) -> int:
-    return 1
-
-
 def _rule(
-    token: str,
-    context: str = "",
-    write: Callable[[str], str] = _same,
-    give_back: Callable[[str], int] = _keep_all,
-    starts: str | None = None,
+    token: str, context: str = "", write: Callable[[str], str] = str, give_back: int = 0, starts: str | None = None
 ) -> Rule:
     return Rule(re.compile(f"({token}){context}", re.IGNORECASE | re.ASCII), write, give_back, starts)
 
@@ -225,10 +200,12 @@ WORDLIKE = f"[{LETTERS}{MARKS}&]"
 APOSTROPHE = "['\u0092\u2019&]"
 QUOTE_START = "['\"`&\u2018-\u201f\u0082\u0084\u0091-\u0094\u2039\u203a\u00ab\u00bb]"
 
+# The longest match wins, so the order only decides between matches of equal length: a contraction's stem ("do" of
+# "don't") has to come before the plain word, and an abbreviation before the full stop that it may end with.
 RULES: tuple[Rule, ...] = (
     _rule(r"c\+\+|[cf]#", starts="[cCfF]"),
-    _rule("cannot|'twas", write=_cut(3), give_back=_last(3), starts="[cC']"),
-    _rule(f"{APOS}tis|gonna|gotta|lemme|gimme|wanna", write=_cut(2), give_back=_last(2), starts="[gGlLwW']"),
+    _rule("cannot|'twas", write=_cut(3), give_back=3, starts="[cC']"),
+    _rule(f"{APOS}tis|gonna|gotta|lemme|gimme|wanna", write=_cut(2), give_back=2, starts="[gGlLwW']"),
     _rule(TAG, write=_joined, starts="<"),
     _rule(
         "&(?:MD|mdash|ndash);|[\u0096\u0097\u2013\u2014\u2015]",
@@ -237,6 +214,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule("&amp;", write=_ampersand, starts="&"),
     _rule("&(?:HT|TL|UR|LR|QC|QL|QR|odq|cdq|#[0-9]+);", starts="&"),
+    # What follows a token counts towards the length of the match, so these two win over the word with its apostrophe.
     _rule(WORD, f"{APOS}(?:[msd]|re|ve|ll)", write=_without_soft_hyphens, starts=WORDLIKE),
     _rule(
         "[A-Za-z\u00ad]*(?-i:[A-MO-Za-mo-z])\u00ad*",
@@ -274,22 +252,14 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?-i:[A-Z])*\$|#", starts="[A-Za-z$#]"),
     _rule("[\u00a2\u00a3\u00a4\u00a5\u0080\u20a0\u20ac\u060b\u0e3f\u20a4\uffe0\uffe1\uffe5\uffe6]", write=_currency),
     _rule(
-        rf"{ACRO}\.",
-        f"{SPACENL}+(?:{SENTENCE_START}|{TAG}){SPACENL}",
-        write=_acronym,
-        give_back=_full_stop_again,
-        starts="[A-Za-z]",
+        rf"{ACRO}\.", f"{SPACENL}+(?:{SENTENCE_START}|{TAG}){SPACENL}", write=_acronym, give_back=1, starts="[A-Za-z]"
     ),
     _rule(BEFORE_NUMBER, f"{SPACENL}?{DIGIT}", starts="[A-Za-z]"),
     _rule(r"(?:pt[ey]|co)\.", f"{SPACE}(?:ltd|lim)", starts="[pcPC]"),
-    _rule(
-        rf"(?:{BEFORE_SMALL})\.",
-        f"{SPACENL}(?:{SPACENL}|(?-i:[{UPPER}])|{TAG})",
-        give_back=_full_stop_again,
-        starts="[A-Za-z]",
-    ),
+    # Its full stop is part of the abbreviation and, before a capital or at the end, read again as the sentence's own.
+    _rule(rf"(?:{BEFORE_SMALL})\.", f"{SPACENL}(?:{SPACENL}|(?-i:[{UPPER}])|{TAG})", give_back=1, starts="[A-Za-z]"),
     _rule(rf"(?:{BEFORE_SMALL})\.", r"[\s\S]{2}", starts="[A-Za-z]"),
-    _rule(rf"(?:{BEFORE_SMALL})\.", give_back=_full_stop_again, starts="[A-Za-z]"),
+    _rule(rf"(?:{BEFORE_SMALL})\.", give_back=1, starts="[A-Za-z]"),
     _rule(rf"(?:{BEFORE_NAME})\.", starts="[A-Za-z]"),
     _rule(BEFORE_NAME, SPACE, starts="[A-Za-z]"),
     _rule(ACRO, SPACENL, starts="[A-Za-z]"),

@@ -51,10 +51,7 @@ class Recall:
 
 
 def recall_within(
-    pairs: Pairs,
-    movies: Mapping[str, str],
-    similarity: Similarity,
-    recalls: Sequence[tuple[int, int]] = RECALLS,
+    pairs: Pairs, movies: Mapping[str, str], similarity: Similarity, recalls: Sequence[tuple[int, int]] = RECALLS
 ) -> dict[tuple[int, int], dict[str, float]]:
     """For each (k, N) the share of hits by window, a window being named by its film and first scene.
 

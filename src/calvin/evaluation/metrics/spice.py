@@ -13,7 +13,6 @@ taken, because another parser is another score.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -23,16 +22,15 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from calvin.core.errors import DataError, UsageError
 from calvin.core.files import atomic_path, file_sha256
-from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs
+from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs, package_folder
 from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
 
 CORENLP = "stanford-corenlp-3.6.0.jar"
@@ -68,7 +66,6 @@ MODELS_USED = (  # what SPICE loads; the archive may hold more
 )
 MODELS_CHECKSUM = "b6037733f166a8e146a3087317f4b8d5f8d52c397ecd6ffc4d304b0466533b1d"
 NAMES = (*CHECKSUMS, MODELS)
-COPY_BYTES = 1 << 20
 
 
 class _WrongVersion(Exception):
@@ -95,7 +92,7 @@ def installed_jars(home: Path) -> list[Path]:
 
 
 def install_spice(sources: Sequence[Path], home: Path | None = None) -> list[Path]:
-    """Copy the archives from folders, zips (wheels too) or jars into `home`; gives their paths.
+    """Copy the archives from folders, zips (wheels too) or jars into `home`, and return their paths.
 
     An installed pycocoevalcap is looked at as well. Raises DataError where a file has the wrong checksum and UsageError
     where one is nowhere to be found; what was found is kept.
@@ -104,8 +101,8 @@ def install_spice(sources: Sequence[Path], home: Path | None = None) -> list[Pat
     absent = [source for source in sources if not source.exists()]
     if absent:
         raise UsageError(f"{absent[0]} does not exist: give the folder, zip or jars that hold Stanford CoreNLP 3.6.0.")
-    spec = importlib.util.find_spec("pycocoevalcap")
-    packaged = [Path(place) / "spice" for place in (spec.submodule_search_locations or [])] if spec else []
+    package = package_folder("pycocoevalcap")
+    packaged = [package / "spice"] if package else []
     wrong: list[str] = []
     for name, path, member in _candidates([*sources, *packaged]):
         if (home / name).is_file():
@@ -149,15 +146,11 @@ def _wanted(file_name: str) -> str | None:
 
 
 def _copy(path: Path, member: str | None, target: Path) -> None:
-    with open(target, "wb") as output:
-        if member is None:
-            with open(path, "rb") as stream:
-                while block := stream.read(COPY_BYTES):
-                    output.write(block)
-        else:
-            with zipfile.ZipFile(path) as archive, archive.open(member) as packed:
-                while block := packed.read(COPY_BYTES):
-                    output.write(block)
+    if member is None:
+        shutil.copyfile(path, target)
+        return
+    with zipfile.ZipFile(path) as archive, archive.open(member) as packed, open(target, "wb") as output:
+        shutil.copyfileobj(packed, output)
 
 
 def _is_right(name: str, path: Path) -> bool:
@@ -167,7 +160,7 @@ def _is_right(name: str, path: Path) -> bool:
 
 
 def models_checksum(path: Path) -> str:
-    """One checksum over the model files that SPICE loads, wherever the archive came from; empty where some lack."""
+    """One checksum over the model files that SPICE loads, wherever the archive came from; empty if any is missing."""
     total = hashlib.sha256()
     with zipfile.ZipFile(path) as archive:
         for name in MODELS_USED:
@@ -181,7 +174,6 @@ def models_checksum(path: Path) -> str:
 
 RUNNER = Path(__file__).with_name("SpiceRunner.java")
 OLDEST_JAVA = 11
-ASKED_AT_ONCE = 500
 ERROR_LINES = 5
 
 Parse = list[list[str]]
@@ -264,22 +256,15 @@ class ParseStore:
 
     def find(self, sentences: Iterable[str]) -> dict[str, Parse]:
         """The parses of those sentences that are known."""
-        wanted = sorted(sentences)
-        found: dict[str, Parse] = {}
-        with closing(self._database.cursor()) as cursor:
-            for start in range(0, len(wanted), ASKED_AT_ONCE):
-                part = wanted[start : start + ASKED_AT_ONCE]
-                marks = ",".join("?" * len(part))
-                cursor.execute(f"SELECT sentence, tuples FROM parses WHERE sentence IN ({marks})", part)
-                found.update((sentence, json.loads(tuples)) for sentence, tuples in cursor)
-        return found
+        # One parameter for them all: SQLite limits how many a statement may have.
+        query = "SELECT sentence, tuples FROM parses WHERE sentence IN (SELECT value FROM json_each(?))"
+        rows = self._database.execute(query, [json.dumps(sorted(sentences))])
+        return {sentence: json.loads(tuples) for sentence, tuples in rows}
 
     def add(self, parses: Iterable[tuple[str, Parse]]) -> None:
         with self._database:
-            self._database.executemany(
-                "INSERT OR REPLACE INTO parses VALUES (?, ?)",
-                [(sentence, json.dumps(tuples)) for sentence, tuples in parses],
-            )
+            rows = ((sentence, json.dumps(tuples)) for sentence, tuples in parses)
+            self._database.executemany("INSERT OR REPLACE INTO parses VALUES (?, ?)", rows)
 
 
 def check_java(java: str = "java") -> int:
@@ -299,7 +284,7 @@ def java_version(java: str, metric: str, oldest: int) -> int:
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = re.search(r'version "(\d+)(?:\.(\d+))?', answer.stderr + answer.stdout)
     if answer.returncode != 0 or found is None:
-        raise UsageError(f"{need}, and {java!r} does not tell its version.")
+        raise UsageError(f"{need}, and {java!r} does not say which version it is.")
     version = int(found[2]) if found[1] == "1" and found[2] else int(found[1])
     if version < oldest:
         raise UsageError(f"{need}, and {java!r} is version {version}.")
@@ -315,5 +300,4 @@ def _read_parses(path: Path) -> list[tuple[str, Parse]]:
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    rows: list[Any] = [json.loads(line) for line in lines if line]
-    return [(sentence, tuples) for sentence, tuples in rows]
+    return [(sentence, tuples) for sentence, tuples in (json.loads(line) for line in lines if line)]

@@ -64,9 +64,6 @@ def test_reference_rows_gather_by_id_but_not_the_same_row_twice() -> None:
         collect_references([("a", "one"), ("a", "one")])
 
 
-def test_group_means_are_means_of_members_and_need_every_item() -> None:
+def test_points_are_hundredths() -> None:
     result = MetricResult("m", 0.4, np.array([0.2, 0.4, 0.6]), ("1", "2", "3"), "setting")
     assert result.points == pytest.approx(40)
-    assert result.group_means({"1": "film", "2": "film", "3": "other"}) == pytest.approx({"film": 0.3, "other": 0.6})
-    with pytest.raises(DataError, match=r"1 item \('3'\) of 3 belong to no group"):
-        result.group_means({"1": "film", "2": "film"})

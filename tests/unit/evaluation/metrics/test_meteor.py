@@ -40,6 +40,6 @@ def test_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         Meteor(fake_java(tmp_path, "cat > /dev/null; echo no heap >&2; exit 1")).score(CANDIDATES, REFERENCES)
     with pytest.raises(UsageError, match="METEOR needs a JDK"):
         Meteor("no-java-here").score(CANDIDATES, REFERENCES)
-    monkeypatch.setattr(meteor.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(meteor, "package_folder", lambda name: None)
     with pytest.raises(MissingExtraError, match="pycocoevalcap is not installed"):
         Meteor(fake_java(tmp_path, "true")).score(CANDIDATES, REFERENCES)

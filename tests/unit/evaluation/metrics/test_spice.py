@@ -96,7 +96,7 @@ def test_java_missing_old_or_without_compiler(tmp_path: Path) -> None:
         check_java(fake_java(tmp_path, version='java version "1.8.0_202"'))
     with pytest.raises(UsageError, match="runtime without the compiler"):
         check_java(fake_java(tmp_path, modules="java.base@21"))
-    with pytest.raises(UsageError, match="does not tell its version"):
+    with pytest.raises(UsageError, match="does not say which version it is"):
         check_java(fake_java(tmp_path, version="hello"))
     for version, expected in (('openjdk version "11.0.2" 2019', 11), ('openjdk version "21" 2023', 21)):
         assert check_java(fake_java(tmp_path, version=version)) == expected
@@ -132,7 +132,7 @@ def small_archives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(spice, "CHECKSUMS", checksums)
     monkeypatch.setattr(spice, "NAMES", (*checksums, MODELS))
     monkeypatch.setattr(spice, "MODELS_CHECKSUM", models_checksum(right))
-    monkeypatch.setattr(spice.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(spice, "package_folder", lambda name: None)
 
 
 def folder_of(place: Path, **others: bytes) -> Path:
