@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from calvin.cli.console import say, warn, warn_all
+from calvin.cli.undo_approve import renewed
 from calvin.studio.script.writers import WRITERS
 
 FORMATS = Annotated[str, typer.Option("--format", "-f", help=f"What to write: {WRITERS.listed()}.")]
@@ -55,8 +56,9 @@ def import_script(
         if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
             warn("Nothing was written: give --yes to make these changes.")
             raise typer.Exit(1)
-        apply_plan(store, plan)
-    say(f"Imported. `calvin export {project}` writes the files anew.")
+        exported = apply_plan(store, plan)
+    say(f"Imported; `calvin undo {project}` takes it back.")
+    renewed(exported)
 
 
 def export(

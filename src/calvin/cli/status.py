@@ -15,7 +15,10 @@ from calvin.core.time import format_timecode
 def status(
     project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
     decisions: Annotated[bool, typer.Option("--decisions", help="Why each place has the words it has.")] = False,
-    history: Annotated[str | None, typer.Option("--history", help="Every text of this cue, and who wrote it.")] = None,
+    history: Annotated[
+        str | None,
+        typer.Option("--history", help="Every text of this cue, and who wrote it; `all`: which cues there ever were."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
 ) -> None:
     """Show what a project holds and how far it is; also while `calvin describe` is at work on it.
@@ -27,13 +30,26 @@ def status(
         calvin status film.calvin --decisions
 
         calvin status film.calvin --history cue-12
+
+        calvin status film.calvin --history all
     """
     from calvin.studio.project.status import project_status
     from calvin.studio.project.store import ProjectStore
 
     with ProjectStore(project, read_only=True) as store:
         found = project_status(store)
-        if history is not None:
+        if history == "all":
+            present = {cue.id for cue in store.cues}
+            found["cues_ever"] = [
+                {
+                    "cue": cue,
+                    "removed": cue not in present,
+                    "texts": len(texts := [past.text for past in pasts if past.text]),
+                    "text": texts[-1],
+                }
+                for cue, pasts in store.histories.items()
+            ]
+        elif history is not None:
             found["history"] = [
                 {"written_at": past.written_at, "author": str(past.author), "text": past.text}
                 for past in store.history(history.removeprefix("cue-"))
@@ -50,9 +66,13 @@ def status(
             ]
     if as_json:
         say(json.dumps(found, ensure_ascii=False, indent=2))
+    elif history == "all":
+        for cue in found["cues_ever"]:
+            count = f"{cue['texts']} text{'' if cue['texts'] == 1 else 's'}"
+            say(f"cue-{cue['cue']}  {count}{', removed' if cue['removed'] else ''}: {cue['text']}")
     elif history is not None:
-        for past in found["history"]:
-            say(f"{past['written_at']}  {past['author']}: {past['text'] or '(removed)'}")
+        for number, past in enumerate(found["history"], 1):
+            say(f"{number}  {past['written_at']}  {past['author']}: {past['text'] or '(removed)'}")
     else:
         _show(found)
 
@@ -68,6 +88,10 @@ def _show(found: dict[str, Any]) -> None:
         say(f"  {count} {choice}")
     for note in found["notes"]:
         say(f"Note: {note}")
+    done = [step for step in found["steps"] if not step["undone"]]
+    if done:
+        when = done[-1]["made_at"][:16].replace("T", " ")
+        say(f"Last step: {done[-1]['what']}, {when} UTC; `calvin undo` takes it back")
     for decision in found.get("decisions", []):
         cue = f"cue-{decision['cue']}" if decision["cue"] else "no cue"
         say(f"{format_timecode(decision['start_ms'])}  {cue}  {decision['choice']}: {decision['why']}")

@@ -52,6 +52,7 @@ def voice(
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
     warn_of_lengths(report)
+    warn_all(report.notes)
 
 
 def warn_of_lengths(report: VoiceReport) -> None:

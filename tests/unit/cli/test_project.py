@@ -180,3 +180,47 @@ def test_the_language_of_an_imported_script(project: Path, tmp_path: Path) -> No
     assert (result.exit_code, "Language: en -> de" in result.stdout) == (0, True)
     run("export", project, "--format", "vtt")
     assert "language de" in vtt.read_text()
+
+
+def test_approve_restore_and_undo(project: Path) -> None:
+    run("export", project, "--format", "vtt,csv")
+    assert run("approve", project).exit_code == 2
+    approved = run("approve", project, "cue-1", "cue-2")
+    assert "2 cues approved, 0 approved before" in approved.stdout
+    assert (project / "Night.csv").read_text().count(",approved") == 2, "what was exported is renewed"
+    vtt = project / "Night.vtt"
+    vtt.write_text(vtt.read_text().replace("Mara", "Ada"))
+    assert "Night.csv is written anew" in run("import", project, vtt, "--yes").stdout
+    assert "Last step: import of Night.vtt" in run("status", project).stdout
+    undone = run("undo", project)
+    assert "Undone: import of Night.vtt, of 20" in undone.stdout
+    assert "Mara opens" in vtt.read_text()
+    assert run("undo", project).exit_code == 0
+    assert ",approved" not in (project / "Night.csv").read_text()
+    assert "There is nothing to undo" in run("undo", project).stderr
+    assert run("undo", project, "--redo").exit_code == run("undo", project, "--redo").exit_code == 0
+    assert "Ada opens" in vtt.read_text()
+    assert "1  20" in run("status", project, "--history", "cue-1").stdout
+    assert "cue-1: Mara opens the gate." in run("restore", project, "cue-1", "--text", 1).stdout
+    csv = project / "Night.csv"
+    csv.write_text(csv.read_text().replace("He turns around.", ""))
+    assert run("import", project, csv, "--yes").exit_code == 0
+    assert "cue-3  1 text, removed: He turns around." in run("status", project, "--history", "all").stdout
+    assert "cue-3: He turns around." in run("restore", project, "cue-3").stdout
+
+
+def test_what_was_exported_is_renewed_wherever_it_was_written(project: Path, tmp_path: Path) -> None:
+    away, gone = tmp_path / "narrator", tmp_path / "gone"
+    run("export", project, "--format", "txt", "-o", away)
+    run("export", project, "--format", "txt", "-o", gone)
+    (gone / "Night.txt").unlink()
+    run("export", project, "--format", "csv,srt")
+    foreign = tmp_path / "Night.csv"
+    foreign.write_text("in,out,text\n0:30,0:33,Rain falls.\n")
+    (project / "Night.srt").write_text("mine")
+    result = run("import", project, foreign, "--yes")
+    assert "Rain falls." in (away / "Night.txt").read_text()
+    assert "Rain falls." in (project / "Night.csv").read_text()
+    assert "Night.srt was not as calvin wrote it and is kept as Night.kept-1.srt" in result.stderr
+    assert not (gone / "Night.txt").exists()
+    assert foreign.read_text().startswith("in,out,text"), "what a person gave is never written over"

@@ -101,7 +101,7 @@ def adapt(
             scenes = [work.scene(one) for one in given]
             work.batches(scenes)
             if words is not None:
-                apply_plan(store, words)
+                notes += apply_plan(store, words).notes
             effects = work.left_out(scenes) if check and len(scenes) >= ENOUGH_TO_LEAVE_OUT else []
             effects += work.make(scenes, target)
     shutil.rmtree(store.folder / WORK, ignore_errors=True)

@@ -136,8 +136,6 @@ def open_film_project(
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
             film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)
-            if record.language:
-                store.set_language(record.language)
             project = _decoded(job.film, store, film, captioner, listener, record.audio_language)
             project.settings, project.spoken = record.plan, spoken
             if project.features is not None:
@@ -146,7 +144,9 @@ def open_film_project(
                 project.author = Author.ADAPTER
             known = store.described.subtitles if job.again and store.described else None
             hashed = file_sha256(job.subtitles) if job.subtitles else known
-            _plan(project, lines, record.changed(language=project.film.language, subtitles=hashed), job.again)
+            project.film = replace(project.film, language=record.language or project.film.language)
+            record = record.changed(language=project.film.language, subtitles=hashed)
+            _plan(project, lines, record, job.again, captioner.info.name)
             _notice(project, captioner)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
@@ -221,7 +221,7 @@ def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
     return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
 
 
-def _plan(project: FilmProject, subtitles: Subtitles | None, record: DescribeRecord, again: bool) -> None:
+def _plan(project: FilmProject, subtitles: Subtitles | None, record: DescribeRecord, again: bool, name: str) -> None:
     """Plan the cues anew, unless the same record was planned before: then go on with what is open."""
     store = project.store
     if subtitles is not None:
@@ -229,8 +229,12 @@ def _plan(project: FilmProject, subtitles: Subtitles | None, record: DescribeRec
         late = sum(line.span.start_ms >= project.film.duration_ms for line in subtitles.lines)
         if late:
             project.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
-    if store.described != record:
-        _plan_anew(project, subtitles, record, again)
+    with store.together():
+        if store.described != record:
+            if store.described is not None:
+                store.begin_step(f"new description by {name}")
+            _plan_anew(project, subtitles, record, again)
+        store.set_language(project.film.language)
     if record.subtitles is None and store.dialogue:
         project.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
@@ -244,11 +248,10 @@ def _plan_anew(project: FilmProject, subtitles: Subtitles | None, record: Descri
         spoken = store.dialogue
     elif subtitles is None and sound.is_file():
         spoken = [DialogueLine(span, "") for span in detect_speech(sound)]
-    with store.together():
-        store.set_dialogue(spoken)
-        plans = plan_cues(project.film.duration_ms, store.shots, [line.span for line in spoken], project.settings)
-        store.set_plan(plans)
-        store.begin_description(record)
+    store.set_dialogue(spoken)
+    plans = plan_cues(project.film.duration_ms, store.shots, [line.span for line in spoken], project.settings)
+    store.set_plan(plans)
+    store.begin_description(record)
 
 
 def _notice(project: FilmProject, captioner: Captioner) -> None:

@@ -217,5 +217,6 @@ def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) 
     if unparsed:
         notes.append(f"{unparsed} answers did not keep to the form the model was adapted to; check these cues.")
     keep_origin(film.store, captioner.info, notes)
+    film.store.end_step()
     exported = export_script(film.store, writers)
     return Description(script, film.store.folder, exported.files, (*notes, *exported.notes))

@@ -22,6 +22,60 @@ LOCK = "project.lock"
 
 _T = TypeVar("_T")
 
+JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "plan": (
+        "id",
+        (
+            *("start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
+            *("done", "choice", "reason"),
+        ),
+    ),
+    "cue": (
+        "id",
+        (
+            *("plan_id", "start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
+            *("text", "author", "status", "extended", "candidates"),
+        ),
+    ),
+    "dialogue": ("id", ("start_ms", "end_ms", "text", "speaker")),
+    "film": ("id", ("language",)),
+    "described": (
+        "id",
+        (
+            *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
+            *("audio_language", "subtitles", "people", "plan"),
+        ),
+    ),
+    "setting": ("name", ("value",)),
+}
+"""The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
+_KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'unparsed')"
+
+
+def _journal(table: str) -> str:
+    """Triggers that note the state of a row before the first change to it in the step that is open."""
+    key, columns = JOURNALED[table]
+    state = ", ".join(f"'{column}', old.{column}" for column in columns)
+    only = f" AND new.name IN {_KEPT_SETTINGS}" if table == "setting" else ""
+    of = f" OF {', '.join(columns)}" if table == "film" else ""
+    found = []
+    for event, row, before in (
+        ("INSERT", "new", "NULL"),
+        (f"UPDATE{of}", "old", f"json_object({state})"),
+        ("DELETE", "old", f"json_object({state})"),
+    ):
+        word = event.partition(" ")[0]
+        # Not INSERT OR IGNORE: the statement that fires a trigger would override it.
+        found.append(
+            f"CREATE TRIGGER {table}_{word.lower()} AFTER {event} ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM step WHERE open > 0){only.replace('new.', f'{row}.')} BEGIN "
+            f"INSERT INTO step_row SELECT max(id), '{table}', {row}.{key}, {before} FROM step WHERE open > 0 "
+            f"AND NOT EXISTS (SELECT 1 FROM step_row WHERE step_id = (SELECT max(id) FROM step WHERE open > 0) "
+            f"AND place = '{table}' AND key = CAST({row}.{key} AS TEXT)) HAVING max(id) IS NOT NULL; END;"
+        )
+    return "\n".join(found)
+
+
 MIGRATIONS: tuple[str, ...] = (
     # 1: a film, what is known of it, its plan and its cues
     """
@@ -130,6 +184,24 @@ MIGRATIONS: tuple[str, ...] = (
         coalesce(json_extract(value, '$.plan'), '{}')
     FROM setting WHERE name = 'request';
     DELETE FROM setting WHERE name = 'request';
+    """,
+    # 4: what was done, in steps that can be undone
+    f"""
+    CREATE TABLE step (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        what TEXT NOT NULL,
+        made_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+        open INTEGER NOT NULL DEFAULT 1,
+        undone INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE step_row (
+        step_id INTEGER NOT NULL REFERENCES step (id) ON DELETE CASCADE,
+        place TEXT NOT NULL,
+        key TEXT NOT NULL,
+        state TEXT,
+        PRIMARY KEY (step_id, place, key)
+    ) STRICT, WITHOUT ROWID;
+    {"".join(map(_journal, ("plan", "cue", "dialogue", "film", "described", "setting")))}
     """,
 )
 

@@ -35,6 +35,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "cues": {"total": len(script.cues), "by": dict(by)},
         "choices": dict(Counter(str(decision.choice) for decision in store.decisions)),
         "notes": list(store.notes),
+        "steps": [{"what": step.what, "made_at": step.made_at, "undone": step.undone} for step in store.steps],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from pydantic import TypeAdapter
@@ -13,8 +14,9 @@ from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Script, Status
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
-from calvin.studio.project.database import DATABASE, Database, Setting
+from calvin.studio.project.database import DATABASE, Setting
 from calvin.studio.project.describe_settings import DescribeRecord
+from calvin.studio.project.journal import Journal
 
 MAX_TEXT = 2000
 """The most characters that a cue may have; a description is a sentence or two."""
@@ -25,7 +27,7 @@ _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "pe
 """The column of each field of a record; `cast` is a word of SQL."""
 
 
-class ProjectStore(Database):
+class ProjectStore(Journal):
     """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
 
     decoded = Setting("decoded", TypeAdapter(DecodeRecord | None), None)
@@ -44,6 +46,8 @@ class ProjectStore(Database):
     """Who spoke the cues, and what; None before that."""
     written = Setting("written", TypeAdapter(dict[str, list[str]]), {})
     """SHA-256 of the last two states in which a file was written, by its path: other ones are somebody's work."""
+    exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())
+    """Where the script was written to, by path: there it is renewed whenever it changes."""
 
     # The film
 
@@ -124,7 +128,9 @@ class ProjectStore(Database):
         A new plan that is taken by a cue that stays is left out.
         """
         with self._change() as db:
-            db.execute("DELETE FROM cue WHERE author <> ? AND status = ?", (Author.HUMAN, Status.DRAFT))
+            for draft in self.cues:
+                if not draft.settled:
+                    self.delete_cue(draft.id, draft.author)
             db.execute("DELETE FROM plan")
             kept = self.cues
             db.executemany(
@@ -224,7 +230,7 @@ class ProjectStore(Database):
                     json.dumps(list(candidates)),
                 ),
             ).lastrowid
-            self._remember(str(number), text, cue.author)
+            self._note_text(str(number), text, cue.author)
         return self.cue(str(number))
 
     def edit_cue(self, cue: Cue) -> Cue:
@@ -241,15 +247,34 @@ class ProjectStore(Database):
                 (*_times(cue), text, cue.author, cue.status, int(cue.extended), int(cue.id)),
             )
             if (before.text, before.author) != (text, cue.author):
-                self._remember(cue.id, text, cue.author)
+                self._note_text(cue.id, text, cue.author)
         return self.cue(cue.id)
+
+    def restore_cue(self, cue_id: str, revision: Revision) -> Cue:
+        """Give a cue a text again that it had, approved; one that was removed comes back where it was.
+
+        Raises:
+            StoreError: the cue was removed before steps were kept, so that nothing says where it was.
+        """
+        number = _number(cue_id)
+        with self._change() as db:
+            if db.execute("SELECT 1 FROM cue WHERE id = ?", (number,)).fetchone() is None:
+                state = self._removed(number)
+                if state is None:
+                    raise StoreError(f"Nothing says where cue-{cue_id} was: import its text with times instead.")
+                known = db.execute("SELECT id FROM plan WHERE id = ?", (state["plan_id"],)).fetchone()
+                self._exchange("cue", cue_id, state | {"plan_id": known[0] if known else None})
+            cue = self.cue(cue_id)
+            marked = cue.extended and cue.text == revision.text
+            text, author = revision.text, revision.author
+            return self.edit_cue(replace(cue, text=text, author=author, status=Status.APPROVED, extended=marked))
 
     def delete_cue(self, cue_id: str, author: Author = Author.HUMAN) -> None:
         """Remove a cue; its history stays, and ends with a blank text."""
         number = int(self.cue(cue_id).id)
         with self._change() as db:
             db.execute("DELETE FROM cue WHERE id = ?", (number,))
-            self._remember(cue_id, "", author)
+            self._note_text(cue_id, "", author)
 
     def history(self, cue_id: str) -> list[Revision]:
         """Every text a cue has had, oldest first; also of one that was removed.
@@ -264,14 +289,20 @@ class ProjectStore(Database):
             raise StoreError(f"There is no cue {cue_id!r} in this project.")
         return [Revision(text, Author(author), written_at) for text, author, written_at in rows]
 
+    @property
+    def histories(self) -> dict[str, list[Revision]]:
+        """Every text of every cue there ever was, by id, oldest first."""
+        found: dict[str, list[Revision]] = {}
+        rows = self._db.execute("SELECT cue_id, text, author, written_at FROM cue_history ORDER BY cue_id, id")
+        for number, text, author, written_at in rows:
+            found.setdefault(str(number), []).append(Revision(text, Author(author), written_at))
+        return found
+
     def candidates(self, cue_id: str) -> list[str]:
         """What else the model offered for a cue, best first."""
         number = int(self.cue(cue_id).id)
         stored = self._db.execute("SELECT candidates FROM cue WHERE id = ?", (number,)).fetchone()[0]
         return [str(text) for text in json.loads(stored)]
-
-    def _remember(self, cue_id: str, text: str, author: Author) -> None:
-        self._db.execute("INSERT INTO cue_history (cue_id, text, author) VALUES (?, ?, ?)", (int(cue_id), text, author))
 
     def script(self) -> Script:
         """The script as it stands.
@@ -298,8 +329,10 @@ class ProjectStore(Database):
         values = record.model_dump() | {"plan": record.plan.model_dump_json()}
         columns, marks = ", ".join(_DESCRIBED.values()), ", ".join("?" for _ in _DESCRIBED)
         with self._change() as db:
+            # Not INSERT OR REPLACE, which no trigger of the journal sees.
             db.execute(
-                f"INSERT OR REPLACE INTO described (id, {columns}) VALUES (1, {marks})",
+                f"INSERT INTO described (id, {columns}) VALUES (1, {marks}) ON CONFLICT (id) DO UPDATE SET "
+                + ", ".join(f"{column} = excluded.{column}" for column in _DESCRIBED.values()),
                 [values[name] for name in _DESCRIBED],
             )
             self.cleaned, self.unparsed = {}, 0

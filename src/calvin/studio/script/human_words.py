@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from calvin.core.errors import StoreError
 from calvin.core.files import file_sha256
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, Place, Status
 from calvin.media.languages import language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
-from calvin.studio.script.script_files import remember_written
+from calvin.studio.script.script_files import Exported, remember_written, renew_exports
 from calvin.studio.script.script_lines import ScriptLine, ScriptText, read_script, refusal
 from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
@@ -72,7 +73,8 @@ class WordsPlan:
     """What bringing words in would do: `steps` says of each line what becomes of its cue, also where nothing does.
 
     `name` is what people call the words, `notes` what to know about them. `language` is the script's, before and
-    after, where it changes; `written` a file and its hash, which counts as written by calvin from then on.
+    after, where it changes; `written` a file and its hash, which counts as written by calvin from then on; `what` is
+    how people would call the step, if it is not an import.
     """
 
     name: str
@@ -80,6 +82,7 @@ class WordsPlan:
     notes: tuple[str, ...] = ()
     language: tuple[str, str] | None = None
     written: tuple[Path, str] | None = None
+    what: str = ""
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -199,12 +202,15 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
             raise refusal(name, f"{other.where} and {line.where} are about the same scene: keep one")
     blank = len(lines) - len(spoken)
     left_out = (f"{counted(blank, 'correction')} without text left out.",) if blank else ()
-    return WordsPlan(name, tuple(steps), (*said, *left_out))
+    return WordsPlan(name, tuple(steps), (*said, *left_out), what=f"corrections of {Path(name).name}")
 
 
-def apply_plan(store: ProjectStore, plan: WordsPlan) -> None:
-    """Make the changes, all or none; places still to be described that a person has filled are left to them."""
-    with store.together():
+def apply_plan(store: ProjectStore, plan: WordsPlan) -> Exported:
+    """Make the changes as one step that can be undone, all or none, and renew the script's files.
+
+    Places still to be described that a person has filled are left to them.
+    """
+    with store.step(plan.what or f"import of {Path(plan.name).name}"):
         for change in plan.changes:
             if change.after is None:
                 assert change.before is not None
@@ -219,6 +225,40 @@ def apply_plan(store: ProjectStore, plan: WordsPlan) -> None:
             store.set_language(plan.language[1])
         if plan.written:
             remember_written(store, *plan.written)
+    return renew_exports(store)
+
+
+def plan_approval(store: ProjectStore, cue_ids: Sequence[str] | None = None) -> WordsPlan:
+    """What approving cues as they are would change; None: all of them.
+
+    Raises:
+        StoreError: there is no such cue.
+    """
+    cues = store.script().cues if cue_ids is None else [store.cue(cue_id) for cue_id in dict.fromkeys(cue_ids)]
+    steps = tuple(Change(cue, replace(cue, status=Status.APPROVED)) for cue in cues)
+    plan = WordsPlan("The approval", steps)
+    return replace(plan, what=f"approval of {counted(len(plan.changes), 'cue')}")
+
+
+def restore_text(store: ProjectStore, cue_id: str, number: int | None = None) -> tuple[Cue, Exported]:
+    """Give a cue a text again that it had, approved, as one step; one that was removed comes back.
+
+    Args:
+        number: of the text, counted from 1 as `ProjectStore.history` lists them; None: the last that it does not have.
+
+    Raises:
+        StoreError: there never was such a cue, or no such text of it.
+    """
+    past = store.history(cue_id)
+    present = past[-1].text
+    if number is None:
+        number = next((at for at in range(len(past), 0, -1) if past[at - 1].text not in ("", present)), 0)
+    if not 1 <= number <= len(past) or not past[number - 1].text:
+        known = ", ".join(str(at) for at, revision in enumerate(past, 1) if revision.text)
+        raise StoreError(f"cue-{cue_id} has no such text to go back to: of its texts, choose {known}.")
+    with store.step(f"text {number} of cue-{cue_id} again"):
+        cue = store.restore_cue(cue_id, past[number - 1])
+    return cue, renew_exports(store)
 
 
 def _lines_of(words: Words, what: str, encoding: str | None = None) -> tuple[str, ScriptText]:

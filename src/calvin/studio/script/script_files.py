@@ -54,28 +54,62 @@ def provenance(store: ProjectStore) -> Provenance:
 
 
 def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None) -> Exported:
-    """Write the script in each format into `folder`, by default the project's.
+    """Write the script in each format into `folder`, by default the project's, and renew what was written before.
 
     A file in the way that is not as it was written here, such as one edited by hand, is moved aside first.
 
     Raises:
         StoreError: the project has no film yet.
     """
-    script, origin = store.script(), provenance(store)
     folder = folder or store.folder
-    files, notes = [], []
-    for writer in writers:
-        path, text = folder / f"{_stem(store)}{writer.suffix}", writer.render(script, origin)
+    targets = [(folder / f"{_stem(store)}{writer.suffix}", writer) for writer in writers]
+    with store.together():
+        names = [_name(store, path) for path, _ in targets]
+        store.exported = tuple(dict.fromkeys((*(_name(store, path) for path, _ in _exports(store)), *names)))
+    notes = _write(store, targets)
+    renewed = renew_exports(store)
+    return Exported(tuple(path for path, _ in targets), (*notes, *renewed.notes))
+
+
+def renew_exports(store: ProjectStore) -> Exported:
+    """Write the script anew wherever it was written before and now reads otherwise.
+
+    Elsewhere than in the project, a file that was taken away since does not come back.
+    """
+    home = store.folder.resolve()
+    known = [(path, kind) for path, kind in _exports(store) if path.is_file() or path.resolve().is_relative_to(home)]
+    script, origin = (store.script(), provenance(store)) if known else (None, None)
+    stale = []
+    for path, writer in known:
+        assert script is not None
+        assert origin is not None
+        if not path.is_file() or path.read_bytes() != writer.render(script, origin).encode("utf-8"):
+            stale.append((path, writer))
+    return Exported(tuple(path for path, _ in stale), tuple(_write(store, stale)))
+
+
+def _write(store: ProjectStore, targets: Sequence[tuple[Path, Writer]]) -> list[str]:
+    notes, script, origin = [], store.script(), provenance(store)
+    for path, writer in targets:
+        text = writer.render(script, origin)
         notes += make_way(store, path, text)
         write_text(path, text)
-        files.append(path)
-    return Exported(tuple(files), tuple(notes))
+    return notes
 
 
-def writers_used(store: ProjectStore) -> list[Writer]:
-    """The writers of the formats that the script has been written in, in the project's own folder."""
-    written = store.written
-    return [kind.writer for kind in WRITERS.working() if f"{_stem(store)}{kind.writer.suffix}" in written]
+def _exports(store: ProjectStore) -> list[tuple[Path, Writer]]:
+    """Where the script was written to, and in which format.
+
+    A project of an earlier version knows this only of files in its own folder that bear the name of its film.
+    """
+    writers = [kind.writer for kind in WRITERS.working()]
+    own = {f"{_stem(store)}{writer.suffix}" for writer in writers}
+    names = dict.fromkeys((*store.exported, *(name for name in store.written if name in own)))
+    return [
+        (store.folder / name, max(found, key=lambda writer: len(writer.suffix)))
+        for name in names
+        if (found := [writer for writer in writers if name.endswith(writer.suffix)])
+    ]
 
 
 def _stem(store: ProjectStore) -> str:

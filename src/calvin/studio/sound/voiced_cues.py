@@ -27,7 +27,7 @@ from calvin.studio.project.contents import Choice, Decision, SpokenRecord, Voice
 from calvin.studio.project.status import VOICE_FOLDER, SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import NOT_AGAIN, rooms
-from calvin.studio.script.script_files import export_script, project_plan, writers_used
+from calvin.studio.script.script_files import project_plan, renew_exports
 from calvin.studio.script.writers import printable, spoken
 
 PRONUNCIATION = "pronunciation.csv"
@@ -45,7 +45,7 @@ class VoiceReport:
     """`made` cues were spoken now, `kept` are those of an earlier run.
 
     Of those that the voice takes too long for, `reworded` got another candidate, `paused` were marked as extended, and
-    `late` are a person's, which stay as they are.
+    `late` are a person's, which stay as they are. `notes` are sentences for the describer.
     """
 
     voice: str
@@ -55,6 +55,7 @@ class VoiceReport:
     reworded: list[str] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
     late: list[SpokenCue] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def voice_project(
@@ -176,8 +177,8 @@ def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], Spo
         report.cues[number] = say(new, printable(new.text)) or one
     room = _room_to_speak(store)
     report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]
-    if changed and (writers := writers_used(store)):
-        export_script(store, writers)
+    if changed:
+        report.notes += renew_exports(store).notes
 
 
 def _room_to_speak(store: ProjectStore, guard_ms: int = 0) -> dict[str, int]:

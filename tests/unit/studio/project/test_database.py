@@ -20,7 +20,7 @@ from calvin.studio.project.contents import DecodeRecord, SpokenRecord
 from calvin.studio.project.database import DATABASE, MIGRATIONS
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.script_files import export_script, writers_used
+from calvin.studio.script.script_files import renew_exports
 
 FORMER = Path(__file__).parent / "made_by_0_1_0"
 """A film of three shots, described by calvin 0.1.0 with subtitles, a cast and options of its own, one cue rewritten by
@@ -91,7 +91,7 @@ def test_its_script_is_exported_as_it_was(former: Path) -> None:
     with ProjectStore(former) as store:
         before = {name: digests[-1] for name, digests in store.written.items()}
         # The name of the film stands in the JSON; nothing of the path does.
-        exported = export_script(store, writers_used(store))
+        exported = renew_exports(store)
     assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in exported.files} == before
     assert exported.notes == ()
 

@@ -1,0 +1,96 @@
+"""`calvin undo`, `calvin restore` and `calvin approve`: what was done taken back, and what is there made a person's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from calvin.cli.console import say, warn_all
+from calvin.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from calvin.studio.script.script_files import Exported
+
+PROJECT = Annotated[Path, typer.Argument(help="Project folder.", show_default=False)]
+
+
+def undo(
+    project: PROJECT,
+    redo: Annotated[bool, typer.Option("--redo", help="Do the step again that was undone last.")] = False,
+) -> None:
+    """Take back the last import, approval, new description or restored text of a project; again, the one before it.
+
+    `calvin status` names the last step. Until something else is done, `--redo` does again what was undone.
+
+    Examples:
+
+        calvin undo film.calvin
+
+        calvin undo film.calvin --redo
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.script_files import renew_exports
+
+    with ProjectStore(project) as store:
+        step = store.redo() if redo else store.undo()
+        say(f"{'Done again' if redo else 'Undone'}: {step.what}, of {step.made_at[:16].replace('T', ' ')} UTC")
+        renewed(renew_exports(store))
+
+
+def restore(
+    project: PROJECT,
+    cue: Annotated[str, typer.Argument(help="Cue, such as cue-12.", show_default=False)],
+    text: Annotated[
+        int | None,
+        typer.Option("--text", help="Its number in `calvin status --history`.", show_default="the one before", min=1),
+    ] = None,
+) -> None:
+    """Give a cue a text again that it had, also one that was removed; the cue is then approved.
+
+    Examples:
+
+        calvin status film.calvin --history cue-12
+
+        calvin restore film.calvin cue-12 --text 1
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.human_words import restore_text
+
+    with ProjectStore(project) as store:
+        found, exported = restore_text(store, cue.removeprefix("cue-"), text)
+        say(f"cue-{found.id}: {found.text}")
+        renewed(exported)
+
+
+def approve(
+    project: PROJECT,
+    cues: Annotated[list[str] | None, typer.Argument(help="Cues, such as cue-12.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every cue.")] = False,
+) -> None:
+    """Approve cues as they are: no model changes them from then on.
+
+    Examples:
+
+        calvin approve film.calvin cue-12 cue-13
+
+        calvin approve film.calvin --all
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.human_words import apply_plan, counted, plan_approval
+
+    if bool(cues) == everything:
+        raise UsageError("Name the cues to approve, such as cue-12, or give --all.")
+    with ProjectStore(project) as store:
+        plan = plan_approval(store, [name.removeprefix("cue-") for name in cues] if cues else None)
+        say(f"{counted(len(plan.changes), 'cue')} approved, {plan.unchanged} approved before")
+        if plan.changes:
+            renewed(apply_plan(store, plan))
+
+
+def renewed(exported: Exported) -> None:
+    """Say which files of the script were written anew, and what stood in their place."""
+    for path in exported.files:
+        say(f"  {path} is written anew")
+    warn_all(exported.notes)
