@@ -91,6 +91,6 @@ def approve(
 
 def renewed(exported: Exported) -> None:
     """Say which files of the script were written anew, and what stood in their place."""
-    for path in exported.files:
-        say(f"  {path} is written anew")
+    if exported.files:
+        say(f"Written anew: {', '.join(map(str, exported.files))}")
     warn_all(exported.notes)

@@ -190,7 +190,7 @@ def test_approve_restore_and_undo(project: Path) -> None:
     assert (project / "Night.csv").read_text().count(",approved") == 2, "what was exported is renewed"
     vtt = project / "Night.vtt"
     vtt.write_text(vtt.read_text().replace("Mara", "Ada"))
-    assert "Night.csv is written anew" in run("import", project, vtt, "--yes").stdout
+    assert f"Written anew: {project / 'Night.csv'}" in run("import", project, vtt, "--yes").stdout
     assert "Last step: import of Night.vtt" in run("status", project).stdout
     undone = run("undo", project)
     assert "Undone: import of Night.vtt, of 20" in undone.stdout

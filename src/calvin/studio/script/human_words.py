@@ -7,8 +7,7 @@ its place.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,11 +19,12 @@ from calvin.core.types import Author, Cue, Place, Status
 from calvin.media.languages import language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
+from calvin.studio.script.line_match import listed, match, same_times
 from calvin.studio.script.script_files import Exported, remember_written, renew_exports
 from calvin.studio.script.script_lines import ScriptLine, ScriptText, read_script, refusal
 from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.writers import last_ms, printable, status_words
+from calvin.studio.script.writers import printable, status_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def plan_lines(
     _check_times(name, steps, retime)
     blank = [step.line.where for step in steps if step.line and step.before is step.after is None]
     if blank:
-        notes.append(f"Lines without text that belong to no cue are left out: {_some(blank)}.")
+        notes.append(f"Lines without text that belong to no cue are left out: {listed(blank)}.")
     matched = {cue.id for cue in found.values()}
     absent = [cue for cue in cues if cue.id not in matched]
     if absent and remove:
@@ -269,73 +269,6 @@ def _lines_of(words: Words, what: str, encoding: str | None = None) -> tuple[str
     return f"The {what}", ScriptText(sorted(lines, key=lambda line: line.span))
 
 
-def match(cues: Sequence[Cue], lines: Sequence[ScriptLine]) -> tuple[dict[ScriptLine, Cue], list[str]]:
-    """The cue of each line that has one: by id, by the same times, by the same text, then by most shared time."""
-    by_id = {cue.id: cue for cue in cues}
-    found = {line: by_id[line.cue_id] for line in lines if line.cue_id in by_id}
-    unknown = [line for line in lines if line.cue_id is not None and line.cue_id not in by_id]
-    notes = []
-    if unknown:
-        ids = ", ".join(f"cue-{line.cue_id} ({line.where})" for line in unknown[:5])
-        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-        notes.append(f"Ids that this project does not have, so matched by time or taken as new: {ids}{more}.")
-
-    def rest() -> tuple[list[ScriptLine], list[Cue]]:
-        used = {cue.id for cue in found.values()}
-        return [line for line in lines if line not in found], [cue for cue in cues if cue.id not in used]
-
-    free_lines, free_cues = rest()
-    found.update(_alike(free_lines, free_cues, _by_times))
-    # Text that was lost on the way must not cost a cue: without words, only an id or the same times mean one.
-    lines = [line for line in lines if printable(line.text)]
-    free_lines, free_cues = rest()
-    found.update(_alike(free_lines, free_cues, _by_text))
-    found.update(_by_overlap(*rest()))
-    return found, notes
-
-
-def _by_times(item: ScriptLine | Cue) -> object:
-    return item.span.start_ms, last_ms(item) if isinstance(item, Cue) else item.span.end_ms
-
-
-def _by_text(item: ScriptLine | Cue) -> object:
-    return plain(printable(item.text))
-
-
-def _alike(
-    lines: Sequence[ScriptLine], cues: Sequence[Cue], key: Callable[[ScriptLine | Cue], object]
-) -> Iterator[tuple[ScriptLine, Cue]]:
-    """Pairs with one key that no other line and no other cue has."""
-    of_lines, of_cues = Counter(map(key, lines)), Counter(map(key, cues))
-    by_key = {key(cue): cue for cue in cues}
-    for line in lines:
-        if of_lines[key(line)] == of_cues[key(line)] == 1:
-            yield line, by_key[key(line)]
-
-
-def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[ScriptLine, Cue]:
-    """Pairs that share at least half of the shorter one's time, most shared first."""
-    pairs = []
-    first = 0  # both are in time order: cues that end before a line begins are out of reach of all later lines
-    for i, line in enumerate(lines):
-        while first < len(cues) and cues[first].span.end_ms <= line.span.start_ms:
-            first += 1
-        for j in range(first, len(cues)):
-            if cues[j].span.start_ms >= line.span.end_ms:
-                break
-            shared = line.span.overlap_ms(cues[j].span)
-            if 2 * shared >= min(line.span.duration_ms, cues[j].span.duration_ms) > 0:
-                pairs.append((-shared, i, j))
-    found: dict[ScriptLine, Cue] = {}
-    taken: set[int] = set()
-    # Greedily, so that a line that only touches a cue does not take it from the one it was moved for.
-    for _, i, j in sorted(pairs):
-        if lines[i] not in found and j not in taken:
-            found[lines[i]] = cues[j]
-            taken.add(j)
-    return found
-
-
 def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:
     """The cue that a line of an import makes of another, or of nothing."""
     text = printable(line.text)
@@ -344,7 +277,7 @@ def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:
     if before is None:
         status, extended = line.status or Status.APPROVED, bool(line.extended)
         return Cue("", line.span, text, line.span, line.span.start_ms, Author.HUMAN, status, extended)
-    moved = before if _same_times(before, line) else replace(before, span=line.span)
+    moved = before if same_times(before, line) else replace(before, span=line.span)
     worded = _reworded(moved, text)
     if worded is not moved:
         # The mark was the model's, on its own words; only one that was put there since is about the new ones.
@@ -362,14 +295,6 @@ def _reworded(cue: Cue, text: str) -> Cue:
     if text in (own, plain(own)):
         return cue
     return replace(cue, text=text, author=Author.HUMAN, status=Status.APPROVED, extended=False)
-
-
-def _same_times(cue: Cue, line: ScriptLine) -> bool:
-    """Whether a line has the times of a cue, as finely as they are written; spreadsheets leave out the hours."""
-    hours = round((cue.span.start_ms - line.span.start_ms) / HOUR_MS) * HOUR_MS if line.no_hours else 0
-    start, ends = line.span.start_ms + hours, (cue.span.end_ms, last_ms(cue))
-    last = line.span.end_ms + hours
-    return abs(start - cue.span.start_ms) < line.within_ms and any(abs(last - end) < line.within_ms for end in ends)
 
 
 def _check_times(name: str, steps: Sequence[Change], retime: bool) -> None:
@@ -458,11 +383,7 @@ def _times(cue: Cue) -> str:
 
 
 def _named(cues: Sequence[Cue]) -> str:
-    return _some([f"cue-{cue.id}" for cue in cues])
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    return listed([f"cue-{cue.id}" for cue in cues])
 
 
 def counted(number: int, noun: str) -> str:
