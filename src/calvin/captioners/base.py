@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from calvin.captioners.hub import Agree, nobody_asked
 from calvin.core.prompts import Prompt
-from calvin.core.types import EncoderIdentity, Scene
+from calvin.core.types import FrameEncoder, Scene
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,19 +93,12 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
-class FeatureCaptioner(Captioner, Protocol):
+class FeatureCaptioner(Captioner, FrameEncoder, Protocol):
     """A captioner that reads frame vectors, and can make them."""
-
-    @property
-    def encoder(self) -> EncoderIdentity: ...
 
     @property
     def max_frames(self) -> int:
         """The most frame vectors per scene."""
-        ...
-
-    def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
-        """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D]."""
         ...
 
     def notice(self, image_embeds: np.ndarray) -> Notice | None:

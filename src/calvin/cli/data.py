@@ -271,10 +271,10 @@ def regularisation(
         samples = read_samples(source).samples
         stripper = EntityStripper(names, [sample.caption for sample in samples])
         with FeatureStore.open(features, stated_encoder=(encoder, "") if encoder else None) as store:
-            identity = (store.encoder_id, store.encoder_hash)
-            target = out or Path(file_name(store.encoder_hash or store.encoder_id.replace("/", "-")))
-            written = write_regularisation(target, samples, store, identity, stripper, count, frames, seed)
-    say(f"{target}: {written} scenes of {identity[0]}, {target.stat().st_size / 2**20:.1f} MiB")
+            made_by = store.encoder
+            target = out or Path(file_name(made_by.hash or made_by.id.replace("/", "-")))
+            written = write_regularisation(target, samples, store, made_by, stripper, count, frames, seed)
+    say(f"{target}: {written} scenes of {made_by.id}, {target.stat().st_size / 2**20:.1f} MiB")
 
 
 def _read(path: Path, format: str, scrub: bool = False) -> ReadResult:

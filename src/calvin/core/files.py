@@ -12,9 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from calvin.core.errors import CalvinError
+
 TEMPORARY = ".calvin-tmp-"
 """How the name of anything unfinished begins."""
 _RETIRED = ".calvin-old-"
+_SPARE = 1 << 20
 
 
 @contextmanager
@@ -30,7 +33,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        give_usual_modes(temporary)
         # On disk before it has its name: after a power cut there must not be a whole name for half a file.
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
@@ -39,11 +42,48 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    """Which rights a new file does not get: those of a temporary one are its owner's alone."""
+def give_usual_modes(*paths: Path) -> None:
+    """Give files and folders the modes that the umask gives to new ones.
+
+    Libraries that write through temporary files of their own, such as safetensors, leave files that only their owner
+    can read.
+    """
     umask = os.umask(0)  # it cannot be read without being set
     os.umask(umask)
-    return umask
+    for path in paths:
+        if not path.is_symlink():
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
+
+
+def lock(descriptor: int, name: str | Path) -> None:
+    """Keep an open file or folder for this process until it is closed, where the system can.
+
+    Raises:
+        CalvinError: another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CalvinError(f"{name} is being written by another process: wait until that has ended.") from error
+    except OSError:
+        pass  # a network folder without locks
+
+
+def check_room(path: str | Path, size: int) -> None:
+    """
+    Raises:
+        CalvinError: the disk of a file to write has less room than its `size` in bytes, and a little.
+    """
+    free = shutil.disk_usage(Path(path).parent).free
+    if free < size + _SPARE:
+        raise CalvinError(
+            f"There is no room for {path}: {(size + _SPARE) / 2**20:,.0f} MiB are needed and {free / 2**20:,.0f} are "
+            "free. Free some space, or name a place on another disk, and try again."
+        )
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -74,7 +114,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
     try:
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
+        give_usual_modes(temporary, *temporary.rglob("*"))
         # A folder cannot be replaced in one step while it holds files: the old one steps aside first.
         if target.exists():
             target.replace(_retired(target))

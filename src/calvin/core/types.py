@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from calvin.core.time import Span
 
@@ -21,7 +21,7 @@ FPS = 5.0
 """Frames per second at which films are looked at: the rate of MAD's stored features (Soldan et al. 2022)."""
 FRAME_SIZE = 224
 """Shorter side of a still, in pixels; the vision tower's own preprocessing takes it from there."""
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Files that are taken for stills."""
 
 
@@ -30,6 +30,17 @@ class EncoderIdentity(NamedTuple):
 
     id: str
     hash: str
+
+
+class FrameEncoder(Protocol):
+    """What turns frames of one size into vectors, and says whose they are: a captioner that reads them, for one."""
+
+    @property
+    def encoder(self) -> EncoderIdentity: ...
+
+    def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
+        """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D]."""
+        ...
 
 
 class Author(StrEnum):

@@ -6,7 +6,6 @@ from .cleaning import scrub_captions as scrub_captions
 from .cleaning import scrub_numbers as scrub_numbers
 from .feature_files import FeatureWriter as FeatureWriter
 from .features import CachedFeatures as CachedFeatures
-from .features import Encoder as Encoder
 from .features import FeatureFolder as FeatureFolder
 from .features import Features as Features
 from .features import FeatureStore as FeatureStore

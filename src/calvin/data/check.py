@@ -8,24 +8,28 @@ from pathlib import Path
 from typing import Any, Literal
 
 from calvin.core.time import format_timecode
-from calvin.data.features import FeatureFolder, open_features
+from calvin.data.features import NO_FEATURES, PAST_END, FeatureFolder, open_features
 from calvin.data.instructions import Instructions
 from calvin.data.readers.registry import READERS
 from calvin.data.samples import DropReport, FilmName, Sample
 from calvin.data.sources import SourceConfig, evaluation_films, find_overlap, read_samples
 
 SHOWN = 5
+_SAID = {NO_FEATURES: "without features", PAST_END: f"{PAST_END}, which are cut short or at another rate"}
 
 
 @dataclass
 class Check:
-    """`report` is the reader's and the cleaning's; `without_features` counts samples, `overlap` names films."""
+    """`report` is the reader's and the cleaning's; `unusable` has what is wrong with the features of samples.
+
+    `overlap` names films.
+    """
 
     config: SourceConfig
     stage: Literal[1, 2]
     samples: list[Sample]
     report: DropReport
-    without_features: list[Sample] = field(default_factory=list)
+    unusable: dict[str, list[Sample]] = field(default_factory=dict)
     features: str = ""
     feature_report: DropReport = field(default_factory=DropReport)
     overlap: dict[str, FilmName] = field(default_factory=dict)
@@ -34,7 +38,7 @@ class Check:
     @property
     def bad_share(self) -> float:
         """The share that training compares with `max_bad_share`."""
-        bad = self.report.bad + len(self.without_features)
+        bad = self.report.bad + sum(map(len, self.unusable.values()))
         total = self.report.bad + len(self.samples)
         return bad / total if total else 1.0
 
@@ -63,10 +67,11 @@ class Check:
 
     def _about_features(self) -> list[str]:
         lines = [self.features] if self.features else []
-        if self.without_features:
-            missing = list(dict.fromkeys(sample.media_id for sample in self.without_features))
-            named = ", ".join(missing[:SHOWN])
-            lines.append(f"{len(self.without_features)} samples without features, of {len(missing)} files: {named}")
+        for problem, samples in self.unusable.items():
+            files = list(dict.fromkeys(sample.media_id for sample in samples))
+            named = files if problem == NO_FEATURES else [sample.id for sample in samples]
+            what = _SAID.get(problem, problem)
+            lines.append(f"{len(samples)} samples {what}, of {len(files)} files: {', '.join(named[:SHOWN])}")
         if self.feature_report.dropped or self.feature_report.noted:
             lines += [f"features: {line}" for line in self.feature_report.summary().splitlines()[1:]]
         return lines
@@ -115,7 +120,9 @@ def check_source(
     check = Check(config, stage, result.samples, result.report)
     if features is not None:
         store = open_features(features, fps=config.fps, stated_encoder=config.stated_encoder, **expected)
-        check.without_features = [sample for sample in result.samples if sample.media_id not in store]
+        for sample in result.samples:
+            if problem := store.problem(sample.media_id, sample.span):
+                check.unusable.setdefault(problem, []).append(sample)
         check.features = f"{features}: features of {len(store)} ids"
         if isinstance(store, FeatureFolder):
             check.feature_report = store.report

@@ -15,6 +15,7 @@ import json
 import os
 import tarfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
@@ -22,12 +23,15 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from calvin.core.errors import FeatureError, MissingExtraError
-from calvin.core.files import atomic_path
+from calvin.core.errors import CalvinError, FeatureError, MissingExtraError
+from calvin.core.files import atomic_path, check_room, lock
 from calvin.data.readers.shards import VECTORS
 
 FORMAT = "features-1"
 FACTS = ("calvin_format", "fps", "encoder_id", "encoder_hash", "dim")
+UNREADABLE = (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
+"""What the libraries raise at files that are damaged or cut short."""
+_MOST_PACKED = 1000  # times its size that an array may unpack to; zeros gain about as much by HDF5's compression
 MANIFEST = "prepared.json"
 """What a prepared folder says of itself: fps, encoder_id, encoder_hash, dim, and what was left out."""
 
@@ -55,8 +59,17 @@ def open_file(path: Path) -> FeatureFile:
         raise FeatureError(f"{path} does not exist: make features with `calvin data features`.")
     try:
         return _Safetensors(path) if path.suffix == ".safetensors" else _H5(path)
-    except (OSError, SafetensorError) as error:
+    except PermissionError as error:
+        raise FeatureError(f"{path} may not be read: ask its owner for the permission.") from error
+    except UNREADABLE as error:
+        if _is_in_use(error):
+            raise FeatureError(f"{path} is being written by another process: wait until that has ended.") from error
         raise FeatureError(f"{path} is not a feature file (.h5 or .safetensors), or it is cut short.") from error
+
+
+def _is_in_use(error: BaseException) -> bool:
+    """Whether HDF5 could not lock a file, because another process has."""
+    return isinstance(error, BlockingIOError) or "unable to lock file" in str(error)
 
 
 class _Safetensors:
@@ -80,8 +93,19 @@ class _H5:
         self.facts = dict(self._file.attrs)
 
     def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
-        stored = self._file[media_id]
-        return stored, tuple(stored.shape)
+        """
+        Raises:
+            FeatureError: not an array of numbers that lies in this file, or larger than anything the file can hold.
+        """
+        try:
+            stored = self._file[media_id]
+            numbers = stored.dtype.kind in "fiu" and not stored.is_virtual and not stored.external
+            packed = stored.id.get_storage_size()
+            if numbers and stored.size * stored.dtype.itemsize <= _MOST_PACKED * packed:
+                return stored, tuple(stored.shape)
+        except UNREADABLE as error:
+            raise FeatureError(f"Features of {media_id!r} cannot be read: {error}.") from error
+        raise FeatureError(f"Features of {media_id!r} are not numbers that lie in their file: make them again.")
 
     def close(self) -> None:
         self._file.close()
@@ -146,14 +170,19 @@ class FeatureWriter:
             self._open_partial(_h5py(self.path))
 
     def _open_partial(self, h5py: Any) -> None:
-        if self._resume and self._partial.is_file():
-            kept = _whole_ids(h5py, self._partial, self.facts)
-            if kept is not None:
-                self._file, self._done = h5py.File(self._partial, "a"), kept
-                return
-        self._file = h5py.File(self._partial, "w")
+        self._disk = _Disk(self._partial)
+        try:
+            kept = _whole_ids(h5py, self._disk, self.facts) if self._resume else None
+        except FeatureError:
+            self._disk.close()
+            raise
+        if kept is not None:
+            self._file, self._done = h5py.File(self._disk, "r+"), kept
+            return
+        self._disk.truncate(0)
+        self._file = h5py.File(self._disk, "w")
         self._file.attrs.update(self.facts)
-        self._file.flush()
+        self._flush()
 
     def __contains__(self, media_id: object) -> bool:
         return media_id in self._done
@@ -166,6 +195,7 @@ class FeatureWriter:
 
         Raises:
             FeatureError: an unusable or repeated id, a wrong shape, or values that are not numbers.
+            CalvinError: the disk is full.
         """
         if media_id in self._done:
             if self._resume:
@@ -182,30 +212,45 @@ class FeatureWriter:
         if self._file is None:
             self._arrays[media_id] = values
         else:
+            check_room(self.path, values.nbytes)
             try:
                 self._file.create_dataset(media_id, data=values)
             except (ValueError, TypeError) as error:
                 raise FeatureError(f"{media_id!r} clashes with another id in {self.path.name}.") from error
-            self._file.flush()
+            self._flush()
         self._done.add(media_id)
 
     def close(self) -> None:
-        """Put the finished file in its place."""
+        """Put the finished file in its place.
+
+        Raises:
+            CalvinError: the disk is full, or refused in another way.
+        """
         if self._file is None:
-            with atomic_path(self.path) as temporary:
-                save_file(self._arrays, temporary, metadata={key: str(value) for key, value in self.facts.items()})
+            check_room(self.path, sum(array.nbytes for array in self._arrays.values()))
+            try:
+                with atomic_path(self.path) as temporary:
+                    save_file(self._arrays, temporary, metadata={key: str(value) for key, value in self.facts.items()})
+            except SafetensorError as error:
+                raise CalvinError(_refused(self.path, error)) from error
             return
         self._file.close()
-        with open(self._partial, "rb") as written:
-            os.fsync(written.fileno())
+        with self._disk:
+            self._disk.check(self.path)
+            os.fsync(self._disk.fileno())
         self._partial.replace(self.path)
 
     def abort(self) -> None:
         """Leave no file under its name; a resumable writer keeps its partial file."""
         if self._file is not None:
             self._file.close()
+            self._disk.close()
             if not self._resume:
                 self._partial.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        self._file.flush()
+        self._disk.check(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -217,6 +262,53 @@ class FeatureWriter:
             self.abort()
 
 
+class _Disk(io.FileIO):
+    """The file that HDF5 writes to. HDF5 cannot close a file whose disk refused a write, and crashes the interpreter
+    when it ends. So it is not told: the first error is kept for `check`, and nothing is written after it.
+
+    Raises:
+        CalvinError: another process is writing the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+        self.refused: OSError | None = None
+        try:
+            lock(self.fileno(), path)
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        try:
+            while left and self.refused is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.refused = error
+        return memoryview(data).nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return super().truncate(size) if self.refused is None else size or 0
+        except OSError as error:
+            self.refused = error
+        return size or 0
+
+    def check(self, path: Path) -> None:
+        """
+        Raises:
+            CalvinError: the disk refused a write.
+        """
+        if self.refused is not None:
+            raise CalvinError(_refused(path, self.refused)) from self.refused
+
+
+def _refused(path: Path, error: Exception) -> str:
+    return f"{path} could not be written ({error}): free some space, or name a place on another disk, and try again."
+
+
 def _stored_as(dtype: np.dtype[Any], media_id: str, array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.ascontiguousarray(array, dtype=dtype)
@@ -225,7 +317,7 @@ def _stored_as(dtype: np.dtype[Any], media_id: str, array: np.ndarray) -> np.nda
     return values
 
 
-def _whole_ids(h5py: Any, partial: Path, facts: dict[str, Any]) -> set[str] | None:
+def _whole_ids(h5py: Any, partial: _Disk, facts: dict[str, Any]) -> set[str] | None:
     """Ids of a partial file of the same encoder; None where the crash left it unreadable.
 
     Raises:
@@ -242,8 +334,8 @@ def _whole_ids(h5py: Any, partial: Path, facts: dict[str, Any]) -> set[str] | No
         return None
     if any(held.get(key) != value for key, value in facts.items()):
         raise FeatureError(
-            f"{partial} was begun with the encoder {held.get('encoder_id')}, not {facts['encoder_id']}, or at another "
-            "frame rate: delete it to start again."
+            f"{partial.path} was begun with the encoder {held.get('encoder_id')}, not {facts['encoder_id']}, or at "
+            "another frame rate: delete it to start again."
         )
     return names
 
@@ -258,8 +350,10 @@ class TarWriter:
         self.path, self.fps, self.said = path, fps, said
 
     def __enter__(self) -> Self:
-        self._atomic = atomic_path(self.path)
-        self._tar = tarfile.open(self._atomic.__enter__(), "w", format=tarfile.USTAR_FORMAT)
+        with ExitStack() as stack:
+            temporary = stack.enter_context(atomic_path(self.path))
+            self._tar = stack.enter_context(tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT))
+            self._stack = stack.pop_all()
         return self
 
     def add(self, media_id: str, array: np.ndarray) -> None:
@@ -285,5 +379,4 @@ class TarWriter:
             raise FeatureError(f"{name!r} is too long a name for a tar.") from error
 
     def __exit__(self, *error: Any) -> None:
-        self._tar.close()
-        self._atomic.__exit__(*error)
+        self._stack.__exit__(*error)

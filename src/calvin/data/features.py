@@ -16,17 +16,18 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
-from safetensors import SafetensorError
 
 from calvin.core.errors import DataError, FeatureError
 from calvin.core.time import Span, sample_indices
-from calvin.core.types import FPS
-from calvin.data.feature_files import FACTS, FORMAT, MANIFEST, FeatureFile, open_file
+from calvin.core.types import FPS, EncoderIdentity
+from calvin.data.feature_files import FACTS, FORMAT, MANIFEST, UNREADABLE, FeatureFile, open_file
 from calvin.data.readers.shards import VECTORS, TarSample, iter_shard
-from calvin.data.samples import DropReport
+from calvin.data.samples import DropReport, row_numbers
 
-Encoder = tuple[str, str]
-"""(encoder_id, encoder_hash)"""
+NO_FEATURES = "no features"
+PAST_END = "past the end of its features"
+_UNKNOWN = EncoderIdentity("", "")
+_MOST_FPS, _MOST_DIM = 1000, 1 << 20
 
 
 class Features(Protocol):
@@ -35,14 +36,37 @@ class Features(Protocol):
     def __contains__(self, media_id: object) -> bool: ...
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
-        """float32 [k, D], 1 <= k <= max_frames."""
+        """float32 [k, D], 1 <= k <= max_frames; of a span past the end, the last."""
         ...
+
+    def problem(self, media_id: str, span: Span | None) -> str:
+        """Why a scene's vectors cannot be used, in a few words, as far as it shows without reading them; else ""."""
+        return "" if media_id in self else NO_FEATURES
+
+
+class _Arrays(Features):
+    """What all do that know how many frames they have; `fps` is their rate."""
+
+    fps: float
+
+    def frames(self, media_id: str) -> int:
+        raise NotImplementedError
+
+    def problem(self, media_id: str, span: Span | None) -> str:
+        """A scene of which more than half is past the end is not there: the rate or the features are not right."""
+        if media_id not in self:
+            return NO_FEATURES
+        try:
+            past = span is not None and span.middle_ms * self.fps > 1000 * self.frames(media_id)
+        except FeatureError as error:
+            return str(error)
+        return PAST_END if past else ""
 
 
 @dataclass(frozen=True)
 class _Facts:
     fps: float
-    encoder: Encoder
+    encoder: EncoderIdentity
     dim: int | None
     notes: tuple[str, ...] = ()
 
@@ -53,7 +77,7 @@ def take_frames(num_frames: int, span: Span | None, fps: float, max_frames: int)
     return sample_indices(first, last, max_frames)
 
 
-class FeatureStore:
+class FeatureStore(_Arrays):
     """Read access to a feature file. Lazy: an array is read when it is asked for.
 
     The open file belongs to the process that opened it; after a fork or unpickling the file is opened again.
@@ -62,8 +86,9 @@ class FeatureStore:
     def __init__(self, path: Path, facts: _Facts, names: tuple[str, ...]) -> None:
         self.path = path
         self._facts = facts
+        self.fps = facts.fps
         self.ids = names
-        self._known = frozenset(names)
+        self._names = {**row_numbers(names), **dict(zip(names, names, strict=True))}
         self._handle: FeatureFile | None = None
         self._owner = -1
 
@@ -72,10 +97,10 @@ class FeatureStore:
         cls,
         path: str | Path,
         *,
-        expect_encoder: Encoder | None = None,
+        expect_encoder: tuple[str, str] | None = None,
         expect_dim: int | None = None,
         fps: float | None = None,
-        stated_encoder: Encoder | None = None,
+        stated_encoder: tuple[str, str] | None = None,
     ) -> Self:
         """Open a feature file and check that it belongs to this encoder.
 
@@ -110,16 +135,17 @@ class FeatureStore:
         return store
 
     @property
-    def fps(self) -> float:
-        return self._facts.fps
+    def encoder(self) -> EncoderIdentity:
+        """Whose features these are; "" where the file does not say."""
+        return self._facts.encoder
 
     @property
     def encoder_id(self) -> str:
-        return self._facts.encoder[0]
+        return self.encoder.id
 
     @property
     def encoder_hash(self) -> str:
-        return self._facts.encoder[1]
+        return self.encoder.hash
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -137,7 +163,7 @@ class FeatureStore:
         return len(self.ids)
 
     def __contains__(self, media_id: object) -> bool:
-        return media_id in self._known
+        return media_id in self._names
 
     def frames(self, media_id: str) -> int:
         """Number of stored frames of an id."""
@@ -182,11 +208,11 @@ class FeatureStore:
 
     def _stored(self, media_id: str) -> tuple[Any, int]:
         """The array of an id, not yet read, and its number of frames."""
-        if media_id not in self._known:
+        if media_id not in self._names:
             near = difflib.get_close_matches(media_id, self.ids[:20_000], n=3, cutoff=0.5)
             hint = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
             raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self.ids)} ids{hint}.")
-        stored, shape = self._file().array(media_id)
+        stored, shape = self._file().array(self._names[media_id])
         if len(shape) != 2 or shape[1] != self.dim or shape[0] < 1:
             raise FeatureError(
                 f"Features of {media_id!r} in {self.path} have the shape {shape}, not [frames, {self.dim}]: "
@@ -198,21 +224,30 @@ class FeatureStore:
         first, last = indices[0], indices[-1] + 1
         try:
             block = stored[first:last]
-        except (OSError, SafetensorError) as error:
+        except UNREADABLE as error:
             raise FeatureError(f"Features of {media_id!r} in {self.path} cannot be read: {error}.") from error
         if len(indices) < last - first:
             block = block[[index - first for index in indices]]
-        vectors = np.asarray(block, dtype=np.float32)
-        if not np.isfinite(vectors).all():
-            bad = int((~np.isfinite(vectors)).any(axis=1).sum())
-            raise FeatureError(
-                f"Features of {media_id!r} in {self.path} have {bad} of {len(vectors)} frames with values that are "
-                "not numbers: make them again."
-            )
-        return vectors
+        return _numbers(block, media_id, self.path)
 
 
-class MemoryFeatures:
+def _numbers(block: np.ndarray, media_id: str, path: Path) -> np.ndarray:
+    """Vectors [k, D] as float32.
+
+    Raises:
+        FeatureError: not all of them are numbers.
+    """
+    vectors = np.asarray(block, dtype=np.float32)
+    if not np.isfinite(vectors).all():
+        bad = int((~np.isfinite(vectors)).any(axis=1).sum())
+        raise FeatureError(
+            f"Features of {media_id!r} in {path} have {bad} of {len(vectors)} frames with values that are not numbers: "
+            "make them again."
+        )
+    return vectors
+
+
+class MemoryFeatures(_Arrays):
     """The same over arrays held in memory, [T, D] by id."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], fps: float = FPS) -> None:
@@ -222,6 +257,9 @@ class MemoryFeatures:
     def __contains__(self, media_id: object) -> bool:
         return media_id in self.arrays
 
+    def frames(self, media_id: str) -> int:
+        return len(self.arrays[media_id])
+
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """At most `max_frames` vectors spread evenly over a span, float32 [k, D]."""
         if media_id not in self.arrays:
@@ -230,7 +268,7 @@ class MemoryFeatures:
         return np.asarray(array[take_frames(len(array), span, self.fps, max_frames)], dtype=np.float32)
 
 
-class CachedFeatures:
+class CachedFeatures(Features):
     """Keeps sampled scenes of any feature source in memory, as float16 where nothing is lost, up to `max_bytes`."""
 
     def __init__(self, features: Features, max_bytes: int = 512 * 2**20) -> None:
@@ -241,6 +279,9 @@ class CachedFeatures:
 
     def __contains__(self, media_id: object) -> bool:
         return media_id in self.features
+
+    def problem(self, media_id: str, span: Span | None) -> str:
+        return self.features.problem(media_id, span)
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """As the features that are cached have it, float32 [k, D]."""
@@ -260,16 +301,7 @@ class CachedFeatures:
         return kept.astype(np.float32)
 
 
-class Part(Protocol):
-    """One feature file of several."""
-
-    @property
-    def ids(self) -> tuple[str, ...]: ...
-
-    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray: ...
-
-
-class TarFeatures:
+class TarFeatures(_Arrays):
     """Frame vectors [T, D] kept as `.npy` in a webdataset tar; read from where they lie."""
 
     def __init__(self, path: Path, fps: float, dim: int, report: DropReport) -> None:
@@ -278,6 +310,14 @@ class TarFeatures:
             item.id: item for item in iter_shard(path, report) if VECTORS in item.members
         }
         self.ids = tuple(self._items)
+        self.notes: tuple[str, ...] = ()
+
+    def __contains__(self, media_id: object) -> bool:
+        return media_id in self._items
+
+    def frames(self, media_id: str) -> int:
+        """Number of stored frames of an id."""
+        return len(self._array(media_id))
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """At most `max_frames` vectors spread evenly over a span, float32 [k, D].
@@ -285,6 +325,10 @@ class TarFeatures:
         Raises:
             FeatureError: the vectors are broken, of another width, or not numbers.
         """
+        array = self._array(media_id)
+        return _numbers(array[take_frames(len(array), span, self.fps, max_frames)], media_id, self.path)
+
+    def _array(self, media_id: str) -> np.ndarray:
         try:
             array = np.load(io.BytesIO(self._items[media_id].read(VECTORS)), allow_pickle=False)
         except (ValueError, EOFError, DataError) as error:
@@ -293,28 +337,32 @@ class TarFeatures:
             raise FeatureError(
                 f"Features of {media_id!r} in {self.path} have the shape {array.shape}, not [frames, {self.dim}]."
             )
-        vectors = array[take_frames(len(array), span, self.fps, max_frames)].astype(np.float32)
-        if not np.isfinite(vectors).all():
-            raise FeatureError(f"Features of {media_id!r} in {self.path} hold values that are not numbers.")
-        return vectors
+        return np.asarray(array)
 
 
-class FeatureFolder:
+class FeatureFolder(Features):
     """The features of all files in a folder. A file that cannot be used is left out; `report` counts and names it."""
 
-    def __init__(self, path: Path, parts: dict[Path, Part], report: DropReport, notes: tuple[str, ...] = ()) -> None:
-        self.path, self.report, self.notes = path, report, notes
-        self._part: dict[str, Part] = {}
+    def __init__(self, path: Path, parts: dict[Path, FeatureStore | TarFeatures], report: DropReport) -> None:
+        self.path, self.report = path, report
+        self.notes = tuple(dict.fromkeys(note for part in parts.values() for note in part.notes))
+        self._part: dict[str, FeatureStore | TarFeatures] = {}
         for file, part in parts.items():
             for media_id in part.ids:
                 if media_id in self._part:
                     report.note("features in two files, the first are taken", f"{media_id} in {file}")
                 self._part.setdefault(media_id, part)
         self.ids = tuple(self._part)
+        self._rows = row_numbers(self.ids)
 
     @classmethod
     def open(
-        cls, path: str | Path, *, expect_encoder: Encoder | None = None, expect_dim: int | None = None, **stated: Any
+        cls,
+        path: str | Path,
+        *,
+        expect_encoder: tuple[str, str] | None = None,
+        expect_dim: int | None = None,
+        **stated: Any,
     ) -> Self:
         """Open every `.h5`, `.safetensors` or `.tar` of a folder; arguments as for `FeatureStore.open`.
 
@@ -322,7 +370,7 @@ class FeatureFolder:
             FeatureError: not one of the files can be used.
         """
         path, report = Path(path), DropReport()
-        parts: dict[Path, Part] = {}
+        parts: dict[Path, FeatureStore | TarFeatures] = {}
         first: DataError | None = None
         files = sorted(file for suffix in ("h5", "safetensors", "tar") for file in path.glob(f"*.{suffix}"))
         files = [file for file in files if not file.name.startswith(".") and ".partial" not in file.name]
@@ -340,14 +388,17 @@ class FeatureFolder:
                 report.drop("feature file that cannot be used", str(error))
         if not parts:
             raise FeatureError(f"{path} holds no usable feature file. {first or ''}".strip())
-        notes = dict.fromkeys(note for part in parts.values() for note in getattr(part, "notes", ()))
-        return cls(path, parts, report, tuple(notes))
+        return cls(path, parts, report)
 
     def __len__(self) -> int:
         return len(self._part)
 
     def __contains__(self, media_id: object) -> bool:
-        return media_id in self._part
+        return media_id in self._part or media_id in self._rows
+
+    def problem(self, media_id: str, span: Span | None) -> str:
+        media_id = self._rows.get(media_id, media_id)
+        return self._part[media_id].problem(media_id, span) if media_id in self._part else NO_FEATURES
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """float32 [k, D], 1 <= k <= max_frames.
@@ -355,6 +406,7 @@ class FeatureFolder:
         Raises:
             FeatureError: no such id, or its vectors cannot be used.
         """
+        media_id = self._rows.get(media_id, media_id)
         if media_id not in self._part:
             raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self)} ids.")
         return self._part[media_id].scene(media_id, span, max_frames)
@@ -365,50 +417,71 @@ def open_features(path: str | Path, **expected: Any) -> FeatureStore | FeatureFo
     return FeatureFolder.open(path, **expected) if Path(path).is_dir() else FeatureStore.open(path, **expected)
 
 
-def _open_tar(file: Path, expect_encoder: Encoder | None, expect_dim: int | None, report: DropReport) -> TarFeatures:
+def _open_tar(
+    file: Path, expect_encoder: tuple[str, str] | None, expect_dim: int | None, report: DropReport
+) -> TarFeatures:
     try:
-        facts = json.loads((file.parent / MANIFEST).read_text(encoding="utf-8"))
-        fps, dim = float(facts["fps"]), int(facts["dim"])
-        encoder = (str(facts["encoder_id"]), str(facts["encoder_hash"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        facts = _stated(file, json.loads((file.parent / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, FeatureError) as error:
         raise FeatureError(
             f"{file.parent} holds tars but no {MANIFEST} that says what their vectors are: prepare it again."
         ) from error
-    check_encoder(file, encoder, expect_encoder)
-    if expect_dim is not None and dim != expect_dim:
-        raise FeatureError(f"{file} holds vectors of width {dim}, but {expect_dim} are needed.")
-    return TarFeatures(file, fps, dim, report)
+    check_encoder(file, facts.encoder, expect_encoder)
+    assert facts.dim is not None
+    if expect_dim is not None and facts.dim != expect_dim:
+        raise FeatureError(f"{file} holds vectors of width {facts.dim}, but {expect_dim} are needed.")
+    return TarFeatures(file, facts.fps, facts.dim, report)
 
 
-def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: Encoder | None) -> _Facts:
+def _stated(path: Path, raw: dict[str, Any]) -> _Facts:
+    """What a file says of its vectors; every fact is checked here, before anything is made from it.
+
+    Raises:
+        FeatureError: not what a file of ours says.
+    """
+    try:
+        facts = _Facts(
+            float(raw["fps"]), EncoderIdentity(str(raw["encoder_id"]), str(raw["encoder_hash"])), int(raw["dim"])
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FeatureError(f"{path} does not say what its vectors are: make the features again.") from error
+    if not 0 < facts.fps <= _MOST_FPS or not 0 < (facts.dim or 0) <= _MOST_DIM:
+        raise FeatureError(
+            f"{path} says that its vectors are {facts.dim} wide, {facts.fps:g} a second: make the features again."
+        )
+    return facts
+
+
+def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: tuple[str, str] | None) -> _Facts:
     if "calvin_format" not in raw:
         note = f"{path.name} holds no frame rate: {FPS:g} frames per second, as in MAD, are assumed."
-        return _Facts(fps or FPS, stated or ("", ""), None, () if fps else (note,))
-    if raw["calvin_format"] != FORMAT or not set(FACTS) <= raw.keys():
+        return _Facts(fps or FPS, EncoderIdentity(*(stated or _UNKNOWN)), None, () if fps else (note,))
+    if str(raw["calvin_format"]) != FORMAT or not set(FACTS) <= raw.keys():
         raise FeatureError(f"{path} is of the form {raw['calvin_format']!r}, not {FORMAT!r}: make the features again.")
-    held = float(raw["fps"])
+    facts = _stated(path, raw)
+    held = facts.fps
     if fps is not None and abs(held - fps) > 1e-6:
         raise FeatureError(
             f"{path} was made at {held:g} frames per second, not {fps:g}: leave the rate out to use its own."
         )
-    return _Facts(held, (str(raw["encoder_id"]), str(raw["encoder_hash"])), int(raw["dim"]))
+    return facts
 
 
-def check_encoder(path: Path, held: Encoder, wanted: Encoder | None) -> None:
+def check_encoder(path: Path, held: EncoderIdentity, wanted: tuple[str, str] | None) -> None:
     """
     Raises:
         FeatureError: the features held are not those of the encoder wanted.
     """
     if wanted is None:
         return
-    if held == ("", ""):
+    if held == _UNKNOWN:
         raise FeatureError(
             f"{path} does not say which encoder made it: state the encoder (stated_encoder) if you know that it is "
             f"{wanted[0]}, or make the features again."
         )
-    both_hashed = bool(held[1] and wanted[1])
-    if (held[1] != wanted[1]) if both_hashed else (held[0] != wanted[0]):
+    needed = EncoderIdentity(*wanted)
+    if (held.hash != needed.hash) if held.hash and needed.hash else (held.id != needed.id):
         raise FeatureError(
-            f"{path} holds features of the encoder {held[0]} ({held[1][:12] or 'no hash'}), but this model needs "
-            f"{wanted[0]} ({wanted[1][:12] or 'no hash'}): make them again with `calvin data features`."
+            f"{path} holds features of the encoder {held.id} ({held.hash[:12] or 'no hash'}), but this model needs "
+            f"{needed.id} ({needed.hash[:12] or 'no hash'}): make them again with `calvin data features`."
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from calvin.core.errors import ConfigError, DataError
 from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
-from calvin.data.features import Features
+from calvin.data.features import NO_FEATURES, Features
 from calvin.data.instructions import Example, Instructions
 from calvin.data.samples import DropReport, Kind, Sample
 
@@ -174,14 +174,17 @@ class Mixture:
         raise DataError(f"{_TRIES} samples of {source.name} in a row cannot be used.\n{self.report.summary()}")
 
     def _with_features(self, source: Source) -> Source:
-        """The source without the samples whose features are missing."""
+        """The source without the samples whose features are missing, or end before the sample does."""
         if source.features is None or not source.samples:
             return source
-        kept = [sample for sample in source.samples if sample.media_id in source.features]
+        kept = []
+        for sample in source.samples:
+            if problem := source.features.problem(sample.media_id, sample.span):
+                named = sample.media_id if problem == NO_FEATURES else sample.id
+                self._note_bad(source.name, sample.id, f"{problem}, source {source.name}", named)
+            else:
+                kept.append(sample)
         if len(kept) < len(source.samples):
-            for sample in source.samples:
-                if sample.media_id not in source.features:
-                    self._note_bad(source.name, sample.id, f"no features, source {source.name}", sample.media_id)
             self._check_share(source.name)
         return replace(source, samples=kept)
 

@@ -15,10 +15,10 @@ from safetensors import safe_open
 
 from calvin.core.errors import DataError, FeatureError
 from calvin.core.package import ASSETS
-from calvin.core.types import FPS
+from calvin.core.types import FPS, EncoderIdentity
 from calvin.data.entities import EntityStripper
 from calvin.data.feature_files import FeatureWriter
-from calvin.data.features import Encoder, Features, FeatureStore
+from calvin.data.features import Features, FeatureStore
 from calvin.data.samples import Sample
 
 COUNT = 200
@@ -37,7 +37,7 @@ def write_regularisation(
     path: Path,
     samples: Sequence[Sample],
     features: Features,
-    encoder: Encoder,
+    encoder: EncoderIdentity,
     stripper: EntityStripper,
     count: int = COUNT,
     max_frames: int = FRAMES,
@@ -65,7 +65,7 @@ def write_regularisation(
     return len(captions)
 
 
-def read_regularisation(path: Path, expect_encoder: Encoder, max_frames: int = FRAMES) -> list[RegularScene]:
+def read_regularisation(path: Path, expect_encoder: tuple[str, str], max_frames: int = FRAMES) -> list[RegularScene]:
     """The scenes of such a file, each with at most `max_frames` of its frames, evenly spread.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ Kind = Literal["image", "video", "text"]
 _MEDIA_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 _MEDIA_SUFFIXES |= {".mp4", ".m4v", ".mkv", ".mov", ".webm", ".avi", ".ts", ".mpg", ".mpeg"}
 _EXAMPLES_KEPT = 5
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_FULL, _MANY = 0.9, 100
+_IMG2DATASET = re.compile(r"(?:.*/)?(\d{5})/(\1(\d{1,5}))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ class Sample:
     references: tuple[str, ...] = ()
     movie: str | None = None
     entities: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("id", "media_id", "movie"):
+            text = getattr(self, name)
+            if text is not None and not text.isascii():
+                object.__setattr__(self, name, printable(text)[0])
 
 
 @dataclass
@@ -70,6 +80,7 @@ class DropReport:
     def _keep(self, reason: str, example: str) -> None:
         kept = self.examples.setdefault(reason, [])
         if example and len(kept) < _EXAMPLES_KEPT:
+            example = printable(example)[0]
             kept.append(example if len(example) <= 120 else f"{example[:117]}...")
 
     @property
@@ -135,12 +146,32 @@ def note_duplicates(samples: Iterable[Sample], report: DropReport) -> None:
         seen.add(sample.id)
 
 
+def printable(text: str) -> tuple[str, int]:
+    """A text with U+FFFD for what cannot be encoded (bytes that were not UTF-8), and how often."""
+    return _SURROGATES.subn("\ufffd", text)
+
+
+def row_numbers(ids: Iterable[str]) -> dict[str, str]:
+    """Ids in img2dataset's layout, by the number of their row in nine digits.
+
+    It puts row 12,034 into '00001/000012034': the shard, then the shard again with the place in it. Those digits are
+    the number of the row only where shards hold a power of ten of rows, as by default. If they hold fewer, not one of
+    many places comes near the highest that its digits could say, and nothing is concluded.
+    """
+    found = [(match, media_id) for media_id in ids if (match := _IMG2DATASET.fullmatch(media_id))]
+    shards = {match[1] for match, _ in found}
+    fullest = max((int(match[3]) / 10 ** len(match[3]) for match, _ in found), default=0)
+    if len(shards) > 1 and len(found) > _MANY * len(shards) and fullest < _FULL:
+        return {}
+    return {f"{int(match[2]):09d}": media_id for match, media_id in found}
+
+
 def media_id_of(path: str) -> str:
     """The features' name of a media file: its path below the data set's folder, without the media suffix.
 
     'coco/train2017/1.jpg' -> 'coco/train2017/1'.
     """
-    clean = PurePosixPath(path.replace("\\", "/"))
+    clean = PurePosixPath(printable(path)[0].replace("\\", "/"))
     if clean.suffix.lower() in _MEDIA_SUFFIXES:
         clean = clean.with_suffix("")
     return str(clean).lstrip("/")

@@ -19,7 +19,7 @@ from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits
-from calvin.data.features import CachedFeatures, Encoder, FeatureFolder, open_features
+from calvin.data.features import CachedFeatures, FeatureFolder, open_features
 from calvin.data.instructions import TRAINING_CONTEXT, with_context
 from calvin.data.mixture import Source, check_share
 from calvin.data.readers.registry import READERS, read, resolve_format
@@ -116,7 +116,7 @@ def read_entities(path: Path) -> dict[tuple[str | None, Span | None], tuple[str,
 def load_source(
     config: SourceConfig,
     *,
-    expect_encoder: Encoder | None = None,
+    expect_encoder: tuple[str, str] | None = None,
     expect_dim: int | None = None,
     tagger: CreditTagger | None = None,
 ) -> Source:
@@ -149,7 +149,9 @@ def load_source(
     )  # fmt: skip
 
 
-def load_sources(configs: Sequence[SourceConfig], encoder: Encoder | None, listener: Listener = silent) -> list[Source]:
+def load_sources(
+    configs: Sequence[SourceConfig], encoder: tuple[str, str] | None, listener: Listener = silent
+) -> list[Source]:
     """`load_source` of each, with features of this encoder and no other."""
     stage = Stage("read", listener, len(configs), "sources")
     sources = []

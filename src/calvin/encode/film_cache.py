@@ -12,15 +12,15 @@ import numpy as np
 from calvin.core.errors import DataError, MediaError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
-from calvin.core.types import FPS, FRAME_SIZE
-from calvin.data import FeatureStore
-from calvin.encode.vectors import FrameEncoder, VectorMaker, write_film
+from calvin.core.types import FPS, FRAME_SIZE, FrameEncoder
+from calvin.data import Features, FeatureStore
+from calvin.encode.vectors import VectorMaker, write_film
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.media.film.sampling import iter_clip_frames
 
 
 @dataclass
-class FilmCache:
+class FilmCache(Features):
     """The films `files` (by media id) as stills and, for an `encoder`, frame vectors, kept in `folder`.
 
     A film whose file has changed since is decoded again.

@@ -31,6 +31,7 @@ from calvin.core.types import FPS
 from calvin.data import DropReport, FeatureWriter, Sample
 from calvin.data.feature_files import MANIFEST, TarWriter
 from calvin.data.readers.shards import IMAGES, VECTORS, TarSample, iter_shard, read_webdataset, shard_paths
+from calvin.data.samples import row_numbers
 from calvin.encode import Form, SourceKind
 from calvin.encode.vectors import (
     BATCH,
@@ -163,17 +164,20 @@ def prepare(
 def _parts(source: Path, plan: Plan, samples: Iterable[Sample] | None, size: int, drops: DropReport) -> list[Part]:
     if plan.kind == "shards":
         return [Part(path.stem, (Item(path.stem, path),)) for path in shard_paths(source)]
-    items = find_media(source, plan.kind)
+    items = find_media(source, plan.kind, drops)
     said: dict[str, dict[str, Any]] = {}
     if samples is not None:
+        found = {item.media_id for item in items}
+        rows = row_numbers(found)
         for sample in samples:
-            if plan.form == "tar" and (sample.media_id in said or sample.span is not None):
+            media_id = sample.media_id if sample.media_id in found else rows.get(sample.media_id, sample.media_id)
+            if plan.form == "tar" and (media_id in said or sample.span is not None):
                 raise UsageError(
                     f"{sample.media_id} is described more than once or in stretches: keep its features in .h5 parts "
                     "(form h5) and the annotations beside them."
                 )
-            said[sample.media_id] = _said_of(sample)
-        for media_id in said.keys() - {item.media_id for item in items}:
+            said[media_id] = _said_of(sample)
+        for media_id in sorted(said.keys() - found):
             drops.drop("described, but not in the folder", media_id)
         items = [item for item in items if item.media_id in said]
     elif plan.form == "tar":

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import chain, groupby, pairwise
+from mimetypes import guess_type
 from pathlib import Path
-from typing import NamedTuple, Protocol, get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ import torch
 from calvin.core.errors import DataError, FeatureError, MediaError, UsageError
 from calvin.core.prefetch import ahead, ahead_each
 from calvin.core.progress import Listener, Stage, silent
-from calvin.core.types import FPS, FRAME_SIZE, IMAGE_SUFFIXES, EncoderIdentity
+from calvin.core.types import FPS, FRAME_SIZE, IMAGE_SUFFIXES, EncoderIdentity, FrameEncoder
 from calvin.data import DropReport, FeatureWriter, media_id_of
 from calvin.data.feature_files import TarWriter
 from calvin.encode import Kind
@@ -37,8 +38,11 @@ class Item(NamedTuple):
     path: Path
 
 
-def find_media(source: Path, kind: str) -> list[Item]:
+def find_media(source: Path, kind: str, drops: DropReport | None = None) -> list[Item]:
     """The media below a folder (or the one file), in order of their ids.
+
+    Args:
+        drops: counts pictures and films of forms that are not read.
 
     Raises:
         DataError: there are none, or two would have one id.
@@ -46,12 +50,18 @@ def find_media(source: Path, kind: str) -> list[Item]:
     if not source.exists():
         raise DataError(f"{source} does not exist: name a file or folder of {kind}.")
     suffixes = FILMS if kind == "films" else IMAGE_SUFFIXES
-    paths = [source] if source.is_file() else [p for p in source.rglob("*") if p.suffix.lower() in suffixes]
+    found = [source] if source.is_file() else [path for path in source.rglob("*") if not path.name.startswith(".")]
+    paths = found if source.is_file() else [path for path in found if path.suffix.lower() in suffixes]
     if kind == "frames":
         paths = list({path.parent for path in paths}) if source.is_dir() else []
+    elif drops is not None and source.is_dir():
+        media = "video/" if kind == "films" else "image/"
+        for path in sorted(set(found) - set(paths)):
+            if (guess_type(path.name)[0] or "").startswith(media) and path.is_file():
+                drops.read += 1
+                drops.drop(f"{kind} of a form that is not read", str(path))
     base = source.parent if source.is_file() or paths == [source] else source
-    shown = [path for path in paths if not path.name.startswith(".")]
-    named = [(path.relative_to(base).as_posix(), path) for path in shown]
+    named = [(path.relative_to(base).as_posix(), path) for path in paths if not path.name.startswith(".")]
     items = sorted(Item(name if kind == "frames" else media_id_of(name), path) for name, path in named)
     if not items:
         raise DataError(f"There are no {kind} in {source}: name their folder, and with --kind what they are.")
@@ -102,17 +112,6 @@ def _read_ahead(items: Sequence[Item], kind: Kind, read: Callable[[Path], Iterat
 
 Encode = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Pictures, each uint8 RGB [H, W, 3] of its own size, to vectors float32 [N, D]."""
-
-
-class FrameEncoder(Protocol):
-    """What turns frames of one size into vectors, and says whose they are: a captioner that reads them, for one."""
-
-    @property
-    def encoder(self) -> EncoderIdentity: ...
-
-    def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
-        """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D]."""
-        ...
 
 
 class Tower:
@@ -293,10 +292,10 @@ def make_features(
     if kind not in get_args(Kind):
         raise UsageError(f"Features can be made from films, images or frames, not from {kind}.")
     check_rate(fps)
-    items = find_media(Path(source), kind)
-    encode = Tower(tower)
     report = EncodingReport(Path(output))
-    report.drops.read = len(items)
+    items = find_media(Path(source), kind, report.drops)
+    encode = Tower(tower)
+    report.drops.read += len(items)
     with FeatureWriter(output, *encode.encoder, fps=fps, dim=encode.dim, resume=True) as writer:
         todo = [item for item in items if item.media_id not in writer]
         report.kept = len(items) - len(todo)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
-from calvin.evaluation.metrics.base import Metric, Pairs
+from calvin.evaluation.metrics.base import Metric, PairMetric, Pairs
 from calvin.evaluation.metrics.ptb import tokenize
 from calvin.evaluation.metrics.recall import Recall, Similarity, recall_within
 from calvin.evaluation.metrics.registry import METRICS, USUAL
@@ -103,6 +103,7 @@ def score_set(
             if isinstance(metric, Recall):
                 measures += _recalls(pairs, films, metric.similarity)
             else:
+                metric = metric.watched_by(listener) if isinstance(metric, PairMetric) else metric
                 measures.append(_measure(metric, pairs, films))
         except UsageError as error:
             if metrics is not None:

@@ -1,8 +1,9 @@
 """Caption files of any system, read strictly: what does not fit is counted and refused, never matched by guessing.
 
 CSV (by column name), JSON (a dict by id, a list of objects, COCO's results or annotations), JSON lines, or plain text
-with one caption per line, whose id is the line's number. Where a table has no id column, `movie`, `start` and `end`
-together (seconds, as in MAD's and AutoAD's files) make the id.
+with one caption per line, whose id is the line's number. Rows that name an image (`image_id`) are joined by it, because
+an `id` beside it counts annotations, as in COCO. Where a table has no id column, `movie`, `start` and `end` together
+(seconds, as in MAD's and AutoAD's files) make the id.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from calvin.core.text_tables import unguarded
 from calvin.core.time import to_ms
 from calvin.data.readers.text_files import clean_text, read_jsonl, read_table
 from calvin.data.samples import DropReport
-from calvin.evaluation.metrics.base import Pairs, align, collect_candidates, collect_references
+from calvin.evaluation.metrics.base import Pairs, align, collect_candidates, collect_references, counted
 
 Role = Literal["prediction", "reference"]
 T = TypeVar("T")
-_IDS = ("id", "image_id", "scene_id", "clip_id", "video_id", "key")
+_IDS = ("image_id", "id", "scene_id", "clip_id", "video_id", "key")
 _MOVIES = ("movie", "vid", "film", "imdbid", "group")
 _TEXTS: dict[Role, tuple[str, ...]] = {
     "prediction": ("prediction", "predicted", "text_gen", "generated", "candidate", "hypothesis"),
@@ -34,7 +35,11 @@ _EITHER = ("caption", "text", "sentence", "desc")
 
 @dataclass
 class CaptionTable:
-    """Rows (id, text) of a file, the film of each id if it is there, `problems` that forbid scoring, and `notes`."""
+    """Rows (id, text) of a file, the film of each id if it is there, `problems` that forbid scoring, and `notes`.
+
+    References may be equal if they are annotations of their own or stand in one list. `copied` are the ids of rows that
+    occur twice as they are; each is in `rows` once.
+    """
 
     path: Path
     role: Role
@@ -42,6 +47,7 @@ class CaptionTable:
     movies: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)
 
 
 def read_captions(path: str | Path, role: Role) -> CaptionTable:
@@ -52,12 +58,19 @@ def read_captions(path: str | Path, role: Role) -> CaptionTable:
     """
     table, report = CaptionTable(Path(path), role), DropReport()
     unnamed = 0
+    seen: set[tuple[Any, ...]] = set()
     for row in _rows(table, report):
         identity, texts = _identity(row), _texts(row, role)
         if identity is None or texts is None or "\ufffd" in (identity := clean_text(identity, report)):
             unnamed += 1
             continue
-        table.rows += [(identity, clean_text(text, report)) for text in texts]
+        texts = [clean_text(text, report) for text in texts]
+        whole = (identity, str(row.get("id")), *texts)
+        if role == "reference" and whole in seen:
+            table.copied.append(identity)
+            continue
+        seen.add(whole)
+        table.rows += [(identity, text) for text in texts]
         movie = _movie(row)
         if movie is not None:
             table.movies[identity] = clean_text(movie, report)
@@ -89,7 +102,9 @@ def join(predictions: CaptionTable, references: CaptionTable, *, allow_empty: bo
 
     # With copies set aside the rest is matched all the same, so that one error names every kind of problem.
     candidates = gather(collect_candidates, predictions.rows, instead=dict(predictions.rows))
-    texts = gather(collect_references, references.rows, instead=collect_references(dict.fromkeys(references.rows)))
+    texts = collect_references(references.rows, equal=True)
+    if references.copied:
+        problems.append(f"{counted(references.copied, 'reference row')} twice: remove the copies")
     pairs = gather(align, candidates, texts, allow_empty=allow_empty, instead=Pairs((), (), ()))
     if problems:
         raise DataError(f"{'; '.join(problems)}. Nothing was scored: mend the files.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from calvin.core.errors import DataError, FeatureError, UsageError
+from calvin.core.files import give_usual_modes
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.configuration import CalvinConfig
 from calvin.model.generation import Candidate, Generated, options_from, search_by
@@ -256,6 +258,7 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
             kwargs["state_dict"] = merged_state_dict(self)
         with quiet():
             super().save_pretrained(save_directory, *args, **kwargs)
+        give_usual_modes(*Path(save_directory).glob("*.safetensors"))
 
     def _search(
         self,

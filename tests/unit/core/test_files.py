@@ -94,6 +94,19 @@ def test_permissions_are_those_of_an_ordinary_new_file(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "script.vtt").stat().st_mode) == 0o640
 
 
+def test_all_files_of_a_folder_get_the_modes_of_new_ones(tmp_path: Path) -> None:
+    """safetensors leaves files that only their owner can read."""
+    before = os.umask(0o022)
+    try:
+        with atomic_folder(tmp_path / "model") as temporary:
+            (temporary / "part").mkdir(0o700)
+            (temporary / "part" / "weights.safetensors").touch(0o600)
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "model").rglob("*")}
+    assert modes == {"part": 0o755, "weights.safetensors": 0o644}
+
+
 def test_long_and_foreign_names_are_written_too(tmp_path: Path) -> None:
     for name in ("x" * 250 + ".vtt", "фильм" * 24 + ".vtt", ".hidden", "no suffix"):
         write_text(tmp_path / name, name)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from calvin.cli.main import app
 from calvin.core.errors import ConfigError, DataError, FeatureError
 from calvin.data import FeatureFolder, FeatureWriter, FilmName, SourceConfig, load_source
+from calvin.data.features import PAST_END
 from calvin.data.sources import evaluation_films, find_overlap, plain_title
+from calvin.encode.vectors import make_features
 
 ENCODER = ("tower", "a" * 64)
 MAD = (
@@ -60,6 +63,43 @@ def test_check_says_what_is_there_what_is_dropped_and_what_is_missing(mad: Path,
         assert words in said
     code, _ = run("check", mad, "--format", "mad", "--stage", 1)
     assert code == 0
+
+
+def test_scenes_past_the_end_of_their_features_are_broken_and_named(mad: Path, tmp_path: Path) -> None:
+    """Of 10 s at 5 frames a second, Ann waits from 10 to 12 s; at a rate of 3 they last 16.7 s, until she has."""
+    with FeatureWriter(tmp_path / "f.h5", *ENCODER, fps=5, dim=4) as writer:
+        for name in ("1005_Signs", "0001_A_Film", "10142"):
+            writer.add(name, np.ones((50, 4)))
+    code, said = run("check", mad, "--format", "mad", "--features", tmp_path / "f.h5")
+    assert code == 1
+    assert "2 samples past the end of its features, which are cut short or at another rate, of 2 files" in said
+    assert "1005_Signs/0" in said
+    assert "broken: 66.67% (1.00% allowed)" in said
+    config = SourceConfig(
+        name="mad", format="mad_csv", annotations=mad, features=tmp_path / "f.h5", evaluation_films="allow"
+    )
+    source = load_source(config, expect_encoder=ENCODER)
+    problems = [source.features.problem(s.media_id, s.span) for s in source.samples if source.features]
+    assert sorted(problems) == ["", PAST_END, PAST_END]
+
+
+@pytest.mark.parametrize("made", ["images", "images/00000"])
+def test_rows_are_found_in_img2dataset_s_folders(made: str, tiny_tower: Path, tmp_path: Path) -> None:
+    for name in ("00000/000000000", "00000/000000001", "00001/000010002"):
+        image = tmp_path / "images" / f"{name}.jpg"
+        image.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (24, 24)).save(image)
+    rows = "".join(f"picture {row}\thttps://example.org/{row}.jpg\n" for row in range(3))
+    (tmp_path / "cc3m.tsv").write_text(rows)
+    make_features(tmp_path / made, tiny_tower, tmp_path / "f.h5", kind="images")
+    code, said = run("check", tmp_path / "cc3m.tsv", "--format", "cc3m", "--features", tmp_path / "f.h5")
+    assert code == 1
+    assert "1 samples without features, of 1 files: 000000002" in said
+    words = ["--kind", "images", "--model", tiny_tower, "--workers", 0, "--annotations", tmp_path / "cc3m.tsv"]
+    code, said = run("prepare", tmp_path / made, *words, "--format", "cc3m", "--out", tmp_path / "out")
+    assert code == 0
+    code, said = run("check", tmp_path / "cc3m.tsv", "--format", "cc3m", "--features", tmp_path / "out")
+    assert "1 samples without features, of 1 files: 000000002" in said
 
 
 def test_training_refuses_evaluation_films_unless_told(mad: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from calvin.data import DropReport, media_id_of
+from calvin.data.samples import row_numbers
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,16 @@ from calvin.data import DropReport, media_id_of
 )
 def test_features_are_named_by_path_without_suffix(path: str, media_id: str) -> None:
     assert media_id_of(path) == media_id
+
+
+def test_the_rows_of_img2dataset_s_keys() -> None:
+    """Shards of 10,000: the key counts on. Shards of 5,000: it does not, so nothing may be concluded."""
+    whole = ["images/00000/000000007", "images/00000/000009990", "images/00001/000010007", "coco/1", "00001/000020000"]
+    assert row_numbers(whole) == dict(zip(("000000007", "000009990", "000010007"), whole, strict=False))
+    short = [f"00000/{row:09d}" for row in range(5000)]
+    assert row_numbers([*short, "00001/000010007"]) == {}
+    assert row_numbers(short)["000000007"] == "00000/000000007"
+    assert row_numbers(["00000/00000007", "00000/00000990", "00001/00001007"])["000001007"] == "00001/00001007"
 
 
 def test_reports_count_all_and_show_a_few() -> None:

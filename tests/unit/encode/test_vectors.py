@@ -36,6 +36,20 @@ def test_images_of_several_sizes_each_become_one_vector(tmp_path: Path, tiny_tow
             np.testing.assert_allclose(store.get(name), encode_images(tower, processor, rgb[None]), atol=2e-3)
 
 
+def test_gifs_are_encoded_and_forms_that_are_not_read_are_named(tmp_path: Path, tiny_tower: Path) -> None:
+    """Among the images of OCR-VQA some are GIFs."""
+    image(tmp_path / "in/144.jpg", 0)
+    Image.fromarray(image(tmp_path / "still.png", 1)).save(tmp_path / "in/143.gif")
+    (tmp_path / "in/drawing.svg").write_text("<svg/>")
+    (tmp_path / "in/144.json").write_text("{}")
+    report = make_features(tmp_path / "in", tiny_tower, tmp_path / "out.h5", kind="images")
+    assert FeatureStore.open(tmp_path / "out.h5").ids == ("143", "144")
+    assert report.drops.dropped == {"images of a form that is not read": 1}
+    assert (report.drops.read, report.drops.examples) == (
+        3, {"images of a form that is not read": [str(tmp_path / "in/drawing.svg")]},
+    )  # fmt: skip
+
+
 def test_films_are_sampled_and_named_by_their_path(
     tmp_path: Path, tiny_tower: Path, make_film: Callable[..., Path]
 ) -> None:

@@ -46,10 +46,24 @@ def test_coco_files_and_lines_of_text(tmp_path: Path) -> None:
     results = json.dumps([{"image_id": 7, "caption": "she waves"}, {"image_id": 8, "caption": "he bows"}])
     notes = json.dumps({"images": [], "annotations": [{"id": 1, "image_id": 7, "caption": "a wave"}]})
     assert read_captions(put(tmp_path / "r.json", results), "prediction").rows == [("7", "she waves"), ("8", "he bows")]
-    assert len(read_captions(put(tmp_path / "a.json", notes), "reference").rows) == 1
+    assert read_captions(put(tmp_path / "a.json", notes), "reference").rows == [("7", "a wave")]
     assert read_pair(tmp_path, "she waves\r\nhe bows\r\n", "a wave\na bow\n", ".txt").ids == ("1", "2")
     with pytest.raises(DataError, match=r"1 reference \('2'\) without a prediction"):
         read_pair(tmp_path, "she waves\n", "a wave\na bow\n", ".txt")
+
+
+def test_coco_annotations_are_joined_by_their_image(tmp_path: Path) -> None:
+    """Ids of annotations may even be those of other images; two people may write the same words."""
+    results = json.dumps([{"image_id": 1, "caption": "she waves"}, {"image_id": 2, "caption": "he bows"}])
+    texts = [(1, 2, "a bow"), (2, 1, "a wave"), (3, 1, "a wave"), (4, 1, "she waves")]
+    notes = [{"id": key, "image_id": image, "caption": text} for key, image, text in texts]
+    pairs = read_pair(tmp_path, results, json.dumps({"images": [{"id": 1}], "annotations": notes}), ".json")
+    assert dict(zip(pairs.ids, pairs.references, strict=True)) == {
+        "2": ("a bow",),
+        "1": ("a wave", "a wave", "she waves"),
+    }
+    with pytest.raises(DataError, match=r"1 reference row \('1'\) twice"):
+        read_pair(tmp_path, results, json.dumps({"annotations": [*notes, notes[1]]}), ".json")
 
 
 def test_lines_without_ids_do_not_meet_a_table(tmp_path: Path) -> None:

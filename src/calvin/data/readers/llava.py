@@ -13,6 +13,7 @@ from calvin.data.readers.text_files import clean_text, read_json
 from calvin.data.samples import DUPLICATE, DropReport, ReadResult, Sample, media_id_of
 
 TEXT_ONLY = "text only, no image"
+OTHER_MEDIA = "a film or several images, not one image"
 COORDINATES = "coordinate turn"
 _IMAGE_MARK = "<image>"
 
@@ -20,7 +21,8 @@ _IMAGE_MARK = "<image>"
 def read_llava(path: str | Path) -> ReadResult:
     """One sample per turn (question and answer), with the turns before it as context.
 
-    Conversations without an image are dropped whole, turns about box coordinates one by one; both are counted.
+    Conversations without an image, or about a film or several images, are dropped whole, turns about box coordinates
+    one by one; all are counted.
     `report.read` counts conversations.
 
     Raises:
@@ -39,7 +41,9 @@ def read_llava(path: str | Path) -> ReadResult:
             report.drop("no conversation", str(row))
             continue
         if not isinstance(row.get("image"), str) or not row["image"].strip():
-            report.drop(TEXT_ONLY, str(row.get("id", number)), chosen=True)
+            # Video-LLaVA's and LLaVA-NeXT's files mix in rows of films and of several images.
+            other = row.get("video") or row.get("image")
+            report.drop(OTHER_MEDIA if other else TEXT_ONLY, str(row.get("id", number)), chosen=True)
             continue
         if (key := str(row.get("id", number))) in seen:
             report.note(DUPLICATE, key)

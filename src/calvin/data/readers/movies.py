@@ -1,9 +1,10 @@
 """Described scenes of movies and television: MAD (Soldan et al. 2022), LSMDC16 (Rohrbach et al. 2017), CMD-AD and TV-AD
 (Han et al. 2024; Xie et al. 2024), and TVC and TVR (Lei et al. 2020), whose moments of TV clips stand alone.
 
-Scenes of movies come sorted by start within each movie. In CMD-AD and TV-AD `start` and `end` count in the recording of
-the description, `scaled_start` and `scaled_end` in the clip. The clip is what there are features of, so the scaled ones
-are taken, and the context of a scene is what came before in its clip.
+Scenes of movies come sorted by start within each movie. In CMD-AD `start` and `end` count in the recording of the
+description, `scaled_start` and `scaled_end` in the clip. In TV-AD all four count in the episode; where a scene lies in
+its clip, only `tvad_index` says: the numbers of its stills. The clip is what there are features of, so those are taken,
+and the context of a scene is what came before in its clip.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ OUT_OF_ORDER = "out of time order, sorted"
 DUPLICATE_ROW = "duplicate row"
 
 LSMDC_COLUMNS = ("CLIP_ID", "START_ALIGNED", "END_ALIGNED", "START_EXTRACTED", "END_EXTRACTED", "SENTENCE")
+TVQA_FPS = 3.0
 _TIME = r"\d{1,3}\.\d{1,2}\.\d{1,2}\.\d{1,3}"
 _LSMDC_CLIP = re.compile(rf"^(.+?)_{_TIME}-{_TIME}$")
 
@@ -105,29 +107,38 @@ def read_cmd_ad(path: str | Path) -> ReadResult:
     Raises:
         DataError: a column is missing.
     """
-    return _read_clips(path, "cmd_ad", "cmd_filename", "imdbid", "movie_title")
+    return _read_clips(path, "cmd_ad", "cmd_filename", ("scaled_start", "scaled_end"), "imdbid", "movie_title")
 
 
 def read_tv_ad(path: str | Path) -> ReadResult:
     """`text,start,end,imdbid,imdbid_pe,season,episode,scaled_end,scaled_start,duration,tvad_name,tvad_index`.
 
+    `tvad_index` lists stills of the clip, such as [9, 9, 10], as TVQA numbers them: three a second, from 00001.jpg on.
     The id of the episode (`imdbid_pe`) says which film it is; where it is empty, that of the series does.
 
     Raises:
         DataError: a column is missing.
     """
-    return _read_clips(path, "tv_ad", "tvad_name", "imdbid_pe", "")
+    return _read_clips(path, "tv_ad", "tvad_name", ("tvad_index",), "imdbid_pe", "")
 
 
-def _read_clips(path: str | Path, source: str, clip: str, imdb: str, title: str) -> ReadResult:
+def _seconds_of_stills(listed: str) -> list[float | None]:
+    """'[9, 9, 10]' -> from where still 9 begins to where still 10 ends, in seconds of the clip."""
+    numbers = [int(number) for number in re.findall(r"\d{1,9}", listed)]
+    if not numbers or not re.fullmatch(r"\s*\[?[\d\s,]+\]?\s*", listed):
+        return [None, None]
+    return [max(min(numbers) - 1, 0) / TVQA_FPS, max(numbers) / TVQA_FPS]
+
+
+def _read_clips(path: str | Path, source: str, clip: str, times: tuple[str, ...], imdb: str, title: str) -> ReadResult:
     report = DropReport()
     samples: list[Sample] = []
     films: dict[str, FilmName] = {}
-    needed = tuple((name,) for name in ("text", "scaled_start", "scaled_end", "imdbid", clip))
+    needed = tuple((name,) for name in ("text", *times, "imdbid", clip))
     for number, row in enumerate(read_table(path, needed, report)):
-        times = [row["scaled_start"], row["scaled_end"]]
+        given = [row[name] for name in times] if len(times) == 2 else _seconds_of_stills(row[times[0]])
         name = media_id_of(row[clip].strip()) if row[clip].strip() else ""
-        if add_scene(samples, report, source, str(number), name, row["text"], times):
+        if add_scene(samples, report, source, str(number), name, row["text"], given):
             known = row.get(imdb, "").strip() or row["imdbid"].strip()
             films[samples[-1].media_id] = FilmName(known, row.get(title, "").strip())
     return ReadResult(by_movie(samples, report), report, films)

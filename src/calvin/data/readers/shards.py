@@ -14,7 +14,7 @@ from typing import Any
 from calvin.core.errors import DataError
 from calvin.core.types import IMAGE_SUFFIXES
 from calvin.data.readers.text_files import NO_CHECKSUM, clean_text
-from calvin.data.samples import DropReport, Kind, ReadResult, Sample, note_duplicates
+from calvin.data.samples import DropReport, Kind, ReadResult, Sample, note_duplicates, printable
 
 CUT_SHORT = "shard cut short or damaged, its rest is lost"
 IMAGES = tuple(suffix[1:] for suffix in IMAGE_SUFFIXES)
@@ -34,7 +34,7 @@ class TarSample:
 
     @property
     def id(self) -> str:
-        return f"{self.path.stem}/{self.key}"
+        return printable(f"{self.path.stem}/{self.key}")[0]
 
     @property
     def media(self) -> str | None:

@@ -14,18 +14,17 @@ from typing import Any
 
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
-from calvin.data.samples import DUPLICATE, DropReport
+from calvin.data.samples import DUPLICATE, DropReport, printable
 
 BAD_BYTES = "bytes that are not UTF-8"
 STRAY_QUOTE = "stray quote"
 NO_CHECKSUM = "reference without a checksum"
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _JOIN_LIMIT = 50  # lines that a quoted field may run over
 
 
 def clean_text(text: str, report: DropReport) -> str:
     """One line of text, with what cannot be encoded replaced by U+FFFD and counted."""
-    text, count = _SURROGATES.subn("\ufffd", text)
+    text, count = printable(text)
     if count:
         report.repair(BAD_BYTES, text, count)
     return clean_line(text.replace("\0", " "))

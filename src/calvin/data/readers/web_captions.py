@@ -88,7 +88,7 @@ def read_webvid(path: str | Path) -> ReadResult:
     samples: list[Sample] = []
     for row in read_table(path, (("videoid",), ("page_dir",), ("name",)), report):
         caption = clean_text(row["name"], report)
-        clip = f"{row['page_dir'].strip()}/{row['videoid'].strip()}"
+        clip = media_id_of(f"{row['page_dir'].strip()}/{row['videoid'].strip()}.mp4")
         if not row["videoid"].strip() or not row["page_dir"].strip():
             report.drop("no videoid or page_dir", caption)
         elif not caption:

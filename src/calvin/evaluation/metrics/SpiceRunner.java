@@ -23,12 +23,13 @@ import org.json.simple.parser.JSONParser;
  * Runs SPICE's own parser and scorer with parses that are kept outside of it.
  *
  * <p>Arguments: items to score (JSON), known parses (JSON), a file that new parses are appended to (one JSON object a
- * line, flushed after each batch so that a broken run keeps them), the scores to write (JSON), threads. SPICE's own
- * program needs a JavaScript engine to write its results and a native database to keep parses; this needs neither.
- * Run it with `java -cp JARS SpiceRunner.java ...`: Java 11 and later compile a single file by themselves.
+ * line, flushed after each batch so that a broken run keeps them), the scores to write (JSON), threads. It ends when its
+ * standard input does, and so with whatever started it. SPICE's own program needs a JavaScript engine to write its
+ * results and a native database to keep parses; this needs neither. Run it with `java -cp JARS SpiceRunner.java ...`:
+ * Java 11 and later compile a single file by themselves.
  */
 public final class SpiceRunner {
-  private static final int BATCH = 250;
+  private static final int BATCH = 50;
 
   private static final class KeepingParser extends SpiceParser {
     private final Map<String, ArrayList<ArrayList<String>>> known;
@@ -63,7 +64,19 @@ public final class SpiceRunner {
     }
   }
 
+  private static void endWithInput() {
+    try {
+      while (System.in.read() >= 0) {}
+    } catch (IOException error) {
+      // as at its end
+    }
+    Runtime.getRuntime().halt(1);
+  }
+
   public static void main(String[] arguments) throws Exception {
+    Thread watcher = new Thread(SpiceRunner::endWithInput);
+    watcher.setDaemon(true);
+    watcher.start();
     JSONArray items = (JSONArray) read(arguments[0]);
     Map<String, ArrayList<ArrayList<String>>> known = new HashMap<>();
     for (Object entry : ((JSONObject) read(arguments[1])).entrySet()) {

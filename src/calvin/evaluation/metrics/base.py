@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calvin.core.errors import DataError
+from calvin.core.progress import Listener
 
 SHOWN = 3  # ids named in a message; the count says how many more there are
 
@@ -85,6 +86,10 @@ class PairMetric:
         """With the usual settings. A metric that computes on no device ignores `device`."""
         return cls()
 
+    def watched_by(self, listener: Listener) -> Self:
+        """The same with a listener to its progress; what takes little time has none."""
+        return self
+
     def score(
         self, candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], *, allow_empty: bool = False
     ) -> MetricResult:
@@ -108,12 +113,12 @@ def align(
     missing = [identity for identity in references if identity not in candidates]
     unknown = [identity for identity in candidates if identity not in references]
     if missing:
-        problems.append(f"{_counted(missing, 'reference')} without a prediction")
+        problems.append(f"{counted(missing, 'reference')} without a prediction")
     if unknown:
-        problems.append(f"{_counted(unknown, 'prediction')} without references")
+        problems.append(f"{counted(unknown, 'prediction')} without references")
     wrong = [identity for identity, texts in references.items() if isinstance(texts, str)]
     if wrong:
-        problems.append(f"{_counted(wrong, 'reference')} given as one text and not as a list of texts")
+        problems.append(f"{counted(wrong, 'reference')} given as one text and not as a list of texts")
     else:
         problems.extend(_empty_texts(candidates, references, allow_empty))
     if problems:
@@ -135,17 +140,21 @@ def collect_candidates(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
     repeated = [identity for identity, count in Counter(identity for identity, _ in kept).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{_counted(repeated, 'prediction')} occur more than once: keep one row for each id. Nothing was scored."
+            f"{counted(repeated, 'prediction')} occur more than once: keep one row for each id. Nothing was scored."
         )
     return dict(kept)
 
 
-def collect_references(rows: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Rows of (id, text) as id -> texts; an id may have several texts, but not the same row twice (DataError)."""
+def collect_references(rows: Iterable[tuple[str, str]], *, equal: bool = False) -> dict[str, list[str]]:
+    """Rows of (id, text) as id -> texts; an id may have several texts, but only with `equal` the same one twice.
+
+    Raises:
+        DataError: the same row twice.
+    """
     kept = list(rows)
-    repeated = [f"{identity}" for (identity, _), count in Counter(kept).items() if count > 1]
+    repeated = [] if equal else [identity for (identity, _), count in Counter(kept).items() if count > 1]
     if repeated:
-        raise DataError(f"{_counted(repeated, 'reference row')} occur twice: remove the copies. Nothing was scored.")
+        raise DataError(f"{counted(repeated, 'reference row')} occur twice: remove the copies. Nothing was scored.")
     references: dict[str, list[str]] = {}
     for identity, text in kept:
         references.setdefault(identity, []).append(text)
@@ -166,15 +175,15 @@ def _empty_texts(
     blank = [identity for identity, texts in references.items() if any(not text.strip() for text in texts)]
     silent = [identity for identity, text in candidates.items() if not text.strip()]
     if bare:
-        problems.append(f"{_counted(bare, 'item')} with no reference at all")
+        problems.append(f"{counted(bare, 'item')} with no reference at all")
     if blank:
-        problems.append(f"{_counted(blank, 'item')} with an empty reference")
+        problems.append(f"{counted(blank, 'item')} with an empty reference")
     if silent and not allow_empty:
-        problems.append(f"{_counted(silent, 'empty prediction')}")
+        problems.append(f"{counted(silent, 'empty prediction')}")
     return problems
 
 
-def _counted(ids: Sequence[str], noun: str) -> str:
+def counted(ids: Sequence[str], noun: str) -> str:
     shown = ", ".join(repr(identity) for identity in ids[:SHOWN])
     more = ", ..." if len(ids) > SHOWN else ""
     return f"{len(ids)} {noun}{'s' if len(ids) != 1 else ''} ({shown}{more})"

@@ -12,7 +12,7 @@ import numpy as np
 from calvin.core.errors import DataError, MissingExtraError
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs, package_folder
 from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
-from calvin.evaluation.metrics.spice import java_version
+from calvin.evaluation.metrics.spice import java_command, java_version
 
 SEPARATOR = " ||| "
 OLDEST_JAVA = 8
@@ -54,8 +54,7 @@ class Meteor(PairMetric):
     def _talk(self, lines: Sequence[str], answers: int) -> list[str]:
         """What METEOR says to these lines, read from its standard input."""
         jar = _jar()
-        command = [self.java, f"-Xmx{self.memory}", "-Dfile.encoding=UTF-8", "-jar", str(jar)]
-        command += ["-", "-", "-stdio", "-l", "en", "-norm"]
+        command = [*java_command(self.java, self.memory), "-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
         text = "\n".join(lines) + "\n"
         said = subprocess.run(command, input=text, capture_output=True, encoding="utf-8", cwd=jar.parent, check=False)
         found = said.stdout.splitlines()

@@ -23,13 +23,14 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from calvin.core.errors import DataError, UsageError
 from calvin.core.files import atomic_path, file_sha256
+from calvin.core.progress import Listener, Stage, silent
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs, package_folder
 from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
 
@@ -175,6 +176,8 @@ def models_checksum(path: Path) -> str:
 RUNNER = Path(__file__).with_name("SpiceRunner.java")
 OLDEST_JAVA = 11
 ERROR_LINES = 5
+_ENGLISH = {"language": "en", "country": "US", "region": "US"}
+_LOOK_EVERY_S = 1.0
 
 Parse = list[list[str]]
 
@@ -191,6 +194,7 @@ class Spice(PairMetric):
     memory: str = "6g"
     threads: int = 0
     tokenizer: Tokenizer = "ptb"
+    listener: Listener = field(default=silent, compare=False)
 
     @property
     def name(self) -> str:
@@ -199,6 +203,9 @@ class Spice(PairMetric):
     @property
     def setting(self) -> str:
         return f"SPICE 1.0 F1, CoreNLP 3.6.0, synonyms on, {self.tokenizer} tokens"
+
+    def watched_by(self, listener: Listener) -> Spice:
+        return replace(self, listener=listener)
 
     def score_pairs(self, pairs: Pairs) -> MetricResult:
         """`per_item` [N] is between 0 and 1. Raises UsageError where Java or the archives are missing."""
@@ -222,18 +229,17 @@ class Spice(PairMetric):
         with ParseStore(self.home) as store, tempfile.TemporaryDirectory(prefix="calvin-spice-") as folder:
             names = ("items.json", "known.json", "added.jsonl", "scores.json")
             asked, known, added, scores = (Path(folder) / name for name in names)
+            held = store.find(sentences)
             asked.write_text(json.dumps(items))
-            known.write_text(json.dumps(store.find(sentences)))
-            command = [self.java, f"-Xmx{self.memory}", "-cp", os.pathsep.join(map(str, jars)), str(RUNNER)]
+            known.write_text(json.dumps(held))
+            command = [*java_command(self.java, self.memory), "-cp", os.pathsep.join(map(str, jars)), str(RUNNER)]
             command += [str(asked), str(known), str(added), str(scores), str(self.threads or os.cpu_count() or 1)]
-            try:
-                done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-            finally:
-                store.add(_read_parses(added))
-            if done.returncode != 0 or not scores.is_file():
-                last = "\n".join(done.stderr.strip().splitlines()[-ERROR_LINES:])
+            stage = Stage("parse", self.listener, len(sentences), "sentences", kept=len(held))
+            code, said = _run_java(command, added, store, stage)
+            if code != 0 or not scores.is_file():
+                last = "\n".join(said.strip().splitlines()[-ERROR_LINES:])
                 raise DataError(
-                    f"SPICE stopped with code {done.returncode}; the parses made so far are kept, run it again "
+                    f"SPICE stopped with code {code}; the parses made so far are kept, run it again "
                     f"(with more memory than {self.memory}, if that was short). Java said:\n{last}"
                 )
             return [float(entry["scores"]["All"]["f"]) for entry in json.loads(scores.read_text())]
@@ -295,9 +301,46 @@ def _need(metric: str, oldest: int) -> str:
     return f"{metric} needs a JDK, version {oldest} or later (for example `apt install default-jdk-headless`)"
 
 
-def _read_parses(path: Path) -> list[tuple[str, Parse]]:
-    """The parses that Java wrote, up to the last whole line."""
+def java_command(java: str, memory: str) -> list[str]:
+    """Java with numbers as in English, whatever the machine's language: METEOR reads no decimal comma."""
+    english = [f"-Duser.{name}{use}={value}" for use in ("", ".format") for name, value in _ENGLISH.items()]
+    return [java, f"-Xmx{memory}", "-Dfile.encoding=UTF-8", *english]
+
+
+def _run_java(command: list[str], added: Path, store: ParseStore, stage: Stage) -> tuple[int, str]:
+    """The exit code, and what Java said on stderr.
+
+    What it has parsed is in the store about a second later, so that a run that was stopped, in whatever way, is taken
+    up where it was. Java itself ends with this process, because its standard input does.
+    """
+    done, place = stage.kept, 0
+    quiet = subprocess.DEVNULL
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=errors) as process,
+    ):
+        try:
+            while process.returncode is None:
+                stage.update(done)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK_EVERY_S)
+                parses, place = _read_parses(added, place)
+                store.add(parses)
+                done += len(parses)
+        finally:
+            process.kill()
+            process.wait()
+            store.add(_read_parses(added, place)[0])
+        errors.seek(0)
+        return process.returncode, errors.read()
+
+
+def _read_parses(path: Path, place: int) -> tuple[list[tuple[str, Parse]], int]:
+    """The parses that Java wrote from a place in the file on, up to the last whole line, and where that ends."""
     if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [(sentence, tuples) for sentence, tuples in (json.loads(line) for line in lines if line)]
+        return [], place
+    with open(path, "rb") as stream:
+        stream.seek(place)
+        whole = stream.read().rpartition(b"\n")
+    rows = [(sentence, tuples) for sentence, tuples in (json.loads(line) for line in whole[0].split(b"\n") if line)]
+    return rows, place + len(whole[0]) + len(whole[1])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import webdataset as wds
 
 from calvin.core.errors import DataError
 from calvin.core.time import Span
-from calvin.data import FilmName, read
+from calvin.data import FilmName, MemoryFeatures, read
 from calvin.data.readers.registry import resolve_format
 from calvin.data.readers.shards import CUT_SHORT, iter_shard
 from calvin.data.samples import DropReport
@@ -63,14 +64,9 @@ def test_lsmdc(tmp_path: Path) -> None:
             "text,start,end,movie,scaled_start,scaled_end,cmd_filename,imdbid,movie_title,cmd_clip_idx",
             "{text},900,902,A Film,{start},{end},2011/{clip}.mkv,tt0000001,A Film,3",
         ),
-        (
-            "tv_ad",  # the scaled times stand the other way round
-            "text,start,end,imdbid,imdbid_pe,season,episode,scaled_end,scaled_start,duration,tvad_name,tvad_index",
-            '{text},900,902,tt0000009,tt0000001,1,2,{end},{start},2,2011/{clip},"[1, 2]"',
-        ),
     ],
 )
-def test_cmd_ad_and_tv_ad_count_in_the_clip(format: str, header: str, row: str, tmp_path: Path) -> None:
+def test_cmd_ad_counts_in_the_clip(format: str, header: str, row: str, tmp_path: Path) -> None:
     rows = [
         row.format(text='"SOMEONE waits, ""still"""', start=5.0, end=7.5, clip="b"),
         row.format(text="Later.", start=9, end=10, clip="a"),
@@ -91,6 +87,43 @@ def test_cmd_ad_and_tv_ad_count_in_the_clip(format: str, header: str, row: str, 
     assert result.report.dropped["time is not a number"] == result.report.dropped["no caption"] == 1
     assert result.report.repaired["negative time, clamped"] == 1
     assert result.films["2011/a"].imdb == "tt0000001"
+
+
+TV_AD = "text,start,end,imdbid,imdbid_pe,season,episode,scaled_end,scaled_start,duration,tvad_name,tvad_index\n"
+
+
+def test_tv_ad_goes_by_the_stills_of_the_clip(tmp_path: Path) -> None:
+    """The times count in the episode. TVQA numbers its stills, three a second, from 1."""
+    rows = [
+        'Later.,903,905,tt9,tt1,1,2,905,903,2,clip_a,"[9, 9, 10, 11]"\n',
+        'Earlier.,900,902,tt9,tt1,1,2,902,900,2,clip_a,"[1, 1, 2]"\n',
+        "None listed.,906,908,tt9,tt1,1,2,908,906,2,clip_a,[]\n",
+        "Not stills.,909,911,tt9,tt1,1,2,911,909,2,clip_a,\"['x', 3]\"\n",
+        'From 0.,909,911,tt9,,1,2,911,909,2,clip_b,"[0, 1]"\n',
+        ',909,911,tt9,tt1,1,2,911,909,2,clip_a,"[1, 2]"\n',
+    ]
+    result = read("tv_ad", write(tmp_path, (TV_AD + "".join(rows)).encode()))
+    numbers = np.arange(1, 13, dtype=np.float32)[:, None]
+    features = MemoryFeatures({"clip_a": numbers, "clip_b": numbers}, fps=3)
+    stills = [features.scene(sample.media_id, sample.span)[:, 0].tolist() for sample in result.samples]
+    assert [sample.caption for sample in result.samples] == ["Earlier.", "Later.", "From 0."]
+    assert stills == [[1, 2], [9, 10, 11], [1]]
+    assert result.samples[0].movie == "clip_a"
+    assert result.films["clip_a"].imdb == "tt1"
+    assert result.films["clip_b"].imdb == "tt9"
+    assert result.report.dropped == {"time is not a number": 2, "no caption": 1}
+
+
+def test_bytes_that_are_not_utf8_in_ids_and_examples_can_be_printed(tmp_path: Path) -> None:
+    rows = b"videoid,contentUrl,duration,page_dir,name\n1\xff,,PT1S,p,a boat\n2\xff,,PT1S,p,\n,,PT1S,p\xff,a car\n"
+    result = read("webvid", write(tmp_path, rows))
+    assert [sample.media_id for sample in result.samples] == ["p/1\ufffd"]
+    result.report.summary().encode()
+    llava = rb'[{"id": "\ud800", "image": "a\ud800.jpg", "conversations": [{"from": "human", "value": "<image>?"},'
+    llava += rb' {"from": "gpt", "value": "A boat."}]}, {"id": "\ud801"}]'
+    result = read("llava", write(tmp_path, llava))
+    assert (result.samples[0].id, result.samples[0].media_id) == ("0-\ufffd/0", "a\ufffd")
+    result.report.summary().encode()
 
 
 def test_a_json_key_given_twice_is_said(tmp_path: Path) -> None:

@@ -32,6 +32,14 @@ def test_the_image_mark_may_stand_anywhere(value: str, tmp_path: Path) -> None:
     assert sample.media_id == "vg/VG_100K/1"
 
 
+def test_rows_of_films_and_of_several_images_are_not_text_only(tmp_path: Path) -> None:
+    turns = [human("<image>\nWhat?"), gpt("A boat.")]
+    rows = [{"id": "1", "video": "a.mp4"}, {"id": "2", "image": ["a.jpg", "b.jpg"]}, {"id": "3"}]
+    report = read_llava(llava(tmp_path, *({**row, "conversations": turns} for row in rows))).report
+    assert report.dropped == {"a film or several images, not one image": 2, "text only, no image": 1}
+    assert report.bad == 0
+
+
 def test_one_sample_a_turn_with_earlier_turns_as_context(tmp_path: Path) -> None:
     row = {
         "id": "1",

@@ -35,6 +35,15 @@ def test_what_is_asked_and_how_the_answer_is_read(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_are_asked_for_in_english_on_any_machine(tmp_path: Path) -> None:
+    """Java's own options are read after those of the environment, which may ask for decimal commas."""
+    answer = f"echo \"$@\" > '{tmp_path}/options'; exit 1"
+    with pytest.raises(DataError):
+        Meteor(fake_java(tmp_path, answer)).score(CANDIDATES, REFERENCES)
+    said = (tmp_path / "options").read_text().split()
+    assert {"-Duser.language=en", "-Duser.region=US", "-Duser.language.format=en"} <= set(said[: said.index("-jar")])
+
+
 def test_failures_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"code 1 after 0 of 2 answers: no heap"):
         Meteor(fake_java(tmp_path, "cat > /dev/null; echo no heap >&2; exit 1")).score(CANDIDATES, REFERENCES)

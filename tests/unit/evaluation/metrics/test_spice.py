@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from calvin.core.errors import DataError, UsageError
+from calvin.core.progress import Progress
 from calvin.evaluation.metrics import Spice, spice
 from calvin.evaluation.metrics.spice import (
     CORENLP,
@@ -38,7 +39,7 @@ def fake_java(
         "#!/bin/sh\n"
         f"if [ \"$1\" = -version ]; then echo '{version}' >&2; exit 0; fi\n"
         f"if [ \"$1\" = --list-modules ]; then printf '{modules}\\n'; exit 0; fi\n"
-        "shift 4\n" + run + "\n"
+        'while [ "${1%.java}" = "$1" ]; do shift; done; shift\n' + run + "\n"
     )
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
@@ -77,6 +78,28 @@ def test_parses_are_kept_even_when_java_dies_and_are_not_asked_for_again(home: P
     run = f"cp \"$2\" '{tmp_path}/known.json'; printf '%s' '{scores(1, 1)}' > \"$4\""
     Spice(home, fake_java(tmp_path, run)).score(CANDIDATES, REFERENCES)
     assert json.loads((tmp_path / "known.json").read_text()) == {"a man": PARSED}
+
+
+def test_parses_are_in_the_store_while_java_still_parses(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that even a run that is killed keeps them; progress counts them, and those known before apart."""
+    monkeypatch.setattr(spice, "_LOOK_EVERY_S", 0.05)
+    with ParseStore(home) as store:
+        store.add([("the man", PARSED)])
+    waiting = f"while [ ! -e '{tmp_path}/go' ]; do sleep 0.05; done"
+    seen: list[tuple[float, float, float | None]] = []
+
+    def listen(event: Progress) -> None:
+        seen.append((event.kept, event.done, event.total))
+        with ParseStore(home) as store:
+            if "a man" in store.find(["a man"]):
+                (tmp_path / "go").touch()
+
+    run = f"echo '{json.dumps(['a man', PARSED])}' > \"$3\"; {waiting}; printf '%s' '{scores(1, 1)}' > \"$4\""
+    Spice(home, fake_java(tmp_path, run)).watched_by(listen).score(CANDIDATES, REFERENCES)
+    assert seen[0] == (1, 1, 4)
+    assert (1, 2, 4) in seen
 
 
 def test_java_that_ends_well_without_scores_is_an_error(home: Path, tmp_path: Path) -> None:
