@@ -23,9 +23,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from calvin.core.errors import CalvinError, FeatureError, MissingExtraError
+from calvin.core.errors import CalvinError, DataError, FeatureError, MissingExtraError
 from calvin.core.files import atomic_path, check_room, lock
-from calvin.data.readers.shards import VECTORS
+from calvin.data.readers.shards import VECTORS, iter_shard
+from calvin.data.samples import DropReport
 
 FORMAT = "features-1"
 FACTS = ("calvin_format", "fps", "encoder_id", "encoder_hash", "dim")
@@ -41,6 +42,8 @@ class FeatureFile(Protocol):
 
     names: tuple[str, ...]
     facts: dict[str, Any]
+    report: DropReport
+    """What of the file is lost."""
 
     def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
         """The array of an id, not yet read ([T, D] in a sound file; slicing it reads), and its shape."""
@@ -58,7 +61,9 @@ def open_file(path: Path) -> FeatureFile:
     if not path.is_file():
         raise FeatureError(f"{path} does not exist: make features with `calvin data features`.")
     try:
-        return _Safetensors(path) if path.suffix == ".safetensors" else _H5(path)
+        return (
+            _Safetensors(path) if path.suffix == ".safetensors" else _Tar(path) if path.suffix == ".tar" else _H5(path)
+        )
     except PermissionError as error:
         raise FeatureError(f"{path} may not be read: ask its owner for the permission.") from error
     except UNREADABLE as error:
@@ -77,6 +82,7 @@ class _Safetensors:
         self._file = safe_open(path, framework="numpy")
         self.names = tuple(sorted(self._file.keys()))
         self.facts = dict(self._file.metadata() or {})
+        self.report = DropReport()
 
     def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
         stored = self._file.get_slice(media_id)
@@ -91,6 +97,7 @@ class _H5:
         self._file = _h5py(path).File(path, "r")
         self.names = _h5_names(self._file)
         self.facts = dict(self._file.attrs)
+        self.report = DropReport()
 
     def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
         """
@@ -109,6 +116,32 @@ class _H5:
 
     def close(self) -> None:
         self._file.close()
+
+
+class _Tar:
+    """Vectors as `.npy` in a webdataset tar, read from where they lie; the facts are those of its folder."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            facts = json.loads((path.parent / MANIFEST).read_text(encoding="utf-8"))
+            self.facts = {"calvin_format": FORMAT, **facts}
+        except (OSError, ValueError, TypeError) as error:
+            raise FeatureError(
+                f"{path.parent} holds tars but no {MANIFEST} that says what their vectors are: prepare it again."
+            ) from error
+        self.report = DropReport()
+        self._items = {item.id: item for item in iter_shard(path, self.report) if VECTORS in item.members}
+        self.names = tuple(self._items)
+
+    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
+        try:
+            array = np.load(io.BytesIO(self._items[media_id].read(VECTORS)), allow_pickle=False)
+        except (*UNREADABLE, EOFError, DataError) as error:
+            raise FeatureError(f"Features of {media_id!r} cannot be read: {error}.") from error
+        return array, array.shape
+
+    def close(self) -> None:
+        pass
 
 
 def _h5py(path: Path) -> Any:

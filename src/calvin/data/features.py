@@ -6,8 +6,6 @@ Another encoder's features have the right shape and mean something else, so what
 from __future__ import annotations
 
 import difflib
-import io
-import json
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -20,8 +18,7 @@ import numpy as np
 from calvin.core.errors import DataError, FeatureError
 from calvin.core.time import Span, sample_indices
 from calvin.core.types import FPS, EncoderIdentity
-from calvin.data.feature_files import FACTS, FORMAT, MANIFEST, UNREADABLE, FeatureFile, open_file
-from calvin.data.readers.shards import VECTORS, TarSample, iter_shard
+from calvin.data.feature_files import FACTS, FORMAT, UNREADABLE, FeatureFile, open_file
 from calvin.data.samples import DropReport, row_numbers
 
 NO_FEATURES = "no features"
@@ -87,6 +84,7 @@ class FeatureStore(_Arrays):
         self.path = path
         self._facts = facts
         self.fps = facts.fps
+        self.report = DropReport()
         self.ids = names
         self._names = {**row_numbers(names), **dict(zip(names, names, strict=True))}
         self._handle: FeatureFile | None = None
@@ -119,7 +117,7 @@ class FeatureStore(_Arrays):
             names = opened.names
             facts = _settle(path, opened.facts, fps, stated_encoder)
             store = cls(path, facts, names)
-            store._handle, store._owner = opened, os.getpid()
+            store._handle, store._owner, store.report = opened, os.getpid(), opened.report
             if facts.dim is None and names:
                 shape = opened.array(names[0])[1]
                 store._facts = replace(facts, dim=shape[1] if len(shape) == 2 else -1)
@@ -237,7 +235,10 @@ def _numbers(block: np.ndarray, media_id: str, path: Path) -> np.ndarray:
     Raises:
         FeatureError: not all of them are numbers.
     """
-    vectors = np.asarray(block, dtype=np.float32)
+    try:
+        vectors = np.asarray(block, dtype=np.float32)
+    except UNREADABLE as error:
+        raise FeatureError(f"Features of {media_id!r} in {path} are not numbers: make them again.") from error
     if not np.isfinite(vectors).all():
         bad = int((~np.isfinite(vectors)).any(axis=1).sum())
         raise FeatureError(
@@ -301,52 +302,13 @@ class CachedFeatures(Features):
         return kept.astype(np.float32)
 
 
-class TarFeatures(_Arrays):
-    """Frame vectors [T, D] kept as `.npy` in a webdataset tar; read from where they lie."""
-
-    def __init__(self, path: Path, fps: float, dim: int, report: DropReport) -> None:
-        self.path, self.fps, self.dim = path, fps, dim
-        self._items: dict[str, TarSample] = {
-            item.id: item for item in iter_shard(path, report) if VECTORS in item.members
-        }
-        self.ids = tuple(self._items)
-        self.notes: tuple[str, ...] = ()
-
-    def __contains__(self, media_id: object) -> bool:
-        return media_id in self._items
-
-    def frames(self, media_id: str) -> int:
-        """Number of stored frames of an id."""
-        return len(self._array(media_id))
-
-    def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
-        """At most `max_frames` vectors spread evenly over a span, float32 [k, D].
-
-        Raises:
-            FeatureError: the vectors are broken, of another width, or not numbers.
-        """
-        array = self._array(media_id)
-        return _numbers(array[take_frames(len(array), span, self.fps, max_frames)], media_id, self.path)
-
-    def _array(self, media_id: str) -> np.ndarray:
-        try:
-            array = np.load(io.BytesIO(self._items[media_id].read(VECTORS)), allow_pickle=False)
-        except (ValueError, EOFError, DataError) as error:
-            raise FeatureError(f"Features of {media_id!r} in {self.path} cannot be read: {error}.") from error
-        if array.ndim != 2 or array.shape[1] != self.dim or not len(array):
-            raise FeatureError(
-                f"Features of {media_id!r} in {self.path} have the shape {array.shape}, not [frames, {self.dim}]."
-            )
-        return np.asarray(array)
-
-
 class FeatureFolder(Features):
     """The features of all files in a folder. A file that cannot be used is left out; `report` counts and names it."""
 
-    def __init__(self, path: Path, parts: dict[Path, FeatureStore | TarFeatures], report: DropReport) -> None:
+    def __init__(self, path: Path, parts: dict[Path, FeatureStore], report: DropReport) -> None:
         self.path, self.report = path, report
         self.notes = tuple(dict.fromkeys(note for part in parts.values() for note in part.notes))
-        self._part: dict[str, FeatureStore | TarFeatures] = {}
+        self._part: dict[str, FeatureStore] = {}
         for file, part in parts.items():
             for media_id in part.ids:
                 if media_id in self._part:
@@ -356,33 +318,22 @@ class FeatureFolder(Features):
         self._rows = row_numbers(self.ids)
 
     @classmethod
-    def open(
-        cls,
-        path: str | Path,
-        *,
-        expect_encoder: tuple[str, str] | None = None,
-        expect_dim: int | None = None,
-        **stated: Any,
-    ) -> Self:
+    def open(cls, path: str | Path, **expected: Any) -> Self:
         """Open every `.h5`, `.safetensors` or `.tar` of a folder; arguments as for `FeatureStore.open`.
 
         Raises:
             FeatureError: not one of the files can be used.
         """
         path, report = Path(path), DropReport()
-        parts: dict[Path, FeatureStore | TarFeatures] = {}
+        parts: dict[Path, FeatureStore] = {}
         first: DataError | None = None
         files = sorted(file for suffix in ("h5", "safetensors", "tar") for file in path.glob(f"*.{suffix}"))
         files = [file for file in files if not file.name.startswith(".") and ".partial" not in file.name]
         for file in files:
             report.read += 1
             try:
-                if file.suffix == ".tar":
-                    parts[file] = _open_tar(file, expect_encoder, expect_dim, report)
-                else:
-                    parts[file] = FeatureStore.open(
-                        file, expect_encoder=expect_encoder, expect_dim=expect_dim, **stated
-                    )
+                parts[file] = FeatureStore.open(file, **expected)
+                report.merge(parts[file].report)
             except DataError as error:
                 first = first or error
                 report.drop("feature file that cannot be used", str(error))
@@ -415,22 +366,6 @@ class FeatureFolder(Features):
 def open_features(path: str | Path, **expected: Any) -> FeatureStore | FeatureFolder:
     """A feature file or a folder of them; arguments as for `FeatureStore.open`."""
     return FeatureFolder.open(path, **expected) if Path(path).is_dir() else FeatureStore.open(path, **expected)
-
-
-def _open_tar(
-    file: Path, expect_encoder: tuple[str, str] | None, expect_dim: int | None, report: DropReport
-) -> TarFeatures:
-    try:
-        facts = _stated(file, json.loads((file.parent / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, FeatureError) as error:
-        raise FeatureError(
-            f"{file.parent} holds tars but no {MANIFEST} that says what their vectors are: prepare it again."
-        ) from error
-    check_encoder(file, facts.encoder, expect_encoder)
-    assert facts.dim is not None
-    if expect_dim is not None and facts.dim != expect_dim:
-        raise FeatureError(f"{file} holds vectors of width {facts.dim}, but {expect_dim} are needed.")
-    return TarFeatures(file, facts.fps, facts.dim, report)
 
 
 def _stated(path: Path, raw: dict[str, Any]) -> _Facts:
