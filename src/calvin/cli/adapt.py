@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from calvin.cli.captioner import YES, opening
+from calvin.cli.captioner import ADAPTED, LEARNING_RATE, LESSONS, YES, opening
 from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.time import format_timecode
 
@@ -20,33 +20,25 @@ def adapt(
     project: Annotated[Path, Argument(help="Project folder, described with the model.", show_default=False)],
     corrections: Annotated[
         Path | None,
-        Option("--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.",
-                     show_default="the approved cues alone"),
+        Option(
+            "--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.", show_default="approved cues"
+        ),
     ] = None,
     out: Annotated[Path, Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
-    model: Annotated[
-        str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")
-    ] = None,
-    regularisation: Annotated[
-        Path | None,
-        Option(help="From `calvin data regularisation`.", show_default="bundled"),
-    ] = None,
-    iterations: Annotated[
-        int | None, Option(help="Micro-batches of 10.", show_default="100")
-    ] = None,
-    rate: Annotated[
-        float | None, Option(help="Learning rate.", show_default="1e-5, more for small models")
-    ] = None,
-    seed: Annotated[int, Option()] = 0,
-    check: Annotated[bool, Option(help="Measure the effect on a fifth of the scenes, by tuning twice.")] = True,
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, also at 7B, and stop.")] = False,
+    model: ADAPTED = None,
+    regularisation: LESSONS = None,
+    iterations: Annotated[int | None, Option(help="Micro-batches, of 10 scenes each.", show_default="100")] = None,
+    rate: LEARNING_RATE = None,
+    seed: Annotated[int, Option(help="The same seed gives the same adapter.")] = 0,
+    check: Annotated[bool, Option(help="Tune a second time without a fifth of the scenes, to measure on it.")] = True,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, at 7B as well, and stop.")] = False,
     yes: YES = False,
-) -> None:  # fmt: skip
+) -> None:
     """Tune the model to this film: its characters, and the way you write.
 
-    About 20 scenes do (`calvin pick` proposes them). Corrections from a file become approved cues of the project; those
-    approved before are learnt too. Only what was trained is saved; `calvin describe PROJECT --adapter FOLDER` then
-    rewrites the cues that nobody approved.
+    About 20 scenes are enough (`calvin pick` proposes them). Corrections from a file become approved cues of the
+    project; cues approved before are learnt too. Only what was trained is saved. `calvin describe PROJECT --adapter
+    FOLDER` then rewrites the cues that nobody approved.
 
     Examples:
 
@@ -58,8 +50,8 @@ def adapt(
     from calvin.studio.adapt import adaptation as studio
     from calvin.studio.adapt.described_scenes import check_target
 
-    changes = {"seed": seed, "steps": iterations, "max_lr": rate}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    given = {"seed": seed, "steps": iterations, "max_lr": rate}
+    changes = {name: value for name, value in given.items() if value is not None}
     if dry_run:
         _dry_run(model, changes, yes)
         return
@@ -99,13 +91,13 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
 def pick(
     project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
     count: Annotated[int, Option("--count", "-n", help="How many scenes.")] = 20,
-    out: Annotated[Path | None, Option("--out", "-o", help="CSV to correct the scenes in.")] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="CSV in which to correct the scenes.")] = None,
 ) -> None:
     """Propose the scenes that are worth describing by hand: where each main character first appears, then scenes that
-    are unlike those before. What a person described already is left out, and who appeared in it counts as seen.
+    differ most from those. Scenes that a person has described are left out, and the characters in them count as seen.
 
-    The CSV holds the cues as they are: put your own words in the column `text`, then `calvin adapt --corrections` it.
-    A row left as it is counts as approved; empty its text to leave it out.
+    The CSV holds the cues as they are: put your own words in the column `text`, then give the file to `calvin adapt
+    --corrections`. A row that you leave as it is counts as approved; empty its text to leave it out.
 
     Example:
 

@@ -7,33 +7,31 @@ from typing import Annotated
 
 from typer import Option
 
-from calvin.cli.captioner import YES, opening
+from calvin.cli.captioner import ADAPTED, LEARNING_RATE, LESSONS, YES, opening
 from calvin.cli.console import ProgressView, say
 from calvin.core.errors import UsageError
 
 
 def adapt_compare(
-    model: Annotated[str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")] = None,
+    model: ADAPTED = None,
     out: Annotated[Path, Option("--out", "-o", help="Folder of films, captions and tables.")] = Path("adapt-compare"),
     films: Annotated[int, Option(min=2, help="Held-out films.")] = 10,
     scenes: Annotated[int, Option(min=10, help="Described scenes per film.")] = 210,
     training_films: Annotated[int, Option(min=1, help="Films on which the presence threshold is chosen.")] = 10,
-    seeds: Annotated[int, Option(min=1)] = 3,
+    seeds: Annotated[int, Option(min=1, help="Times that each tuned row is run, each with another seed.")] = 3,
     sizes: Annotated[str, Option(help="Scenes to adapt to; the first is the main row.")] = "20,50",
     iterations: Annotated[str, Option(help="Micro-batches; the first is the main row.")] = "100",
-    rate: Annotated[float | None, Option(help="Learning rate.", show_default="1e-5, more for small models")] = None,
+    rate: LEARNING_RATE = None,
     metrics: Annotated[str, Option(help="As in `calvin score`.")] = "cider,rouge",
-    regularisation: Annotated[
-        Path | None, Option(help="From `calvin data regularisation`.", show_default="bundled")
-    ] = None,
+    regularisation: LESSONS = None,
     part: Annotated[str, Option(help="K/N: only the K-th of N shares of the runs.")] = "1/1",
     yes: YES = False,
 ) -> None:
     """Compare no context, entity prompts (by oracle and by bank) and few-shot tuning on held-out puppet films.
 
-    A stopped run continues where it was. Several processes share the work by --part, in one folder, once the first has
-    drawn the films; whichever ends last, or a run without --part, prints the table. Figures 9 and 10 are a separate
-    comparison, because it scores each film without 100 of its scenes.
+    A stopped run continues where it was. Several processes can share the work by --part, in one folder, once the first
+    has drawn the films. The one that ends last prints the table, and so does a run without --part. Figures 9 and 10
+    are a comparison of their own, because they leave 100 scenes of each film unscored.
 
     Examples:
 
@@ -52,7 +50,8 @@ def adapt_compare(
     folder = find_model(model, opening(yes).agree)
     base = Calvin.from_pretrained(folder)
     adapt = adapt_config(base.model.config)
-    adapt = adapt.changed(loop=adapt.loop.changed(max_lr=rate)) if rate is not None else adapt
+    if rate is not None:
+        adapt = adapt.changed(loop=adapt.loop.changed(max_lr=rate))
     values = {"sizes": _numbers(sizes), "iterations": _numbers(iterations), "seeds": seeds, "adapt": adapt}
     config, counts = StudyConfig.load(values, "adapt-compare"), FilmCounts(films, scenes, training_films)
     with ProgressView() as progress:

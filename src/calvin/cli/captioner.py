@@ -16,6 +16,13 @@ from calvin.cli.console import warn
 
 MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}.".replace("a model", "A model", 1)
 YES = Annotated[bool, Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
+ADAPTED = Annotated[str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")]
+LESSONS = Annotated[
+    Path | None, Option("--regularisation", help="From `calvin data regularisation`.", show_default="bundled")
+]
+LEARNING_RATE = Annotated[
+    float | None, Option("--rate", help="Learning rate.", show_default="1e-5, more for small models")
+]
 FRAMES = Annotated[
     int | None, Option("--frames", help="The most stills per scene, for video LLMs and model servers.", min=1, max=64)
 ]
@@ -23,7 +30,7 @@ FOUR_BIT = Annotated[bool, Option("--four-bit", help="Load a video LLM in four b
 
 
 def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False) -> OpenOptions:
-    """How to open a captioner; before a model is fetched, its size and licence are shown and someone has to agree."""
+    """How to open a captioner. Before a model is fetched, its size and licence are shown and somebody has to agree."""
 
     def agree(model: HubModel) -> bool:
         warn(f"To be fetched from the hub: {model}")
@@ -33,7 +40,7 @@ def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False
 
 
 def at_hand(source: str, yes: bool) -> str:
-    """A model's folder or file, by path or bundled name; one on a hub is fetched first, where someone agrees."""
+    """A model's folder or file, by path or bundled name. One on a hub is fetched first, if somebody agrees."""
     from calvin.captioners.hub import find_model
 
     return source if Path(source).exists() else str(find_model(source, opening(yes).agree))

@@ -16,7 +16,7 @@ def compare(
     references: Annotated[Path | None, Option("--references", "-r", help="For files of captions.")] = None,
     rank: Annotated[bool, Option("--rank", help="Rank systems even where their protocol cards differ.")] = False,
     metrics: WANTED = None,
-    scenes: Annotated[int, Option(help="Scenes on the page at most, the worst first.", min=1)] = 300,
+    scenes: Annotated[int, Option(help="The most scenes on the page, the worst first.", min=1)] = 300,
     out: Annotated[Path, Option("--out", "-o", help="Page to write.")] = Path("comparison.html"),
 ) -> None:
     """Put systems side by side: scores, paired significance, published numbers, and a page with a column per system.
@@ -45,11 +45,11 @@ def compare(
                 loaded.append(load_results(path))
                 continue
             if references is None:
-                raise UsageError(f"{path} is a file of captions: give what to score it against with --references FILE.")
+                raise UsageError(f"{path} is a file of captions: give its references with --references FILE.")
             results = read_results(path, references, None, None, False)
             loaded.append(finish(results, metric_names(metrics), listener=progress))
     if metrics and any(path.is_dir() for path in systems):
-        warn("Folders of results keep their scores; `calvin score FOLDER --metrics ...` scores one again.")
+        warn("Folders of results keep their scores; `calvin score FOLDER --metrics ...` scores a folder again.")
     comparison = put_together(loaded, rank)
     say(comparison_table(comparison))
     warn_all(comparison.warnings())

@@ -118,22 +118,22 @@ def prepare(
     source: Annotated[Path, Argument(help="Folder of films, images or frame folders; or webdataset tars.")],
     output: Annotated[Path, Option("--out", "-o", help="Folder of the feature files.")],
     model: TOWER,
-    kind: Annotated[SourceKind, Option("--kind", "-k", help="What is there.")] = "films",
+    kind: Annotated[SourceKind, Option("--kind", "-k", help="What the source holds.")] = "films",
     to: Annotated[Form, Option(help="h5 parts, or tars of vectors and captions.")] = "h5",
-    annotations: Annotated[Path | None, Option(help="Only what is described here, and its captions.")] = None,
+    annotations: Annotated[Path | None, Option(help="Only what this file describes, with its captions.")] = None,
     format: Annotated[str, Option("--format", "-f", help="Format of the annotations.")] = "webvid",
     fps: RATE = FPS,
     frames_at: FRAMES_AT = None,
     workers: Annotated[int, Option(min=0, help="Processes; 0 works in this one.")] = 2,
     batch: Annotated[int, Option(min=1, help="Pictures per forward pass.")] = 64,
     part_size: Annotated[int | None, Option(min=1, help="Items per part.", show_default="by kind")] = None,
-    ray: Annotated[bool, Option("--ray", help="Spread with Ray: the cluster of RAY_ADDRESS, or here.")] = False,
+    ray: Annotated[bool, Option("--ray", help="Share the work with Ray, on RAY_ADDRESS or here.")] = False,
     yes: YES = False,
 ) -> None:
     """Put a whole data set through the vision tower once, in parts, into feature files or tars ready for training.
 
-    Run it again to continue: finished parts stay. A worker that dies loses nothing. The files do not depend on how many
-    workers there are, nor on `--ray`.
+    Run it again to continue: finished parts stay, and a worker that dies loses nothing. The files are the same with any
+    number of workers, and with `--ray`.
 
     Examples:
 
@@ -164,11 +164,11 @@ def tag_credits(
     films: Annotated[Path | None, Option(help="Folder of the films: words on screen help (extra ocr).")] = None,
     yes: YES = False,
 ) -> None:
-    """Judge which of the described scenes are credits, in a CSV that you can correct.
+    """Decide which of the described scenes are credits, in a CSV that you can correct.
 
-    A language model judges with a few annotated examples; without one, the words of the captions do, and with
+    A language model decides, with a few annotated examples; without one, the words of the captions decide, or with
     `--films` the words on screen. Where an answer is wrong, write `credits` or `scene` in the column `correction`; it
-    stays when the command is run again. A source of training names the file with `credits = "FILE"`.
+    stays when the command is run again. A training source takes the file with `credits = "FILE"`.
 
     Examples:
 
@@ -232,12 +232,12 @@ def regularisation(
     format: Annotated[str, Option("--format", "-f", help=f"{READERS.listed()}.")] = "mad",
     features: Annotated[Path | None, Option(help="Frame vectors of the films.")] = None,
     model: Annotated[
-        str | None, Option("--model", "-m", help="The CALVIN to adapt; puppets.", show_default="bundled")
+        str | None, Option("--model", "-m", help="The CALVIN to adapt, with `puppets`.", show_default="bundled")
     ] = None,
     encoder: Annotated[str | None, Option(help="The encoder of features that do not name theirs.")] = None,
-    count: Annotated[int, Option("--count", "-n", min=2, help="Scenes.")] = 200,
-    frames: Annotated[int, Option(min=1, max=32, help="Frames per scene at most.")] = 12,
-    seed: Annotated[int, Option()] = 0,
+    count: Annotated[int, Option("--count", "-n", min=2, help="How many scenes.")] = 200,
+    frames: Annotated[int, Option(min=1, max=32, help="The most frames per scene.")] = 12,
+    seed: Annotated[int, Option(help="The same seed draws the same scenes.")] = 0,
     yes: YES = False,
 ) -> None:
     """Draw scenes of films that are not the one to adapt to, and take the names out of their captions (section 5.2).

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def describe(
     films: Annotated[
-        list[Path], Argument(help="Films: mp4, mkv, mov, webm, avi or ts; or projects, to go on.", show_default=False)
+        list[Path], Argument(help="Films (mp4, mkv, mov, webm, avi, ts), or a project to continue.", show_default=False)
     ],
     subtitles: Annotated[
         list[Path] | None,
-        Option("--subtitles", "-s", help="Subtitles; for several films, once per film in their order."),
+        Option("--subtitles", "-s", help="Subtitles; with several films, repeat it for each, in their order."),
     ] = None,
     context: Annotated[
         int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
@@ -37,7 +37,7 @@ def describe(
     min_gap: Annotated[
         float | None, Option(help="Shortest gap in the dialogue to use, in s.", show_default="2.0")
     ] = None,
-    guard: Annotated[float | None, Option(help="What is left free beside dialogue, in s.", show_default="0.3")] = None,
+    guard: Annotated[float | None, Option(help="What is left free around dialogue, in s.", show_default="0.3")] = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
     cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file.")] = None,
     adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,

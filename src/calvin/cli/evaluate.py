@@ -34,22 +34,22 @@ def evaluate(
         bool, Option("--own", help="Context from the model's own captions instead of the references.")
     ] = False,
     annotations: Annotated[Path | None, Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")] = None,
-    format: Annotated[str | None, Option(help=f"Format of FILE: {READERS.listed()}.")] = None,
+    format: Annotated[str | None, Option(help=f"Format of the annotations: {READERS.listed()}.")] = None,
     features: Annotated[Path | None, Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
-    encoder: Annotated[str | None, Option(help="What made features that do not say it (MAD's).")] = None,
+    encoder: Annotated[str | None, Option(help="The encoder of features that do not name theirs (MAD's).")] = None,
     films: Annotated[Path | None, Option(help="Folder of the films or clips, named by their ids.")] = None,
     stills_at: Annotated[
-        float | None, Option(help="The films are folders of stills, this many per second (TVC: 3).")
+        float | None, Option(help="For films that are folders of stills: how many per second (TVC: 3).")
     ] = None,
     characters: Annotated[Path | None, Option(help="Cast by film, in the form of MAD's character bank.")] = None,
     entities: Annotated[Path | None, Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
     question: Annotated[str | None, Option(help="What to ask.", show_default="Describe this visual.")] = None,
     frames: Annotated[
-        int | None, Option(help="Most frames per scene.", min=1, max=64, show_default="32, or the model's own")
+        int | None, Option(help="The most frames per scene.", min=1, max=64, show_default="32, or the model's own")
     ] = None,
     yes: YES = False,
     four_bit: FOUR_BIT = False,
-    limit: Annotated[int | None, Option(help="Only the first so many scenes.", min=1)] = None,
+    limit: Annotated[int | None, Option(help="Evaluate only this many scenes, the first ones.", min=1)] = None,
     metrics: WANTED = None,
     out: Annotated[
         Path | None, Option("--out", "-o", help="Folder of results.", show_default="runs/evaluation/MODEL-DATA-CONTEXT")

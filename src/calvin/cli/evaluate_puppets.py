@@ -18,7 +18,7 @@ def evaluate_puppets(
     out: Annotated[Path, Option("--out", "-o", help="Folder for figures.md, captions and the picture.")] = Path(
         "runs/evaluate-puppets"
     ),
-    limit: Annotated[int | None, Option(help="Only the first so many films.", min=2)] = None,
+    limit: Annotated[int | None, Option(help="Use only this many films, the first ones.", min=2)] = None,
     real: Annotated[
         list[Path] | None, Option(help="A real film or clip, on which the notice should appear; repeatable.")
     ] = None,

@@ -15,10 +15,10 @@ from calvin.cli.console import say
 
 def lint(
     project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
-    ignore: Annotated[list[str] | None, Option(help="Leave out one of --rules; may be repeated.")] = None,
-    strict: Annotated[bool, Option("--strict", help="Exit with 1 for warnings too.")] = False,
-    as_json: Annotated[bool, Option("--json", help="For other programs.")] = False,
-    rules: Annotated[bool, Option("--rules", help="Only list the rules.")] = False,
+    ignore: Annotated[list[str] | None, Option(help="Leave out this rule, one of --rules; repeatable.")] = None,
+    strict: Annotated[bool, Option("--strict", help="Exit with code 1 for warnings too.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print JSON, for other programs.")] = False,
+    rules: Annotated[bool, Option("--rules", help="List the rules and stop.")] = False,
 ) -> None:
     """Check a script: never over dialogue, within its room, in time, and in the words of a description.
 
@@ -53,20 +53,7 @@ def lint(
         found = lint(script, [line.span for line in store.dialogue], settings, spoken, ignore or ())
     counts = Counter(finding.level for finding in found)
     if as_json:
-        findings = [
-            {
-                "rule": finding.rule,
-                "level": str(finding.level),
-                "cue": finding.cue.id,
-                "start_ms": finding.cue.span.start_ms,
-                "end_ms": finding.cue.span.end_ms,
-                "text": finding.cue.text,
-                "message": finding.message,
-                "suggestion": finding.suggestion,
-            }
-            for finding in found
-        ]
-        errors, warnings = counts[Level.ERROR], counts[Level.WARNING]
+        errors, warnings, findings = counts[Level.ERROR], counts[Level.WARNING], [each.to_json() for each in found]
         say(json.dumps({"errors": errors, "warnings": warnings, "findings": findings}, ensure_ascii=False, indent=2))
     else:
         for finding in found:

@@ -41,7 +41,7 @@ def info(
 
 
 def describe(calvin: Calvin) -> list[str]:
-    """A line per part, and what else there is to know."""
+    """One line per part, then the encoder, the frames and the footage that it knows."""
     from calvin.model.tuning import describe_model
 
     config, rows = calvin.model.config, describe_model(calvin.model)

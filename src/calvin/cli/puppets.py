@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Option
@@ -15,9 +14,7 @@ from calvin.core.errors import UsageError
 app = typer.Typer(help="Make puppet films, with the truth of every scene.", no_args_is_help=True)
 
 
-class Split(StrEnum):
-    TRAIN = "train"
-    HELDOUT = "heldout"
+SPLIT = Annotated[Literal["train", "heldout"], Option(help="Held-out films pair no name and look as training does.")]
 
 
 @app.callback()
@@ -29,7 +26,7 @@ def group() -> None:
 def render(
     out_dir: Annotated[Path, Option("--out", "-o", help="Folder to write the world to.")],
     seed: Annotated[int, Option(help="The same seed and sizes give the same files.", min=0)] = 0,
-    split: Annotated[Split, Option(help="Held-out films share no pairing of name and look.")] = Split.TRAIN,
+    split: SPLIT = "train",
     films: Annotated[int, Option(help="MAD-like films.", min=0)] = 20,
     scenes: Annotated[int, Option(help="Scenes per film.", min=5)] = 20,
     clips: Annotated[int, Option(help="WebVid-like clips.", min=0)] = 100,
@@ -54,7 +51,7 @@ def render(
         films=films, scenes=scenes, clips=clips, images=images, conversations=conversations, tv_clips=tv_clips
     )
     with ProgressView() as progress:
-        out = write_world(out_dir, seed, sizes, split.value, workers, progress)
+        out = write_world(out_dir, seed, sizes, split, workers, progress)
     for path in sorted(out.glob("*/*")):
         if path.is_file():
             say(str(path))
@@ -64,10 +61,10 @@ def render(
 def film(
     path: Annotated[Path, Argument(help="MP4 to write; PATH.srt and PATH.truth.json are written next to it.")],
     seed: Annotated[int, Option(help="The same seed gives the same film.", min=0)] = 0,
-    split: Annotated[Split, Option(help="Held-out films share no pairing of name and look.")] = Split.HELDOUT,
-    scenes: Annotated[int, Option(help="Scenes.", min=1)] = 18,
-    width: Annotated[int, Option(help="Pixels.", min=16)] = 640,
-    height: Annotated[int, Option(help="Pixels.", min=16)] = 360,
+    split: SPLIT = "heldout",
+    scenes: Annotated[int, Option(help="How many scenes.", min=1)] = 18,
+    width: Annotated[int, Option(help="Width in pixels.", min=16)] = 640,
+    height: Annotated[int, Option(help="Height in pixels.", min=16)] = 360,
     fps: Annotated[float, Option(help="Frames per second.", min=1)] = 25.0,
 ) -> None:
     """Draw one film with voices, subtitles and credits, and write the truth of every scene next to it.
@@ -81,6 +78,6 @@ def film(
     if path.suffix.lower() != ".mp4":
         raise UsageError(f"Puppet films are written as MP4: give {path.name} the suffix .mp4.")
     with ProgressView() as progress:
-        render_film(seed, path, width, height, fps, scenes, split=split.value, listener=progress)
+        render_film(seed, path, width, height, fps, scenes, split=split, listener=progress)
     for written in (path, path.with_suffix(".srt"), path.with_suffix(".truth.json")):
         say(str(written))

@@ -1,4 +1,4 @@
-"""`calvin score`: captions of any system, without a model; `calvin metrics`: what scoring needs beside Python."""
+"""`calvin score`: captions of any system, without a model; `calvin metrics`: what scoring needs besides Python."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def score(
         Path | None, Argument(help="References; may be left out where the first file holds both.")
     ] = None,
     metrics: WANTED = None,
-    characters: Annotated[Path | None, Option(help="Cast by film, to count wrong names by.")] = None,
+    characters: Annotated[Path | None, Option(help="Cast by film, by which wrong names are counted.")] = None,
     card: Annotated[Path | None, Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
     allow_empty: Annotated[bool, Option("--allow-empty", help="Let empty captions score 0.")] = False,
     out: Annotated[Path | None, Option("--out", "-o", help="Folder to write results and a report to.")] = None,
 ) -> None:
     """Score captions against references: any system's, in a file, or those of an earlier `calvin evaluate`.
 
-    Rows are matched by id. Ids on one side only, copies, empty captions and rows that cannot be read are counted and
-    nothing is scored.
+    Rows are matched by id. If ids stand on one side only, or there are copies, empty captions or rows that cannot be
+    read, they are counted and nothing is scored.
 
     Examples:
 
@@ -56,7 +56,7 @@ def score(
 def read_results(
     predictions: Path, references: Path, characters: Path | None, card: Path | None, allow_empty: bool
 ) -> Results:
-    """A system by its caption files."""
+    """The results of a system that is known by its caption files."""
     from calvin.core.errors import DataError
     from calvin.data.readers.text_files import read_json
     from calvin.evaluation.evaluate import from_files
@@ -96,7 +96,7 @@ def install_spice(
         list[Path], Argument(help="Folders, zips or jars that hold Stanford CoreNLP 3.6.0 and its models.")
     ],
 ) -> None:
-    """Copy the Java archives that SPICE needs to where calvin looks for them, each checked by its checksum.
+    """Copy the Java archives that SPICE needs to where calvin looks for them, and check each by its checksum.
 
     Example:
 

@@ -20,21 +20,22 @@ if TYPE_CHECKING:
 
 def train(
     recipe: Annotated[str, Argument(help="Name of a recipe, such as micro or calvin-7b-stage2.")],
-    out: Annotated[Path | None, Option("--out", "-o", help="Folder of the run [runs/RECIPE].")] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="Folder of the run.", show_default="runs/RECIPE")] = None,
     workers: Annotated[int, Option(help="Processes that draw.", min=1)] = 2,
     data: Annotated[Path | None, Option(help="TOML file that names pretrained parts and data sets.")] = None,
-    start: Annotated[Path | None, Option(help="Model of the stage before [beside the run's folder].")] = None,
+    start: Annotated[Path | None, Option(help="Model of the stage before.", show_default="beside the run")] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, without training or weights.")] = False,
     keep_activations: Annotated[
-        bool, Option("--keep-activations", help="Of calvin-7b: compute none of them twice; faster, takes more memory.")
+        bool,
+        Option("--keep-activations", help="Compute no activation of calvin-7b twice: faster, but takes more memory."),
     ] = False,
     yes: YES = False,
 ) -> None:
     """Train a model by a recipe, stage by stage, and score it on held-out films.
 
-    Every step leaves its result in the run's folder; a run that was stopped, at any moment and in any way, goes on
-    with the same command from its last checkpoint. Recipes whose parts and data you bring (calvin-7b-stage1, -stage2,
-    calvin-small and their variants) take a data file; docs/cluster.md shows one.
+    Every step leaves its result in the run's folder. A run that was stopped, at any moment and in any way, continues
+    from its last checkpoint when the same command is given. Recipes whose parts and data you bring (calvin-7b-stage1,
+    -stage2, calvin-small and their variants) take a data file; docs/cluster.md shows one.
 
     Examples:
 
@@ -78,7 +79,7 @@ def _train_in_world(recipe: Recipe, folder: Path, workers: int) -> None:
 
 
 def _train_on_data(recipe: Recipe, file: DataFile | None, folder: Path, start: Path | None, yes: bool) -> None:
-    """The stages one after another, from the parts and data that a file names."""
+    """Train stage after stage, from the parts and data that a file names."""
     from calvin.core.errors import ConfigError
     from calvin.core.progress import silent
     from calvin.training.run import Run, leads
@@ -94,7 +95,7 @@ def _train_on_data(recipe: Recipe, file: DataFile | None, folder: Path, start: P
 
 
 def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, listener: Listener) -> str:
-    """Score the model on held-out films; write its card and what footage it knows. Returns the table."""
+    """Score the model on held-out films, and write its card and what footage it knows. Returns the table."""
     import numpy as np
 
     from calvin.captioners.calvin import Calvin

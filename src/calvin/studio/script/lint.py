@@ -42,6 +42,14 @@ class Finding:
     message: str
     suggestion: str
 
+    def to_json(self) -> dict[str, str | int]:
+        cue, span = self.cue, self.cue.span
+        where = {"cue": cue.id, "start_ms": span.start_ms, "end_ms": span.end_ms, "text": cue.text}
+        return {
+            "rule": self.rule, "level": str(self.level), **where,
+            "message": self.message, "suggestion": self.suggestion,
+        }  # fmt: skip
+
     def __str__(self) -> str:
         at = format_timecode(self.cue.span.start_ms)
         return f"{self.level}: {self.rule}: cue-{self.cue.id} at {at}: {self.message} {self.suggestion}"
@@ -58,7 +66,7 @@ class LintSettings(FrozenConfig):
 
 @dataclass(frozen=True)
 class _Case:
-    """A script with what the checks need to know of it."""
+    """A script with what the checks need to know about it."""
 
     script: Script
     dialogue: Sequence[Span]
@@ -171,7 +179,7 @@ def _fast(case: _Case) -> Found:
         rate = len(cue.text.split()) * 60_000 // max(cue.span.duration_ms, 1)
         crowded = cue.extended or case.spoken.ms(cue.text) > case.rooms[cue.id] + _LITTLE_MS
         if rate > most and not crowded and len(cue.text.split()) > 1:
-            yield cue, f"Its times ask for {rate} words a minute.", f"Stay under {most}: fewer words, or more time."
+            yield cue, f"Its times ask for {rate} words per minute.", f"Stay under {most}: fewer words, or more time."
 
 
 def _needless_pause(case: _Case) -> Found:
@@ -228,12 +236,8 @@ def _words(pattern: re.Pattern[str], what: str, suggestion: str) -> Callable[[_C
 def _name_early(case: _Case) -> Found:
     for character, cue in _naming(case.script):
         if cue.span.start_ms < character.known_from_ms:
-            known = format_timecode(character.known_from_ms)
-            yield (
-                cue,
-                f"It names {character.name} before viewers know the name, at {known}.",
-                "Use the look until then.",
-            )
+            problem = f"It names {character.name} before viewers know the name, at "
+            yield cue, f"{problem}{format_timecode(character.known_from_ms)}.", "Use the look until then."
 
 
 def _name_without_look(case: _Case) -> Found:
@@ -290,7 +294,7 @@ RULES = Registry(
         Rule("guard", "ends too close to the next line", _guard),
         Rule("short-gap", "stands in a pause that is too short", _short_gap),
         Rule("late", "comes after what it describes", _late),
-        Rule("fast", "has times that ask for too many words a minute", _fast),
+        Rule("fast", "has times that ask for too many words per minute", _fast),
         Rule("needless-pause", "lets the film pause although it fits", _needless_pause),
         Rule("repeated", "says what the cue before it said", _repeated),
         Rule("unfinished", "does not end as a sentence", _unfinished),
