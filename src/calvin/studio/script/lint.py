@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -42,13 +42,12 @@ class Finding:
     message: str
     suggestion: str
 
-    def to_json(self) -> dict[str, str | int]:
+    def to_json(self) -> dict[str, Any]:
+        """What it is about, for other programs."""
         cue, span = self.cue, self.cue.span
         where = {"cue": cue.id, "start_ms": span.start_ms, "end_ms": span.end_ms, "text": cue.text}
-        return {
-            "rule": self.rule, "level": str(self.level), **where,
-            "message": self.message, "suggestion": self.suggestion,
-        }  # fmt: skip
+        words = {"message": self.message, "suggestion": self.suggestion}
+        return {"rule": self.rule, "level": str(self.level), **where, **words}
 
     def __str__(self) -> str:
         at = format_timecode(self.cue.span.start_ms)
