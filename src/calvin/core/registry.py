@@ -94,6 +94,7 @@ class Registry(Mapping[str, M]):
         """Entry points by name: those that count, and those whose name was taken."""
         if self.group is None:
             return {}, {}
+        # The first one to claim a name keeps it, in an order that does not depend on how packages were installed.
         taken = {_folded(name) for name in self.built_in}
         added, lost = dict[str, "EntryPoint"](), dict[str, "EntryPoint"]()
         entries = _entry_points(tuple(sys.path)).select(group=f"calvin.{self.group}")

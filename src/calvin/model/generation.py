@@ -174,6 +174,7 @@ def sample(
         if ended.all() or step + 1 == options.max_new_tokens:
             break
         if ended.any():
+            # Rows that have ended are not computed any further; `active` keeps the places of the others.
             state.select((~ended).nonzero().squeeze(1))
             active, chosen = active[~ended], chosen[~ended]
         logits = state.step(chosen)
@@ -287,6 +288,7 @@ def _continuations(
 def _finish(finished: _Beams, candidates: _Beams, ended: Tensor, step: int, options: Options) -> _Beams:
     """The K best finished hypotheses, now that some of the first K candidates may have ended too."""
     beams = options.num_beams
+    # As in transformers: what ends below the K best continuations never counts.
     allowed = ended & (torch.arange(ended.shape[1], device=ended.device) < beams)
     scores = candidates.scores / (step + 1) ** options.length_penalty
     return finished.joined(replace(candidates, scores=scores + ~allowed * _NEVER)).best(beams)[0]

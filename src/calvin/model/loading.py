@@ -5,7 +5,6 @@ transformers by default fills a missing tensor with random numbers and says so i
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -155,21 +154,6 @@ def load_strict(model_class: Any, path_or_id: str | Path, allow_missing: str = "
             "copy or download it again."
         )
     return model.eval()
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of a model folder.
-
-    Raises:
-        CheckpointError: absent or not JSON.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {first_line(error)}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} does not hold a JSON object.")
-    return value
 
 
 def _and_more(items: list[Any]) -> str:

@@ -321,7 +321,8 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
 
 def label_positions(labels: Tensor) -> Tensor:
-    """Positions [K] whose next token is labelled in at least one row of [B, L]; position 0 where there are none."""
+    """Positions [K] whose next token is labelled in at least one row of [B, L]; position 0 if there are none."""
+    # Labels are shifted here, once: the logits at position i predict token i + 1.
     positions = (labels[:, 1:] != IGNORE_INDEX).any(dim=0).nonzero().squeeze(1)
     return positions if len(positions) else positions.new_zeros(1)
 

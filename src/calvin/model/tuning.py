@@ -6,6 +6,7 @@ base, and the projector, which every stage trains: a few per cent of the whole. 
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,9 +28,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import CheckpointError, ConfigError, UsageError
+from calvin.core.errors import CheckpointError, ConfigError, UsageError, first_line
 from calvin.core.files import atomic_folder, restore_folder, write_json
-from calvin.model.loading import read_json
 from calvin.model.modeling import CalvinForConditionalGeneration, adapter_of
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -37,15 +37,15 @@ ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
 
 _PARTS: dict[str, tuple[str, ...]] = {
-    "vision_tower": ("vision_tower.",),
-    "projector": ("projector.",),
-    "qformer": ("projector.qformer.", "projector.query_tokens", "projector.frame_position_embedding."),
-    "language_projection": ("projector.language_projection.",),
-    "language_model": ("language_model.",),
-    "lora": ("language_model.",),
-    "prefix": ("language_model.",),
+    "vision_tower": ("vision tower",),
+    "projector": ("frame positions", "Q-Former", "language projection"),
+    "qformer": ("frame positions", "Q-Former"),
+    "language_projection": ("language projection",),
+    "language_model": ("language model",),
+    "lora": ("LoRA",),
+    "prefix": ("prefix",),
 }
-_ADAPTERS = {"lora": "lora_", "prefix": "prompt_encoder."}
+"""What recipes call a part, and the rows of `calvin model info` that it consists of."""
 _STAGES = {
     "vision tower": "frozen, pre-trained by itself",
     "frame positions": "stage 1, stage 2, adaptation",
@@ -133,7 +133,7 @@ def set_trainable(model: CalvinForConditionalGeneration, parts: Collection[str])
         raise UsageError(f"There is no part {', '.join(unknown)}: choose from {', '.join(_PARTS)}.")
     learning = dict.fromkeys(parts, 0)
     for name, parameter in model.named_parameters():
-        owners = [part for part in parts if _belongs(name, part)]
+        owners = [part for part in parts if _part_of(name) in _PARTS[part]]
         parameter.requires_grad_(bool(owners))
         for part in owners:
             learning[part] += parameter.numel()
@@ -141,13 +141,6 @@ def set_trainable(model: CalvinForConditionalGeneration, parts: Collection[str])
     if absent:
         raise UsageError(f"The model has no {absent[0]} to train: add it first or leave it out.")
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-
-
-def _belongs(name: str, part: str) -> bool:
-    adapter = next((kind for kind, mark in _ADAPTERS.items() if mark in name), None)
-    if name.startswith("language_model.") and adapter != (part if part in _ADAPTERS else None):
-        return False
-    return name.startswith(_PARTS[part])
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +237,13 @@ def adapter_facts(folder: str | Path) -> dict[str, Any]:
     restore_folder(folder)
     if not (Path(folder) / _FACTS).is_file():
         raise CheckpointError(f"{folder} is not an adapter folder: make one with `calvin adapt PROJECT -o FOLDER`.")
-    return read_json(Path(folder) / _FACTS)
+    try:
+        facts = json.loads((Path(folder) / _FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{Path(folder) / _FACTS} cannot be read: {first_line(error)}.") from error
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{Path(folder) / _FACTS} does not hold a JSON object.")
+    return facts
 
 
 def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trainable: bool = False) -> None:

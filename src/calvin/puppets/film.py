@@ -14,6 +14,7 @@ import numpy as np
 
 from calvin.core.files import atomic_path, write_json
 from calvin.core.progress import Listener, Stage, silent
+from calvin.media.sound.film_sound import resampled
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import Voice
 from calvin.puppets.draw.video import VideoWriter, film_frames
@@ -115,8 +116,4 @@ def say(line: Line, voice: Voice) -> np.ndarray:
     if len(samples) / rate > limit_s:
         wpm = voice.natural_wpm * len(samples) / rate / limit_s
         samples, rate = voice.synthesize(line.text, min(wpm, _FASTEST_WPM))
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), format="flt", layout="mono")
-    frame.sample_rate = rate
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
-    frames = [*resampler.resample(frame), *resampler.resample(None)]
-    return 0.7 * np.concatenate([piece.to_ndarray()[0] for piece in frames])
+    return 0.7 * resampled(samples, rate, SOUND_RATE)

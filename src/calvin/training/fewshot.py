@@ -117,6 +117,7 @@ class FewshotBatches:
                 "`calvin data regularisation`."
             )
         rng = np.random.default_rng([config.loop.seed, 1])
+        # A stream of its own: how many scenes are drawn here does not change the order of the batches.
         chosen = [regular[i] for i in rng.permutation(len(regular))[:wanted]]
         count = config.context
         self.rows = []
@@ -220,7 +221,7 @@ def adapt_cost(config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = F
 
 
 def _in(value: float, units: Sequence[tuple[str, float]]) -> str:
-    """A value in the largest unit of which it has one, else in the last."""
+    """A value in the largest unit of which it has at least one, else in the last."""
     name, size = next(((name, size) for name, size in units if value >= size), units[-1])
     return f"{value / size:,.1f} {name}"
 

@@ -189,25 +189,16 @@ SOURCES: Mapping[str, Kind] = {
 
 _OURS = "ours, the paper does not say"
 ORIGIN: Mapping[str, str] = {
+    **dict.fromkeys(("min_lr", "schedule", "max_frames", "num_query_tokens", "qformer_layers"), "section 4"),
+    "lora_rank": "section 4",
+    **dict.fromkeys(("lora_alpha", "lora_dropout", "prefix_tokens", "weights", "betas", "max_grad_norm"), _OURS),
+    "trains": "section 3.2",
     "steps": "section 4, read as micro-batches",
     "batch_sizes": "section 4, per GPU",
     "gradient_accumulation_steps": "section 4 (stage 1: 4; stage 2: none is named)",
     "max_lr": "section 4 (stage 1), Table 3's starred row (stage 2)",
-    "min_lr": "section 4",
-    "schedule": "section 4",
     "warmup_steps": "section 4 (stage 1); ours in stage 2",
     "weight_decay": "section 4, across all stages",
-    "max_frames": "section 4",
-    "trains": "section 3.2",
-    "num_query_tokens": "section 4",
-    "qformer_layers": "section 4",
-    "lora_rank": "section 4",
-    "lora_alpha": _OURS,
-    "lora_dropout": _OURS,
-    "prefix_tokens": _OURS,
-    "weights": _OURS,
-    "betas": _OURS,
-    "max_grad_norm": _OURS,
 }
 """Where each setting of the 7B recipes comes from."""
 _SMALL_ORIGIN = {

@@ -98,6 +98,11 @@ class TowerStep(_PartStep):
     batch_size: int = Field(default=64, gt=0)
     loop: LoopConfig
 
+    def encoder_fields(self) -> dict[str, Any]:
+        """The fields of `CalvinFrameEncoderConfig`."""
+        fields = self.model_dump(include={"projection_dim", "image_size"})
+        return {**fields, "backbone_config": self.backbone}
+
 
 class Phase(FrozenConfig):
     """One part of the language model's curriculum."""
@@ -126,6 +131,11 @@ class LanguageStep(_PartStep):
     max_position_embeddings: int = 512
     initializer_range: float = 0.02
     phases: tuple[Phase, ...]
+
+    def llama_fields(self) -> dict[str, Any]:
+        """The fields of transformers' LlamaConfig."""
+        fields = self.model_dump(exclude={"kind", "loss", "phases"})
+        return {**fields, "num_key_value_heads": self.num_attention_heads, "tie_word_embeddings": True}
 
 
 class StageStep(LoraSettings):

@@ -63,8 +63,8 @@ class Pose:
         turned = local * cmath.rect(1, math.radians(self.rot)) + 1j * self.lift
         return self.x + scale * complex(turned.real * self.face, turned.imag)
 
-    def hand(self, scale: float, near: bool = True) -> complex:
-        return self.world(self.shoulder + (self.near if near else self.far), scale)
+    def hand(self, scale: float) -> complex:
+        return self.world(self.shoulder + self.near, scale)
 
 
 @dataclass(slots=True)

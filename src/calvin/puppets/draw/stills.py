@@ -144,6 +144,7 @@ class Stills:
         names = list(self.slots)
         renderer: SceneRenderer | None = None
         for row in range(count):
+            # Several moments of one scene: laying out its place costs more than drawing a frame of it.
             if renderer is None or row % self.frames_a_scene == 0:
                 renderer = SceneRenderer(self._scene(rng), self.width, self.height)
             seconds = float(rng.random()) * renderer.scene.duration_ms / 1000

@@ -133,6 +133,7 @@ def film_captions(film: Film) -> list[str]:
     """The describer's captions of all scenes, in order: looks at each introduction, afterwards as the style wants."""
     style, introduced, captions = film_style(film), set[str](), []
     for scene in film.scenes:
+        # A generator of its own per scene: what one caption draws does not change the next.
         captions.append(write_caption(scene.truth, caption_rng(scene), style, introduced))
         introduced |= set(scene.truth.present)
     return captions

@@ -14,55 +14,39 @@ import numpy as np
 
 from calvin.core.prompts import Prompt, fewshot_caption, regularisation_caption
 from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, NAMES, PLACES, PROPS
+from calvin.puppets.tell import drills
 from calvin.puppets.tell.captions import STYLES, look_caption, with_article, write_caption
-from calvin.puppets.tell.drills import (
-    Builder,
-    Drill,
-    PromptText,
-    asked,
-    captions,
-    cue,
-    cue_scenes,
-    cues,
-    draw_question,
-    draw_truth,
-    far,
-    looks,
-    pairs,
-    repeats,
-    short,
-)
 from calvin.puppets.tell.screenplay import Person, Split, draw_cast, pick
 
 
 def draw_prompt(
     rng: np.random.Generator, cast: tuple[Person, ...], entities: bool = False, scenes: int = 3
-) -> PromptText:
+) -> drills.PromptText:
     """A prompt and its caption. The context is the captions of `scenes` before it or (`entities`) the names present."""
     style, introduced, context = pick(rng, STYLES), set[str](), []
     for _ in range(0 if entities else scenes):
-        truth = draw_truth(rng, cast)
+        truth = drills.draw_truth(rng, cast)
         # In a film, people are usually introduced further back than the context reaches.
         context.append(write_caption(truth, rng, style, introduced if rng.random() < 0.5 else None))
         introduced |= set(truth.present)
-    truth = draw_truth(rng, cast)
-    question = draw_question(rng)
+    truth = drills.draw_truth(rng, cast)
+    question = drills.draw_question(rng)
     if entities:
         names = tuple(str(name) for name in rng.permutation(truth.present))
         prompt, known = Prompt(question, entities=names), truth.present
     else:
         prompt = Prompt(question, tuple(context))
         known = tuple(name for name in truth.present if is_introduced(name, truth.looks[name].coat, context))
-    return PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), known)
+    return drills.PromptText(look_caption(truth, rng), prompt, write_caption(truth, rng, style), known)
 
 
 def _prompt(
     rng: np.random.Generator, cast: tuple[Person, ...], seen: bool = True, entities: bool = False, scenes: int = 3
-) -> Drill:
+) -> drills.Drill:
     """What a stage-2 sample says: context, question, caption. With `seen`, a nameless description of the scene stands
     where the visual will, so that the looks in the context say who acts."""
     parts = draw_prompt(rng, cast, entities, scenes)
-    made = Builder()
+    made = drills.Builder()
     if seen:
         made.add(parts.stand_in)
     made.add(parts.prompt.text.strip())
@@ -72,7 +56,7 @@ def _prompt(
 
 def draw_fewshot(rng: np.random.Generator, cast: tuple[Person, ...]) -> str:
     """A caption in the form of Figure 6, so that adapting to a film need not teach words that are new to the model."""
-    truth = draw_truth(rng, cast)
+    truth = drills.draw_truth(rng, cast)
     if rng.random() < 0.5:
         return regularisation_caption(look_caption(truth, rng))
     return fewshot_caption(write_caption(truth, rng, pick(rng, STYLES)), truth.present)
@@ -88,39 +72,39 @@ def is_introduced(name: str, coat: str, context: Sequence[str]) -> bool:
     return False
 
 
-PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]], Drill]]] = {
-    "repeats": (1, lambda rng, _: repeats(rng)),
-    "pairs_2": (2, pairs),
-    "looks": (4, looks),
-    "short": (4, lambda rng, cast: short(rng, cast, "{colour} {name}")),
-    "look_first": (4, lambda rng, cast: short(rng, cast, "{look}, {name}")),
-    "captions": (4, captions),
-    "far": (4, lambda rng, cast: far(rng, cast, 0)),
-    "farther": (4, lambda rng, cast: far(rng, cast, 3)),
-    "asked": (4, asked),
-    "cues_2": (1, lambda rng, _: cues(rng, 10, 2, looks=False, two=False)),
-    "cues_4": (1, lambda rng, _: cues(rng, 7, 4, looks=False)),
-    "cues_looks_2": (1, lambda rng, _: cues(rng, 6, 2, looks=True)),
-    "cues_looks": (1, lambda rng, _: cues(rng, 4, 4, looks=True)),
-    "cue_2": (2, lambda rng, cast: cue(rng, cast, looks=False, two=False)),
-    "cue_4": (4, lambda rng, cast: cue(rng, cast, looks=False)),
-    "cue_looks_2": (2, cue),
-    "cue_looks": (4, cue),
-    "cue_far": (4, lambda rng, cast: cue(rng, cast, film=True)),
-    "cue_scene": (4, lambda rng, cast: cue_scenes(rng, cast, 1)),
-    "cue_scenes": (4, lambda rng, cast: cue_scenes(rng, cast, 3)),
-    "cue_scenes_5": (4, lambda rng, cast: cue_scenes(rng, cast, 5)),
+PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]], drills.Drill]]] = {
+    "repeats": (1, lambda rng, _: drills.repeats(rng)),
+    "pairs_2": (2, drills.pairs),
+    "looks": (4, drills.looks),
+    "short": (4, lambda rng, cast: drills.short(rng, cast, "{colour} {name}")),
+    "look_first": (4, lambda rng, cast: drills.short(rng, cast, "{look}, {name}")),
+    "captions": (4, drills.captions),
+    "far": (4, lambda rng, cast: drills.far(rng, cast, 0)),
+    "farther": (4, lambda rng, cast: drills.far(rng, cast, 3)),
+    "asked": (4, drills.asked),
+    "cues_2": (1, lambda rng, _: drills.cues(rng, 10, 2, looks=False, two=False)),
+    "cues_4": (1, lambda rng, _: drills.cues(rng, 7, 4, looks=False)),
+    "cues_looks_2": (1, lambda rng, _: drills.cues(rng, 6, 2, looks=True)),
+    "cues_looks": (1, lambda rng, _: drills.cues(rng, 4, 4, looks=True)),
+    "cue_2": (2, lambda rng, cast: drills.cue(rng, cast, looks=False, two=False)),
+    "cue_4": (4, lambda rng, cast: drills.cue(rng, cast, looks=False)),
+    "cue_looks_2": (2, drills.cue),
+    "cue_looks": (4, drills.cue),
+    "cue_far": (4, lambda rng, cast: drills.cue(rng, cast, film=True)),
+    "cue_scene": (4, lambda rng, cast: drills.cue_scenes(rng, cast, 1)),
+    "cue_scenes": (4, lambda rng, cast: drills.cue_scenes(rng, cast, 3)),
+    "cue_scenes_5": (4, lambda rng, cast: drills.cue_scenes(rng, cast, 5)),
     "seen_prompt": (4, _prompt),
     "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
     "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
     "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
-    "fewshot": (4, lambda rng, cast: Drill(" ".join(draw_fewshot(rng, cast) for _ in range(3)), ())),
+    "fewshot": (4, lambda rng, cast: drills.Drill(" ".join(draw_fewshot(rng, cast) for _ in range(3)), ())),
 }
 """The curriculum in order: phase name to size of cast and maker. The last two have no look-ups: they are the plain
 language of stage 2 and of adapting to a film."""
 
 
-def make_drill(phase: str, rng: np.random.Generator, split: Split | None = "train") -> Drill:
+def make_drill(phase: str, rng: np.random.Generator, split: Split | None = "train") -> drills.Drill:
     """A text of one phase; the cast, names and looks are paired anew in each.
 
     `rng` decides everything: two generators of one seed give one text.

@@ -48,6 +48,7 @@ class Builder:
         if self.parts:
             self.length += 1
         for name in lookups:
+            # Counted as the text grows, for the same name may stand in it several times.
             start = self.length + piece.index(name)
             self.marks.append((start, start + len(name)))
         self.parts.append(piece)
@@ -213,6 +214,7 @@ def _add_cue(
     made.add(f"{first[0].upper()}{first[1:]}" if looks else first)
     _add_fillers(rng, made, film)
     made.add(".")
+    # Either word may come first, so that position alone never gives the answer away.
     for index in rng.permutation(len(cast)):
         person = cast[index]
         look = say_look(person.look, film and bool(rng.random() < 0.2)) if looks else person.look.coat

@@ -98,6 +98,7 @@ class Film:
 
 def pairing_split(name: str, coat: str) -> Split:
     """Which split a pairing of name and coat colour belongs to, whatever the seed."""
+    # A hash and not a draw: films made apart, even years apart, agree on it without a list.
     return "heldout" if zlib.crc32(f"{name}|{coat}".encode()) % HELDOUT_SHARE == 0 else "train"
 
 
@@ -116,8 +117,7 @@ def pick(rng: np.random.Generator, things: Sequence[T]) -> T:
     return things[int(rng.integers(len(things)))]
 
 
-def draw_look(rng: np.random.Generator, coat: str | None = None) -> Look:
-    coat = coat or pick(rng, _COLOURS)
+def draw_look(rng: np.random.Generator, coat: str) -> Look:
     woman = bool(rng.random() < 0.5)
     garment = pick(rng, GARMENTS if woman else GARMENTS[:2])
     hat = pick(rng, [colour for colour in _COLOURS if colour != coat]) if rng.random() < 0.5 else None
@@ -129,6 +129,7 @@ def draw_cast(rng: np.random.Generator, size: int, split: Split | None) -> tuple
     if not 1 <= size <= 6:
         raise UsageError(f"A puppet film has a cast of 1 to 6, not {size}.")
     cast: list[Person] = []
+    # Colours without repeats: two people in one colour could not be told apart by a caption.
     for i in rng.permutation(len(_COLOURS))[:size]:
         coat, taken = _COLOURS[i], {person.name for person in cast}
         names = names_for(coat, split)

@@ -1,11 +1,11 @@
-"""The data file of a training: which pretrained parts, which data sets, in TOML. Paths count from its folder."""
+"""The data file of a training, in TOML: which pretrained parts, which data sets. Paths count from its folder."""
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import Field
 
@@ -50,7 +50,7 @@ class DataFile(FrozenConfig):
             raise ConfigError(f"There is no data file {path}: docs/cluster.md shows one.") from None
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
-        file = cls.load(_resolved(values, path.parent), path)
+        file = cls.load(values, path)._from(path.parent)
         for name in (*(source.name for source in file.sources), *file.leave_out):
             if name not in SOURCES:
                 raise ConfigError(f"{path} names a source {name!r}; recipes know {', '.join(SOURCES)}.")
@@ -60,6 +60,15 @@ class DataFile(FrozenConfig):
                 if wanted is not None and not wanted.exists():
                     raise DataError(f"The {what} of {source.name} are not there: {wanted} ({path}).")
         return file
+
+    def _from(self, folder: Path) -> Self:
+        """With paths counted from `folder`; a model part is a path only if something is there, else an id."""
+        sources = []
+        for source in self.sources:
+            paths = {what: folder / path for what in _PATHS if (path := getattr(source, what)) is not None}
+            sources.append(source.changed(**paths))
+        parts = {key: str(folder / part) for key, part in self.model if part is not None and (folder / part).exists()}
+        return self.changed(sources=sources, model=self.model.changed(**parts))
 
     def chosen(self, names: Collection[str]) -> list[SourceConfig]:
         """The sources of these names that are at hand."""
@@ -80,22 +89,3 @@ class DataFile(FrozenConfig):
         """The sources that a stage mixes, with features of this file's vision tower and no other."""
         chosen = self.chosen(step.weights)
         return load_sources(chosen, encoder_identity(self.model.vision) if chosen else None, listener)
-
-
-def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Paths of sources from the file's folder; of model parts only where there is something: else they are ids."""
-    sources = values.get("sources")
-    if isinstance(sources, list):
-        values["sources"] = [
-            {key: folder / value if key in _PATHS and isinstance(value, str) else value for key, value in row.items()}
-            if isinstance(row, dict)
-            else row
-            for row in sources
-        ]
-    parts = values.get("model")
-    if isinstance(parts, dict):
-        values["model"] = {
-            key: str(folder / value) if isinstance(value, str) and (folder / value).exists() else value
-            for key, value in parts.items()
-        }
-    return values

@@ -69,16 +69,8 @@ def _config_of_steps(recipe: Recipe) -> CalvinConfig:
     """The model that a recipe with a world makes."""
     (tower,) = (step for step in recipe.steps if isinstance(step, TowerStep))
     (language,) = (step for step in recipe.steps if isinstance(step, LanguageStep))
-    text = {
-        "model_type": "llama",
-        "tie_word_embeddings": True,
-        "num_key_value_heads": language.num_attention_heads,
-        **language.model_dump(include={"vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
-                                       "num_attention_heads", "max_position_embeddings"}),
-    }  # fmt: skip
-    vision = CalvinFrameEncoderConfig(
-        backbone_config=tower.backbone, projection_dim=tower.projection_dim, image_size=tower.image_size
-    )
+    text = {"model_type": "llama", **language.llama_fields()}
+    vision = CalvinFrameEncoderConfig(**tower.encoder_fields())
     return CalvinConfig(
         vision_config=vision,
         qformer_config=dict(recipe.model.qformer),

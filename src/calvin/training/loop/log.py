@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,7 @@ def draw_curve(logs: Sequence[tuple[str, Path]], picture: Path) -> None:
     for axis, (title, path) in zip(axes.flat, logs, strict=False):
         rows = read_log(path)
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
-        smooth: list[float] = []
-        for loss in losses:
-            smooth.append(loss if not smooth else 0.9 * smooth[-1] + 0.1 * loss)
+        smooth = list(accumulate(losses, lambda mean, loss: 0.9 * mean + 0.1 * loss))
         axis.plot(steps, losses, color="#9bb7d4", linewidth=0.8)
         axis.plot(steps, smooth, color="#1f4e79", linewidth=1.8)
         axis.set(title=title, xlabel="step (micro-batches)", ylabel="loss")

@@ -38,11 +38,10 @@ ALONE = Parallel()
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run of the loop did: the last step reached, its smoothed loss, and where the curve is."""
+    """What a run of the loop did: the last step reached, and its smoothed loss."""
 
     steps: int
     loss: float
-    curve: Path
 
 
 def fast_bf16(device: torch.device) -> bool:
@@ -129,7 +128,7 @@ def train(
         facts = load_checkpoint(found, model, optimizer, fingerprint)
         first, finished, run.smoothed = facts["step"], facts["finished"], facts["loss"]
     if finished:
-        return TrainResult(first, run.smoothed, folder / "log.jsonl")
+        return TrainResult(first, run.smoothed)
     run.stage.kept = first
     wrapped = accelerator.prepare(optimizer)
     prepared = model if sharded else accelerator.prepare(model)
@@ -143,7 +142,7 @@ def train(
     # accelerate replaced `forward` on the instance by an autocast wrapper; the model is left as it was given.
     for name in ("forward", "_original_forward"):
         model.__dict__.pop(name, None)
-    return TrainResult(last, run.smoothed, folder / "log.jsonl")
+    return TrainResult(last, run.smoothed)
 
 
 @dataclass

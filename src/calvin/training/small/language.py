@@ -67,23 +67,10 @@ def train_tokenizer(texts: Iterator[str], vocab_size: int) -> PreTrainedTokenize
 def new_language_model(config: LanguageStep, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """The step's Llama with random weights, for this vocabulary."""
     torch.manual_seed(seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            num_key_value_heads=config.num_attention_heads,
-            max_position_embeddings=config.max_position_embeddings,
-            initializer_range=config.initializer_range,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            attn_implementation="eager",  # faster than SDPA at these sizes on a CPU
-        )
-    )
+    fields = config.llama_fields() | {"vocab_size": len(tokenizer)}
+    fields |= {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    # Eager attention is faster than SDPA at these sizes on a CPU.
+    return LlamaForCausalLM(LlamaConfig(**fields, attn_implementation="eager"))
 
 
 def encode_marked(tokenizer: Any, texts: Sequence[MarkedText]) -> dict[str, Tensor]:
@@ -91,6 +78,7 @@ def encode_marked(tokenizer: Any, texts: Sequence[MarkedText]) -> dict[str, Tens
     rows, marked_rows = [], []
     encodings = tokenizer([item.text for item in texts], add_special_tokens=False, return_offsets_mapping=True)
     for item, ids, offsets in zip(texts, encodings["input_ids"], encodings["offset_mapping"], strict=True):
+        # A token belongs to a mark if any of its characters does: " Mara" takes in the space before the name.
         inside = [any(a < end and start < b for start, end in item.marks) for a, b in offsets]
         rows.append(torch.tensor([tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]))
         marked_rows.append(torch.tensor([False, *inside, False]))

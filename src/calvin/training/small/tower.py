@@ -63,6 +63,7 @@ class SlotCaptioner(nn.Module):
         parts = logits.float().split(self.sizes, dim=1)
         total = logits.new_zeros((), dtype=torch.float32)
         for slot, (part, weight) in enumerate(zip(parts, self.weights, strict=True)):
+            # Averaged where the slot applies: the mean over no image at all would not be a number.
             if (words[:, slot] != IGNORE_INDEX).any():
                 total = total + weight * functional.cross_entropy(part, words[:, slot], ignore_index=IGNORE_INDEX)
         return total / sum(self.weights)
@@ -120,14 +121,7 @@ def make_tower(
 ) -> None:
     """Pre-train a new tower, whose features will carry `name`, and leave it in `target` with what it scores."""
     torch.manual_seed(step.loop.seed)
-    tower = CalvinFrameEncoder(
-        CalvinFrameEncoderConfig(
-            backbone_config=step.backbone,
-            projection_dim=step.projection_dim,
-            image_size=step.image_size,
-            encoder_name=name,
-        )
-    )
+    tower = CalvinFrameEncoder(CalvinFrameEncoderConfig(**step.encoder_fields(), encoder_name=name))
     processor = tower.image_processor()
     _, accuracy = train_tower(tower, processor, images, step, checkpoints, listener, loss_of)
     # Rounded to what the shipped float16 file holds, so that its features and its hash are the same ones.
