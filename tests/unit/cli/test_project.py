@@ -132,7 +132,7 @@ def test_a_bad_file_changes_nothing(project: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.srt").write_text("1\n00:00:01,000 --> soon\nHello.\n")
     result = run("import", project, tmp_path / "bad.srt", "--yes")
     assert result.exit_code == 1
-    assert "line 2: 'soon' is not a time code" in result.stderr
+    assert "line 2: '00:00:01,000 --> soon' is not a time code" in result.stderr
     assert len(result.stderr.splitlines()) == 1
     with ProjectStore(project) as store:
         assert [cue.author for cue in store.cues] == [Author.MODEL] * 3
