@@ -113,7 +113,7 @@ def test_describe_pick_correct_adapt_describe(project: Path, tmp_path: Path, tin
     made = run("adapt", project, "-c", table, "-o", adapter, "--iterations", 6)
     assert made.exit_code == 0, made.output
     assert "adapted to 5 scenes" in made.stdout
-    assert "With 5 scenes none was left out" in " ".join(made.stderr.split())
+    assert "With 5 scenes, none was left out" in " ".join(made.stderr.split())
     assert "distinct captions" in made.stdout
     assert fingerprint_of(find_model(None)) == base
     facts = json.loads((adapter / "calvin_adapter.json").read_text())

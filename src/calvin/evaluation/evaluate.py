@@ -30,7 +30,7 @@ POOLING = "all scenes pooled; beside it the mean of films, each scored by itself
 class EvaluationJob:
     """What to evaluate a captioner on. `facts` are further fields of the protocol card (media, encoder, frames, beams).
 
-    `truth` holds the structured truth of scenes by id, where there is any; `names` whose names are known.
+    `truth` holds the structured truth of scenes by id, where there is any; `names` are all that are known.
     """
 
     split: str
@@ -54,7 +54,7 @@ class EvaluationJob:
 
 
 def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: Listener = silent) -> Results:
-    """Caption every scene into `folder`, going on where an earlier run stopped. `finish` then scores.
+    """Caption every scene into `folder`, continuing where an earlier run stopped. `finish` then scores.
 
     Raises:
         UsageError: the folder holds another evaluation.
@@ -82,7 +82,7 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
 
 
 def system_name(captioner: Captioner) -> str:
-    """What tables call a captioner: its name, of a model folder the last two parts of its path."""
+    """What tables call a captioner: its name, or the last two parts of the path of a model folder."""
     name = captioner.info.name
     return "/".join(Path(name).resolve().parts[-2:]) if Path(name).exists() else name
 
@@ -94,7 +94,7 @@ def finish(
     device: str | None = None,
     listener: Listener = silent,
 ) -> Results:
-    """Score captions that are there; with a folder, also write scores and report into it. Needs no model.
+    """Score the captions of results. With a folder, also write scores and report into it. It needs no model.
 
     Args:
         judge: marks a caption against the structured truth of its scene.
@@ -117,7 +117,7 @@ def finish(
 
 
 def _about(results: Results) -> list[str]:
-    """What to know of the captions: how many are empty, how many were cleaned."""
+    """What to know about the captions: how many are empty, how many were cleaned."""
     captions, notes = results.captions.values(), []
     empty = sum(not caption.text.strip() for caption in captions)
     if empty:
@@ -133,7 +133,7 @@ def from_files(
     names: NameList | None = None,
     allow_empty: bool = False,
 ) -> Results:
-    """Results of a system known by its captions alone, not yet scored. What it does not say is "not stated".
+    """Results of a system known by its captions alone, not yet scored. Facts that nobody gives are "not stated".
 
     Args:
         card: fields of the protocol card that the caller vouches for.

@@ -1,6 +1,6 @@
 """Names in captions: who is named, and whether they are there.
 
-Whose names count comes from a cast list where there is one, else from the captions' own capitals.
+Which words are names comes from a cast list where there is one, else from the captions' own capitals.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TITLES = frozenset({"Mr", "Mrs", "Ms", "Dr", "The", "Of", "And", "Young", "Old"
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """Single words that are names; `source` says where they come from. Empty: nobody's name is known."""
+    """Single words that are names; `source` says where they come from, and `fold` that their case does not matter."""
 
     words: frozenset[str]
     source: str
@@ -81,6 +81,6 @@ def from_names(names: Iterable[str], source: str, fold: bool = False) -> NameLis
 def oracle(
     texts: Sequence[str], movie: str | None, cast: Mapping[str, NameList], everyone: NameList
 ) -> tuple[str, ...]:
-    """Those named in a scene's references, in order: the paper's assumption of section 5.1."""
+    """The names that a scene's references hold, in order: the paper's assumption of section 5.1."""
     known = cast.get(movie or "", everyone)
     return tuple(dict.fromkeys(name for text in texts for name in known.found(text)))

@@ -17,14 +17,14 @@ from calvin.core.config import FrozenConfig
 
 
 class ProtocolCard(FrozenConfig):
-    """Facts that two scores must share to be ranked. An empty text: not stated."""
+    """Facts that two scores must share to be ranked. An empty text means that a fact is not stated."""
 
     references_sha256: str = Field(description="of ids and wordings, see `references_checksum`")
     split: str = Field(default="", description="what was evaluated, such as mad-named")
     scenes: int = Field(ge=0)
-    media: str = Field(default="", description="which pictures or features, where the split alone does not say it")
+    media: str = Field(default="", description="which pictures or features, if the split does not say so itself")
     encoder: str = Field(default="", description="vision encoder, with the start of its fingerprint")
-    context: str = Field(default="", description="what the prompt held beside the visual, and where that came from")
+    context: str = Field(default="", description="what the prompt held besides the visual, and where that came from")
     question: str = ""
     frames: str = Field(default="", description="how many of a scene, and how they were chosen")
     beams: str = Field(default="", description="how captions were searched")

@@ -102,7 +102,7 @@ def _cards(systems: Sequence[Results]) -> dict[str, Any]:
 
 
 def _scenes(systems: Sequence[Results], limit: int) -> list[dict[str, Any]]:
-    """The scenes as the page shows them, those that all systems together did worst at first."""
+    """The scenes as the page shows them, beginning with those at which all systems together did worst."""
     places = [{scene.id: place for place, scene in enumerate(one.scenes)} for one in systems]
     return [_scene(systems, systems[0].scenes[index], places) for index in worst_first(systems)[:limit]]
 

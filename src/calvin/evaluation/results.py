@@ -218,12 +218,12 @@ def _score_row(m: Measure) -> list[object]:
 
 
 def scene_measures(scores: Scores) -> list[Measure]:
-    """Those that have a value for each scene."""
+    """The measures that have a value for each scene."""
     return [m for m in scores.measures if m.values and not m.name.startswith("R@")]
 
 
 def worst_first(results: Sequence[Results]) -> list[int]:
-    """Places of the scenes of (aligned) results, those that all systems together did worst at first."""
+    """Indices of the scenes of (aligned) results, beginning with those at which all systems together did worst."""
     [first, *_] = results
     totals = np.zeros(len(first.scenes))
     for one in results:
@@ -234,7 +234,7 @@ def worst_first(results: Sequence[Results]) -> list[int]:
 
 
 def score_table(scores: Scores) -> str:
-    """The measures as an aligned table; numbers in points, the setting of each below."""
+    """The measures as an aligned table, with numbers in points, and the setting of each below it."""
     lines = [aligned(score_rows(scores)), ""]
     lines += [f"{m.name}: {m.setting}" for m in scores.measures if not m.name.startswith(TRUTH)]
     if any(not m.comparable for m in scores.measures):

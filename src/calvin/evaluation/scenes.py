@@ -35,7 +35,7 @@ _LONGEST = 50
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the prompt holds beside the visual: `count` captions before from `origin`, or the names of those present."""
+    """What the prompt holds besides the visual: the last `count` captions from `origin`, or names of people there."""
 
     kind: Kind = "scenes"
     count: int = 0

@@ -49,13 +49,13 @@ Marks = Callable[[str, str], Mapping[str, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class RowScore:
-    """A row's measures: of each film the mean over the seeds, in the unit of tables."""
+    """A row's measures. `films[measure][film]` is the mean over the seeds, in the unit of tables."""
 
     row: Row
     films: Mapping[str, Mapping[str, float]]
 
     def values(self, measure: str) -> np.ndarray:
-        """[films]"""
+        """A measure of each film, [films]; empty where there is none."""
         return np.array(list(self.films.get(measure, {}).values()))
 
     def mean(self, measure: str) -> float | None:
@@ -111,6 +111,7 @@ class Ordering:
 
 def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
     """The orderings of Table 4."""
+    # Reversed, so that the main row, which comes first, wins over longer runs of the same kind and size.
     by_kind = {(score.row.kind, score.row.size): score for score in reversed(scores)}
     sizes = list(dict.fromkeys(score.row.size for score in scores if score.row.kind == "first"))
     first = sizes[0]
@@ -149,7 +150,7 @@ def gains(scores: Sequence[RowScore]) -> list[str]:
 
 
 def _flattening(words: str, curve: Mapping[int, float]) -> list[str]:
-    """Whether little is gained past the paper's knee, where the curve goes beyond it and begins before it."""
+    """Whether little is gained past the paper's knee; nothing is said of a curve that does not reach across it."""
     figure, _, unit = words.partition(", ")
     knee = KNEES[figure]
     first, last = min(curve), max(curve)
@@ -181,7 +182,7 @@ def table(scores: Sequence[RowScore]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FilmCounts:
-    """How many held-out films are drawn, of how many described scenes each, and films to choose the threshold on."""
+    """How many held-out films are drawn, how many scenes each has, and on how many films the threshold is chosen."""
 
     heldout: int
     scenes: int
@@ -190,7 +191,7 @@ class FilmCounts:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a comparison found: the rows' scores, and how well the bank knows who is there."""
+    """What a comparison found: the scores of the rows, and how well the bank knows who is there."""
 
     scores: Sequence[RowScore]
     found: PresenceScore
@@ -229,15 +230,15 @@ def compare_adaptations(
     listener: Listener = silent,
     say: Callable[[str], None] = print,
 ) -> Comparison | int:
-    """Draw the films, make this process's share of the runs, and score them all.
+    """Draw the films, make this process's share of the runs and, once all are made, score them.
 
     Args:
         tower: the folder of the model's vision tower.
         regularisation: scenes of other films; None: the bundled ones.
-        share: (1, 2) makes the first of two shares.
+        share: (1, 2) is the first of two shares.
         say: gets a line on how each threshold of presence does.
 
-    Returns: how many runs other processes have still to make, where there are any.
+    Returns: the comparison, or how many runs other processes still have to make.
     """
     # First what may be missing, then what takes long.
     regular = regular_scenes(base, regularisation, round(max(config.sizes) * config.adapt.regularisation))

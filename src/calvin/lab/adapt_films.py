@@ -64,7 +64,7 @@ class CastFilm:
 def draw_films(
     folder: Path, base: Calvin, model: Path, split: Split, count: int, scenes: int, listener: Listener = silent
 ) -> list[CastFilm]:
-    """Draw and encode the films that do not exist yet. The portraits of the cast are not taken from the films."""
+    """Draw and encode the films that do not exist yet. Portraits of the cast are pictures from outside the films."""
     sizes = WorldSizes(
         films=count, scenes=scenes, clips=0, images=0, conversations=0, tv_clips=0, picture=TRAINING_SIZE, talk=_TALK
     )
@@ -106,12 +106,13 @@ class PresenceScore:
         return self.f(1.0)
 
     def f(self, beta: float) -> float:
-        """F-beta: below 1 it weighs wrong names more than missing ones."""
+        """F-beta: a `beta` below 1 gives wrong names more weight than missing ones."""
         total = beta**2 * self.precision + self.recall
         return (1 + beta**2) * self.precision * self.recall / total if total else 0.0
 
 
 def score_presence(films: Sequence[CastFilm], settings: PresenceSettings, pictures: bool = True) -> PresenceScore:
+    """The names found in every scene of the films, against who is truly there; `pictures` False: without the bank."""
     right = named = there = scenes = 0
     for film in films:
         for guesses, present in zip(film.guesses(settings, pictures), film.present, strict=True):
@@ -122,11 +123,11 @@ def score_presence(films: Sequence[CastFilm], settings: PresenceSettings, pictur
 
 
 def choose_settings(films: Sequence[CastFilm], say: Callable[[str], None] = print) -> PresenceSettings:
-    """What each source of guesses is worth, and the threshold, from films of the training split.
+    """How far to trust each source of guesses, and the threshold, from films of the training split.
 
     Confidences become shares of guesses that are right: those of subtitles by counting, those of pictures by a logistic
-    curve; then the threshold with the best F0.5, as a wrong name misleads a listener more than a missing one.
-    `say` gets a line on how each threshold does.
+    curve. The threshold is the one with the best F0.5, because a wrong name misleads a listener more than a missing
+    one. `say` gets a line on how each threshold does.
     """
     plain = PresenceSettings()
     heard, near = _share(films, plain.changed(near_ms=0)), _share(films, plain)
@@ -174,7 +175,7 @@ def _share(films: Sequence[CastFilm], settings: PresenceSettings) -> float:
 
 
 def _logistic(films: Sequence[CastFilm], settings: PresenceSettings) -> tuple[float, float]:
-    """Offset and slope that turn likenesses into shares, by Newton's method with a little shrinkage."""
+    """Offset and slope of the logistic curve that turns likenesses into shares, with a little shrinkage."""
     likeness, there = [], []
     for film in films:
         for name, scores in film.bank(settings).scores.items():
@@ -182,7 +183,7 @@ def _logistic(films: Sequence[CastFilm], settings: PresenceSettings) -> tuple[fl
             there += [name in present for present in film.present]
     x = np.stack([np.ones(len(likeness)), np.array(likeness)], axis=1)
     y, weights = np.array(there, dtype=float), np.zeros(2)
-    for _ in range(25):
+    for _ in range(25):  # Newton's method on the log likelihood; the 1e-2 keep it from running off if all is separable
         p = 1 / (1 + np.exp(-x @ weights))
         curvature = (x * (p * (1 - p))[:, None]).T @ x + 1e-2 * np.eye(2)
         weights += np.linalg.solve(curvature, x.T @ (y - p) - 1e-2 * weights)

@@ -58,7 +58,7 @@ class StudyFilm:
 
 
 class StudyConfig(FrozenConfig):
-    """What is compared. The first of `sizes` and `iterations` make the main row, the others Figures 10 and 9."""
+    """What is compared. The first of `sizes` and of `iterations` make the main row, the others Figures 10 and 9."""
 
     sizes: tuple[int, ...] = Field(default=(20, 50), min_length=1)
     iterations: tuple[int, ...] = Field(default=(100,), min_length=1)
@@ -86,6 +86,7 @@ class Row:
 
 
 def rows_of(config: StudyConfig) -> list[Row]:
+    """The rows of the table, in its order."""
     size, steps = config.sizes[0], config.iterations[0]
     tuned = [Row("first", number, steps) for number in config.sizes]
     longer = [Row("first", size, number) for number in config.iterations[1:]]
@@ -94,7 +95,8 @@ def rows_of(config: StudyConfig) -> list[Row]:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Indices of a film's scenes: `order` by which training sets grow, `random` as many drawn, `scored` the rest."""
+    """Indices of a film's scenes. Training sets take their scenes from the front of `order`; `random` holds as many as
+    the smallest, drawn by chance; `scored` holds those that no training set has."""
 
     order: tuple[int, ...]
     random: tuple[int, ...]
@@ -102,13 +104,14 @@ class Split:
 
 
 def split_film(film: StudyFilm, config: StudyConfig, seed: int) -> Split:
-    """
+    """Which scenes of a film are trained on and which are scored, in every row of one seed.
+
     Raises:
         UsageError: the film has too few scenes.
     """
     count, most, first = len(film.scenes), max(config.sizes), config.sizes[0]
     if count < 2 * most:
-        raise UsageError(f"{film.id} has {count} scenes; with {most} to train on it takes {2 * most} or more.")
+        raise UsageError(f"{film.id} has {count} scenes; to train on {most} of them, it needs {2 * most} or more.")
     vectors = np.stack([scene.image_embeds.mean(axis=0) for scene in film.scenes])
     chosen = [choice.index for choice in choose_scenes([scene.oracle for scene in film.scenes], vectors, first)]
     rng = np.random.default_rng([seed, 11])
@@ -159,12 +162,13 @@ class Study:
         return sum(not self._path(*job).is_file() for job in everything)
 
     def _cost(self, film: StudyFilm, row: Row) -> int:
-        """In micro-batches. A caption in the form of Figure 6 takes about as long as one, three others do."""
+        """In micro-batches: as long as one takes a caption in the form of Figure 6, or three other captions."""
         if not row.size:
             return math.ceil(len(film.scenes) / 3)
         return row.iterations + len(film.scenes) - max(self.config.sizes)
 
     def seeds(self, row: Row) -> range:
+        """The seeds of a row: only tuning depends on one."""
         return range(self.config.seeds if row.size else 1)
 
     def captions(self, film: StudyFilm, row: Row, seed: int) -> dict[str, Any]:
@@ -228,7 +232,7 @@ class Study:
         write_json(mark, facts)
 
     def _scenes_hash(self) -> str:
-        """Of references, names and regularisation, so that captions from other prompts or lessons are not kept."""
+        """A hash of references, names and regularisation: captions made with others are not to be kept."""
         given = [(s.id, s.caption, s.oracle, s.bank) for film in self.films for s in film.scenes]
         return hashlib.sha256(repr([given, [scene.caption for scene in self.regular]]).encode()).hexdigest()[:16]
 

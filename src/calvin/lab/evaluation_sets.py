@@ -42,7 +42,7 @@ PICTURES_SHA256 = "7dca1e21719a6c86f21641a55c50804ff0af554d18efbda16ebe904ffd354
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Where the parts of a data set lie; which are needed depends on it."""
+    """Where the parts of a data set are. Which of them are needed depends on the set."""
 
     data: str
     annotations: Path | None = None
@@ -93,9 +93,9 @@ def make_job(
         )
     if context.kind == "entities-bank" and options.entities is None:
         raise UsageError(
-            "Give --entities FILE, who is in each scene: the presence.jsonl that `calvin describe FILM --cast CAST` "
-            'leaves in its project, or lines such as {"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": '
-            '["Ann"]}, one for every scene.'
+            "Give --entities FILE, which says who is in each scene: the presence.jsonl that `calvin describe FILM "
+            '--cast CAST` leaves in its project, or lines such as {"movie": "0001_A_Film", "start": 12.4, "end": 14.9, '
+            '"names": ["Ann"]}, one for every scene.'
         )
     samples = evaluated(found.samples)[: options.limit]
     split = found.split if options.limit is None else f"{found.split}, first {len(samples)} scenes"
@@ -192,7 +192,7 @@ def _cache(films: Path, stills_at: float | None, encoder: FeatureCaptioner | Non
 
 @dataclass(frozen=True)
 class PuppetEval:
-    """Puppet-eval on disk: its folder in MAD's form, scenes, truth by scene id, and what is to be noted."""
+    """Puppet-eval on disk: its folder in MAD's form, its scenes, the truth by scene id, and notes for the report."""
 
     folder: Path
     samples: list[Sample]
@@ -229,6 +229,7 @@ def draw_puppet_eval(folder: Path, listener: Listener = silent, workers: int = 2
 
 
 def annotations_hash(mad: Path) -> str:
+    """A hash of everything that is written about the films."""
     digest = hashlib.sha256()
     for name in ("mad.csv", "truth.jsonl", "characters.json"):
         digest.update((mad / name).read_bytes())
@@ -236,7 +237,7 @@ def annotations_hash(mad: Path) -> str:
 
 
 def pictures_hash() -> str:
-    """Of one frame of every scene, as drawn, before any codec."""
+    """A hash of one frame of every scene as it is drawn, before any codec touches it."""
     digest = hashlib.sha256()
     for number in range(PUPPET_SIZES.films):
         film = make_film(PUPPET_SEED * 100_000 + number, PUPPET_SIZES.scenes, split="heldout", talk=PUPPET_SIZES.talk)
@@ -258,4 +259,5 @@ def judge(caption: str, truth: Mapping[str, Any]) -> Mapping[str, float | None]:
 
 
 def puppet_names() -> NameList:
+    """All names that anybody in the puppet world may have."""
     return from_names(NAMES, "all names of the puppet world")

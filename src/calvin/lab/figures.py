@@ -38,7 +38,7 @@ _ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
 
 @dataclass(frozen=True)
 class Figures:
-    """Tables by title: column heads, and rows of a label and its cells (a share, a number or a text)."""
+    """Tables by title: column heads, and rows of text that each begin with a label."""
 
     tables: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = field(default_factory=dict)
 
@@ -46,14 +46,12 @@ class Figures:
         self.tables[title] = (tuple(heads), [tuple(row) for row in rows])
 
     def markdown(self) -> str:
-        parts = []
-        for title, (heads, rows) in self.tables.items():
-            parts.append(f"### {title}\n\n{markdown_table(heads, rows)}")
-        return "\n\n".join(parts) + "\n"
+        parts = (f"### {title}\n\n{markdown_table(*table)}\n" for title, table in self.tables.items())
+        return "\n".join(parts)
 
 
 def percent(marks: Sequence[Any]) -> str:
-    """Mean of the marks that apply, in percent, and of how many."""
+    """The mean of the marks that apply, in percent, and how many they are."""
     applying = [float(mark) for mark in marks if mark is not None]
     return f"{100 * sum(applying) / len(applying):.1f} ({len(applying)})" if applying else "-"
 
@@ -90,14 +88,14 @@ def context_names_everyone(item: TruthScene, count: int) -> bool:
 def _add_names(
     figures: Figures, rows: Sequence[TruthRow], items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]
 ) -> None:
-    """Names from a context that gives them, next to three ways to guess; each guess knows how many people there are."""
+    """Names from a context that gives them, next to three ways to guess. Each guess knows how many people there are."""
     table = []
     for row in rows:
         count = _ALL[row.condition].context
         chosen = [i for i, item in enumerate(items) if count and context_names_everyone(item, count)]
         if not count or not chosen:
             continue
-        guesses = [[float(guess(items[i], count, i)) for i in chosen] for guess in GUESSES.values()]
+        guesses = [[float(guesses_right(name, items[i], count, i)) for i in chosen] for name in GUESSES]
         crowded = [float(len(set(_order(items[i], count))) >= 3) for i in chosen]
         exact = [marks[row.condition][i]["names_exact"] for i in chosen]
         table.append([row.condition, percent(exact), *(percent(guess) for guess in guesses), percent(crowded)])
@@ -110,27 +108,23 @@ def _order(item: TruthScene, count: int) -> list[str]:
     return [name for caption in item.previous[-count:] for name in sorted(names_in(caption, NAMES), key=caption.index)]
 
 
-def _guess_last(item: TruthScene, count: int, _: int) -> bool:
-    latest = list(dict.fromkeys(reversed(_order(item, count))))
-    return set(latest[: len(item.truth.present)]) == set(item.truth.present)
+def _random(names: list[str], size: int, seed: int) -> list[str]:
+    known = sorted(set(names))
+    return list(np.random.default_rng(seed).choice(known, min(size, len(known)), replace=False))
 
 
-def _guess_frequent(item: TruthScene, count: int, _: int) -> bool:
-    common = [name for name, _ in Counter(_order(item, count)).most_common(len(item.truth.present))]
-    return set(common) == set(item.truth.present)
-
-
-def _guess_random(item: TruthScene, count: int, index: int) -> bool:
-    names = sorted(set(_order(item, count)))
-    size = min(len(names), len(item.truth.present))
-    return set(np.random.default_rng(index).choice(names, size, replace=False)) == set(item.truth.present)
-
-
-GUESSES: Mapping[str, Callable[[TruthScene, int, int], bool]] = {
-    "last names": _guess_last,
-    "most frequent names": _guess_frequent,
-    "random names": _guess_random,
+GUESSES: Mapping[str, Callable[[list[str], int, int], list[str]]] = {
+    "last names": lambda names, size, _: list(dict.fromkeys(reversed(names)))[:size],
+    "most frequent names": lambda names, size, _: [name for name, _ in Counter(names).most_common(size)],
+    "random names": _random,
 }
+"""(names in the order of the context, how many people there are, seed) -> who may be there."""
+
+
+def guesses_right(guess: str, item: TruthScene, count: int, seed: int) -> bool:
+    """Whether one of `GUESSES` finds everybody on screen, from the `count` captions before."""
+    present = item.truth.present
+    return set(GUESSES[guess](_order(item, count), len(present), seed)) == set(present)
 
 
 def _add_roles(figures: Figures, items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]) -> None:
@@ -191,7 +185,7 @@ def import_pyplot() -> Any:
 
 
 def draw_confusion(row: TruthRow, items: Sequence[TruthScene], path: Path) -> None:
-    """A picture of which action was described as which; the last column: captions with none or several."""
+    """A picture of which action was described as which. The last column is for captions with none or several."""
     pyplot = import_pyplot()
     keys = [action.key for action in ACTIONS]
     counts = np.zeros((len(keys), len(keys) + 1))
@@ -220,11 +214,11 @@ def model_figures(
     real: Sequence[Path] = (),
     listener: Listener = silent,
 ) -> str:
-    """Every figure of a model's card as Markdown; leaves the captions and the picture of confusions in `out`.
+    """Every figure of a model's card as Markdown. The captions and the picture of confusions are left in `out`.
 
     Args:
         tower: the folder of the model's vision tower.
-        limit: only the first so many films.
+        limit: use only this many films, the first ones.
         real: films that are not of the puppet world, on which the notice about unknown footage should appear.
 
     Raises:
@@ -271,7 +265,7 @@ def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
         batches = [encode_marked(captioner.processor.tokenizer, drills[i : i + 32]) for i in range(0, texts, 32)]
         right = [marked_accuracy(captioner.model.language_model, batch) for batch in batches]
         rows.append((kind, f"{100 * float(np.mean(right)):.1f}"))
-    figures.add("Names that the text gives away, told by the language model alone", ("text", "percent right"), rows)
+    figures.add("Names that the text gives away, found by the language model alone", ("text", "percent right"), rows)
 
 
 def _add_bundled(figures: Figures, captioner: Calvin) -> None:

@@ -1,4 +1,4 @@
-"""The puppet world as the material of a recipe: what it draws, and what training and evaluation take from it."""
+"""The puppet world as material for a recipe: what it draws, and what training and evaluation take from it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ _MIXED = {
         *("cue_far", "cue_scenes", "cue_scenes_5", "seen_prompt", "entities") * 2,
     ),
 }
-"""What a batch of a mixed kind goes through in turn: recall in ever more film-like text; then film-like text, prompts
-with look-ups, names to copy, the form of Figure 6."""
+"""The kinds of text that take turns in a batch of a mixed kind: first recall in text that is more and more like a
+film's; then film-like text, prompts with look-ups, names to copy, and the form of Figure 6."""
 
 _DETAILS = {True: 0.6, False: 0.3}
 """How often a clip's caption lists details instead of being a sentence, with a prop and without; a quarter have one."""
@@ -89,7 +89,7 @@ class PuppetMaterial:
         for number in range(count):
             cast = draw_cast(rng, 4, "train")
             if number % 4 == 3:
-                # Without a prompt, which a scene to describe always has: so a question is never answered in this form.
+                # Without a prompt, which a scene to describe always has: no question is to be answered in this form.
                 examples.append(Example(STAGE_1, draw_fewshot(rng, cast), visual=False))
                 continue
             if number % 4 == 2:
@@ -165,7 +165,7 @@ class PuppetMaterial:
 class Retelling:
     """Gives a sample of a puppet film new words (see `calvin.puppets.tell.captions.retell`), by (seed, epoch, sample).
 
-    `nameless`: as someone would say it who knows no names and nothing of the scenes before.
+    `nameless`: as somebody would say it without knowing any names or the scenes before.
     """
 
     films: dict[str, list[SceneTruth]] = field(repr=False)
@@ -193,7 +193,7 @@ def _features(media: Path, tower: Path, path: Path, kind: Kind, listener: Listen
 
 
 def write_entities(mad: Path) -> None:
-    """Who is in each scene by oracle: the names of the cast found in the reference (section 5.1)."""
+    """Write who is in each scene by oracle: the names of the cast that its reference holds (section 5.1)."""
     bank = json.loads((mad / "characters.json").read_text(encoding="utf-8"))
     lines = []
     for sample in read_mad_csv(mad / "mad.csv").samples:
@@ -231,9 +231,9 @@ def truth_score(caption: str, truth: SceneTruth) -> dict[str, float | None]:
 def draw_regularisation(
     folder: Path, tower: Path, seed: int, listener: Listener = silent, films: int = 40
 ) -> tuple[Path, Path, list[str]]:
-    """Training films of the puppet world: annotations, frame vectors, and the names of all who may be in them."""
+    """Draw training films of the puppet world: their annotations, frame vectors, and all names that may occur."""
     sizes = WorldSizes(films=films, scenes=6, clips=0, images=0, conversations=0, tv_clips=0, picture=TRAINING_SIZE)
-    # Apart from the seeds of recipes, so that a model does not meet its own training films again.
+    # Not a recipe's seed, so that a model does not meet its own training films again.
     mad = write_world(folder / "world", 900 + seed, sizes, "train", listener=listener) / "mad"
     features = folder / "features.safetensors"
     make_features(mad / "videos", tower, features, listener=listener)

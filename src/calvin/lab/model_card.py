@@ -1,17 +1,19 @@
-"""A trained model's card: what made it, what it saw, what it scores; every figure comes from the run."""
+"""A trained model's card: what made it, what it saw and what it scores. Every figure comes from the run."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from calvin.core.errors import CheckpointError
 from calvin.core.files import atomic_path, file_sha256, write_json, write_text
+from calvin.lab.truth_scoring import TruthRow
 from calvin.training.run import accuracy_of, seconds_of
 from calvin.training.steps import Recipe
 
@@ -81,7 +83,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
         "",
         "Percent of scenes, scored against what happens and not against one wording. Casts, names paired with looks "
         "and seeds are not those of training. `wrong_name`: a person is named who is not there (lower is better). "
-        "The last row shows another scene's frames: what is right there was not seen.",
+        "The last row shows another scene's frames: what is right there was guessed, not seen.",
         "",
         table,
         "",
@@ -95,7 +97,7 @@ _FIGURES = "## Figures on puppet-eval"
 
 
 def add_figures(folder: Path, figures: str, picture: Path) -> None:
-    """Put what `calvin evaluate-puppets` printed and drew at the end of a model's card, in place of what stood there.
+    """Put what `calvin evaluate-puppets` printed and drew at the end of a model's card, in place of earlier figures.
 
     Raises:
         CheckpointError: the model has no card.
@@ -114,9 +116,6 @@ def add_figures(folder: Path, figures: str, picture: Path) -> None:
 _SHOWN = frozenset({"place", "prop", "people", "left coat", "left near hand x", "left turn"})
 
 
-def save_evaluation(path: Path, rows: list[Any]) -> None:
+def save_evaluation(path: Path, rows: Sequence[TruthRow]) -> None:
     """The rows of an evaluation, captions included, as JSON."""
-    values = [
-        {"condition": row.condition, "means": row.means, "counts": row.counts, "captions": row.captions} for row in rows
-    ]
-    write_json(path, values)
+    write_json(path, [asdict(row) for row in rows])

@@ -79,7 +79,7 @@ CONTROLS: tuple[Condition, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class TruthRow:
-    """Means over the scenes under one condition: `means[aspect]` over `counts[aspect]` scenes, and the captions."""
+    """Scores under one condition, `means[aspect]` over the `counts[aspect]` scenes that have it, and the captions."""
 
     condition: str
     means: Mapping[str, float]

@@ -49,7 +49,7 @@ def test_no_scored_scene_is_ever_trained_on_and_sets_are_nested(seed: int) -> No
     assert split.random != split_film(film, config, seed + 1).random
     tight = split_film(film, StudyConfig(sizes=(20, 21), adapt=QUICK), seed)
     assert set(tight.random) <= set(tight.order)
-    with pytest.raises(UsageError, match="takes 100 or more"):
+    with pytest.raises(UsageError, match="needs 100 or more"):
         split_film(film_of("g", 60, 0), config, seed)
 
 

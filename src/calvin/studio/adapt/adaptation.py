@@ -1,8 +1,8 @@
 """Few-shot adaptation of a model to a film (section 5.2): from a project's corrected scenes to an adapter.
 
-The adapter holds what was trained and what it was made from; base and project stay as they are, but for corrections
-given here, which become approved cues. What it does is measured twice: once more from four fifths of the scenes, on
-the fifth left out; and on scenes that nobody corrected.
+The adapter holds what was trained and what it was made from. Base and project stay as they are, except that the
+corrections given here become approved cues. The effect is measured twice: on a fifth of the scenes, after tuning on the
+other four fifths alone; and on scenes that nobody corrected.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,10 @@ def tuned(
     base: Calvin, scenes: Sequence[FewshotScene], regular: Sequence[RegularScene], config: AdaptConfig, folder: Path,
     progress: Listener = silent,
 ) -> Iterator[AdaptedCalvin]:  # fmt: skip
-    """The base tuned on scenes, for as long as the context lasts: after it the base is as it was.
+    """The base tuned on scenes, for as long as the context lasts; afterwards the base is as it was.
 
     Args:
-        folder: where tuning goes on if it was killed.
+        folder: where a tuning that was killed is kept, and continues.
     """
     with base_kept(base.model):
         tune(base.model, base.processor, scenes, regular, config, folder, progress)
@@ -126,7 +126,7 @@ def tuned(
 
 
 def _shortfalls(scenes: int, wanted: int, regular: int, check: bool) -> list[str]:
-    """What was done with less than it takes."""
+    """What had to be done with fewer scenes than it should have."""
     notes = []
     if regular < wanted:
         notes.append(
@@ -135,8 +135,8 @@ def _shortfalls(scenes: int, wanted: int, regular: int, check: bool) -> list[str
         )
     if check and scenes < ENOUGH_TO_LEAVE_OUT:
         notes.append(
-            f"With {scenes} scenes none was left out to measure the effect on: from {ENOUGH_TO_LEAVE_OUT} on, a fifth "
-            "is."
+            f"With {scenes} scenes, none was left out to measure the effect on; with {ENOUGH_TO_LEAVE_OUT} or more, a "
+            "fifth is."
         )
     return notes
 
@@ -145,7 +145,7 @@ def regular_scenes(base: Calvin, path: str | Path | None, count: int, fewer: boo
     """At least `count` scenes of other films: those of a file, or those that came with calvin.
 
     Args:
-        fewer: take what there is where it is fewer.
+        fewer: be content with fewer, if there are not as many.
 
     Raises:
         DataError, FeatureError: none for this encoder, or not enough.
@@ -168,7 +168,7 @@ def regular_scenes(base: Calvin, path: str | Path | None, count: int, fewer: boo
 
 @dataclass(frozen=True)
 class Names:
-    """Whose names are known in a film, and how they are found in text: by its cast, else by capitals."""
+    """The names that are known in a film, and how they are found in text: by its cast, else by capitals."""
 
     cast: Cast
     by_capitals: EntityStripper
@@ -196,7 +196,7 @@ def known_names(store: ProjectStore, scenes: Sequence[Described]) -> Names:
 
 @dataclass
 class _Work:
-    """The film, the base and what they are brought together with."""
+    """One adaptation: the film, the base, and everything that tuning and measuring take from them."""
 
     base: Calvin
     store: ProjectStore
@@ -231,7 +231,10 @@ class _Work:
         return self.features.scene(self.film_id, span, self.base.max_frames)
 
     def left_out(self, scenes: Sequence[FewshotScene]) -> list[Effect]:
-        """Tuned without a fifth of the scenes, on these."""
+        """The effect on a fifth of the scenes, after tuning without them.
+
+        What is measured on a scene that was learnt says nothing of others, so a second adapter is made for this alone.
+        """
         count = max(2, len(scenes) // 5)
         order = np.random.default_rng([self.config.loop.seed, 3]).permutation(len(scenes))
         left, kept = sorted(order[:count]), [scenes[i] for i in sorted(order[count:])]
@@ -254,7 +257,7 @@ class _Work:
         """Tune on scenes, and compare captions of other stretches of the film before and after.
 
         Args:
-            allowed: for each of `spans` who may be named there; with `exact` these are who must be.
+            allowed: the people who may be named in each of `spans`; with `exact` all of them have to be.
             target: where the adapter is saved.
         """
         before = caption_all(self.base, self.requests(spans, self.as_described))
@@ -273,7 +276,7 @@ class _Work:
         return [CaptionRequest(scene, prompt(scene.span)) for scene in scenes]
 
     def as_described(self, visual: Span) -> Prompt:
-        """As the base was asked when it described the project, so that what it wrote there is what is compared."""
+        """The prompt that the base got when it described the project, so that those captions are what is compared."""
         described = self.store.described
         if described is None:
             return Prompt(self.config.question)
@@ -285,7 +288,8 @@ class _Work:
         return Prompt(self.config.question, self.earlier(visual, self.config.context))
 
     def batches(self, scenes: Sequence[FewshotScene]) -> FewshotBatches:
-        """
+        """What tuning on these scenes goes through.
+
         Raises:
             DataError: a scene cannot be learnt.
         """
@@ -302,7 +306,7 @@ class _Work:
             "settings": self.config.model_dump(mode="json"),
             "regularisation_scenes": min(round(len(scenes) * self.config.regularisation), len(self.regular)),
             "scenes": [{"visual_ms": s.id, "caption": s.caption, "entities": list(s.entities)} for s in scenes],
-            "effects": [effect.to_json() for effect in effects],
+            "effects": [asdict(effect) for effect in effects],
         }
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from calvin.captioners import CaptionAnswer, Captioner, CaptionRequest
 
@@ -14,8 +13,10 @@ Named = Callable[[str], Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class CaptionFacts:
-    """Shares are of captions. `wrong_names`: somebody is named who is not among those who may be; `right_names`: those
-    of the truth are named and nobody else (None: no truth); `unparsed`: not in the form of Figure 6 (None: not asked).
+    """Facts about a set of captions, as shares of it but for `scenes` and `words`, the mean length.
+
+    `wrong_names`: somebody is named who may not be named there. `right_names`: exactly those are named who are there
+    (None: it is not known who is). `unparsed`: the answer does not have the form of Figure 6 (None: none should).
     """
 
     scenes: int
@@ -29,7 +30,7 @@ class CaptionFacts:
     def of(
         cls, answers: Sequence[CaptionAnswer], named: Named, allowed: Sequence[Collection[str]], exact: bool = False
     ) -> CaptionFacts:
-        """`allowed`: for each caption who may be named in it; with `exact` these are who must be."""
+        """`allowed`: the people who may be named in each caption; with `exact` all of them have to be."""
         texts, count = [answer.text for answer in answers], max(len(answers), 1)
         found = [set(named(text)) for text in texts]
         pairs = list(zip(found, map(set, allowed), strict=True))
@@ -46,14 +47,14 @@ class CaptionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Captions before and after adapting, on the scenes that `about` names."""
+    """Captions before and after adapting, on the scenes that `about` describes."""
 
     about: str
     before: CaptionFacts
     after: CaptionFacts
 
     def lines(self) -> list[str]:
-        """A small table."""
+        """A small table, line by line."""
         rows = [f"On {self.about} ({self.before.scenes}):", f"  {'':<24}{'before':>8}{'after':>8}"]
         for label, field in _ROWS:
             before, after = getattr(self.before, field), getattr(self.after, field)
@@ -78,9 +79,6 @@ class Effect:
             found.append(f"{after.unparsed:.0%} of the answers do not keep to the form they were trained in")
         return [f"On {self.about}, {text}: look at them before you use the adapter." for text in found]
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
 
 _ROWS = (
     ("distinct captions", "distinct"),
@@ -96,6 +94,7 @@ def _shown(field: str, value: float | None) -> str:
 
 
 def caption_all(captioner: Captioner, requests: Sequence[CaptionRequest], batch: int = 16) -> list[CaptionAnswer]:
+    """An answer for each request, in batches that fit any captioner."""
     answers: list[CaptionAnswer] = []
     for start in range(0, len(requests), batch):
         answers += captioner.caption(requests[start : start + batch])

@@ -17,7 +17,7 @@ LEAST = 2
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A scene as a person describes it; `where` names it to people."""
+    """A scene as a person describes it; `where` is what messages call it."""
 
     visual: Span
     text: str
@@ -25,9 +25,9 @@ class Described:
 
 
 def described_scenes(store: ProjectStore, plan: WordsPlan | None = None) -> tuple[list[Described], list[str]]:
-    """The approved cues of a project and the scenes of planned corrections, in time order; and what to know about them.
+    """The approved cues of a project and the scenes of planned corrections, in time order, and notes on them.
 
-    Where both are about one scene, it is as the corrections have it.
+    If both describe one scene, the corrections count.
 
     Raises:
         StoreError: fewer than two.
@@ -58,7 +58,8 @@ def _notes(plan: WordsPlan, earlier: int) -> list[str]:
     notes, corrections = [], counted(len(plan.steps), "correction")
     if earlier:
         notes.append(f"Learnt from {corrections} and {counted(earlier, 'cue')} approved before.")
-    kept = sum(_as_it_stood(step.before, step.after) for step in plan.steps)
+    pairs = [(step.before, step.after) for step in plan.steps if step.before and step.after]
+    kept = sum(before.text == after.text and not before.settled for before, after in pairs)
     if kept:
         notes.append(
             f"In {kept} of {corrections} the words are still the model's own: they count as approved, and are learnt "
@@ -67,18 +68,15 @@ def _notes(plan: WordsPlan, earlier: int) -> list[str]:
     return notes
 
 
-def _as_it_stood(before: Cue | None, after: Cue | None) -> bool:
-    return before is not None and after is not None and before.text == after.text and not before.settled
-
-
 def _same_scene(one: Described, other: Described) -> bool:
-    """By the film that they are about: more than half of the shorter one's."""
+    """Whether they are about the same stretch of film: they share more than half of the shorter one."""
     shorter = min(one.visual.duration_ms, other.visual.duration_ms)
     return one.visual == other.visual or 2 * one.visual.overlap_ms(other.visual) > shorter
 
 
 def check_target(folder: Path) -> None:
-    """
+    """Make sure that an adapter may be written to a folder.
+
     Raises:
         UsageError: the folder holds something other than an adapter.
     """

@@ -1,4 +1,4 @@
-"""Scenes worth a describer's time: where each main character first appears (section 5.2), then scenes unlike those."""
+"""Scenes worth a describer's time: where main characters first appear (section 5.2), then those most unlike them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class ChosenScene:
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """A scene proposed for annotation: its place (what of it is free, where no cue stands there), the cue that does,
-    and why it was chosen."""
+    """A scene proposed for annotation: its place (without a cue, the part that is free), its cue if it has one, and why
+    it was chosen."""
 
     plan: Place
     cue: Cue | None
@@ -56,8 +56,7 @@ def choose_scenes(
     Args:
         names: who is in each scene, in time order.
         vectors: one for each scene [N, D].
-        done: scenes described before: they are not chosen again, and who first appears in them, or what is like them,
-            is known.
+        done: scenes described before. They are not chosen again, and count as chosen for characters and for distance.
 
     Raises:
         UsageError: fewer scenes than that, or none asked for.
@@ -82,9 +81,10 @@ def choose_scenes(
     if not chosen and not done:
         chosen[int(np.argmin(np.linalg.norm(centred, axis=1)))] = "nearest to the film's average"
     distance = np.min([1 - unit @ unit[index] for index in (*done, *chosen)], axis=0)
-    # Farthest-point sampling: next is the scene whose nearest chosen one is farthest away.
+    # Farthest-point sampling: the next scene is the one whose nearest chosen scene is farthest away. Keeping that
+    # distance for every scene, and lowering it by the one just chosen, spares comparing with all of them each time.
     while len(chosen) < count:
-        distance[[*done, *chosen]] = -1
+        distance[[*done, *chosen]] = -1  # below any distance, so that none is chosen twice
         farthest = int(np.argmax(distance))
         chosen[farthest] = f"unlike those chosen before (distance {distance[farthest]:.2f})"
         distance = np.minimum(distance, 1 - unit @ unit[farthest])
@@ -118,7 +118,7 @@ def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
 
 
 def _undescribed(plans: Sequence[Place], cues: Sequence[Cue], drafts: Collection[Span]) -> list[Place]:
-    """The places with a draft, and those without a cue in which words still fit, cut to what is free of them."""
+    """The places with a draft; and those without a cue, cut to the part that is free, if words still fit there."""
     done, found = [cue for cue in cues if cue.settled], []
     for plan in plans:
         if plan.visual in drafts:
@@ -131,7 +131,7 @@ def _undescribed(plans: Sequence[Place], cues: Sequence[Cue], drafts: Collection
 
 
 def open_project_features(store: ProjectStore, encoder_hash: str | None = None) -> FeatureStore:
-    """The frame vectors of a project, those of an encoder or of the model that described it.
+    """The frame vectors of a project: those of the encoder given, else of the model that described it.
 
     Raises:
         StoreError: there are none.
@@ -147,7 +147,7 @@ def open_project_features(store: ProjectStore, encoder_hash: str | None = None) 
 
 
 def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]]:
-    """Who is in each scene: as `describe --cast` found and people wrote, else by who speaks and what people wrote."""
+    """Who is in each scene: as `describe --cast` found it, else by who speaks; and those whom people's cues name."""
     known = known_presence(store)
     if known is not None:
         written = {note.span: note.present for note in told_by(store.cues, Cast(store.characters))}
@@ -158,7 +158,7 @@ def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]
 
 
 def known_presence(store: ProjectStore) -> dict[Span, tuple[str, ...]] | None:
-    """Who is in which scene as `describe --cast` found; None where the project has not been described so.
+    """Who is in which scene, as `describe --cast` found; None if the project was described without a cast.
 
     Raises:
         DataError: the file is damaged.
@@ -174,7 +174,7 @@ def known_presence(store: ProjectStore) -> dict[Span, tuple[str, ...]] | None:
 
 
 def write_picks(picks: Sequence[Pick], path: Path) -> None:
-    """A table to correct and give to `calvin adapt --corrections`: the cues as they are, and why each was picked.
+    """Write a table to correct and give to `calvin adapt --corrections`: the cues as they are, and why each was picked.
 
     Raises:
         UsageError: the file is there already, perhaps with somebody's corrections.
@@ -183,7 +183,7 @@ def write_picks(picks: Sequence[Pick], path: Path) -> None:
         raise UsageError(f"{path} is there already and may hold corrections: name another file with -o.")
     rows = []
     ordered = sorted(picks, key=lambda pick: pick.span)
-    # A moment can be described once only, and cues that people moved may overlap.
+    # A moment can be described only once, but cues that people moved may overlap: each ends where the next begins.
     nexts = [after.span.start_ms for _, after in pairwise(ordered)]
     for pick, latest in zip_longest(ordered, nexts):
         span = pick.span

@@ -62,11 +62,11 @@ _GENERIC = COMMON | frozenset(
         waiter waitress warrior widow wife witch wizard woman worker""",
     )
 )
-"""Beside titles and ranks: words of a full name that by themselves mean anybody, such as those of 'Man in Black'."""
+"""Besides titles and ranks, words of a full name that alone could mean anybody, such as those of 'Man in Black'."""
 
 
 class PresenceSettings(FrozenConfig):
-    """How sure a guess must be that somebody is in a scene, and what each source of guesses is worth.
+    """How sure a guess must be that somebody is in a scene, and how far each source of guesses is trusted.
 
     Somebody heard during a scene is taken to be in it with confidence `heard`; somebody heard within `near_ms` of it,
     with `near` (by itself not enough). A likeness of `z` spreads above the film's mean counts as
@@ -91,7 +91,7 @@ class PresenceSettings(FrozenConfig):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a person says of a stretch of film: who is in it and who is not."""
+    """What a person notes about a stretch of film: who is in it and who is not."""
 
     span: Span
     present: tuple[str, ...] = ()
@@ -287,12 +287,12 @@ def _known(cast: Cast, names: Iterable[str], where: str) -> tuple[str, ...]:
     found = [(name, cast.resolve(name)) for name in names]
     unknown = [name for name, person in found if person is None]
     if unknown:
-        raise UsageError(f"{where} says where {unknown[0]} is, but the cast has no character of that name: add one.")
+        raise UsageError(f"{where} names {unknown[0]}, but the cast has no character of that name: add one.")
     return tuple(person for _, person in found if person is not None)
 
 
 def cast_of_names(names: Iterable[str]) -> Cast:
-    """A cast of which only the names are known, such as speakers' names; anything but a single name is left out."""
+    """A cast from names alone, such as those of speakers. What is not a single name is left out."""
     plain = dict.fromkeys(name for name in map(clean_line, names) if name and not re.search(r", | and |[\n;]", name))
     folded = {name.casefold(): name for name in plain}
     return Cast(tuple(Character(name) for name in folded.values()))

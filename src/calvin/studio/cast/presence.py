@@ -21,17 +21,17 @@ from calvin.studio.cast.characters import Cast, PresenceSettings, Told, cast_of_
 
 PRESENCE = "presence.jsonl"
 _RIDGE = 30.0
-"""Times the mean variance, added to every direction before whitening. Hard whitening (0.1) lets noise drown the looks:
-on training puppet films it ranks 66 to 68% of pairs (a scene with the person, one without) in the right order, this
-value 83 to 86%.
+"""How many times the mean variance is added to every direction before whitening. Hard whitening (0.1) lets noise drown
+the looks: on training puppet films it puts 66 to 68% of pairs (a scene with the person, one without) in the right
+order, and this value 83 to 86%.
 """
 _ENOUGH = 20
-"""The fewest scenes for which contrasts are given: with fewer, too many real characters fall below."""
+"""The fewest scenes for which contrasts are given: with fewer, too many characters who are there fall below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Somebody is thought to be in a scene; `source` is "notes", "subtitles" or "pictures"."""
+    """Somebody who may be in a scene; `source` is "notes", "subtitles" or "pictures"."""
 
     name: str
     confidence: float
@@ -42,9 +42,9 @@ class Guess:
 class CharacterBank:
     """The likeness of each scene to each character: `scores[name]` [scenes], in spreads above the film's mean.
 
-    `contrast[name]`, for those with pictures, says whether they are in the film at all. The scores, being relative to
-    the film, cannot: this is how far the scenes' likeness to the pictures spreads, in spreads of their likeness to one
-    of the film's own frames. It is empty for films of few scenes.
+    `contrast[name]`, for characters with pictures, says whether they are in the film at all, which the scores cannot:
+    those are relative to the film. It is how far the scenes differ in likeness to the pictures, divided by how far they
+    differ in likeness to one of the film's own frames. It is empty for films of few scenes.
     """
 
     scores: Mapping[str, np.ndarray]
@@ -60,7 +60,8 @@ class CharacterBank:
         seen: Mapping[str, Sequence[Span]],
         exemplars: int = 5,
     ) -> CharacterBank:
-        """
+        """Compare the scenes of a film with every character who has pictures or was seen alone.
+
         Args:
             vectors: the film's frames [T, D].
             spans: of the scenes.
@@ -79,9 +80,11 @@ class CharacterBank:
         for name in dict.fromkeys((*portraits, *seen)):
             parts = []
             if name in pictures:
+                # A portrait rarely looks like the film: the frames most like it stand in for it (AutoAD-II).
                 likeness = (unit @ pictures[name].T).max(axis=1)  # [T]
                 parts.append(unit[np.argsort(-likeness)[:exemplars]])
             parts += [unit[slice(*span.frame_range(fps, len(unit)))] for span in seen.get(name, ())]
+            # Some looks are like everything: what counts is how far a scene stands out from the film's other scenes.
             like = means @ _unit(np.concatenate(parts).mean(axis=0, keepdims=True))[0]  # [scenes]
             scores[name] = (like - like.mean()) / max(float(like.std()), 1e-9)
         if len(spans) < _ENOUGH:
@@ -149,7 +152,7 @@ def guess_presence(
 
 
 def words_on(span: Span, told: Sequence[Told]) -> dict[str, bool]:
-    """What notes say of a scene: by name, whether they are there. One note that rules somebody out is enough."""
+    """Who is in a scene and who is not, according to notes. One note is enough to rule somebody out."""
     notes = [note for note in told if note.span.overlap_ms(span) > 0]
     there = {name: True for note in notes for name in note.present}
     return there | {name: False for note in notes for name in note.absent}
@@ -161,18 +164,19 @@ def _add(guesses: dict[str, Guess], guess: Guess) -> None:
 
 
 def _sigmoid(value: float) -> float:
+    # Clipped, because exp overflows on likenesses far from the curve.
     return float(1 / (1 + np.exp(-np.clip(value, -60, 60))))
 
 
 def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str, ...]:
-    """The names of those who are sure enough to be there."""
+    """The names of characters of whom it is sure enough that they are there."""
     return tuple(guess.name for guess in guesses if guess.confidence >= settings.threshold)
 
 
 def unlike_film(
     bank: CharacterBank | None, cast: Cast, lines: Sequence[DialogueLine], told: Sequence[Told]
 ) -> list[str]:
-    """Those whose pictures look like nobody in the film, unless another source says that they are in it."""
+    """Characters whose pictures look like nobody in the film, unless another source says that they are in it."""
     placed = {cast.resolve(line.speaker) for line in lines}
     placed.update(name for note in (*cast.told, *told) for name in note.present)
     contrast = bank.contrast if bank else {}
@@ -180,7 +184,7 @@ def unlike_film(
 
 
 def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:
-    """What a person's cues say: the characters they name are in that scene."""
+    """Notes from the cues that a person settled: the characters that they name are in that scene."""
     told: list[Told] = []
     texts: list[str] = []
     for cue in cues:
@@ -192,7 +196,7 @@ def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:
 
 
 def speakers_of(lines: Sequence[DialogueLine]) -> Cast:
-    """Those who speak in the subtitles, as a cast; 'PALOMA' is Paloma."""
+    """The speakers that the subtitles name, as a cast; 'PALOMA' is Paloma."""
     names = (line.speaker.title() if line.speaker.isupper() else line.speaker for line in lines if line.speaker)
     return cast_of_names(names)
 

@@ -58,7 +58,7 @@ def bring_cast(
     bank = _bank(film, cast, captioner, spans, [*cast.told, *told], portraits) if plans else None
     if not isinstance(captioner, FeatureCaptioner) and cast.pictures:
         film.notes.append(
-            f"The pictures of the cast were not used: {captioner.info.name} makes no frame vectors to compare them by."
+            f"The pictures of the cast were not used: {captioner.info.name} has no frame vectors to compare them with."
         )
     guesses = guess_presence(spans, cast, lines, told, bank)
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
@@ -72,20 +72,20 @@ def bring_cast(
 
 
 def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[str]) -> list[str]:
-    """Sentences on characters who seem not to be in the film. They are still named where they were: a name that a
-    false alarm took away would be lost unseen.
+    """Sentences on characters who seem not to be in the film. Their names stay where they were guessed: a name that a
+    false alarm took away would be missed by nobody.
     """
     found = {name for row in guesses for name in names_at(row, cast.settings)}
     unsure = [person.name for person in cast.characters if person.name not in found and person.name not in unlike]
     notes = []
     if unlike:
         notes.append(
-            f"Nobody in the film looks much like the pictures of {', '.join(unlike)}: look whether the cast is this "
-            "film's, and check where they are named, or add pictures."
+            f"Nobody in the film looks much like the pictures of {', '.join(unlike)}: check that the cast is this "
+            "film's, and where they are named, or add pictures."
         )
     if unsure:
         notes.append(
-            f"In no scene is it sure enough that {', '.join(unsure)} is there: look whether the cast is this film's, "
+            f"In no scene is it sure enough that {', '.join(unsure)} is there: check that the cast is this film's, "
             "add pictures, or lower the threshold."
         )
     return notes
@@ -105,7 +105,7 @@ def _bank(
 
 
 def seen_alone(told: Sequence[Told]) -> dict[str, list[Span]]:
-    """Where somebody is known to be alone, by everything that is noted of that stretch."""
+    """The stretches of film in which somebody is known to be alone, according to all notes on them."""
     seen: dict[str, list[Span]] = {}
     for note in told:
         there = [name for name, word in words_on(note.span, told).items() if word]

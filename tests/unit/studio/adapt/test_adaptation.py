@@ -122,7 +122,7 @@ def test_before_is_asked_as_the_project_was_described(
     assert before[1].prompt.context == ("Draft 0.", "Ann waves 1.")
     assert before[2].prompt.context == ("Draft 2.", "Ann waves 3.")
     assert {request.prompt for request in after} == {studio.Prompt(QUICK.question)}
-    assert made.notes == ("With 2 scenes none was left out to measure the effect on: from 10 on, a fifth is.",)
+    assert made.notes == ("With 2 scenes, none was left out to measure the effect on; with 10 or more, a fifth is.",)
     assert run(base, folder, regular, check=False).notes == ()
 
 

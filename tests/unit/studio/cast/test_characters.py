@@ -75,7 +75,7 @@ def test_a_pronoun_means_the_last_one_named_whose_it_is(cast: Cast) -> None:
         ('[[character]]\nname = "Ann and Bob"', "is not one name"),
         ('[[character]]\nname = "Ann"\npictures = ["no.jpg"]', "is not there"),
         ('[[character]]\nname = "Ann"\nage = 3', "age"),
-        ('[[character]]\nname = "Ann"\n[[scene]]\nstart = "0:01"\nend = "0:02"\npresent = ["Cy"]', "where Cy is"),
+        ('[[character]]\nname = "Ann"\n[[scene]]\nstart = "0:01"\nend = "0:02"\npresent = ["Cy"]', "names Cy, but"),
         ('[[character]]\nname = "Ann"\npronouns = "(xe/xem)"', r"cast.toml, character 'Ann'.*he/him, she/her"),
         ('[[character]]\nname = "Ann"\npronouns = "??"', r"cast.toml, character 'Ann'.*not known"),
         ('[[character]]\nname = "Ann"\nknown_from = "twelve"', r"cast.toml, character 'Ann': known_from is 'twelve'"),
