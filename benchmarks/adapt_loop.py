@@ -2,9 +2,9 @@
 
     python benchmarks/adapt_loop.py [--count 5] [--iterations 100] [--model FOLDER] [--keep FOLDER]
 
-Prints in how many scenes that nobody corrected the names are right before and after, how many name somebody who is not
-there, and whether the approved cues are what the describer wrote. Exit code 1 where names are not right in more scenes
-than before, or an approved cue has changed.
+Prints, of the scenes that nobody corrected, in how many the names are right before and after, and how many name
+somebody who is not there; and whether the approved cues are what the describer wrote. The exit code is 1 if names are
+not right in more scenes than before, or an approved cue has changed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def cues_of(project: Path) -> list[Cue]:
 
 
 def names_of(cues: Sequence[Cue], truth: Sequence[Told], left_out: Sequence[Span]) -> tuple[int, int, int]:
-    """Cues with the right names, cues that name somebody who is not there, and all, but for those `left_out`."""
+    """Cues with the right names, cues that name somebody who is not there, and all cues, without those `left_out`."""
     asked = [cue for cue in cues if cue.visual not in left_out]
     named = [(set(names_in(cue.text, NAMES)), set(scene_of(cue.visual, truth)[1].present)) for cue in asked]
     return sum(said == there for said, there in named), sum(not said <= there for said, there in named), len(asked)

@@ -1,11 +1,11 @@
 """How long fitting a model to a film takes: calvin-mini anywhere, and on a GPU a 7B of random weights.
 
-    python benchmarks/adapt_time.py              # the bundled model; aimed for: under 60 seconds on two cores
+    python benchmarks/adapt_time.py              # the bundled model; the aim: under 60 seconds on two cores
     python benchmarks/adapt_time.py --full-size  # on a GPU: a model of the paper's size, under 6 minutes as the paper
 
 Tunes to 20 scenes in the form of the paper's Figure 6 with 20 of other films, by `calvin adapt`'s own settings, saves
 the adapter, and captions 20 scenes with and without it. The captions of a model of random weights mean nothing, but
-take as long as they can. Exit code 1 where tuning takes longer than aimed for.
+take as long as they can. The exit code is 1 if tuning takes longer than that.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def write_full_size(folder: Path) -> None:
 
 
 def scenes_for(model: Calvin) -> list[RegularScene]:
-    """Twice SCENES real captions; their frame vectors are the model's own encoder's, or random where it has none."""
+    """Twice SCENES real captions, with frame vectors from the model's own encoder, or random ones if it has none."""
     mini = Calvin.from_pretrained(device="cpu")
     path = bundled_regularisation(mini.encoder.hash)
     assert path is not None
@@ -77,7 +77,7 @@ def requests_of(scenes: Sequence[FewshotScene]) -> list[CaptionRequest]:
 
 
 class Clock:
-    """Seconds since the last call, with the GPU's work done."""
+    """Seconds since the last call, once the GPU has finished its work."""
 
     def __init__(self) -> None:
         self.begun = time.perf_counter()
@@ -129,7 +129,7 @@ def measure(folder: Path | None, work: Path) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full-size", action="store_true", help="a 7B of random weights, on a GPU")
-    parser.add_argument("--folder", type=Path, help="where its 14 GB are to lie; by default a temporary folder")
+    parser.add_argument("--folder", type=Path, help="where to put its 14 GB; by default a temporary folder")
     options = parser.parse_args()
     if options.full_size and not torch.cuda.is_available():
         parser.error("--full-size needs a GPU")

@@ -1,4 +1,4 @@
-"""Beam search: prompts that are run once against transformers' own `generate`, which runs them once a beam.
+"""Beam search that runs each prompt once, against transformers' own `generate`, which runs it once per beam.
 
     python benchmarks/beam_search.py [--batch 8] [--beams 5] [--prompt 180] [--new 20] [--size 60m] [--rounds 3]
 

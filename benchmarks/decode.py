@@ -4,7 +4,7 @@
 
 Prints CPU time against a bare decode, the agreement of the cuts with PySceneDetect on every full-size frame, the
 largest difference of the kept pictures from a plain decode, and the peak memory for a film and one four times as
-long. The exit code is 1 where a bound is missed.
+long. The exit code is 1 if a bound is missed.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/describe.py [--film FILE] [--subtitles FILE] [--model MODEL] [--times 4]
 
-Without a film, the bundled one with its subtitles. The exit code is 1 where a bound is missed: faster than the film
+Without a film, the bundled one with its subtitles. The exit code is 1 if a bound is missed: faster than the film
 plays, and at most 1.1 times the memory. `--times 7` makes a film of more than ten minutes of the bundled one.
 """
 
@@ -50,7 +50,7 @@ class Watch:
 
 
 def timed(film: Path, subtitles: Path | None, model: str | None, folder: Path) -> tuple[Description, dict[str, float]]:
-    """A description, and the seconds of each part of making it; loading the model is none of them."""
+    """A description, and the seconds that each part of the work took. Loading the model does not count."""
     calvin = Calvin.from_pretrained(model)
     tower, language = Watch(calvin.encode_frames), Watch(calvin.caption)
     calvin.encode_frames, calvin.caption = tower, language  # type: ignore[method-assign]
@@ -90,7 +90,7 @@ def repeated(film: Path, target: Path, times: int) -> None:
 
 
 def peak_memory(film: Path, subtitles: Path | None, model: str | None, folder: Path) -> int:
-    """Kilobytes at most, in a process of its own."""
+    """The peak in kilobytes, of a process of its own."""
     command = [sys.executable, "-c", MEASURE_MEMORY, str(film), str(subtitles or ""), model or "", str(folder)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         long = folder / f"long{film.suffix}"
         repeated(film, long, options.times)
         share = max(share, report(long, None, options.model, folder / "long"))
-        # Both without subtitles: the second then has as many cues a minute as the first.
+        # Both without subtitles: the second then has as many cues per minute as the first.
         once = peak_memory(film, None, options.model, folder / "once")
         often = peak_memory(long, None, options.model, folder / "often")
         growth = often / once

@@ -1,4 +1,4 @@
-"""How long our metrics take beside pycocoevalcap's, on as many pairs as MAD-eval has.
+"""How long our metrics take next to pycocoevalcap's, on as many pairs as MAD-eval has.
 
     python benchmarks/metrics.py [--pairs 6500] [--rounds 5]
 

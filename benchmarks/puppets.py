@@ -1,6 +1,6 @@
 """How fast the puppet world is drawn and told, on one core: `python benchmarks/puppets.py`.
 
-Aims: at least 1,000 frames a second at 112x64 and 20,000 captions a second of text for the language model.
+The aim is at least 1,000 frames per second at 112x64, and 20,000 captions per second for the language model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def told(count: int) -> int:
 
 
 def rate(work: Callable[[], int]) -> float:
-    """Units a second of processor time, the best of three."""
+    """Units per second of processor time, the best of three."""
     best = 0.0
     for _ in range(3):
         started = time.process_time()
@@ -47,10 +47,10 @@ def rate(work: Callable[[], int]) -> float:
 def main() -> None:
     cv2.setNumThreads(1)
     width, height = TRAINING_SIZE
-    print(f"frames at {width}x{height}:       {rate(lambda: drawn(width, height, 60)):8,.0f} a second a core")
-    print(f"film at {CLIP_SIZE[0]}x{CLIP_SIZE[1]}, encoded: {rate(encoded):8,.0f} a second a core")
-    print(f"frames at 640x360:      {rate(lambda: drawn(640, 360, 10)):8,.0f} a second a core")
-    print(f"captions of text:       {rate(lambda: told(1000)):8,.0f} a second a core")
+    print(f"frames at {width}x{height}:       {rate(lambda: drawn(width, height, 60)):8,.0f} per second and core")
+    print(f"film at {CLIP_SIZE[0]}x{CLIP_SIZE[1]}, encoded: {rate(encoded):8,.0f} per second and core")
+    print(f"frames at 640x360:      {rate(lambda: drawn(640, 360, 10)):8,.0f} per second and core")
+    print(f"captions of text:       {rate(lambda: told(1000)):8,.0f} per second and core")
 
 
 if __name__ == "__main__":

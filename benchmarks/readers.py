@@ -1,11 +1,11 @@
-"""Samples a second of each reader of annotations and of each kind of feature file, against bare reads of the file.
+"""Samples per second of each reader of annotations and of each kind of feature file, against bare reads of the file.
 
     python benchmarks/readers.py [--rows 20000]
 
 Files are written by this program and read from the page cache, so that what is measured is the reading, not the disk.
 "Bare" reads the same bytes; for features it reads the same arrays by `read` alone. Times are processor time, the least
-of three. The last column says how many processes of readers feed eight GPUs in stage 2 (6 samples a step each, 4 steps
-a second).
+of three. The last column says how many processes of readers feed eight GPUs in stage 2 (each takes 6 samples per step,
+at 4 steps per second).
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000)
     count = parser.parse_args().rows
-    print("| reader | samples a second | bare read, samples a second | times | processes for 8 GPUs |")
+    print("| reader | samples per second | bare read, samples per second | times | processes for 8 GPUs |")
     print("|---|---|---|---|---|")
     slow = []
     with tempfile.TemporaryDirectory() as name:

@@ -4,7 +4,7 @@
 
 Prints for each mix the share of the speech that is covered, the share of the gaps of 2 seconds and more that are found
 (half of it left free or more), and how long cues planned by what was detected would talk over the known speech. The
-exit code is 1 where a bound is missed.
+exit code is 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LINES = (
 
 
 def spoken(voice: str, count: int, seed: int) -> tuple[np.ndarray, list[Span]]:
-    """Lines of dialogue at 16 kHz with pauses of half a second to seven seconds, and where they are."""
+    """Lines of dialogue [samples] at 16 kHz, with pauses of half a second to seven seconds, and where the lines are."""
     rng = np.random.default_rng(seed)
     parts, spans, at = [], [], 0
     with open_voice(voice) as speaker:
@@ -59,13 +59,13 @@ def trimmed(samples: np.ndarray) -> np.ndarray:
 
 
 def noise(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Noise that falls with frequency, like traffic or a hall."""
+    """Noise [samples] that falls with frequency, like traffic or a hall."""
     spectrum = np.fft.rfft(rng.standard_normal(count))
     return np.fft.irfft(spectrum / np.sqrt(np.arange(1, len(spectrum) + 1)), count)
 
 
 def music(count: int, rng: np.random.Generator) -> np.ndarray:
-    """Struck chords with overtones, a bass and a beat."""
+    """Struck chords with overtones, a bass and a beat, [samples]."""
     seconds = np.arange(count) / SOUND_RATE
     sound = np.zeros(count)
     for start in np.arange(0, count, SOUND_RATE // 2):

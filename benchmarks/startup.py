@@ -1,4 +1,4 @@
-"""Processor time of the commands that look at a project, from start to end, beside a Python that does nothing.
+"""Processor time of the commands that look at a project, from start to end, next to a Python that does nothing.
 
     python benchmarks/startup.py [--runs 7]
 

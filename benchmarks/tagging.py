@@ -1,9 +1,9 @@
-"""How often credits are told from scenes and names are taken out, on 200 lines written by hand and on puppet films.
+"""How often credits are recognised and names are taken out, on 200 lines written by hand and on puppet films.
 
     python benchmarks/tagging.py [--model smollm2 --lines 40] [--films 4]
 
 The rules were adjusted on every second line of `tagging_lines.tsv`; the others are held out. A line of a scene counts
-as stripped where no name is left and every other word is; credits are removed, not stripped. With `--model`, a language
+as stripped if no name is left and every other word is; credits are removed, not stripped. With `--model`, a language
 model judges some of the held-out lines as well; with the extra `ocr`, words on screen help on puppet films whose
 captions of credits are made to look like any other.
 """
@@ -66,7 +66,7 @@ def is_stripped(line: Line, stripped: str) -> bool:
 
 
 def credit_marks(lines: Sequence[Line], every: Sequence[Line], complete: Complete | None = None) -> list[bool]:
-    """Whether each line was judged rightly; `every` are all lines of the film, whose edges the rule knows."""
+    """Whether each line was judged rightly. `every` holds all lines: the rule knows where a film begins and ends."""
     judge = judge_by(credits_rule(KeywordCredits()), "words", complete, "model")
     asked = [line.sample for line in (every if complete is None else lines)]
     answers = dict(zip((sample.id for sample in asked), judge(asked), strict=True))

@@ -2,10 +2,10 @@
 
     python benchmarks/track.py [--seconds 600] [--long 7200]
 
-The captioner and the voice take no time here: a fixed sentence for each cue, spoken from memory, so what is measured is
-the work of the project itself: decoding with cuts and stills, finding speech, planning, the mix, writing, checking. All
-in CPU time of the same run. `--long` then describes a film of that many seconds (its packets repeated) end to end and
-prints the share of each stage. The exit code is 1 where a bound is missed.
+The captioner and the voice take no time here (each cue gets a fixed sentence, spoken from memory), so what is measured
+is the work of the project itself: decoding with cuts and stills, finding speech, planning, the mix, writing, checking.
+All of it is CPU time of the same run. `--long` then describes a film of that many seconds (its packets repeated) end to
+end and prints the share of each stage. The exit code is 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Teller:
 
 
 class Recorded(ToneVoice):
-    """A voice that takes no time: one sound, made once."""
+    """A voice that takes no time: one sound [samples], made once."""
 
     _sound: tuple[np.ndarray, int] | None = None
 
@@ -89,7 +89,7 @@ def run(path: Path, folder: Path) -> dict[str, float]:
 
 
 def peak_memory(path: Path, folder: Path) -> int:
-    """Kilobytes at most, in a process of its own."""
+    """The peak in kilobytes, of a process of its own."""
     here = str(Path(__file__).parent)
     command = [sys.executable, "-c", MEASURE, str(path), str(folder), here]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -4,8 +4,8 @@
     python benchmarks/train_step.py --tiny     # the same code at a few hundred thousand parameters, anywhere
     python benchmarks/train_step.py --keep-activations    # without computing any of them twice
 
-On a GPU: tokens a second, model FLOPs utilisation (operations counted from shapes, `calvin.training.full.cost`,
-against the card's dense bfloat16 peak) and peak memory, beside what the dry run says. On a CPU: how a stage-2 step
+On a GPU: tokens per second, model FLOPs utilisation (operations counted from shapes, `calvin.training.full.cost`,
+against the card's dense bfloat16 peak) and peak memory, next to what the dry run says. On a CPU: how a stage-2 step
 divides into forward, backward and the optimiser, and how long its batch takes to make from stored features, which must
 be less.
 """
@@ -75,7 +75,7 @@ def build(step: StageStep, config: CalvinConfig, device: torch.device) -> Any:
 
 
 def batch_of(shape: BatchShape, config: CalvinConfig, features: Any = None, offset: int = 0) -> dict[str, torch.Tensor]:
-    """A micro-batch of a shape, its vectors from stored features where they are given; captions at the end of rows."""
+    """A micro-batch of a shape: vectors [B, F, D], from stored features if there are any, and captions at row ends."""
     rng = np.random.default_rng(offset)
     visual, queries = config.visual_token_id, config.num_query_tokens
     encoded, embeds = [], []
@@ -94,7 +94,7 @@ def batch_of(shape: BatchShape, config: CalvinConfig, features: Any = None, offs
 
 
 def timed(work: Callable[[int], Any], device: torch.device, repeats: int, warmup: int = 2) -> float:
-    """Seconds a call."""
+    """Seconds per call."""
     for number in range(warmup):
         work(number)
     if device.type == "cuda":
@@ -145,7 +145,7 @@ def measure(stage: StageStep, config: CalvinConfig, device: torch.device, repeat
 
 
 def profile_cpu(config: CalvinConfig, repeats: int) -> float:
-    """Print where a stage-2 step goes on a CPU; returns making its batch as a share of the step."""
+    """Print what a stage-2 step spends its time on; returns the share that making its batch takes."""
     device, shape = torch.device("cpu"), BatchShape(6, 138, 50, 32)
     model = build(STAGE_2, config, device)
     optimizer = make_optimizer(model, STAGE_2.loop)

@@ -1,4 +1,4 @@
-"""Count what docs/architecture.md states of the code's structure.
+"""Count what docs/architecture.md states about the code's structure.
 
     python docs/count_structure.py           # files, lines, circles, names: from the sources alone
     python docs/count_structure.py --hops    # also describe the bundled film, and count the calls on the two long ways
@@ -83,7 +83,7 @@ def circles(root: Path = SOURCE) -> list[list[str]]:
 
 
 def namesakes(root: Path = SOURCE) -> dict[str, list[str]]:
-    """Modules of one name in different places. A command's module may be called as what it runs."""
+    """Modules of one name in different places. A command's module may be named like what it runs."""
     by_name = defaultdict(list)
     for name, path in modules(root).items():
         if path.stem not in ONE_JOB and path.parent != root / "cli":
@@ -106,7 +106,7 @@ def lines(root: Path) -> int:
 
 
 def _own(frame: FrameType | None) -> list[str]:
-    """calvin's functions on a stack, outermost first. Comprehensions are no functions to a reader."""
+    """calvin's functions on a stack, outermost first. To a reader, a comprehension is not a function."""
     found = []
     while frame is not None:
         path = Path(frame.f_code.co_filename)

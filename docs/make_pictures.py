@@ -1,4 +1,4 @@
-"""Draw a described film as a contact sheet: for each cue the still of its event, and below it when it is said and what.
+"""Draw a described film as a contact sheet: for each cue the still of its event, and below it its time and words.
 
 python docs/make_pictures.py demo-output --output docs/images/described.jpg [--cues 6] [--columns 3]
 """
@@ -48,7 +48,7 @@ def still_of(frames: FrameStore, cue: dict[str, Any]) -> Image.Image:
 
 
 def words_of(cue: dict[str, Any]) -> list[str]:
-    """When it is said, then what."""
+    """When a cue is spoken, then its words."""
     start, end = (format_timecode(cue[f"{edge}_ms"])[3:-2] for edge in ("start", "end"))
     return [f"{start} - {end}", *textwrap.wrap(cue["text"], CHARACTERS)]
 

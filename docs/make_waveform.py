@@ -30,7 +30,7 @@ Spoken = tuple[int, int, str]
 
 
 def best_start_ms(cues: Sequence[Spoken], lines: Sequence[tuple[int, int]], duration_ms: int, window_ms: int) -> int:
-    """A stretch that begins a while before a cue and shows as many whole cues and lines of dialogue as can be."""
+    """A stretch that begins a while before a cue and shows as many whole cues and lines of dialogue as possible."""
     starts = [max(0, min(begin - 1500, duration_ms - window_ms)) for begin, _, _ in cues]
 
     def shown(start: int) -> int:
@@ -41,6 +41,7 @@ def best_start_ms(cues: Sequence[Spoken], lines: Sequence[tuple[int, int]], dura
 
 
 def sound_between(path: Path, track: int, start_ms: int, window_ms: int) -> np.ndarray:
+    """A stretch of a track in mono, [samples] at `RATE`."""
     blocks, at = [], 0
     first, last = start_ms * RATE // 1000, (start_ms + window_ms) * RATE // 1000
     for block in programme_blocks(path, track, "mono", start_ms + window_ms, RATE):
@@ -52,7 +53,7 @@ def sound_between(path: Path, track: int, start_ms: int, window_ms: int) -> np.n
 
 
 def levels_db(sound: np.ndarray) -> np.ndarray:
-    """The level of each 20 ms, by its root mean square."""
+    """The level of each 20 ms of a sound, [n], by its root mean square."""
     pieces = sound[: len(sound) // LEVEL * LEVEL].reshape(-1, LEVEL)
     return 10 * np.log10(np.mean(pieces**2, axis=1) + 1e-9)
 
@@ -60,6 +61,7 @@ def levels_db(sound: np.ndarray) -> np.ndarray:
 def draw(
     before: np.ndarray, after: np.ndarray, cues: Sequence[Spoken], lines: Sequence[tuple[int, int]], start_ms: int
 ) -> plt.Figure:
+    """Both sounds and their levels; `before` and `after` are [samples] of the same stretch."""
     figure, axes = plt.subplots(3, 1, figsize=(11, 6.4), sharex=True, layout="constrained")
     clock = start_ms / 1000 + np.arange(len(before)) / RATE
     loudest = float(max(np.abs(before).max(), np.abs(after).max()))
