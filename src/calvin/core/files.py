@@ -73,6 +73,25 @@ def lock(descriptor: int, name: str | Path) -> None:
         pass  # a network folder without locks
 
 
+@contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """A folder, made if need be, that no other process may work in meanwhile.
+
+    Raises:
+        CalvinError: another process does.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    if os.name == "nt":  # where folders cannot be opened
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def check_room(path: str | Path, size: int) -> None:
     """
     Raises:

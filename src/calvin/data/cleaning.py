@@ -102,13 +102,23 @@ _CREDITS_AT_EDGES = re.compile(
     r"|(?:cinematographer|editor|producer|director)(?=,))\b",
     re.IGNORECASE,
 )
+_ON_A_THING = (
+    r"\bon\s+(?:the|an?|his|her|its|their)\s+"
+    r"(?!(?:\w+\s+)?(?:screen|background|backdrop|black|white|darkness|sky)\b)\w+"
+)
+_IN_THE_STORY = re.compile(
+    # "A title" says when or where a scene plays, "the title" is the film's; a logo on a thing is part of the thing.
+    rf"\ba\s+title\s+appears?\b|{_ON_A_THING}.*\blogos?\b|\blogos?\b.*{_ON_A_THING}",
+    re.IGNORECASE,
+)
 
 
 class KeywordCredits:
     """Credits by their words, without a language model.
 
     Plain words of credits count anywhere. Words that also name things in the story (a logo, a title) count only
-    within `edge_ms` of the first or last described moment of the movie, where credits stand.
+    within `edge_ms` of the first or last described moment of the movie, where credits stand, and not where the caption
+    shows that they belong to the story.
     """
 
     def __init__(self, edge_ms: int = 180_000) -> None:
@@ -118,7 +128,11 @@ class KeywordCredits:
         edges = self.edges(samples)
         return [
             bool(_CREDITS.search(sample.caption))
-            or (bool(_CREDITS_AT_EDGES.search(sample.caption)) and self.is_at_edge(sample, edges))
+            or (
+                bool(_CREDITS_AT_EDGES.search(sample.caption))
+                and not _IN_THE_STORY.search(sample.caption)
+                and self.is_at_edge(sample, edges)
+            )
             for sample in samples
         ]
 

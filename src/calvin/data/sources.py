@@ -42,6 +42,7 @@ MAD_EVAL: tuple[FilmName, ...] = (
 """The films that MAD-eval and MAD-eval-named describe (Han et al. 2023)."""
 
 NAMED: Mapping[str, tuple[FilmName, ...]] = {"mad-eval": MAD_EVAL}
+MAX_BAD_SHARE = 0.01
 _SMALL_WORDS = {"the", "a", "an", "and"}
 
 
@@ -61,7 +62,9 @@ class SourceConfig(FrozenConfig):
     stated_encoder: tuple[str, str] | None = Field(default=None, description="for feature files that name no encoder")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the reader")
     cache_mb: int = Field(default=256, ge=0, description="memory for sampled scenes")
-    max_bad_share: float = Field(default=0.01, ge=0, le=1, description="broken samples at most, before training stops")
+    max_bad_share: float = Field(
+        default=MAX_BAD_SHARE, ge=0, le=1, description="broken samples at most, before training stops"
+    )
     credits: Path | None = Field(default=None, description="answers of `calvin data tag-credits`, corrected or not")
     against: tuple[str, ...] = Field(default=("mad-eval",), description="evaluation sets: `evaluation_films`")
     evaluation_films: Literal["refuse", "drop", "allow"] = Field(

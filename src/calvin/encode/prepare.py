@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -25,7 +27,7 @@ import numpy as np
 import torch
 
 from calvin.core.errors import CalvinError, DataError, MediaError, MissingExtraError, UsageError
-from calvin.core.files import file_sha256, remove_leftovers, write_json
+from calvin.core.files import file_sha256, locked, remove_leftovers, write_json
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import FPS
 from calvin.data import DropReport, FeatureWriter, Sample
@@ -143,6 +145,13 @@ def prepare(
     plan = Plan(str(tower), report.path, kind, form, fps, folder_fps, batch, loaded.encoder, loaded.dim)
     del loaded
     parts = _parts(Path(source), plan, samples, part_size or PART_SIZES[kind], report.drops)
+    with locked(plan.out):
+        return _make_all(plan, parts, report, workers, ray, listener)
+
+
+def _make_all(
+    plan: Plan, parts: list[Part], report: EncodingReport, workers: int, ray: bool, listener: Listener
+) -> EncodingReport:
     _begin(plan)
     todo = {part.name: part for part in parts if not part.is_made(plan)}
     report.parts, report.kept = len(parts), len(parts) - len(todo)
@@ -313,9 +322,17 @@ def _make_here(plan: Plan, parts: list[Part], on_made: Callable[[str], None]) ->
 _worker: Worker | None = None
 
 
-def _start(plan: Plan) -> None:
+def _start(plan: Plan, parent: int) -> None:
     global _worker  # noqa: PLW0603  one tower per process
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _worker = Worker(plan)
+
+
+def _end_with(parent: int) -> None:
+    """A pool's processes wait for work for ever, also when the process that gave it was killed."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _make(part: Part) -> str:
@@ -328,7 +345,7 @@ def _make_in_pool(plan: Plan, todo: dict[str, Part], workers: int, on_made: Call
     strikes = 0
     while todo:
         before = len(todo)
-        pool = ProcessPoolExecutor(min(workers, before), get_context("spawn"), _start, (plan,))
+        pool = ProcessPoolExecutor(min(workers, before), get_context("spawn"), _start, (plan, os.getpid()))
         try:
             for future in as_completed([pool.submit(_make, part) for part in todo.values()]):
                 on_made(future.result())

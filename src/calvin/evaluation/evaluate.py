@@ -10,6 +10,7 @@ from typing import Any
 from calvin.captioners.answers import cleaning_note, count_cleanings
 from calvin.captioners.base import Captioner
 from calvin.core.errors import DataError
+from calvin.core.files import locked
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION
 from calvin.data import Sample
@@ -58,6 +59,7 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
 
     Raises:
         UsageError: the folder holds another evaluation.
+        CalvinError: another process is evaluating into it.
         DataError: a scene lacks what the captioner needs.
     """
     scenes = job.scenes()
@@ -73,10 +75,11 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
     )
     system = {"name": system_name(captioner), "fingerprint": info.fingerprint, "context": job.context.label}
     results = Results(system, card, scenes, {}, names=job.names, notes=list(job.notes), folder=folder)
-    claim(results)
-    store = CaptionStore(folder / "captions.jsonl")
-    caption_scenes(captioner, job.samples, job.context, job.pictures, store, job.question, listener)
-    save_pictures(folder, len(scenes), lambda index: job.pictures.stills(job.samples[index], STRIP), listener)
+    with locked(folder):
+        claim(results)
+        store = CaptionStore(folder / "captions.jsonl")
+        caption_scenes(captioner, job.samples, job.context, job.pictures, store, job.question, listener)
+        save_pictures(folder, len(scenes), lambda index: job.pictures.stills(job.samples[index], STRIP), listener)
     results.captions = dict(store.kept)
     return results
 

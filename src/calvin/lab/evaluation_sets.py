@@ -18,6 +18,7 @@ from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, silent
 from calvin.data import Features, FeatureStore, Sample, read_mad_csv
 from calvin.data.readers.registry import READERS
+from calvin.data.sources import MAX_BAD_SHARE
 from calvin.encode.film_cache import FilmCache
 from calvin.evaluation.evaluate import EvaluationJob
 from calvin.evaluation.names import NameList, from_names, harvest, read_cast
@@ -108,6 +109,7 @@ def make_job(
         samples = with_oracle(samples, cast, everyone)
         found.notes.append(f"Names by oracle: {everyone.source}.")
     pictures, facts = _pictures(replace(options, films=found.films), samples, captioner, listener)
+    found.notes.extend(_past_the_end(samples, pictures.features))
     names = found.names or (everyone if found.characters else None)
     return EvaluationJob(
         split, samples, context, pictures, question, {"media": found.media, **facts}, found.truth, names, found.notes
@@ -170,6 +172,21 @@ def _pictures(
         "beams": captioner.info.details.get("beams", ""),
     }
     return Pictures(features, cache.frames if cache else lambda _: None, most), facts
+
+
+def _past_the_end(samples: Sequence[Sample], features: Features | None) -> list[str]:
+    """A note on scenes that lie past the end of their features, if there are any.
+
+    Raises:
+        DataError: there are so many that training would stop, too.
+    """
+    past = [sample.id for sample in samples if features and features.problem(sample.media_id, sample.span)]
+    if not past:
+        return []
+    said = f"{len(past)} of {len(samples)} scenes lie past the end of their features, such as {past[0]!r}"
+    if len(past) > MAX_BAD_SHARE * len(samples):
+        raise DataError(f"{said}: the features are cut short or at another rate, so make them again.")
+    return [f"{said}; they were captioned by the last frame."]
 
 
 def _stored(path: Path, encoder: str | None, wanted: list[str], reader: FeatureCaptioner) -> FeatureStore:

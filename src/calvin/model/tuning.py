@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import (
     LoraConfig,
     PeftConfig,
@@ -57,6 +58,7 @@ _STAGES = {
 }
 _FACTS = "calvin_adapter.json"
 _PROJECTOR = "projector.safetensors"
+_PREFIX = "prompt_embeddings"
 
 
 class LoraSettings(FrozenConfig):
@@ -83,14 +85,17 @@ def add_lora(model: CalvinForConditionalGeneration, settings: LoraSettings = Lor
         raise ConfigError(
             f"The language model has no layers named {', '.join(missing)}: name its own in `lora_targets`."
         )
-    config = LoraConfig(
+    _wrap(model, _lora_config(settings))
+
+
+def _lora_config(settings: LoraSettings) -> LoraConfig:
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=list(settings.lora_targets),
     )
-    _wrap(model, config)
 
 
 def add_prefix(model: CalvinForConditionalGeneration, tokens: int = 16) -> None:
@@ -265,10 +270,7 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     projector = _read_tensors(folder / _PROJECTOR)
     _check_tensors(projector, model.projector.state_dict(), folder / _PROJECTOR)
     tensors = _read_tensors(folder / "adapter_model.safetensors")
-    try:
-        config: Any = PeftConfig.from_pretrained(str(folder))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{folder} has no usable adapter_config.json.") from error
+    config = _checked_config(model, tensors, folder)
     config.inference_mode = not trainable
     _wrap(model, config)
     try:
@@ -279,6 +281,42 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     set_peft_model_state_dict(model.language_model, tensors)
     model.projector.load_state_dict(projector)
     model.eval()
+
+
+def _checked_config(model: CalvinForConditionalGeneration, tensors: dict[str, Tensor], folder: Path) -> PeftConfig:
+    """The configuration of an adapter, made anew from the fields that calvin writes.
+
+    peft takes memory for whatever a file asks, before anything is compared. So the shapes that it would have are
+    compared with the tensors first.
+
+    Raises:
+        CheckpointError: it is not ours, or the tensors do not fit.
+    """
+    stated = read_json(folder / "adapter_config.json")
+    base: Any = model.language_model.config
+    config: PeftConfig
+    try:
+        kind = {"LORA": "lora", "PREFIX_TUNING": "prefix"}[stated["peft_type"]]
+        if kind == "prefix":
+            tokens, heads = int(stated["num_virtual_tokens"]), base.num_attention_heads
+            of_keys = (base.hidden_size // heads) * (getattr(base, "num_key_value_heads", None) or heads)
+            config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=tokens)
+            shapes = {_PREFIX: (tokens, 2 * base.num_hidden_layers * of_keys)}
+        else:
+            fields = {"lora_rank": "r", "lora_alpha": "lora_alpha", "lora_dropout": "lora_dropout"}
+            fields["lora_targets"] = "target_modules"
+            settings = LoraSettings.load({ours: stated[theirs] for ours, theirs in fields.items()})
+            layers: Any = model.language_model.named_modules()
+            config = _lora_config(settings)
+            shapes = {
+                f"base_model.model.{name}.lora_A.weight": (settings.lora_rank, layer.in_features)
+                for name, layer in layers
+                if name.rsplit(".", 1)[-1] in settings.lora_targets and hasattr(layer, "in_features")
+            }
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{folder} has no usable adapter_config.json.") from error
+    _check_tensors(tensors, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}, folder)
+    return config
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -114,6 +114,11 @@ def scene(caption: str, minute: float, movie: str | None = "film") -> Sample:
         ("She hands over a credit card.", 1, False),
         ("She reads the title of the book.", 50, False),
         ("He opens the gate.", 1, False),
+        ("A title appears: three weeks earlier.", 1, False),
+        ("The title appears: The Long Road.", 1, True),
+        ("On the grill is a logo, D-M-C.", 1, False),
+        ("The logo on his jacket is half torn off.", 99, False),
+        ("A logo of a lighthouse glows on a black background.", 1, True),
     ],
 )
 def test_credits_by_their_words_and_their_place(caption: str, minute: float, credit: bool) -> None:

@@ -5,8 +5,10 @@ import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +17,8 @@ import pytest
 import webdataset as wds
 from PIL import Image
 
-from calvin.core.errors import DataError, UsageError
-from calvin.core.files import TEMPORARY
+from calvin.core.errors import CalvinError, DataError, UsageError
+from calvin.core.files import TEMPORARY, locked
 from calvin.data import FeatureStore, Sample, SourceConfig, load_source
 from calvin.data.features import FeatureFolder
 from calvin.encode.prepare import Part, Plan, Worker, prepare
@@ -119,7 +121,7 @@ class _Killed:
         return self.worker(part)
 
 
-def _start_killed(plan: Plan) -> None:
+def _start_killed(plan: Plan, _: int) -> None:
     from calvin.encode import prepare as module
 
     module._worker = _Killed(plan)  # type: ignore[assignment]
@@ -143,6 +145,38 @@ def test_killing_a_worker_of_the_pool_loses_nothing(
     assert not list((tmp_path / "pool").glob(f"{TEMPORARY}*"))
     assert report.ids == 7
     assert digests(tmp_path / "pool") == digests(tmp_path / "here")
+
+
+ORPHAN = """
+import os, sys
+from multiprocessing import get_context
+from calvin.encode.prepare import _end_with
+if __name__ == "__main__":
+    child = get_context("spawn").Process(target=_end_with, args=(os.getpid(),))
+    child.start()
+    print(child.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
+def test_workers_end_with_the_process_that_gave_the_work(tmp_path: Path) -> None:
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "orphan.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        child = Path("/proc") / parent.stdout.readline().strip() / "stat"
+        parent.kill()
+    until = time.monotonic() + 60
+    while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_two_runs_do_not_prepare_into_one_folder(pictures: Path, tiny_tower: Path, tmp_path: Path) -> None:
+    with locked(tmp_path / "out"), pytest.raises(CalvinError, match="being written by another process"):
+        prepare(pictures, tiny_tower, tmp_path / "out", "images", workers=0)
 
 
 def shard(path: Path, count: int, start: int = 0) -> Path:

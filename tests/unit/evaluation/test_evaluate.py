@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from calvin.captioners.answers import to_answer
-from calvin.core.errors import ConfigError, DataError, UsageError
+from calvin.core.errors import CalvinError, ConfigError, DataError, UsageError
+from calvin.core.files import locked
 from calvin.core.types import Frame
 from calvin.data import Sample
 from calvin.evaluation.evaluate import EvaluationJob, evaluate, finish, from_files
@@ -108,6 +109,12 @@ def test_another_evaluation_does_not_go_into_the_folder(make_job: Make, parrot: 
     other.info = replace(other.info, fingerprint="f2")
     with pytest.raises(UsageError, match="another system"):
         evaluate(other, make_job("3"), out)
+
+
+def test_two_runs_do_not_write_into_one_folder(make_job: Make, parrot: Any, out: Path) -> None:
+    with locked(out), pytest.raises(CalvinError, match="is being written by another process: wait"):
+        evaluate(parrot(), make_job(), out)
+    assert len(evaluate(parrot(), make_job(), out).captions) == 10
 
 
 def test_damage_in_the_middle_is_told(make_job: Make, parrot: Any, out: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from calvin.core.errors import DataError
+from calvin.core.time import Span
+from calvin.data import MemoryFeatures, Sample
 from calvin.lab import evaluation_sets
 
 
@@ -22,6 +25,16 @@ def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(evaluation_sets, "PUPPET_SEED", evaluation_sets.PUPPET_SEED + 1)  # other stories
     with pytest.raises(DataError, match="not the fixed ones"):
         evaluation_sets.draw_puppet_eval(tmp_path, workers=1)
+
+
+def test_scenes_past_the_end_of_their_features_are_noted_and_many_refused() -> None:
+    features = MemoryFeatures({"film": np.ones((50, 2))}, fps=5)
+    scenes = [Sample(f"film/{n}", "mad", "film", "video", "He waits.", Span(n * 50, n * 50 + 50)) for n in range(202)]
+    (note,) = evaluation_sets._past_the_end(scenes, features)
+    assert note.startswith("2 of 202 scenes lie past the end of their features, such as 'film/200'")
+    assert evaluation_sets._past_the_end(scenes[:100], features) == []
+    with pytest.raises(DataError, match=r"2 of 102 scenes lie past the end.*make them again"):
+        evaluation_sets._past_the_end(scenes[100:], features)
 
 
 def test_training_saw_none_of_puppet_eval(tmp_path: Path) -> None:

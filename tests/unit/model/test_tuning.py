@@ -156,6 +156,45 @@ def test_adapters_that_do_not_fit_leave_the_model_as_it_was(
     assert torch.equal(model(**batch).logits, before)
 
 
+HUGE = 10**9
+TYPES = ({"r": HUGE}, {"r": "8"}, {"r": None}, {"target_modules": ".*"}, {"lora_dropout": 7}, {"peft_type": ["LORA"]})
+
+
+@pytest.mark.parametrize("changes", [*TYPES, {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": HUGE}])
+def test_configurations_are_checked_before_memory_is_taken(
+    changes: dict[str, Any], lora: CalvinForConditionalGeneration, config_of: Any, tmp_path: Path
+) -> None:
+    save_adapter(lora, tmp_path / "adapter")
+    path = tmp_path / "adapter" / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(CheckpointError, match=r"adapter_config|was expected|is missing"):
+        load_adapter(CalvinForConditionalGeneration(config_of()), tmp_path / "adapter")
+
+
+def test_fields_of_an_adapter_that_calvin_does_not_write_have_no_effect(
+    lora: CalvinForConditionalGeneration, config_of: Any, batch: Batch, tmp_path: Path
+) -> None:
+    save_adapter(lora, tmp_path / "adapter")
+    path = tmp_path / "adapter" / "adapter_config.json"
+    more = {
+        "modules_to_save": ["lm_head"],
+        "use_dora": True,
+        "init_lora_weights": "pissa",
+        "layer_replication": [[0, HUGE]],
+    }
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    model = CalvinForConditionalGeneration(config_of()).eval()
+    model.load_state_dict(
+        {
+            n.replace(".base_layer", "").replace("base_model.model.", ""): t
+            for n, t in lora.state_dict().items()
+            if "lora_" not in n
+        }
+    )
+    load_adapter(model, tmp_path / "adapter")
+    assert torch.equal(model(**batch).logits, lora.eval()(**batch).logits)
+
+
 def test_a_prefix_is_what_peft_makes_of_it(prefixed: CalvinForConditionalGeneration, batch: Batch) -> None:
     mask = torch.ones_like(batch["attention_mask"])
     embeds = prefixed.embed_inputs(batch["input_ids"], batch["image_embeds"], frame_mask=batch["frame_mask"])
