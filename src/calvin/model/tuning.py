@@ -292,10 +292,10 @@ def _checked_config(model: CalvinForConditionalGeneration, tensors: dict[str, Te
     Raises:
         CheckpointError: it is not ours, or the tensors do not fit.
     """
-    stated = read_json(folder / "adapter_config.json")
     base: Any = model.language_model.config
     config: PeftConfig
     try:
+        stated = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
         kind = {"LORA": "lora", "PREFIX_TUNING": "prefix"}[stated["peft_type"]]
         if kind == "prefix":
             tokens, heads = int(stated["num_virtual_tokens"]), base.num_attention_heads
@@ -313,7 +313,7 @@ def _checked_config(model: CalvinForConditionalGeneration, tensors: dict[str, Te
                 for name, layer in layers
                 if name.rsplit(".", 1)[-1] in settings.lora_targets and hasattr(layer, "in_features")
             }
-    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (ConfigError, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{folder} has no usable adapter_config.json.") from error
     _check_tensors(tensors, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}, folder)
     return config
