@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.import_export import FORMATS
 from calvin.core.errors import UsageError
+from calvin.core.time import to_ms
 
 if TYPE_CHECKING:
     from calvin.studio.describe.films import Description, FilmJob, Outcome
@@ -24,8 +26,17 @@ def describe(
     ],
     subtitles: Annotated[
         list[Path] | None,
-        Option("--subtitles", "-s", help="Subtitles; with several films, repeat it for each, in their order."),
+        Option(
+            "--subtitles",
+            "-s",
+            help="Subtitles; with several films, repeat it for each, in their order. `none`: listen instead.",
+            show_default="beside or in the film",
+        ),
     ] = None,
+    shift_subtitles: Annotated[
+        float | None, Option(help="By how many s the subtitles come later.", show_default="0")
+    ] = None,
+    encoding: Annotated[str | None, Option(help="Of the subtitles, such as cp1250.", show_default="found out")] = None,
     context: Annotated[
         int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
     ] = None,
@@ -80,6 +91,8 @@ def describe(
     values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
     wish = DescribeWish.load(values | {"language": language, "audio_language": audio_language}, "describe")
     jobs, remembered = _jobs(films, subtitles, out_dir)
+    shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
+    jobs = [replace(job, shift_ms=shift_ms, encoding=encoding) for job in jobs]
     people = read_cast_file(cast) if cast is not None else None
     captioner = open_captioner(model, opening(yes, frames, four_bit))
     with with_adapter(captioner, adapter) as captioner, ProgressView() as progress:
@@ -92,9 +105,12 @@ def _jobs(
     films: list[Path], subtitles: list[Path] | None, out_dir: Path | None
 ) -> tuple[list[FilmJob], DescribeRecord | None]:
     """What to describe, and what a project that is described again remembers."""
+    from calvin.studio.describe.dialogue import LISTEN
     from calvin.studio.describe.films import film_job
     from calvin.studio.project.database import is_project
 
+    if subtitles == [LISTEN]:
+        subtitles = [LISTEN] * len(films)
     if subtitles and len(subtitles) != len(films):
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)

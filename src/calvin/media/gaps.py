@@ -17,7 +17,8 @@ class PlanSettings(FrozenConfig):
     """`min_gap_ms` is the shortest silence worth using once `guard_ms` is kept free beside dialogue.
 
     A gap is divided along its shots into cues of `min_cue_ms` to about `max_cue_ms`, `breath_ms` apart when spoken; a
-    visual span may reach `beyond_ms` past the end of its gap to see a shot through.
+    visual span may reach `beyond_ms` past the end of its gap to see a shot through, and `look_back_ms` before its cue:
+    what happened longer ago in long talk is not described, because few stills spread over minutes show nothing of it.
     """
 
     min_gap_ms: int = Field(default=2000, ge=1)
@@ -26,6 +27,7 @@ class PlanSettings(FrozenConfig):
     max_cue_ms: int = Field(default=8000, ge=1)
     breath_ms: int = Field(default=300, ge=0)
     beyond_ms: int = Field(default=1000, ge=0)
+    look_back_ms: int = Field(default=15_000, ge=0)
 
 
 def dialogue_gaps(
@@ -59,9 +61,9 @@ def plan_cues(
     """The cues of a film, in order.
 
     Cues lie in the gaps between dialogue, at most one a shot (one or more in a shot longer than `max_cue_ms`);
-    without dialogue the whole film is one gap, so the cues are its shots. The visual spans follow one another
-    without holes from the start of the film: each begins where the one before it ended and so takes in the dialogue
-    before its gap, because what happens meanwhile is not to be lost.
+    without dialogue the whole film is one gap, so the cues are its shots. Each visual span begins where the one before
+    it ended and so takes in the dialogue before its gap, because what happens meanwhile is not to be lost; but it
+    reaches back no further than `look_back_ms`.
     """
     settings = settings or PlanSettings()
     cuts = sorted({shot.start_ms for shot in shots} | {shot.end_ms for shot in shots})
@@ -76,7 +78,8 @@ def plan_cues(
             end = part.end_ms
             if part is parts[-1]:
                 end = _see_through(end, cuts, limit)
-            plans.append(Place(part, Span(seen_to, end), _event(Span(seen_to, end), cuts)))
+            visual = Span(max(seen_to, part.start_ms - settings.look_back_ms), end)
+            plans.append(Place(part, visual, _event(visual, cuts)))
             seen_to = end
     return plans
 

@@ -6,20 +6,35 @@ import html
 import re
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import av
+import av.error
 import pysubs2
+from av.subtitles.subtitle import AssSubtitle
 
-from calvin.core.errors import DataError, SubtitleError
+from calvin.core.errors import ConfigError, DataError, SubtitleError
 from calvin.core.prompts import clean_line
-from calvin.core.time import Span
+from calvin.core.time import Span, round_half_up
 from calvin.core.types import DialogueLine
+from calvin.media.film.source import (
+    FilmFacts,
+    MediaLimits,
+    SubtitleStream,
+    open_film,
+    start_us,
+    video_stream,
+)
+from calvin.media.languages import language_tag, short_code
 from calvin.media.timed_text import MAX_CUES, TimedCue, TimedText, format_of, read_cues, read_text, without_tags
 from calvin.media.ttml import read_ttml
 
+SUFFIXES = (".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp")
+_READ_MS = 5000
 _SWAP_MS = 10_000
 """A cue that runs backwards by at most this was meant the other way round; further back its times mean nothing."""
 
@@ -77,6 +92,104 @@ class Subtitles(NamedTuple):
     report: SubtitleReport
 
 
+def find_subtitles(film: Path, language: str = "") -> list[Path]:
+    """Subtitle files beside a film, named like it, the likeliest first: `film.srt`, then `film.en.srt`.
+
+    Args:
+        language: the code of the language that comes first.
+    """
+
+    def rank(path: Path) -> tuple[bool, bool, int, str]:
+        spoken = _named_language(path, film)
+        return spoken != "", spoken != language, SUFFIXES.index(path.suffix.lower()), path.name
+
+    try:
+        beside = [path for path in film.parent.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+    except OSError:
+        return []
+    return sorted((path for path in beside if _named_language(path, film) is not None), key=rank)
+
+
+def _named_language(path: Path, film: Path) -> str | None:
+    """The language in the name of subtitles, "" where there is none in it; None where they are not this film's."""
+    stem, _, tail = path.stem[: len(film.stem)], *path.stem[len(film.stem) :].partition(".")[1:]
+    words = tail.lower().split(".") if tail else []
+    if stem != film.stem or (len(path.stem) > len(stem) and not words):
+        return None
+    said = [word for word in words if word not in ("sdh", "cc", "hi")]
+    try:
+        return short_code(language_tag(said[0])) if len(said) == 1 else None if said else ""
+    except ConfigError:
+        return None
+
+
+def read_film_subtitles(facts: FilmFacts, language: str = "") -> tuple[Subtitles, SubtitleStream] | None:
+    """The dialogue of a film's own text subtitles, and the track it is from; None where there is none to use.
+
+    Tracks of part of the dialogue are left out. Of the rest, that in the language is taken, and of several, that with
+    the most lines.
+
+    Raises:
+        MediaError: the film cannot be read.
+    """
+    tracks = [stream for stream in facts.subtitle_streams if stream.text and not stream.partial]
+    if not tracks:
+        return None
+    cues = _film_cues(facts.path, [track.index for track in tracks])
+    found = {track.index: _lines(cues[track.index]) for track in tracks}
+
+    def rank(track: SubtitleStream) -> tuple[bool, int]:
+        return short_code(track.language or "") == language, len(found[track.index][0])
+
+    best = max(tracks, key=rank)
+    lines, counts = found[best.index]
+    report = SubtitleReport(best.codec, "utf-8", len(cues[best.index]), len(lines), **counts, unread=(), doubts=())
+    return (Subtitles(tuple(lines), report), best) if lines else None
+
+
+def _film_cues(path: Path, tracks: list[int]) -> dict[int, list[TimedCue]]:
+    """The cues of some of a film's tracks, in film time."""
+    cues: dict[int, list[TimedCue]] = {index: [] for index in tracks}
+    with open_film(path) as container, suppress(av.error.FFmpegError):  # of a film that breaks off, what there is
+        limits = MediaLimits()
+        origin_ms = (start_us(container, video_stream(container, path, limits)) or 0) / 1000
+        streams = [stream for stream in container.streams.subtitles if stream.index in cues]
+        for packet in container.demux(streams):
+            if packet.pts is None or not packet.size:
+                continue
+            tick_ms = float(packet.time_base * 1000)
+            start = round_half_up(packet.pts * tick_ms - origin_ms)
+            end = start + round_half_up((packet.duration or 0) * tick_ms)
+            index = packet.stream.index
+            said = [_event(subtitle) for subtitle in packet.decode() if isinstance(subtitle, AssSubtitle)]
+            if packet.stream.codec_context.name == "webvtt":
+                said = [(bytes(packet).decode("utf-8", errors="replace"), "")]  # names of speakers are lost in decoding
+            cues[index] += [TimedCue(start, end, text, "", speaker=speaker) for text, speaker in said]
+            if sum(map(len, cues.values())) > MAX_CUES:
+                raise SubtitleError(f"{path} holds more than {MAX_CUES} subtitles, too many for a film.")
+    return {index: _with_ends(found) for index, found in cues.items()}
+
+
+def _event(subtitle: AssSubtitle) -> tuple[str, str]:
+    """Text and speaker of an event in SubStation's form, which all text subtitles are decoded to."""
+    fields = subtitle.ass.decode("utf-8", errors="replace").split(",", 8)
+    return (_line_breaks(fields[8]), fields[3]) if len(fields) == 9 else ("", "")
+
+
+def _line_breaks(text: str) -> str:
+    return re.sub(r"\\[nN]", "\n", text.replace(r"\h", " "))
+
+
+def _with_ends(cues: list[TimedCue]) -> list[TimedCue]:
+    """Cues that state no end last until the next one, but no longer than a line is read."""
+    cues = sorted(cues, key=lambda cue: cue.start_ms)
+    after = [cue.start_ms for cue in cues[1:]] + [10**12]
+    return [
+        cue if cue.end_ms > cue.start_ms else replace(cue, end_ms=min(next_ms, cue.start_ms + _READ_MS))
+        for cue, next_ms in zip(cues, after, strict=True)
+    ]
+
+
 def read_subtitles(path: str | Path, encoding: str | None = None, rate: float | None = None) -> Subtitles:
     """Read a subtitle file (.srt, .vtt, .ass, .ssa, .ttml, .dfxp; recognised by content).
 
@@ -128,12 +241,7 @@ def _substation(text: str, kind: str) -> TimedText:
         warnings.simplefilter("ignore")
         events = pysubs2.SSAFile.from_string(kept, format_=kind)
     said = (event for event in events if not event.is_comment and not event.is_drawing)
-    cues = [
-        TimedCue(
-            event.start, event.end, re.sub(r"\\[nN]", "\n", event.text.replace(r"\h", " ")), "", speaker=event.name
-        )
-        for event in said
-    ]
+    cues = [TimedCue(event.start, event.end, _line_breaks(event.text), "", speaker=event.name) for event in said]
     return TimedText(cues, [f"line {i + 1}: {lines[i][:60]!r} has no times" for i in broken])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +38,15 @@ NO_FRAME = "{} has a video stream but not one frame of it can be decoded: give a
 
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"[playlist]", b"<?xml", b"<MPD", b"<smil", b"<asx", b";FFMETADATA", b"v=0")
 _ASIDE = Disposition.visual_impaired | Disposition.descriptions | Disposition.comment
-_ASIDE_TITLE = re.compile(r"audio[- ]?descri|descriptive|descrizion|commentary|\bAD\b", re.IGNORECASE)
+_ASIDE_TITLE = re.compile(
+    r"audio[- ]?des[ck]r|descripti|descrizion|\bdescribed|\bAD\b|\bDVS\b|visual(?:ly)?[- ]impair|h(?:ö|oe?)rfilm|"
+    r"synn?st?olkning|syntolkning|kuvailutulkk|popis pro nevid|тифлокоммент|音声ガイド|解説|commentary|kommentar",
+    re.IGNORECASE,
+)
+_ASIDE_LANGUAGES = ("nar", "qad")
+"""What British and French broadcasts put in place of a language for audio description."""
+_PARTIAL = Disposition.forced | Disposition.karaoke | Disposition.lyrics | _ASIDE
+_PARTIAL_TITLE = re.compile(r"\bforced\b|\bsigns?\b|\bsongs?\b|karaoke|lyrics", re.IGNORECASE)
 _HANDLER = re.compile(r"handler|gpac|mainconcept|apple|core media|bento", re.IGNORECASE)
 _CLOCK_RUNS_US = 12 * 3600 * 1_000_000
 """A transport stream's clock starts anew after 26.5 hours: a length of that order means that it jumps backwards."""
@@ -74,10 +82,16 @@ class AudioStream:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleStream:
+    """`text`: not pictures. `partial` marks a track that does not hold the whole dialogue: forced lines, signs, songs,
+    commentary, description."""
+
     index: int
     codec: str
     language: str | None
     default: bool
+    title: str = ""
+    text: bool = True
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +100,7 @@ class FilmFacts:
 
     `duration_ms` is what the container states (0: not stated). `width` and `height` are as coded; the display size
     has pixel aspect and rotation (degrees, counter-clockwise) applied. `start_ms` is where the film's own clock
-    begins; everywhere else film time starts at 0. `variable_frame_rate` is a hint from the stated rates. `stamp` is
-    what the disk says of the file, to see later whether it changed.
+    begins; everywhere else film time starts at 0. `variable_frame_rate` is a hint from the stated rates.
     """
 
     path: Path
@@ -107,7 +120,6 @@ class FilmFacts:
     start_ms: int
     audio_streams: tuple[AudioStream, ...] = ()
     subtitle_streams: tuple[SubtitleStream, ...] = ()
-    stamp: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
 @contextmanager
@@ -260,7 +272,6 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
     """
     limits = limits or MediaLimits()
     film = Path(path)
-    stamp = _stamp(check_file(film))
     with open_film(film, limits) as container:
         stream = video_stream(container, film, limits)
         frame = _first_frame(container, stream, film)
@@ -284,31 +295,8 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             variable_frame_rate=average is not None and bool(base) and abs(average / Fraction(base or 1) - 1) > 0.02,
             start_ms=round_half_up((start_us(container, stream) or 0) / 1000),
             audio_streams=_audio_streams(container),
-            subtitle_streams=tuple(
-                SubtitleStream(s.index, s.codec_context.name, s.language, bool(s.disposition & Disposition.default))
-                for s in container.streams.subtitles
-                if s.codec_context is not None
-            ),
-            stamp=stamp,
+            subtitle_streams=_subtitle_streams(container),
         )
-
-
-def check_unchanged(facts: FilmFacts) -> None:
-    """
-    Raises:
-        MediaError: the file is no longer the one whose fingerprint was taken.
-    """
-    try:
-        changed = facts.stamp != _stamp(facts.path) and facts.sha256 not in ("", file_sha256(facts.path))
-    except OSError:
-        changed = True
-    if changed:
-        raise MediaError(f"{facts.path} changed while it was being read: wait until it is complete, and start again.")
-
-
-def _stamp(film: Path) -> tuple[int, ...]:
-    status = film.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
@@ -321,20 +309,37 @@ def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
             stream.language,
             bool(stream.disposition & Disposition.default),
             title := track_title(stream.metadata),
-            bool(stream.disposition & _ASIDE or _ASIDE_TITLE.search(title)),
+            bool(stream.disposition & _ASIDE or _ASIDE_TITLE.search(title) or stream.language in _ASIDE_LANGUAGES),
         )
         for stream in container.streams.audio
         if stream.codec_context is not None
     )
 
 
+def _subtitle_streams(container: InputContainer) -> tuple[SubtitleStream, ...]:
+    return tuple(
+        SubtitleStream(
+            stream.index,
+            stream.codec_context.name,
+            stream.language,
+            bool(stream.disposition & Disposition.default),
+            title := track_title(stream.metadata),
+            stream.codec_context.codec.text_sub,
+            bool(stream.disposition & _PARTIAL or _ASIDE_TITLE.search(title) or _PARTIAL_TITLE.search(title)),
+        )
+        for stream in container.streams.subtitles
+        if stream.codec_context is not None
+    )
+
+
 def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) -> AudioStream | None:
-    """The track in `language`, else the default one, else the first; tracks beside the film's own sound come last."""
+    """The track in `language`, else the default one, else the first; one that is described or commented only where
+    there is no other."""
     wanted = short_code(language) if language else None
 
     def rank(stream: AudioStream) -> tuple[bool, bool, bool]:
         spoken = short_code(stream.language) if stream.language else ""
-        return wanted is not None and spoken != wanted, stream.aside, not stream.default
+        return stream.aside, wanted is not None and spoken != wanted, not stream.default
 
     return min(streams, key=rank, default=None)
 

@@ -8,8 +8,9 @@ LSTM runs over them all, which gives the probabilities of the original at a frac
 from __future__ import annotations
 
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import chain
@@ -32,6 +33,8 @@ PIECE = 512
 PIECE_MS = PIECE * 1000 / SOUND_RATE
 _CONTEXT, _REFLECT, _BINS = 64, 64, 129
 _PIECES_AT_ONCE = 512
+_STEP_MS = 100
+_LEAST_SPANS = 5
 _WEIGHTS = "data/silero_vad_16k.safetensors"
 
 
@@ -169,3 +172,55 @@ def _wav_blocks(path: Path) -> Iterator[np.ndarray]:
                 yield np.frombuffer(data, "<i2").astype(np.float32) / 32768
     except (OSError, EOFError, wave.Error) as error:
         raise MediaError(f"The sound {path} cannot be read: decode the film again.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """How subtitles lie over the speech of a film: the `share` of it that they cover, as they are and moved by
+    `shift_ms`, which suits best; `fit_now` and `fit` are the correlations of the two, which full subtitles do not win
+    by mere number."""
+
+    share: float
+    moved_share: float
+    shift_ms: int
+    fit_now: float
+    fit: float
+
+
+def align(lines: Sequence[Span], heard: Sequence[Span], duration_ms: int) -> Alignment | None:
+    """How subtitles lie over what was heard, and how they would lie best; None where there is too little to say.
+
+    All shifts that leave half of the subtitles in the film are tried at once: the overlap for each is one value of a
+    cross-correlation.
+    """
+    count = duration_ms // _STEP_MS
+    speech, text = _steps(heard, count), _steps(lines, max((line.end_ms for line in lines), default=0) // _STEP_MS + 1)
+    spoken, written = speech.sum(), text.sum()
+    if len(heard) < _LEAST_SPANS or len(lines) < _LEAST_SPANS or not 0 < spoken < count or not written:
+        return None
+    size = 1 << (count + len(text)).bit_length()
+    overlap = np.fft.irfft(np.fft.rfft(speech, size) * np.fft.rfft(text, size).conj(), size)
+    shifts = np.arange(-len(text), count)
+    overlap = overlap[shifts % size]
+    before = np.concatenate([[0.0], text.cumsum()])
+    inside = before[np.clip(count - shifts, 0, len(text))] - before[np.clip(-shifts, 0, len(text))]
+    spread = np.sqrt(np.maximum(spoken * (count - spoken) * inside * (count - inside), 1))
+    fit = np.where(inside * 2 >= written, (count * overlap - spoken * inside) / spread, -1)
+    best, now = int(fit.argmax()), len(text)
+    # As they are, they may well lie outside.
+    fit_now = float((count * overlap[now] - spoken * inside[now]) / spread[now])
+    return Alignment(
+        float(overlap[now] / spoken),
+        float(overlap[best] / spoken),
+        int(shifts[best]) * _STEP_MS,
+        fit_now,
+        float(fit[best]),
+    )
+
+
+def _steps(spans: Sequence[Span], count: int) -> np.ndarray:
+    """float64 [count]: 1 in each step of time that a span covers."""
+    steps = np.zeros(count)
+    for span in spans:
+        steps[span.start_ms // _STEP_MS : -(-span.end_ms // _STEP_MS)] = 1
+    return steps

@@ -14,7 +14,7 @@ from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
 from calvin.core.errors import CalvinError, FeatureError, MediaError
-from calvin.core.files import file_sha256, remove_leftovers
+from calvin.core.files import remove_leftovers
 from calvin.core.progress import Listener
 from calvin.core.time import Span
 from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Place, Scene
@@ -26,12 +26,21 @@ from calvin.media.film.source import FilmFacts, probe
 from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
-from calvin.media.subtitles import Subtitles, read_subtitles
+from calvin.studio.describe.dialogue import (
+    LISTEN,
+    Dialogue,
+    find_dialogue,
+    given_dialogue,
+    moved,
+    passed_over,
+    step_notes,
+)
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.status import VOICE_FOLDER
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
+from calvin.studio.script.script_files import written_files
 
 NOTICE_FRAMES = 500
 
@@ -40,13 +49,17 @@ NOTICE_FRAMES = 500
 class FilmJob:
     """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder.
 
-    With `again`, the dialogue that the project knows is used again unless subtitles are given.
+    `subtitles` None: those beside the film, else in it; `LISTEN`: none. With `again`, the dialogue that the project
+    knows is used again unless subtitles are given. `shift_ms` moves the subtitles (None: as the project did), and
+    `encoding` is that of their file (None: found out).
     """
 
     film: Path
     subtitles: Path | None = None
     out_dir: Path | None = None
     again: bool = False
+    shift_ms: int | None = None
+    encoding: str | None = None
 
 
 @dataclass(eq=False)
@@ -126,7 +139,8 @@ def open_film_project(
         StoreError: the folder holds another film or cannot be used.
     """
     facts = probe(job.film)
-    lines = read_subtitles(job.subtitles) if job.subtitles else None
+    listen = job.subtitles == LISTEN
+    given = given_dialogue(job.subtitles, facts, job.encoding) if job.subtitles and not listen else None
     ours = not folder.exists()
     with ExitStack() as stack:
         store = stack.enter_context(ProjectStore(folder, create=True))
@@ -136,17 +150,21 @@ def open_film_project(
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
             film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)
-            project = _decoded(facts, store, film, captioner, listener, record.audio_language)
+            project = _decoded(job.film, store, film, captioner, listener, record.audio_language)
             project.settings, project.spoken = record.plan, spoken
             if project.features is not None:
                 stack.enter_context(project.features)
             if "adapter" in captioner.info.details:
                 project.author = Author.ADAPTER
-            known = store.described.subtitles if job.again and store.described else None
-            hashed = file_sha256(job.subtitles) if job.subtitles else known
+            if given is None and not (listen or job.again):
+                given = find_dialogue(facts, record.audio_language, written_files(store), job.encoding)
+            kept = store.described if job.again and given is None and not listen else None
+            shift_ms = (kept.subtitle_shift_ms if kept else 0) if job.shift_ms is None else job.shift_ms
+            source = given.identity if given else kept.subtitles if kept else None
             project.film = replace(project.film, language=record.language or project.film.language)
-            record = record.changed(language=project.film.language, subtitles=hashed)
-            _plan(project, lines, record, job.again, captioner.info.name)
+            record = record.changed(language=project.film.language).moved_subtitles(source, shift_ms)
+            project.notes += given.notes if given else [] if kept else passed_over(facts)
+            _plan(project, given, record, kept, captioner.info.name)
             _notice(project, captioner)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
@@ -157,7 +175,7 @@ def open_film_project(
 
 
 def _decoded(
-    facts: FilmFacts, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
+    path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
 ) -> FilmProject:
     """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
     encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
@@ -167,12 +185,11 @@ def _decoded(
         return project
     maker = VectorMaker.of(encodes) if encodes else None
     decoded = decode_film(
-        facts.path,
+        path,
         store.folder / "frames",
         DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
-        on_batch=(lambda batch: maker.extend(batch.pictures)) if maker else None,
+        on_batch=(lambda batch: maker.extend(batch.rgb)) if maker else None,
         listener=listener,
-        facts=facts,
     )
     features = None
     if encodes and maker:
@@ -222,37 +239,41 @@ def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
     return store.folder / f"features-{captioner.encoder.hash[:12] or 'unnamed'}.safetensors"
 
 
-def _plan(project: FilmProject, subtitles: Subtitles | None, record: DescribeRecord, again: bool, name: str) -> None:
-    """Plan the cues anew, unless the same record was planned before: then go on with what is open."""
-    store = project.store
-    if subtitles is not None:
-        project.notes += subtitles.report.notes
-        late = sum(line.span.start_ms >= project.film.duration_ms for line in subtitles.lines)
-        if late:
+def _plan(
+    project: FilmProject, given: Dialogue | None, record: DescribeRecord, kept: DescribeRecord | None, name: str
+) -> None:
+    """Plan the cues anew, unless the same record was planned before: then go on with what is open.
+
+    Dialogue is that of the subtitles, else the known one of the record that is kept, else what is heard.
+    """
+    store, sound = project.store, project.store.folder / "frames" / SOUND
+    duration_ms = project.film.duration_ms
+    listens = given is not None or (kept is None and store.described != record)
+    heard = detect_speech(sound) if listens and sound.is_file() else []
+    listened = [DialogueLine(span, "") for span in heard]
+    spoken = listened
+    if given is not None:
+        spoken = moved(given.subtitles.lines, record.subtitle_shift_ms)
+        project.notes += step_notes(spoken, heard, duration_ms, record.subtitle_shift_ms)
+        late = sum(line.span.start_ms >= duration_ms for line in spoken)
+        if spoken and late == len(spoken):
+            project.notes.append("No subtitle lies inside the film, so dialogue was found by listening instead.")
+            spoken = listened
+        elif late:
             project.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
+    elif kept is not None:
+        spoken = moved(store.dialogue, record.subtitle_shift_ms - kept.subtitle_shift_ms)
     with store.together():
         if store.described != record:
             if store.described is not None:
                 store.begin_step(f"new description by {name}")
-            _plan_anew(project, subtitles, record, again)
+            store.set_dialogue(spoken)
+            plans = plan_cues(duration_ms, store.shots, [line.span for line in spoken], project.settings)
+            store.set_plan(plans)
+            store.begin_description(record)
         store.set_language(project.film.language)
     if record.subtitles is None and store.dialogue:
         project.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
-
-
-def _plan_anew(project: FilmProject, subtitles: Subtitles | None, record: DescribeRecord, again: bool) -> None:
-    """Dialogue from the subtitles, else (again) the known one, else from listening; cues in its gaps."""
-    store = project.store
-    spoken = list(subtitles.lines) if subtitles else []
-    sound = store.folder / "frames" / SOUND
-    if subtitles is None and again and store.described:
-        spoken = store.dialogue
-    elif subtitles is None and sound.is_file():
-        spoken = [DialogueLine(span, "") for span in detect_speech(sound)]
-    store.set_dialogue(spoken)
-    plans = plan_cues(project.film.duration_ms, store.shots, [line.span for line in spoken], project.settings)
-    store.set_plan(plans)
-    store.begin_description(record)
 
 
 def _notice(project: FilmProject, captioner: Captioner) -> None:

@@ -18,6 +18,7 @@ from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.answers import cleaning_note
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, silent
+from calvin.core.time import to_ms
 from calvin.core.types import Script
 from calvin.studio.cast.characters import Cast, read_cast_file
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
@@ -74,11 +75,14 @@ def describe(
     adapter: str | Path | None = None,
     language: str | None = None,
     audio_language: str | None = None,
+    shift_subtitles: float | None = None,
+    encoding: str | None = None,
 ) -> Description:
     """Describe one film, or a project again.
 
     Args:
-        subtitles: cues lie in the gaps between them; None: between the lines that are heard.
+        subtitles: cues lie in the gaps between them; None: those beside the film or in it, else the lines that are
+            heard; "none": the lines that are heard.
         model: a model folder, hub id or bundled name, or a captioner; None: the bundled model.
         context: how many previous captions each caption sees; None: 3, as the project, or as the adapter was trained.
         out_dir: the project folder.
@@ -86,6 +90,8 @@ def describe(
         adapter: what `adapt` made for this model, which is left as it was.
         language: of the description; None: English, or as the project.
         audio_language: of the sound track to listen to; None: the film's own choice, or as the project.
+        shift_subtitles: by how many seconds the subtitles are to be moved; None: not at all, or as the project.
+        encoding: of the subtitle file; None: found out.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
@@ -95,6 +101,7 @@ def describe(
     values = {"context": context, "language": language, "audio_language": audio_language, "formats": kinds}
     wish = DescribeWish.load(values, "describe")
     job, remembered = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
+    job = replace(job, shift_ms=None if shift_subtitles is None else to_ms(shift_subtitles), encoding=encoding)
     people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
     captioner = model if isinstance(model, Captioner) else open_captioner(model)
     with with_adapter(captioner, adapter) as captioner:

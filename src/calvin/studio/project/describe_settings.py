@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
@@ -15,6 +15,9 @@ from calvin.studio.project.timing import WORDS_PER_MINUTE
 Context = Annotated[int, Field(ge=0, le=50)]
 WordRate = Annotated[int, Field(ge=60, le=400)]
 Language = Annotated[str, AfterValidator(language_tag)]
+
+
+_MOVED = " moved by ms: "
 
 
 class DescribeWish(FrozenConfig):
@@ -54,13 +57,24 @@ class DescribeSettings(_WordSettings):
 class DescribeRecord(_WordSettings):
     """All that the words of a project's drafts depend on: described with anything else, they are written anew.
 
-    `model` is the fingerprint or else the name of the captioner, `subtitles` the SHA-256 of their file, and `cast` the
-    identity of the people whose names were given (see `Cast.identity`).
+    `model` is the fingerprint or else the name of the captioner, `subtitles` the SHA-256 of their file or the film's
+    stream, with by how much they are moved (`moved_subtitles`), and `cast` the identity of the people whose names were
+    given (see `Cast.identity`).
     """
 
     model: str
     subtitles: str | None = None
     cast: str | None = None
+
+    @property
+    def subtitle_shift_ms(self) -> int:
+        moved = (self.subtitles or "").rpartition(_MOVED)
+        return int(moved[2]) if moved[1] else 0
+
+    def moved_subtitles(self, source: str | None, shift_ms: int) -> Self:
+        """The record with subtitles of some source that are moved by some time."""
+        source = source.partition(_MOVED)[0] if source else None
+        return self.changed(subtitles=f"{source}{_MOVED}{shift_ms}" if source and shift_ms else source)
 
     @property
     def base_context(self) -> int:

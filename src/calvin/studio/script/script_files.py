@@ -123,6 +123,11 @@ def remember_written(store: ProjectStore, path: Path, digest: str) -> None:
     store.written = {**written, name: [*written.get(name, [])[-1:], digest]}
 
 
+def written_files(store: ProjectStore) -> list[Path]:
+    """The files that calvin wrote for a project, wherever they are."""
+    return [store.folder / name for name in store.written]
+
+
 def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
     """Move away a file that is not ours, and say where to. Killed at any moment, neither text is lost."""
     notes = []

@@ -20,6 +20,7 @@ from calvin.media.sound import speech as module
 from calvin.media.sound.film_sound import write_wav
 from calvin.media.sound.speech import (
     SpeechSettings,
+    align,
     detect_speech,
     load_speech_model,
     speech_probabilities,
@@ -109,3 +110,44 @@ def test_sound_without_speech_and_what_is_no_sound(tmp_path: Path) -> None:
         detect_speech(tmp_path / "other.wav")
     with pytest.raises(MediaError, match="cannot be read"):
         detect_speech(tmp_path / "missing.wav")
+
+
+def talk(seed: int = 0, seconds: int = 600, share: float = 0.5) -> list[Span]:
+    """Speech as films have it: lines of one to four seconds, pauses of up to twice that."""
+    random, at, spans = np.random.default_rng(seed), 2000, []
+    while at < seconds * 1000:
+        length = int(random.integers(1000, 4000))
+        spans.append(Span(at, at + length))
+        at += length + int(random.integers(200, round(4600 * (1 / share - 1))))
+    return spans
+
+
+def shifted(spans: list[Span], by_ms: int) -> list[Span]:
+    return [Span(span.start_ms + by_ms, span.end_ms + by_ms) for span in spans if span.start_ms + by_ms >= 0]
+
+
+@pytest.mark.parametrize("by_ms", [0, 2400, -1700, 60_000, 3_600_000])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_the_shift_that_explains_subtitles_is_found(by_ms: int, share: float) -> None:
+    random = np.random.default_rng(1)
+    heard = talk(share=share)
+    lines = [Span(s.start_ms + int(random.integers(0, 200)), s.end_ms + int(random.integers(0, 900))) for s in heard]
+    lines = [line for line in lines if random.random() < 0.9]
+    found = align(shifted(lines, by_ms), heard, 600_000)
+    assert found is not None
+    assert found.shift_ms == pytest.approx(-by_ms, abs=300)
+    assert found.moved_share > 0.75
+    assert (found.fit - found.fit_now > 0.2) == (by_ms != 0)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_subtitles_of_another_film_fit_nowhere(share: float) -> None:
+    found = align(talk(2, share=share), talk(3, share=share), 600_000)
+    assert found is not None
+    assert found.fit - found.fit_now < 0.35
+
+
+def test_too_little_says_nothing() -> None:
+    assert align(talk()[:3], talk(), 600_000) is None
+    assert align(talk(), [], 600_000) is None
+    assert align(talk(), [Span(0, 600_000)] * 9, 600_000) is None

@@ -1,0 +1,239 @@
+"""Which dialogue a film is described around: what lies beside it and in it, and whether it is in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from av.stream import Disposition
+
+from calvin import describe
+from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.core.time import Span
+from calvin.core.types import DialogueLine
+from calvin.media.film.source import probe
+from calvin.studio.describe import film_project as module
+from calvin.studio.describe.dialogue import find_dialogue, moved, passed_over, step_notes
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.script_files import export_script
+from calvin.studio.script.writers import find_writers
+
+SRT = (
+    "1\n00:00:01,000 --> 00:00:02,500\nHello <i>there</i>,\nfriend.\n\n2\n00:00:03,000 --> 00:00:04,000\nANN: Bye.\n\n"
+)
+VTT = "WEBVTT\n\n00:01.000 --> 00:02.500\n<v Bob>Hello there, friend.\n\n00:03.000 --> 00:04.000\nANN: Bye.\n\n"
+ASS = """[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname
+Style: Default,Arial
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.00,0:00:02.50,Default,Bob,0,0,0,,Hello {\\i1}there{\\i0},\\Nfriend.
+Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,ANN: Bye.
+"""
+LINES = [(1000, 2500, "Hello there, friend."), (3000, 4000, "Bye.")]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A subtitle track: its file's text and suffix, language, title and flags."""
+
+    text: str
+    suffix: str = "srt"
+    language: str = "eng"
+    title: str = ""
+    flags: int = 0
+
+
+def with_tracks(path: Path, film: Path, *tracks: Track, late_s: int = 0) -> Path:
+    """A film with subtitle tracks; its clock begins at `late_s`."""
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        copies = {stream: target.add_stream_from_template(stream) for stream in source.streams}
+        read = []
+        for number, track in enumerate(tracks):
+            file = path.with_name(f"{path.stem}-{number}-track.{track.suffix}")
+            file.write_text(track.text)
+            with av.open(str(file)) as container:
+                stream = container.streams.subtitles[0]
+                if path.suffix == ".mp4":
+                    out = target.add_stream("mov_text")
+                    out.codec_context.subtitle_header = ASS.partition("Dialogue")[0].encode()
+                    out.time_base = Fraction(1, 1000)
+                else:
+                    out = target.add_stream_from_template(stream)
+                out.metadata.update(language=track.language, title=track.title)
+                out.disposition = Disposition(track.flags)
+                packets = [
+                    (packet.pts * packet.time_base, packet.duration * packet.time_base, bytes(packet))
+                    for packet in container.demux(stream)
+                    if packet.size
+                ]
+                read.append((out, packets))
+            file.unlink()
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.pts += round(late_s / packet.time_base)
+                packet.dts += round(late_s / packet.time_base)
+                packet.stream = copies[packet.stream]
+                target.mux(packet)
+        for out, packets in read:
+            for start, length, data in packets:
+                made = av.Packet(len(data).to_bytes(2, "big") + data if path.suffix == ".mp4" else data)
+                made.time_base = Fraction(1, 1000)
+                made.pts = made.dts = round((start + late_s) * 1000)
+                made.duration, made.stream = round(length * 1000), out
+                target.mux(made)
+    return path
+
+
+def found(film: Path, language: str | None = None) -> list[tuple[int, int, str]]:
+    dialogue = find_dialogue(probe(film), language, [])
+    return [(line.span.start_ms, line.span.end_ms, line.text) for line in dialogue.subtitles.lines] if dialogue else []
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, make_film: Callable[..., Path]) -> Path:
+    return make_film(tmp_path_factory.mktemp("plain") / "plain.mp4", (4.0, 4.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "track"),
+    [("a.mkv", Track(SRT)), ("a.mkv", Track(VTT, "vtt")), ("a.mkv", Track(ASS, "ass")), ("a.mp4", Track(SRT))],
+)
+@pytest.mark.parametrize("late_s", [0, 5])
+def test_text_subtitles_inside_a_film(name: str, track: Track, late_s: int, plain: Path, tmp_path: Path) -> None:
+    film = with_tracks(tmp_path / name, plain, track, late_s=late_s)
+    assert found(film) == LINES
+    dialogue = find_dialogue(probe(film), None, [])
+    assert dialogue is not None
+    assert dialogue.notes == (
+        "The film's own subtitles are used (stream 2, English); `--subtitles none` listens instead.",
+    )
+    assert [line.speaker for line in dialogue.subtitles.lines] == [
+        "Bob" if track.suffix in ("vtt", "ass") else "",
+        "ANN",
+    ]
+
+
+def test_the_track_of_the_whole_dialogue_in_the_films_language_is_taken(plain: Path, tmp_path: Path) -> None:
+    german = SRT.replace("Bye.", "Tschüss.")
+    one = SRT.partition("2\n00:00:03")[0]
+    film = with_tracks(
+        tmp_path / "a.mkv",
+        plain,
+        Track(german, language="ger"),
+        Track(one.replace("Hello", "Hey"), title="Signs & Songs"),
+        Track(one.replace("Hello", "Forced"), flags=Disposition.forced.value),
+        Track(one.replace("Hello", "Part")),
+        Track(SRT, title="English (SDH)", flags=Disposition.hearing_impaired.value),
+        Track(SRT.replace("Hello", "AD"), title="Descriptive text"),
+    )
+    assert [stream.partial for stream in probe(film).subtitle_streams] == [False, True, True, False, False, True]
+    assert found(film, "en") == LINES
+    assert found(film, "de")[1][2] == "Tschüss."
+
+
+def test_subtitles_beside_a_film_come_before_those_in_it(plain: Path, tmp_path: Path) -> None:
+    film = with_tracks(tmp_path / "My film.mkv", plain, Track(SRT))
+    for name in ("My film 2.srt", "Other.srt", "My film.notes.srt", "My film.forced.srt", "My film.de.forced.srt"):
+        (tmp_path / name).write_text(SRT.replace("Hello", "Wrong"))
+    assert found(film) == LINES
+    for name, word in (("My film.de.srt", "Hallo"), ("My film.en.sdh.vtt", "Hey"), ("My film.SRT", "Plain")):
+        (tmp_path / name).write_text((VTT if "vtt" in name else SRT).replace("Hello", word))
+    dialogue = find_dialogue(probe(film), "en", [])
+    assert dialogue is not None
+    assert dialogue.subtitles.lines[0].text.startswith("Plain")
+    assert dialogue.notes == (
+        "The subtitles beside the film are used (My film.SRT); `--subtitles none` listens instead.",
+    )
+    (tmp_path / "My film.SRT").write_text("nothing")
+    dialogue = find_dialogue(probe(film), "en", [])
+    assert dialogue is not None
+    assert dialogue.subtitles.lines[0].text.startswith("Hey")
+    assert "passed over" in dialogue.notes[0]
+    assert found(film, "de")[0][2].startswith("Hallo")
+
+
+class Teller:
+    """A captioner that says one thing."""
+
+    info = CaptionerInfo("teller")
+    needs = frozenset({"frames"})
+
+    def caption(self, requests: list[CaptionRequest]) -> list[CaptionAnswer]:
+        return [CaptionAnswer("A block moves.", 0.0) for _ in requests]
+
+
+def dialogue_of(project: Path) -> list[Span]:
+    with ProjectStore(project) as store:
+        return [line.span for line in store.dialogue]
+
+
+def test_a_film_is_described_around_the_subtitles_that_are_there(plain: Path, tmp_path: Path) -> None:
+    film = tmp_path / "a.mp4"
+    film.write_bytes(plain.read_bytes())
+    (tmp_path / "a.srt").write_text(SRT)
+    result = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert dialogue_of(result.project) == [Span(1000, 2500), Span(3000, 4000)]
+    assert any("beside the film are used (a.srt)" in note for note in result.notes)
+    (tmp_path / "a.srt").unlink()
+    again = describe(result.project, model=Teller(), shift_subtitles=-0.5)  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == [Span(500, 2000), Span(2500, 3500)]
+    again = describe(result.project, model=Teller())  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == [Span(500, 2000), Span(2500, 3500)], "a project remembers the shift"
+    (tmp_path / "a.srt").write_text(SRT)
+    told = describe(film, "none", Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert dialogue_of(told.project) == []
+
+
+def test_a_description_beside_its_film_is_not_dialogue(plain: Path, tmp_path: Path) -> None:
+    film = tmp_path / "a.mp4"
+    film.write_bytes(plain.read_bytes())
+    first = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    with ProjectStore(first.project) as store:
+        export_script(store, find_writers(["vtt", "srt", "dapt"]), tmp_path)
+    assert (tmp_path / "a.srt").is_file()
+    assert not find_dialogue(probe(film), None, []), "another project's export beside the film"
+    again = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == []
+
+
+def test_subtitles_out_of_step_are_told_with_what_mends_them(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = [Span(at, at + 400 + at % 700) for at in (0, 900, 2200, 3100, 4800, 6100, 7000)]
+    monkeypatch.setattr(module, "detect_speech", lambda sound: heard)
+    late = [DialogueLine(Span(span.start_ms + 3_600_000, span.end_ms + 3_600_000), "Hi.") for span in heard]
+    [note] = step_notes(late, heard, 8000, 0)
+    assert note == (
+        "The subtitles cover 0% of the speech heard, and 100% if moved: add `--shift-subtitles -3600.0` "
+        "if that is right."
+    )
+    assert step_notes(moved(late, -3_600_000), heard, 8000, -3_600_000) == []
+    srt = tmp_path / "late.srt"
+    blocks = [f"01:00:{s.start_ms / 1000:06.3f} --> 01:00:{s.end_ms / 1000:06.3f}\nHi.\n" for s in heard]
+    srt.write_text("\n".join(blocks))
+    result = describe(plain, srt, Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert any("`--shift-subtitles -3600.0`" in note for note in result.notes)
+    assert any("No subtitle lies inside the film" in note for note in result.notes)
+    assert dialogue_of(result.project) == heard, "listened to instead"
+    result = describe(plain, srt, Teller(), out_dir=tmp_path / "p", shift_subtitles=-3600)  # type: ignore[arg-type]
+    assert dialogue_of(result.project) == heard
+    assert not any("subtitle" in note for note in result.notes)
+
+
+def test_moving_lines_leaves_out_what_ends_before_the_film() -> None:
+    lines = [DialogueLine(Span(0, 900), "A."), DialogueLine(Span(500, 2000), "B.")]
+    assert moved(lines, -1000) == [DialogueLine(Span(0, 1000), "B.")]
+    assert moved(lines, 0) == lines
+
+
+def test_picture_subtitles_are_named(plain: Path) -> None:
+    assert passed_over(probe(plain)) == []
