@@ -26,7 +26,7 @@ app = typer.Typer(help="Check, clean and prepare data.", no_args_is_help=True)
 TOWER = Annotated[str, Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
 RATE = Annotated[float, Option("--fps", help="Frames per second to keep.")]
 FRAMES_AT = Annotated[
-    float | None, Option("--frames-at", help="Rate of the stills in frame folders.", show_default="--fps")
+    float | None, Option("--frames-at", help="Rate of stills in frame folders.", show_default="--fps")
 ]
 
 
@@ -226,9 +226,7 @@ def strip_entities(
 @app.command("regularisation")
 def regularisation(
     annotations: Annotated[str, Argument(help="Annotations of a training set, or `puppets`.", show_default=False)],
-    out: Annotated[
-        Path | None, Option("--out", "-o", help="File to write.", show_default="ENCODER.safetensors")
-    ] = None,
+    out: Annotated[Path | None, Option("--out", "-o", help="Output file.", show_default="ENCODER.safetensors")] = None,
     format: Annotated[str, Option("--format", "-f", help=f"{READERS.listed()}.")] = "mad",
     features: Annotated[Path | None, Option(help="Frame vectors of the films.")] = None,
     model: Annotated[

@@ -45,17 +45,13 @@ def describe(
     four_bit: FOUR_BIT = False,
     yes: YES = False,
     formats: FORMATS = "vtt,srt,json",
-    min_gap: Annotated[
-        float | None, Option(help="Shortest gap in the dialogue to use, in s.", show_default="2.0")
-    ] = None,
+    min_gap: Annotated[float | None, Option(help="Shortest dialogue gap to use, in s.", show_default="2.0")] = None,
     guard: Annotated[float | None, Option(help="What is left free around dialogue, in s.", show_default="0.3")] = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
     cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file.")] = None,
     adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
     language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
-    audio_language: Annotated[
-        str | None, Option(help="The sound track to listen to.", show_default="the film's")
-    ] = None,
+    audio_language: Annotated[str | None, Option(help="Sound track to listen to.", show_default="the film's")] = None,
     out_dir: Annotated[Path | None, Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")] = None,
 ) -> None:
     """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.

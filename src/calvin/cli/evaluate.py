@@ -24,23 +24,17 @@ WANTED = Annotated[
 
 def evaluate(
     model: Annotated[str, Argument(help=MODEL_HELP)],
-    data: Annotated[
-        str, Option("--data", "-d", help="puppet-eval, mad-named, tvc, or a file of annotations.")
-    ] = "puppet-eval",
+    data: Annotated[str, Option("--data", "-d", help="puppet-eval, mad-named, tvc, or annotations.")] = "puppet-eval",
     context: Annotated[
         str, Option("--context", "-c", help="none, a number of scenes, entities-oracle or entities-bank.")
     ] = "none",
-    own: Annotated[
-        bool, Option("--own", help="Context from the model's own captions instead of the references.")
-    ] = False,
+    own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
     annotations: Annotated[Path | None, Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")] = None,
     format: Annotated[str | None, Option(help=f"Format of the annotations: {READERS.listed()}.")] = None,
     features: Annotated[Path | None, Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
     encoder: Annotated[str | None, Option(help="The encoder of features that do not name theirs (MAD's).")] = None,
     films: Annotated[Path | None, Option(help="Folder of the films or clips, named by their ids.")] = None,
-    stills_at: Annotated[
-        float | None, Option(help="For films that are folders of stills: how many per second (TVC: 3).")
-    ] = None,
+    stills_at: Annotated[float | None, Option(help="For folders of stills: how many per second (TVC: 3).")] = None,
     characters: Annotated[Path | None, Option(help="Cast by film, in the form of MAD's character bank.")] = None,
     entities: Annotated[Path | None, Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
     question: Annotated[str | None, Option(help="What to ask.", show_default="Describe this visual.")] = None,
@@ -83,9 +77,8 @@ def evaluate(
     captioner = open_captioner(model, opening(yes, frames, four_bit))
     with ProgressView() as progress:
         job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
-        folder = out or Path("runs") / "evaluation" / re.sub(
-            r"[^\w.-]+", "_", f"{system_name(captioner)}-{job.split}-{chosen.label}"
-        )
+        name = f"{system_name(captioner)}-{job.split}-{chosen.label}"
+        folder = out or Path("runs", "evaluation", re.sub(r"[^\w.-]+", "_", name))
         results = run(captioner, job, folder, progress)
     score_and_show(results, metrics)
 

@@ -12,19 +12,15 @@ from calvin.cli.console import ProgressView, say
 
 
 def evaluate_puppets(
-    model: Annotated[
-        str | None, Argument(help="Model folder or bundled name.", show_default="the bundled model")
-    ] = None,
+    model: Annotated[str | None, Argument(help="Model folder or bundled name.", show_default="bundled")] = None,
     out: Annotated[Path, Option("--out", "-o", help="Folder for figures.md, captions and the picture.")] = Path(
         "runs/evaluate-puppets"
     ),
     limit: Annotated[int | None, Option(help="Use only this many films, the first ones.", min=2)] = None,
     real: Annotated[
-        list[Path] | None, Option(help="A real film or clip, on which the notice should appear; repeatable.")
+        list[Path] | None, Option(help="A real film, on which the notice should appear; repeatable.")
     ] = None,
-    card: Annotated[
-        bool, Option("--card", help="Write the figures and the picture into the model's card too.")
-    ] = False,
+    card: Annotated[bool, Option("--card", help="Write figures and picture into the model's card too.")] = False,
     yes: YES = False,
 ) -> None:
     """Score a model on 25 held-out puppet films, against what happens and against the describer's words.

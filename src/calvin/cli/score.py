@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def score(
     predictions: Annotated[Path, Argument(help="Captions (CSV, JSON, JSON lines, text), or a results folder.")],
-    references: Annotated[
-        Path | None, Argument(help="References; may be left out where the first file holds both.")
-    ] = None,
+    references: Annotated[Path | None, Argument(help="References; not needed if the first file holds both.")] = None,
     metrics: WANTED = None,
     characters: Annotated[Path | None, Option(help="Cast by film, by which wrong names are counted.")] = None,
     card: Annotated[Path | None, Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
@@ -92,9 +90,7 @@ def group() -> None:
 
 @metrics_app.command("install-spice")
 def install_spice(
-    sources: Annotated[
-        list[Path], Argument(help="Folders, zips or jars that hold Stanford CoreNLP 3.6.0 and its models.")
-    ],
+    sources: Annotated[list[Path], Argument(help="Folders, zips or jars with Stanford CoreNLP 3.6.0 and its models.")],
 ) -> None:
     """Copy the Java archives that SPICE needs to where calvin looks for them, and check each by its checksum.
 

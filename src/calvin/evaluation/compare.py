@@ -56,9 +56,7 @@ def compare(systems: Sequence[Results], rank: bool = False) -> Comparison:
         raise UsageError("Comparing takes at least two systems.")
     for one in systems:
         if not one.scores.measures:
-            raise UsageError(
-                f"{one.folder} has no scores yet: run its `calvin evaluate` again, or `calvin score {one.folder}`."
-            )
+            raise UsageError(f"{one.folder} has no scores yet: run its `calvin evaluate` again, or `calvin score` it.")
     systems = _named_apart(systems)
     measures = tuple(m.name for m in systems[0].scores.measures if all(one.scores.get(m.name) for one in systems))
     if not measures:

@@ -81,9 +81,7 @@ class Results:
                 "same `calvin evaluate` again to go on."
             )
         ids = tuple(scene.id for scene in self.scenes)
-        return Pairs(
-            ids, tuple(self.captions[key].text for key in ids), tuple(scene.references for scene in self.scenes)
-        )
+        return Pairs(ids, tuple(self.captions[key].text for key in ids), tuple(s.references for s in self.scenes))
 
     @property
     def movies(self) -> dict[str, str]:

@@ -124,7 +124,7 @@ def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
     depends = not is_mean or getattr(metric, "of_the_set", False)  # on the other scenes: a film is scored by itself
     if not depends:
-        return _from_values(result.name, values, films, result.setting, comparable=result.comparable)
+        return _of_values(result.name, values, films, result.setting, comparable=result.comparable)
     groups = _groups(pairs.ids, films)
     alone = groups if len(groups) > 1 else {}
     by_film = {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in alone.items()}
@@ -134,9 +134,7 @@ def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     )  # fmt: skip
 
 
-def _from_values(
-    name: str, values: Mapping[str, float], films: Mapping[str, str], setting: str, **rest: Any
-) -> Measure:
+def _of_values(name: str, values: Mapping[str, float], films: Mapping[str, str], setting: str, **rest: Any) -> Measure:
     groups = _groups(list(values), films)
     by_film = {film: _mean(values[key] for key in keys) for film, keys in groups.items()} if len(groups) > 1 else {}
     numbers = np.array(list(values.values()))
@@ -151,7 +149,7 @@ def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: Similarity) -> 
     of_window = {window: window.split(", ", 1)[0] for windows in found.values() for window in windows}
     setting = f"share of captions whose own reference is among the k most alike of N neighbours; {similarity.setting}"
     return [
-        _from_values(f"R@{k}/{n}", windows, of_window, setting, comparable=similarity.comparable)
+        _of_values(f"R@{k}/{n}", windows, of_window, setting, comparable=similarity.comparable)
         for (k, n), windows in found.items()
         if windows
     ]
@@ -169,14 +167,14 @@ def _facts(
             "different captions, as a share of all; the first references have "
             f"{100 * len({texts[0] for texts in pairs.references}) / len(pairs):.1f}",
         ),
-        _from_values("mean length", lengths, films, f"words; references have {given:.1f}", scale=1.0),
+        _of_values("mean length", lengths, films, f"words; references have {given:.1f}", scale=1.0),
     ]  # fmt: skip
     if names is not None and names.words:
         wrong = {}
         for key, text, texts in zip(pairs.ids, pairs.candidates, pairs.references, strict=True):
             wrong[key] = float(names.wrong(text, (*texts, *(present or {}).get(key, ()))))
         setting = f"captions that name somebody who is not in the scene; names from {names.source}"
-        measures.append(_from_values("wrong-name rate", wrong, films, setting))
+        measures.append(_of_values("wrong-name rate", wrong, films, setting))
     return measures
 
 
@@ -187,7 +185,7 @@ def _truth(marks: Marks, films: Mapping[str, str]) -> list[Measure]:
         values = {key: float(mark) for key, row in marks.items() if (mark := row.get(aspect)) is not None}
         if values:
             setting = f"share of {len(values)} scenes to which it applies, against what happens in them"
-            measures.append(_from_values(f"{TRUTH}{aspect}", values, films, setting))
+            measures.append(_of_values(f"{TRUTH}{aspect}", values, films, setting))
     return measures
 
 

@@ -101,10 +101,6 @@ class PresenceScore:
     recall: float
     scenes: int
 
-    @property
-    def f1(self) -> float:
-        return self.f(1.0)
-
     def f(self, beta: float) -> float:
         """F-beta: a `beta` below 1 gives wrong names more weight than missing ones."""
         total = beta**2 * self.precision + self.recall

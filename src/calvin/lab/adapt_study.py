@@ -115,12 +115,10 @@ def split_film(film: StudyFilm, config: StudyConfig, seed: int) -> Split:
     vectors = np.stack([scene.image_embeds.mean(axis=0) for scene in film.scenes])
     chosen = [choice.index for choice in choose_scenes([scene.oracle for scene in film.scenes], vectors, first)]
     rng = np.random.default_rng([seed, 11])
-    permutation = [int(index) for index in rng.permutation(count)]
+    permutation = rng.permutation(count).tolist()
     drawn = permutation[:first]
     if len({*chosen, *drawn}) > most:  # no room for both: draw only from scenes that are not scored
-        drawn = [int(i) for i in rng.permutation([*chosen, *(i for i in permutation if i not in chosen)][:most])][
-            :first
-        ]
+        drawn = rng.permutation(list(dict.fromkeys((*chosen, *permutation)))[:most]).tolist()[:first]
     order = list(dict.fromkeys((*chosen, *drawn, *permutation)))
     scored = sorted(order[most:])
     return Split(tuple(order[:most]), tuple(drawn), tuple(scored))
@@ -226,9 +224,7 @@ class Study:
             "scenes": self._scenes_hash(),
         }
         if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) != facts:
-            raise StoreError(
-                f"{self.folder} holds a comparison of another model or setting: name another folder with -o."
-            )
+            raise StoreError(f"{self.folder} holds a comparison of another model or setting: name another with -o.")
         write_json(mark, facts)
 
     def _scenes_hash(self) -> str:

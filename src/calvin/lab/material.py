@@ -144,20 +144,11 @@ class PuppetMaterial:
 
     def _world(self, split: Any) -> Path:
         config = self.config
+        films = config.films if split == "train" else config.heldout_films
+        sizes = WorldSizes(films=films, scenes=config.scenes, clips=0, images=0, conversations=0, tv_clips=0)
         if split == "train":
-            sizes = WorldSizes(
-                films=config.films,
-                scenes=config.scenes,
-                clips=config.clips,
-                images=config.images,
-                conversations=config.conversations,
-                tv_clips=0,
-                picture=TRAINING_SIZE,
-            )
-        else:
-            sizes = WorldSizes(
-                films=config.heldout_films, scenes=config.scenes, clips=0, images=0, conversations=0, tv_clips=0
-            )
+            others = config.model_dump(include={"clips", "images", "conversations"})
+            sizes = sizes.changed(**others, picture=TRAINING_SIZE)
         return write_world(self.folder / split, config.seed, sizes, split, self.workers, self.listener)
 
 

@@ -28,7 +28,7 @@ def films() -> list[CastFilm]:
 
 def test_a_wrong_name_weighs_more_than_a_missing_one() -> None:
     sure, bold = PresenceScore(0.8, 0.4, 100), PresenceScore(0.4, 0.8, 100)
-    assert sure.f1 == pytest.approx(bold.f1) == pytest.approx(0.5333, abs=1e-4)
+    assert sure.f(1) == pytest.approx(bold.f(1)) == pytest.approx(0.5333, abs=1e-4)
     assert sure.f(0.5) == pytest.approx(1.25 * 0.32 / (0.25 * 0.8 + 0.4))
     assert sure.f(0.5) > bold.f(0.5)
 

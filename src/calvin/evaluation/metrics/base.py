@@ -120,7 +120,7 @@ def align(
     if wrong:
         problems.append(f"{counted(wrong, 'reference')} given as one text and not as a list of texts")
     else:
-        problems.extend(_empty_texts(candidates, references, allow_empty))
+        problems.extend(_empty(candidates, references, allow_empty))
     if problems:
         raise DataError(
             "Predictions and references do not match: " + "; ".join(problems) + ". Nothing was scored: mend the files."
@@ -167,9 +167,7 @@ def package_folder(name: str) -> Path | None:
     return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
-def _empty_texts(
-    candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], allow_empty: bool
-) -> list[str]:
+def _empty(candidates: Mapping[str, str], references: Mapping[str, Sequence[str]], allow_empty: bool) -> list[str]:
     problems = []
     bare = [identity for identity, texts in references.items() if not texts]
     blank = [identity for identity, texts in references.items() if any(not text.strip() for text in texts)]

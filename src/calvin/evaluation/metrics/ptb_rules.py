@@ -196,6 +196,7 @@ def _acronym(token: str) -> str:
     return token[0] if len(token) == 2 else token
 
 
+ALPHA = "[A-Za-z]"
 WORDLIKE = f"[{LETTERS}{MARKS}&]"
 APOSTROPHE = "['\u0092\u2019&]"
 QUOTE_START = "['\"`&\u2018-\u201f\u0082\u0084\u0091-\u0094\u2039\u203a\u00ab\u00bb]"
@@ -251,18 +252,16 @@ RULES: tuple[Rule, ...] = (
     _rule(r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}(?:\\?/[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}){1,2}", starts="[A-Za-z0-9]"),
     _rule(r"(?-i:[A-Z])*\$|#", starts="[A-Za-z$#]"),
     _rule("[\u00a2\u00a3\u00a4\u00a5\u0080\u20a0\u20ac\u060b\u0e3f\u20a4\uffe0\uffe1\uffe5\uffe6]", write=_currency),
-    _rule(
-        rf"{ACRO}\.", f"{SPACENL}+(?:{SENTENCE_START}|{TAG}){SPACENL}", write=_acronym, give_back=1, starts="[A-Za-z]"
-    ),
-    _rule(BEFORE_NUMBER, f"{SPACENL}?{DIGIT}", starts="[A-Za-z]"),
+    _rule(rf"{ACRO}\.", f"{SPACENL}+(?:{SENTENCE_START}|{TAG}){SPACENL}", write=_acronym, give_back=1, starts=ALPHA),
+    _rule(BEFORE_NUMBER, f"{SPACENL}?{DIGIT}", starts=ALPHA),
     _rule(r"(?:pt[ey]|co)\.", f"{SPACE}(?:ltd|lim)", starts="[pcPC]"),
     # Its full stop is part of the abbreviation and, before a capital or at the end, read again as the sentence's own.
-    _rule(rf"(?:{BEFORE_SMALL})\.", f"{SPACENL}(?:{SPACENL}|(?-i:[{UPPER}])|{TAG})", give_back=1, starts="[A-Za-z]"),
-    _rule(rf"(?:{BEFORE_SMALL})\.", r"[\s\S]{2}", starts="[A-Za-z]"),
-    _rule(rf"(?:{BEFORE_SMALL})\.", give_back=1, starts="[A-Za-z]"),
-    _rule(rf"(?:{BEFORE_NAME})\.", starts="[A-Za-z]"),
-    _rule(BEFORE_NAME, SPACE, starts="[A-Za-z]"),
-    _rule(ACRO, SPACENL, starts="[A-Za-z]"),
+    _rule(rf"(?:{BEFORE_SMALL})\.", f"{SPACENL}(?:{SPACENL}|(?-i:[{UPPER}])|{TAG})", give_back=1, starts=ALPHA),
+    _rule(rf"(?:{BEFORE_SMALL})\.", r"[\s\S]{2}", starts=ALPHA),
+    _rule(rf"(?:{BEFORE_SMALL})\.", give_back=1, starts=ALPHA),
+    _rule(rf"(?:{BEFORE_NAME})\.", starts=ALPHA),
+    _rule(BEFORE_NAME, SPACE, starts=ALPHA),
+    _rule(ACRO, SPACENL, starts=ALPHA),
     _rule(f"{APOS}[0-9][0-9]", SPACENL, starts=APOSTROPHE),
     _rule(FILE_NAME, f"(?:{SPACENL}|[.?!,])", starts=PLAIN),
     _rule(rf"{WORD}\.", INSIDE, write=_without_soft_hyphens, starts=WORDLIKE),

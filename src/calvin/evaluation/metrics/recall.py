@@ -77,7 +77,7 @@ def recall_within(
         ]
         for _, n in recalls
     }
-    alike = _similarities(pairs, [scenes for group in windows.values() for _, scenes in group], similarity)
+    alike = _compare(pairs, [scenes for group in windows.values() for _, scenes in group], similarity)
     return {
         (k, n): {
             f"{film}, {pairs.ids[scenes[0]]}": float(np.mean([_rank(pairs, alike, i, scenes) <= k for i in scenes]))
@@ -94,9 +94,7 @@ def _rank(pairs: Pairs, alike: Mapping[tuple[int, int], float], index: int, scen
     return 1 + sum(alike[index, other] >= own for other in better)
 
 
-def _similarities(
-    pairs: Pairs, windows: Sequence[Sequence[int]], similarity: Similarity
-) -> dict[tuple[int, int], float]:
+def _compare(pairs: Pairs, windows: Sequence[Sequence[int]], similarity: Similarity) -> dict[tuple[int, int], float]:
     asked = sorted({(index, other) for scenes in windows for index in scenes for other in scenes})
     if not asked:
         return {}

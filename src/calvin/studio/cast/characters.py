@@ -138,9 +138,7 @@ class Cast:
                 if re.search(r", | and |[\n;]", name) or not clean_line(name):
                     raise UsageError(f"{name!r} is not one name: give each character an entry of its own in the cast.")
                 if owners.setdefault(name.casefold(), number) != number:
-                    raise UsageError(
-                        f"Two characters of the cast are called {name}: tell them apart, such as by their surnames."
-                    )
+                    raise UsageError(f"Two characters of the cast are called {name}: tell them apart by surname.")
 
     @cached_property
     def _words(self) -> dict[str, Character]:
@@ -207,9 +205,7 @@ class Cast:
     def identity(self) -> str:
         """JSON that changes with anything that decides who is named where."""
         facts = {
-            "characters": [
-                [person.name, *person.aliases, person.pronouns, person.known_from_ms] for person in self.characters
-            ],
+            "characters": [[one.name, *one.aliases, one.pronouns, one.known_from_ms] for one in self.characters],
             "pictures": {name: [file_sha256(path) for path in paths] for name, paths in self.pictures.items()},
             "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.told],
             "settings": self.settings.model_dump(),
