@@ -297,7 +297,7 @@ class FeatureWriter:
 
 class _Disk(io.FileIO):
     """The file that HDF5 writes to. HDF5 cannot close a file whose disk refused a write, and crashes the interpreter
-    when it ends. So it is not told: the first error is kept for `check`, and nothing is written after it.
+    when it ends. So HDF5 does not learn of it: the first error is kept for `check`, and nothing is written after it.
 
     Raises:
         CalvinError: another process is writing the file.

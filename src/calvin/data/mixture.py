@@ -8,7 +8,7 @@ from without replacement.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -164,8 +164,8 @@ class Mixture:
                 place = int(self._rng("stand-in", source.name, position, attempt).integers(len(source.samples)))
             sample = source.samples[self._shuffled(source.name, epoch, len(source.samples))[place]]
             try:
-                told = source.vary(sample, epoch) if source.vary else sample
-                encoded = self._encoded(self.instructions(told, epoch))
+                varied = source.vary(sample, epoch) if source.vary else sample
+                encoded = self._encoded(self.instructions(varied, epoch))
                 if source.kind == "text" or source.features is None:
                     return encoded, None
                 return encoded, source.features.scene(sample.media_id, sample.span, self.max_frames)
@@ -228,24 +228,26 @@ def collate(
         DataError: no samples, as many embeds as samples not given, or vectors of different widths.
     """
     import torch  # here, because annotations and stored features are also read where there is no need of it
+    from torch.nn.utils.rnn import pad_sequence
 
     if not encoded:
         raise DataError("A batch needs at least one sample.")
-    length = max(len(sample.input_ids) for sample in encoded)
-    input_ids = np.full((len(encoded), length), pad_token_id, dtype=np.int64)
-    labels = np.full((len(encoded), length), IGNORE_INDEX, dtype=np.int64)
-    attention_mask = np.zeros((len(encoded), length), dtype=np.int64)
-    for row, sample in enumerate(encoded):
-        count = len(sample.input_ids)
-        input_ids[row, :count] = sample.input_ids
-        labels[row, :count] = sample.labels
-        attention_mask[row, :count] = 1
-    arrays = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+
+    def padded(rows: Iterable[Sequence[int]], value: int) -> Tensor:
+        return pad_sequence(
+            [torch.tensor(row, dtype=torch.int64) for row in rows], batch_first=True, padding_value=value
+        )
+
+    batch = {
+        "input_ids": padded((sample.input_ids for sample in encoded), pad_token_id),
+        "attention_mask": padded(([1] * len(sample.input_ids) for sample in encoded), 0),
+        "labels": padded((sample.labels for sample in encoded), IGNORE_INDEX),
+    }
     if embeds is not None:
         if len(embeds) != len(encoded):
             raise DataError(f"{len(encoded)} samples came with {len(embeds)} feature arrays.")
-        arrays["image_embeds"], arrays["frame_mask"] = pad_frames(embeds)
-    return {key: torch.from_numpy(value) for key, value in arrays.items()}
+        batch["image_embeds"], batch["frame_mask"] = map(torch.from_numpy, pad_frames(embeds))
+    return batch
 
 
 def pad_frames(embeds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,1 +1,1 @@
-"""One reader a data set family; all read by column or key name and account for every row they leave out."""
+"""One reader per family of data sets; all read by column or key name and account for every row they leave out."""

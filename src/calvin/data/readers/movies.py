@@ -34,27 +34,62 @@ _TIME = r"\d{1,3}\.\d{1,2}\.\d{1,2}\.\d{1,3}"
 _LSMDC_CLIP = re.compile(rf"^(.+?)_{_TIME}-{_TIME}$")
 
 
+class _Scenes:
+    """Described scenes as they are read, their films, and the report of what cannot be used."""
+
+    def __init__(self, source: str, negative: Negative = "clamp") -> None:
+        self.source, self.negative = source, negative
+        self.report, self.samples = DropReport(), list[Sample]()
+        self.films: dict[str, FilmName] = {}
+
+    def add(self, key: object, movie: Any, sentence: Any, times: list[Any], imdb: str = "", title: str = "") -> None:
+        """Take up a scene and what its film is known by, or count why it cannot be used."""
+        caption = clean_text(sentence, self.report) if isinstance(sentence, str) else ""
+        name = clean_text(movie, self.report) if isinstance(movie, str) else ""
+        shown = f"{key}: {name} {times} {caption}"
+        if not caption or not name:
+            self.report.drop("no movie" if caption else NO_CAPTION, shown)
+        elif (span := read_span(times, self.report, shown, self.negative)) is not None:
+            made = Sample(f"{name}/{key}", self.source, name, "video", caption, span, references=(caption,), movie=name)
+            self.samples.append(made)
+            self.films[made.media_id] = FilmName(imdb.strip(), title.strip())
+
+    def by_movie(self) -> ReadResult:
+        """Movies in order of their first row, scenes by start; rows out of order or given twice are counted."""
+        movies: dict[str, list[Sample]] = {}
+        for sample in self.samples:
+            movies.setdefault(sample.movie or "", []).append(sample)
+        result: list[Sample] = []
+        for scenes in movies.values():
+            for before, after in pairwise(scenes):
+                if before.span and after.span and after.span.start_ms < before.span.start_ms:
+                    self.report.repair(OUT_OF_ORDER, after.id)
+            scenes = in_order(scenes)
+            for before, after in pairwise(scenes):
+                if (before.span, before.caption) == (after.span, after.caption):
+                    self.report.note(DUPLICATE_ROW, after.id)
+            result.extend(scenes)
+        return ReadResult(result, self.report, self.films)
+
+
 def read_mad_v1(path: str | Path, negative: Negative = "clamp") -> ReadResult:
     """A dict by id of `movie`, `sentence`, `timestamps` (seconds). Scenes come sorted by start within each movie.
 
     Raises:
         DataError: not a JSON object.
     """
-    report = DropReport()
-    rows = read_json(path, report)
+    scenes = _Scenes("mad_v1", negative)
+    rows = read_json(path, scenes.report)
     if not isinstance(rows, dict):
         raise DataError(f"{path} is not MAD-v1 JSON: a dict by id is expected.")
-    samples: list[Sample] = []
     for key, row in rows.items():
-        report.read += 1
+        scenes.report.read += 1
         times = row.get("timestamps") if isinstance(row, dict) else None
         if not isinstance(times, list) or len(times) != 2:
-            report.drop("no timestamps", f"{key}: {row}")
-            continue
-        add_scene(samples, report, "mad_v1", str(key), row.get("movie"), row.get("sentence"), times, negative)
-    return ReadResult(
-        by_movie(samples, report), report, {s.media_id: FilmName("", title_in(s.media_id)) for s in samples}
-    )
+            scenes.report.drop("no timestamps", f"{key}: {row}")
+        else:
+            scenes.add(key, row.get("movie"), row.get("sentence"), times, title=title_in(row.get("movie")))
+    return scenes.by_movie()
 
 
 def read_mad_csv(path: str | Path, negative: Negative = "clamp") -> ReadResult:
@@ -66,17 +101,13 @@ def read_mad_csv(path: str | Path, negative: Negative = "clamp") -> ReadResult:
     Raises:
         DataError: a column is missing.
     """
-    report = DropReport()
-    samples: list[Sample] = []
-    films: dict[str, FilmName] = {}
+    scenes = _Scenes("mad_csv", negative)
     needed = (("text", "sentence"), ("start",), ("end",), ("movie",))
-    for number, row in enumerate(read_table(path, needed, report)):
+    for number, row in enumerate(read_table(path, needed, scenes.report)):
         text = row["text"] if "text" in row else row["sentence"]
         times = [row["start"], row["end"]]
-        if add_scene(samples, report, "mad_csv", str(number), row["movie"], text, times, negative):
-            name = samples[-1].media_id
-            films[name] = FilmName(row.get("imdb", "").strip(), title_in(name))
-    return ReadResult(by_movie(samples, report), report, films)
+        scenes.add(number, row["movie"], text, times, row.get("imdb", ""), title_in(row["movie"]))
+    return scenes.by_movie()
 
 
 def read_lsmdc(path: str | Path) -> ReadResult:
@@ -84,21 +115,18 @@ def read_lsmdc(path: str | Path) -> ReadResult:
 
     A clip id may come several times, with several sentences. Scenes come sorted by start within each movie.
     """
-    report = DropReport()
-    samples: list[Sample] = []
-    for number, row in enumerate(Delimited(path, "\t", report, columns=len(LSMDC_COLUMNS)).rows()):
-        report.read += 1
+    scenes = _Scenes("lsmdc")
+    for number, row in enumerate(Delimited(path, "\t", scenes.report, columns=len(LSMDC_COLUMNS)).rows()):
+        scenes.report.read += 1
         clip = _LSMDC_CLIP.match(row[0].strip())
         if len(row) != len(LSMDC_COLUMNS):
-            report.drop(f"row does not have {len(LSMDC_COLUMNS)} columns", "\t".join(row))
+            scenes.report.drop(f"row does not have {len(LSMDC_COLUMNS)} columns", "\t".join(row))
         elif clip is None:
-            report.drop("clip id does not end in its times", "\t".join(row))
+            scenes.report.drop("clip id does not end in its times", "\t".join(row))
         else:
-            add_scene(
-                samples, report, "lsmdc", str(number), clip[1], row[5], [_lsmdc_seconds(row[1]), _lsmdc_seconds(row[2])]
-            )
-    films = {sample.media_id: FilmName("", title_in(sample.media_id)) for sample in samples}
-    return ReadResult(by_movie(samples, report), report, films)
+            times = [_lsmdc_seconds(row[1]), _lsmdc_seconds(row[2])]
+            scenes.add(number, clip[1], row[5], times, title=title_in(clip[1]))
+    return scenes.by_movie()
 
 
 def read_cmd_ad(path: str | Path) -> ReadResult:
@@ -131,17 +159,14 @@ def _seconds_of_stills(listed: str) -> list[float | None]:
 
 
 def _read_clips(path: str | Path, source: str, clip: str, times: tuple[str, ...], imdb: str, title: str) -> ReadResult:
-    report = DropReport()
-    samples: list[Sample] = []
-    films: dict[str, FilmName] = {}
+    scenes = _Scenes(source)
     needed = tuple((name,) for name in ("text", *times, "imdbid", clip))
-    for number, row in enumerate(read_table(path, needed, report)):
+    for number, row in enumerate(read_table(path, needed, scenes.report)):
         given = [row[name] for name in times] if len(times) == 2 else _seconds_of_stills(row[times[0]])
         name = media_id_of(row[clip].strip()) if row[clip].strip() else ""
-        if add_scene(samples, report, source, str(number), name, row["text"], given):
-            known = row.get(imdb, "").strip() or row["imdbid"].strip()
-            films[samples[-1].media_id] = FilmName(known, row.get(title, "").strip())
-    return ReadResult(by_movie(samples, report), report, films)
+        film = row.get(imdb, "").strip() or row["imdbid"]
+        scenes.add(number, name, row["text"], given, film, row.get(title, ""))
+    return scenes.by_movie()
 
 
 def read_tvc(path: str | Path) -> ReadResult:
@@ -169,9 +194,9 @@ def read_tvr(path: str | Path) -> ReadResult:
     return ReadResult(samples, report)
 
 
-def title_in(movie: str) -> str:
+def title_in(movie: object) -> str:
     """'0001_A_Film' -> 'A Film'; '' for a name that is only a number, as many of MAD's are."""
-    name = re.sub(r"^\d+_", "", movie).replace("_", " ").strip()
+    name = re.sub(r"^\d+_", "", str(movie).strip()).replace("_", " ").strip()
     return "" if name.isdigit() else name
 
 
@@ -192,51 +217,6 @@ def read_span(times: list[Any], report: DropReport, shown: str, negative: Negati
             return None
         report.repair(f"{NEGATIVE}, clamped", shown)
     return Span.from_seconds(max(start, 0.0), end)
-
-
-def add_scene(
-    samples: list[Sample],
-    report: DropReport,
-    source: str,
-    key: str,
-    movie: Any,
-    sentence: Any,
-    times: list[Any],
-    negative: Negative = "clamp",
-) -> bool:
-    """Append a described scene of a movie, or count why it cannot be used."""
-    caption = clean_text(sentence, report) if isinstance(sentence, str) else ""
-    name = clean_text(movie, report) if isinstance(movie, str) else ""
-    shown = f"{key}: {name} {times} {caption}"
-    if not caption:
-        report.drop(NO_CAPTION, shown)
-        return False
-    if not name:
-        report.drop("no movie", shown)
-        return False
-    span = read_span(times, report, shown, negative)
-    if span is not None:
-        sample_id = f"{name}/{key}"
-        samples.append(Sample(sample_id, source, name, "video", caption, span, references=(caption,), movie=name))
-    return span is not None
-
-
-def by_movie(samples: list[Sample], report: DropReport) -> list[Sample]:
-    """Movies in order of their first row, scenes by start; rows that are out of order or given twice are counted."""
-    movies: dict[str, list[Sample]] = {}
-    for sample in samples:
-        movies.setdefault(sample.movie or "", []).append(sample)
-    result: list[Sample] = []
-    for scenes in movies.values():
-        for before, after in pairwise(scenes):
-            if before.span and after.span and after.span.start_ms < before.span.start_ms:
-                report.repair(OUT_OF_ORDER, after.id)
-        scenes = in_order(scenes)
-        for before, after in pairwise(scenes):
-            if (before.span, before.caption) == (after.span, after.caption):
-                report.note(DUPLICATE_ROW, after.id)
-        result.extend(scenes)
-    return result
 
 
 def _lsmdc_seconds(text: str) -> float | None:
