@@ -49,11 +49,7 @@ CAPTIONERS = Registry(
             "calvin.captioners.video_llm:open_video_llm",
             "videollm",
         ),
-        CaptionerKind(
-            "openai",
-            "openai:http://HOST:PORT/v1#NAME for a model server",
-            "calvin.captioners.server:open_server",
-        ),
+        CaptionerKind("openai", "openai:URL#NAME for a model server", "calvin.captioners.server:open_server"),
         CaptionerKind("blind", "blind:smollm2 for a model that sees nothing", "calvin.captioners.blind:open_blind"),
     ),
     "captioners",

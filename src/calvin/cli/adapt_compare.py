@@ -18,7 +18,7 @@ def adapt_compare(
     films: Annotated[int, Option(min=2, help="Held-out films.")] = 10,
     scenes: Annotated[int, Option(min=10, help="Described scenes per film.")] = 210,
     training_films: Annotated[int, Option(min=1, help="Films on which the presence threshold is chosen.")] = 10,
-    seeds: Annotated[int, Option(min=1, help="Times that each tuned row is run, each with another seed.")] = 3,
+    seeds: Annotated[int, Option(min=1, help="Runs of each tuned row, each with its own seed.")] = 3,
     sizes: Annotated[str, Option(help="Scenes to adapt to; the first is the main row.")] = "20,50",
     iterations: Annotated[str, Option(help="Micro-batches; the first is the main row.")] = "100",
     rate: LEARNING_RATE = None,

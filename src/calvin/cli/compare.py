@@ -13,7 +13,7 @@ from calvin.cli.evaluate import WANTED, metric_names
 
 def compare(
     systems: Annotated[list[Path], Argument(help="Folders of results, or files of captions.")],
-    references: Annotated[Path | None, Option("--references", "-r", help="For files of captions.")] = None,
+    references: Annotated[Path | None, Option("--references", "-r", help="References of files of captions.")] = None,
     rank: Annotated[bool, Option("--rank", help="Rank systems even where their protocol cards differ.")] = False,
     metrics: WANTED = None,
     scenes: Annotated[int, Option(help="The most scenes on the page, the worst first.", min=1)] = 300,
@@ -21,8 +21,8 @@ def compare(
 ) -> None:
     """Put systems side by side: scores, paired significance, published numbers, and a page with a column per system.
 
-    Systems are ranked only where their protocol cards agree. On the page, captions can be marked as acceptable though
-    different from the reference, and the marks saved as CSV.
+    Systems are ranked only if their protocol cards agree. On the page, captions that differ from the reference can be
+    marked as acceptable, and the marks saved as CSV.
 
     Examples:
 

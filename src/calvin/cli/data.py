@@ -74,7 +74,7 @@ LANGUAGE_MODEL = Annotated[
     str | None,
     Option("--model", "-m", help="smollm2, a folder, GGUF or hub id of a language model, or openai:URL#NAME."),
 ]
-SHEET = Annotated[Path, Option("--out", "-o", help="CSV of the answers: the cache, and what you correct.")]
+SHEET = Annotated[Path, Option("--out", "-o", help="CSV of the answers, which you can correct.")]
 
 
 @app.command("check")
@@ -201,8 +201,8 @@ def strip_entities(
 ) -> None:
     """Write each caption without names and identifying details, into a CSV that you can correct.
 
-    For few-shot regularisation. A language model rewrites with a few annotated examples; without one, names are found
-    by their capitals and by what the other captions write in small letters.
+    Few-shot regularisation needs them. A language model rewrites with a few annotated examples; without one, names are
+    found by their capitals and by what the other captions write in lower case.
 
     Example:
 
@@ -238,9 +238,9 @@ def regularisation(
     seed: Annotated[int, Option(help="The same seed draws the same scenes.")] = 0,
     yes: YES = False,
 ) -> None:
-    """Draw scenes of films that are not the one to adapt to, and take the names out of their captions (section 5.2).
+    """Draw scenes of films other than the one to adapt to, and take the names out of their captions (section 5.2).
 
-    The file belongs to one vision encoder and is named by it. `puppets` draws puppet films for the model given.
+    The file belongs to one vision encoder and is named after it. `puppets` draws puppet films for the model given.
 
     Examples:
 

@@ -23,7 +23,7 @@ def demo(
     ] = None,
     yes: YES = False,
 ) -> None:
-    """Describe the short film that comes with calvin, print the script, and speak it into the film.
+    """Describe the short film that comes with calvin, print the script, and mix it into the film as speech.
 
     Example:
 

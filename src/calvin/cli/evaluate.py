@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from calvin.evaluation.results import Results
 
 WANTED = Annotated[
-    str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{','.join(USUAL)}, where installed")
+    str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{', '.join(USUAL)}, if installed")
 ]
 
 

@@ -20,9 +20,9 @@ def lint(
     as_json: Annotated[bool, Option("--json", help="Print JSON, for other programs.")] = False,
     rules: Annotated[bool, Option("--rules", help="List the rules and stop.")] = False,
 ) -> None:
-    """Check a script: never over dialogue, within its room, in time, and in the words of a description.
+    """Check that a script keeps clear of dialogue, fits its room, comes in time and uses the words of a description.
 
-    Errors end with exit code 1, warnings alone with 0. Where cues have been spoken, their measured length counts.
+    The exit code is 1 for errors, and 0 for warnings alone. If cues have been spoken, their measured length counts.
 
     Examples:
 

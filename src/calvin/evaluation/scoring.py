@@ -120,14 +120,13 @@ def score_set(
 def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     result = metric.score_pairs(pairs)
     values = dict(zip(result.ids, map(float, result.per_item), strict=True))
-    # A mean over items splits by film; BLEU and METEOR, which pool their counts first, do not.
+    # A mean over items splits by film. BLEU and METEOR pool their counts, and CIDEr weighs words by the whole set: with
+    # them each film is scored again by itself.
     is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
-    depends = not is_mean or getattr(metric, "of_the_set", False)  # on the other scenes: a film is scored by itself
-    if not depends:
+    if is_mean and not getattr(metric, "of_the_set", False):
         return _of_values(result.name, values, films, result.setting, comparable=result.comparable)
     groups = _groups(pairs.ids, films)
-    alone = groups if len(groups) > 1 else {}
-    by_film = {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in alone.items()}
+    by_film = {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in groups.items() if len(groups) > 1}
     return Measure(
         result.name, result.corpus, result.setting, _mean(by_film.values()) if by_film else None, by_film,
         bootstrap_interval(result.per_item) if is_mean else None, values, result.comparable,

@@ -62,11 +62,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     seen = ", ".join(f"{slot} {share:.0%}" for slot, share in tower.items() if slot in _SHOWN)
     language = "; ".join(f"{row['phase']}: {row['marked_accuracy']:.0%}" for row in accuracy["language"])
     lines = [
-        "---",
-        "license: apache-2.0",
-        "library_name: transformers",
-        "pipeline_tag: video-text-to-text",
-        "---",
+        *("---", "license: apache-2.0", "library_name: transformers", "pipeline_tag: video-text-to-text", "---"),
         f"# calvin-{recipe.name}",
         "",
         f"{recipe.about[0].upper()}{recipe.about[1:]}. It knows animated puppet films and nothing else.",

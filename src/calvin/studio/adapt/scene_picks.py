@@ -17,7 +17,7 @@ from calvin.core.time import Span
 from calvin.core.types import Cue, Place
 from calvin.data.features import FeatureStore
 from calvin.studio.cast.characters import Cast
-from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, speakers_of, told_by
+from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, notes_of, speakers_of
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SHORTEST_MS, free_part
 from calvin.studio.script.writers import cue_name, printable
@@ -150,10 +150,10 @@ def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]
     """Who is in each scene: as `describe --cast` found it, else by who speaks; and those whom people's cues name."""
     known = known_presence(store)
     if known is not None:
-        written = {note.span: note.present for note in told_by(store.cues, Cast(store.characters))}
+        written = {note.span: note.present for note in notes_of(store.cues, Cast(store.characters))}
         return [tuple(dict.fromkeys((*known.get(span, ()), *written.get(span, ())))) for span in spans]
     cast = speakers_of(store.dialogue)
-    guesses = guess_presence(spans, cast, store.dialogue, told_by(store.cues, cast))
+    guesses = guess_presence(spans, cast, store.dialogue, notes_of(store.cues, cast))
     return [names_at(row, cast.settings) for row in guesses]
 
 

@@ -90,7 +90,7 @@ class PresenceSettings(FrozenConfig):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Note:
     """What a person notes about a stretch of film: who is in it and who is not."""
 
     span: Span
@@ -128,7 +128,7 @@ class Cast:
 
     characters: tuple[Character, ...]
     pictures: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    told: tuple[Told, ...] = ()
+    notes: tuple[Note, ...] = ()
     settings: PresenceSettings = field(default_factory=PresenceSettings)
 
     def __post_init__(self) -> None:
@@ -207,7 +207,7 @@ class Cast:
         facts = {
             "characters": [[one.name, *one.aliases, one.pronouns, one.known_from_ms] for one in self.characters],
             "pictures": {name: [file_sha256(path) for path in paths] for name, paths in self.pictures.items()},
-            "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.told],
+            "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.notes],
             "settings": self.settings.model_dump(),
         }
         return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -250,8 +250,8 @@ def read_cast_file(path: str | Path) -> Cast:
         for row in rows.character if row.pictures
     }  # fmt: skip
     cast = Cast(characters, pictures, (), rows.presence)
-    told = tuple(_told(row, cast, f"{source}, scene {number}") for number, row in enumerate(rows.scene, 1))
-    return Cast(characters, pictures, told, rows.presence)
+    notes = tuple(_note(row, cast, f"{source}, scene {number}") for number, row in enumerate(rows.scene, 1))
+    return Cast(characters, pictures, notes, rows.presence)
 
 
 def _character(row: _CharacterRow, source: Path) -> Character:
@@ -272,11 +272,11 @@ def _time(text: str, what: str, where: str) -> int:
         raise UsageError(f"{where}: {what} is {text!r}, which is not a time such as 00:12:00.") from error
 
 
-def _told(row: _SceneRow, cast: Cast, where: str) -> Told:
+def _note(row: _SceneRow, cast: Cast, where: str) -> Note:
     start, end = _time(row.start, "start", where), _time(row.end, "end", where)
     if end <= start:
         raise UsageError(f"{where}: the end, {row.end}, must lie after the start, {row.start}.")
-    return Told(Span(start, end), _known(cast, row.present, where), _known(cast, row.absent, where))
+    return Note(Span(start, end), _known(cast, row.present, where), _known(cast, row.absent, where))
 
 
 def _known(cast: Cast, names: Iterable[str], where: str) -> tuple[str, ...]:

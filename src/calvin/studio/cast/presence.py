@@ -17,7 +17,7 @@ from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.time import Span
 from calvin.core.types import Cue, DialogueLine
-from calvin.studio.cast.characters import Cast, PresenceSettings, Told, cast_of_names
+from calvin.studio.cast.characters import Cast, Note, PresenceSettings, cast_of_names
 
 PRESENCE = "presence.jsonl"
 _RIDGE = 30.0
@@ -120,7 +120,7 @@ def guess_presence(
     spans: Sequence[Span],
     cast: Cast,
     lines: Sequence[DialogueLine] = (),
-    told: Sequence[Told] = (),
+    notes: Sequence[Note] = (),
     bank: CharacterBank | None = None,
 ) -> list[tuple[Guess, ...]]:
     """Everybody who may be in each scene, surest first; the threshold is not yet applied.
@@ -130,7 +130,7 @@ def guess_presence(
     """
     settings = cast.settings
     heard = [(line.span, name) for line in lines if (name := cast.resolve(line.speaker)) is not None]
-    told = (*cast.told, *told)
+    notes = (*cast.notes, *notes)
     from_ms = {person.name: person.known_from_ms for person in cast.characters}
     found = []
     for number, span in enumerate(spans):
@@ -142,7 +142,7 @@ def guess_presence(
                 _add(guesses, Guess(name, settings.heard if inside else settings.near, "subtitles"))
         for name, scores in bank.scores.items() if bank else ():
             _add(guesses, Guess(name, _sigmoid(settings.slope * (scores[number] - settings.offset)), "pictures"))
-        for name, word in words_on(span, told).items():
+        for name, word in words_on(span, notes).items():
             guesses.pop(name, None)
             if word:
                 guesses[name] = Guess(name, 1.0, "notes")
@@ -151,11 +151,11 @@ def guess_presence(
     return found
 
 
-def words_on(span: Span, told: Sequence[Told]) -> dict[str, bool]:
+def words_on(span: Span, notes: Sequence[Note]) -> dict[str, bool]:
     """Who is in a scene and who is not, according to notes. One note is enough to rule somebody out."""
-    notes = [note for note in told if note.span.overlap_ms(span) > 0]
-    there = {name: True for note in notes for name in note.present}
-    return there | {name: False for note in notes for name in note.absent}
+    about = [note for note in notes if note.span.overlap_ms(span) > 0]
+    there = {name: True for note in about for name in note.present}
+    return there | {name: False for note in about for name in note.absent}
 
 
 def _add(guesses: dict[str, Guess], guess: Guess) -> None:
@@ -174,25 +174,25 @@ def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str,
 
 
 def unlike_film(
-    bank: CharacterBank | None, cast: Cast, lines: Sequence[DialogueLine], told: Sequence[Told]
+    bank: CharacterBank | None, cast: Cast, lines: Sequence[DialogueLine], notes: Sequence[Note]
 ) -> list[str]:
     """Characters whose pictures look like nobody in the film, unless another source says that they are in it."""
     placed = {cast.resolve(line.speaker) for line in lines}
-    placed.update(name for note in (*cast.told, *told) for name in note.present)
+    placed.update(name for note in (*cast.notes, *notes) for name in note.present)
     contrast = bank.contrast if bank else {}
     return [name for name, value in contrast.items() if value < cast.settings.contrast and name not in placed]
 
 
-def told_by(cues: Sequence[Cue], cast: Cast) -> list[Told]:
+def notes_of(cues: Sequence[Cue], cast: Cast) -> list[Note]:
     """Notes from the cues that a person settled: the characters that they name are in that scene."""
-    told: list[Told] = []
+    notes: list[Note] = []
     texts: list[str] = []
     for cue in cues:
         if cue.settled:
             names = cast.meant(cue.text, texts[-3:])
-            told += [Told(cue.visual, names)] if names else []
+            notes += [Note(cue.visual, names)] if names else []
         texts.append(cue.text)
-    return told
+    return notes
 
 
 def speakers_of(lines: Sequence[DialogueLine]) -> Cast:

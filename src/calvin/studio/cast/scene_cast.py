@@ -10,14 +10,14 @@ from calvin.captioners.base import Captioner, FeatureCaptioner
 from calvin.core.time import Span
 from calvin.core.types import FRAME_SIZE
 from calvin.media.film.sampling import read_image
-from calvin.studio.cast.characters import Cast, Told
+from calvin.studio.cast.characters import Cast, Note
 from calvin.studio.cast.presence import (
     PRESENCE,
     CharacterBank,
     Guess,
     guess_presence,
     names_at,
-    told_by,
+    notes_of,
     unknown_speakers,
     unlike_film,
     words_on,
@@ -53,19 +53,19 @@ def bring_cast(
     """
     portraits = read_pictures(cast, captioner) if portraits is None else portraits
     store, plans = film.store, film.store.plans
-    told = told_by(store.cues, cast)
+    notes = notes_of(store.cues, cast)
     spans, lines = [plan.visual for plan in plans], store.dialogue
-    bank = _bank(film, cast, captioner, spans, [*cast.told, *told], portraits) if plans else None
+    bank = _bank(film, cast, captioner, spans, [*cast.notes, *notes], portraits) if plans else None
     if not isinstance(captioner, FeatureCaptioner) and cast.pictures:
         film.notes.append(
             f"The pictures of the cast were not used: {captioner.info.name} has no frame vectors to compare them with."
         )
-    guesses = guess_presence(spans, cast, lines, told, bank)
+    guesses = guess_presence(spans, cast, lines, notes, bank)
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
     write_presence(store.folder / PRESENCE, film.film.title, spans, guesses, cast.settings)
     store.characters = cast.characters
     if plans:
-        film.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, told))
+        film.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, notes))
     strangers = unknown_speakers(lines, cast)
     if strangers:
         film.notes.append(f"These speak in the subtitles, but are not in the cast: {', '.join(strangers)}.")
@@ -92,23 +92,23 @@ def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[
 
 
 def _bank(
-    film: FilmProject, cast: Cast, captioner: Captioner, spans: Sequence[Span], told: Sequence[Told],
+    film: FilmProject, cast: Cast, captioner: Captioner, spans: Sequence[Span], notes: Sequence[Note],
     portraits: Mapping[str, np.ndarray],
 ) -> CharacterBank | None:  # fmt: skip
     if film.features is None or not isinstance(captioner, FeatureCaptioner):
         return None
-    seen = seen_alone(told)
+    seen = seen_alone(notes)
     if not portraits and not seen:
         return None
     vectors = film.features.get(film.film.sha256)
     return CharacterBank.build(vectors, film.features.fps, spans, portraits, seen, cast.settings.exemplars)
 
 
-def seen_alone(told: Sequence[Told]) -> dict[str, list[Span]]:
+def seen_alone(notes: Sequence[Note]) -> dict[str, list[Span]]:
     """The stretches of film in which somebody is known to be alone, according to all notes on them."""
     seen: dict[str, list[Span]] = {}
-    for note in told:
-        there = [name for name, word in words_on(note.span, told).items() if word]
+    for note in notes:
+        there = [name for name, word in words_on(note.span, notes).items() if word]
         if len(there) == 1 and there[0] in note.present:
             seen.setdefault(there[0], []).append(note.span)
     return seen

@@ -46,8 +46,8 @@ def test_a_file_is_read_whole(cast: Cast, tmp_path: Path) -> None:
     assert [person.name for person in cast.characters] == ["Ann Lee", "Bob"]
     assert cast.characters[0].known_from_ms == 60_000
     assert cast.pictures == {"Ann Lee": (tmp_path / "ann.jpg",)}
-    assert cast.told[0].span == Span(10_000, 20_000)
-    assert (cast.told[0].present, cast.told[0].absent) == (("Bob",), ("Ann Lee",))
+    assert cast.notes[0].span == Span(10_000, 20_000)
+    assert (cast.notes[0].present, cast.notes[0].absent) == (("Bob",), ("Ann Lee",))
     assert cast.settings.threshold == 0.7
 
 

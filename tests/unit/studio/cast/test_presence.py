@@ -11,13 +11,13 @@ from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, DialogueLine, Status
 from calvin.data.sources import read_entities
-from calvin.studio.cast.characters import Cast, PresenceSettings, Told
+from calvin.studio.cast.characters import Cast, Note, PresenceSettings
 from calvin.studio.cast.presence import (
     CharacterBank,
     guess_presence,
     names_at,
+    notes_of,
     speakers_of,
-    told_by,
     unknown_speakers,
     unlike_film,
     write_presence,
@@ -46,15 +46,15 @@ def test_speakers_are_sure_within_a_scene_and_less_so_beside_it() -> None:
 
 def test_a_persons_word_beats_the_rest_and_nobody_is_named_too_early() -> None:
     lines = [DialogueLine(Span(5000, 6000), "Yes.", "Ann")]
-    told = [Told(SCENES[0], ("Bob",), ("Ann",)), Told(SCENES[2], ("Bob",))]
-    rows = guess_presence(SCENES, CAST, lines, told)
+    notes = [Note(SCENES[0], ("Bob",), ("Ann",)), Note(SCENES[2], ("Bob",))]
+    rows = guess_presence(SCENES, CAST, lines, notes)
     assert [names_at(row, CAST.settings) for row in rows] == [(), (), ("Bob",)]
 
 
 def test_who_is_absent_by_the_cast_is_so_whatever_cues_name() -> None:
-    cast = Cast((Character("Ann"), Character("Bob")), told=(Told(SCENES[0], absent=("Bob",)),))
+    cast = Cast((Character("Ann"), Character("Bob")), notes=(Note(SCENES[0], absent=("Bob",)),))
     cues = [Cue("1", SCENES[0], "Ann looks for Bob.", SCENES[0], 0, Author.HUMAN)]
-    [row] = guess_presence(SCENES[:1], cast, [DialogueLine(SCENES[0], "Yes.", "Bob")], told_by(cues, cast))
+    [row] = guess_presence(SCENES[:1], cast, [DialogueLine(SCENES[0], "Yes.", "Bob")], notes_of(cues, cast))
     assert [(guess.name, guess.confidence) for guess in row] == [("Ann", 1.0)]
 
 
@@ -64,7 +64,7 @@ def test_cues_that_a_person_wrote_tell_who_is_there() -> None:
         Cue("2", SCENES[1], "She sits.", SCENES[1], 0, Author.HUMAN),
         Cue("3", SCENES[2], "Rain.", SCENES[2], 0, Author.MODEL, Status.APPROVED),
     ]
-    assert told_by(cues, CAST) == [Told(SCENES[1], ("Ann",))]
+    assert notes_of(cues, CAST) == [Note(SCENES[1], ("Ann",))]
 
 
 def test_likeness_finds_the_scenes_with_the_person_of_the_picture() -> None:
@@ -110,7 +110,7 @@ def test_pictures_of_somebody_who_is_not_in_the_film_are_told() -> None:
     assert max(bank.scores["X"]) > 1, "within the film, everybody has a scene that is most like"
     assert unlike_film(bank, cast, (), ()) == ["X"]
     assert unlike_film(bank, cast, [DialogueLine(SCENES[0], "Yes.", "X")], ()) == []
-    assert unlike_film(bank, cast, (), [Told(SCENES[0], ("X",))]) == []
+    assert unlike_film(bank, cast, (), [Note(SCENES[0], ("X",))]) == []
     assert unlike_film(None, cast, (), ()) == []
     assert CharacterBank.build(frames, 5.0, spans[:19], portraits, {}).contrast == {}
 

@@ -1,4 +1,4 @@
-"""A cast brought to a film: pictures read before a project is touched, what is told, and where somebody is alone."""
+"""A cast brought to a film: pictures read before a project is touched, what is noted, and where somebody is alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from calvin.captioners.base import CaptionAnswer, CaptionRequest, FeatureCaption
 from calvin.core.errors import MediaError
 from calvin.core.time import Span
 from calvin.core.types import Character
-from calvin.studio.cast.characters import Cast, Told
+from calvin.studio.cast.characters import Cast, Note
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures, seen_alone
 from calvin.studio.describe.film_project import FilmProject
 
@@ -99,9 +99,9 @@ def test_those_whose_pictures_are_like_nobody_are_told_and_named_all_the_same(tm
 
 def test_alone_is_who_is_alone_by_all_that_is_told() -> None:
     first, second, third = Span(0, 10), Span(10, 20), Span(20, 30)
-    told = [
-        Told(first, ("Ann", "Bob")), Told(first, absent=("Bob",)),
-        Told(second, ("Ann",)), Told(Span(10, 12), ("Bob",)),
-        Told(third, ("Bob",)), Told(third, absent=("Bob",)),
+    notes = [
+        Note(first, ("Ann", "Bob")), Note(first, absent=("Bob",)),
+        Note(second, ("Ann",)), Note(Span(10, 12), ("Bob",)),
+        Note(third, ("Bob",)), Note(third, absent=("Bob",)),
     ]  # fmt: skip
-    assert seen_alone(told) == {"Ann": [first]}
+    assert seen_alone(notes) == {"Ann": [first]}
