@@ -135,7 +135,9 @@ def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str 
         # The absolute path keeps a name such as "concat:x" from being read as a protocol.
         container = av.open(
             str(film.resolve()),
-            options={"protocol_whitelist": "file", "format_whitelist": formats},
+            # As `options`, they would go to each stream too, and PyAV 17 then frees those of streams that it finds while
+            # probing a transport stream, and that never had any: the interpreter ends.
+            container_options={"protocol_whitelist": "file", "format_whitelist": formats},
             metadata_errors="replace",
         )
     except av.error.FFmpegError as error:
