@@ -135,8 +135,8 @@ def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str 
         # The absolute path keeps a name such as "concat:x" from being read as a protocol.
         container = av.open(
             str(film.resolve()),
-            # As `options`, they would go to each stream too, and PyAV 17 then frees those of streams that it finds while
-            # probing a transport stream, and that never had any: the interpreter ends.
+            # As `options` they would go to each stream, too. PyAV 17 then also frees those of streams that it finds
+            # only while it probes a transport stream, which never had any: the interpreter ends.
             container_options={"protocol_whitelist": "file", "format_whitelist": formats},
             metadata_errors="replace",
         )
