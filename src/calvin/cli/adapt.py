@@ -20,9 +20,7 @@ def adapt(
     project: Annotated[Path, Argument(help="Project folder, described with the model.", show_default=False)],
     corrections: Annotated[
         Path | None,
-        Option(
-            "--corrections", "-c", help="Corrected scenes: csv, vtt, srt, dapt or json.", show_default="approved cues"
-        ),
+        Option("--corrections", "-c", help="Corrections: csv, vtt, srt, dapt or json.", show_default="approved cues"),
     ] = None,
     out: Annotated[Path, Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
     model: ADAPTED = None,
@@ -57,7 +55,7 @@ def adapt(
         return
     check_target(out)
     base = Calvin.from_pretrained(model, agree=opening(yes).agree)
-    settings = _settings(base.model.config, changes)
+    settings = settings_for(base.model.config, changes)
     with ProgressView() as progress:
         made = studio.adapt(base, project, corrections, out, settings, regularisation, check, progress)
     say(f"{made.folder}: adapted to {made.scenes} scenes")
@@ -68,7 +66,8 @@ def adapt(
     say(f"Next: calvin describe {project} --adapter {made.folder}")
 
 
-def _settings(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:
+def settings_for(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:
+    """How to tune a model of this size, with some settings of the loop changed."""
     from calvin.training.fewshot import adapt_config
 
     settings = adapt_config(config)
@@ -84,7 +83,7 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
     own = load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")
     for name, config in ((model or "The bundled model", own), ("7B", full_size_config())):
         say(f"{name}:")
-        for line in adapt_cost(config, _settings(config, changes)):
+        for line in adapt_cost(config, settings_for(config, changes)):
             say(f"  {line}")
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from typer import Option
 
+from calvin.cli.adapt import settings_for
 from calvin.cli.captioner import ADAPTED, LEARNING_RATE, LESSONS, YES, opening
 from calvin.cli.console import ProgressView, say
 from calvin.core.errors import UsageError
@@ -45,13 +46,10 @@ def adapt_compare(
     from calvin.captioners.hub import find_model
     from calvin.lab.adapt_comparison import FilmCounts, compare_adaptations
     from calvin.lab.adapt_study import StudyConfig
-    from calvin.training.fewshot import adapt_config
 
     folder = find_model(model, opening(yes).agree)
     base = Calvin.from_pretrained(folder)
-    adapt = adapt_config(base.model.config)
-    if rate is not None:
-        adapt = adapt.changed(loop=adapt.loop.changed(max_lr=rate))
+    adapt = settings_for(base.model.config, {} if rate is None else {"max_lr": rate})
     values = {"sizes": _numbers(sizes), "iterations": _numbers(iterations), "seeds": seeds, "adapt": adapt}
     config, counts = StudyConfig.load(values, "adapt-compare"), FilmCounts(films, scenes, training_films)
     with ProgressView() as progress:

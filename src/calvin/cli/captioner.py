@@ -17,15 +17,9 @@ from calvin.cli.console import warn
 MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}.".replace("a model", "A model", 1)
 YES = Annotated[bool, Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
 ADAPTED = Annotated[str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")]
-LESSONS = Annotated[
-    Path | None, Option("--regularisation", help="From `calvin data regularisation`.", show_default="bundled")
-]
-LEARNING_RATE = Annotated[
-    float | None, Option("--rate", help="Learning rate.", show_default="1e-5, more for small models")
-]
-FRAMES = Annotated[
-    int | None, Option("--frames", help="The most stills per scene, for video LLMs and model servers.", min=1, max=64)
-]
+LESSONS = Annotated[Path | None, Option(help="From `calvin data regularisation`.", show_default="bundled")]
+LEARNING_RATE = Annotated[float | None, Option(help="Learning rate.", show_default="1e-5, more for small models")]
+FRAMES = Annotated[int | None, Option(help="The most stills per scene, for video LLMs and servers.", min=1, max=64)]
 FOUR_BIT = Annotated[bool, Option("--four-bit", help="Load a video LLM in four bits (needs bitsandbytes).")]
 
 

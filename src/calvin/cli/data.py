@@ -25,9 +25,7 @@ app = typer.Typer(help="Check, clean and prepare data.", no_args_is_help=True)
 
 TOWER = Annotated[str, Option("--model", "-m", help="Folder or id of a vision tower, or a CALVIN with one.")]
 RATE = Annotated[float, Option("--fps", help="Frames per second to keep.")]
-FRAMES_AT = Annotated[
-    float | None, Option("--frames-at", help="Rate of stills in frame folders.", show_default="--fps")
-]
+FRAMES_AT = Annotated[float | None, Option(help="Rate of stills in frame folders.", show_default="--fps")]
 
 
 @app.callback()

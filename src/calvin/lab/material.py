@@ -137,9 +137,7 @@ class PuppetMaterial:
     def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
         """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
         world = self._world("heldout")
-        path = _features(
-            world / "mad" / "videos", tower, self.folder / "features" / "heldout.h5", "films", self.listener
-        )
+        path = _features(world / "mad" / "videos", tower, self.folder / "features/heldout.h5", "films", self.listener)
         return read_truth_scenes(world / "mad", path, max_frames)
 
     def _world(self, split: Any) -> Path:

@@ -72,9 +72,7 @@ class Effect:
         if after.words < 0.8 * before.words:
             found.append(f"captions are shorter ({before.words:.1f} words before, {after.words:.1f} after)")
         if after.wrong_names > before.wrong_names + 0.02:
-            found.append(
-                f"more captions name the wrong people ({before.wrong_names:.0%} before, {after.wrong_names:.0%})"
-            )
+            found.append(f"more captions name wrong people ({before.wrong_names:.0%} before, {after.wrong_names:.0%})")
         if (after.unparsed or 0) > 0.1:
             found.append(f"{after.unparsed:.0%} of the answers do not keep to the form they were trained in")
         return [f"On {self.about}, {text}: look at them before you use the adapter." for text in found]
