@@ -83,7 +83,7 @@ def export(
     from calvin.studio.script.writers import find_writers
 
     writers = find_writers(formats.split(","))
-    with ProjectStore(project) as store:
+    with ProjectStore(project, or_look=True) as store:
         exported = export_script(store, writers, out_dir)
     for path in exported.files:
         say(str(path))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ TEMPORARY = ".calvin-tmp-"
 """How the name of anything unfinished begins."""
 _RETIRED = ".calvin-old-"
 _SPARE = 1 << 20
+_swept: set[str] = set()
 
 
 @contextmanager
@@ -25,12 +29,35 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends well, and is removed when it does not.
 
     The temporary name keeps the suffix, because writers such as FFmpeg choose the format by it.
+
+    Raises:
+        OSError: the file cannot be written; it is the one named, and not the temporary one.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=TEMPORARY, suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    with _named(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        sweep(target.parent)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=_prefix(), suffix=target.suffix)
+        os.close(handle)
+        with _moved_there(Path(name), target) as temporary:
+            yield temporary
+
+
+@contextmanager
+def _named(target: Path) -> Iterator[None]:
+    """Errors of the system about a temporary file, or about none in particular, are about the target."""
+    try:
+        yield
+    except OSError as error:
+        nameless = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+        if nameless or TEMPORARY in str(error.filename):
+            with suppress(AttributeError):  # PyAV's cannot be changed, and its callers name the file
+                error.filename = str(target)
+        raise
+
+
+@contextmanager
+def _moved_there(temporary: Path, target: Path) -> Iterator[Path]:
     try:
         yield temporary
         give_usual_modes(temporary)
@@ -130,7 +157,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     restore_folder(target)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=TEMPORARY))
+    sweep(target.parent)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix()))
     try:
         yield temporary
         give_usual_modes(temporary, *temporary.rglob("*"))
@@ -155,6 +183,45 @@ def restore_folder(path: str | Path) -> None:
 
 def _retired(target: Path) -> Path:
     return target.parent / (_RETIRED + target.name)
+
+
+@contextmanager
+def temporary_folder(parent: str | Path) -> Iterator[Path]:
+    """A folder in `parent` for what is needed only inside the block."""
+    sweep(parent)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=_prefix(), ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def sweep(folder: str | Path) -> None:
+    """Remove what processes of this machine had begun right in this folder when they were killed.
+
+    Other processes may be writing there: theirs stays, as does what comes from another machine. A process looks once.
+    """
+    place = os.path.abspath(folder)  # noqa: PTH100  a link to the folder may be turned elsewhere
+    if place in _swept:
+        return
+    _swept.add(place)
+    import psutil  # only here: most commands write nothing
+
+    with suppress(OSError):  # a folder that cannot be listed has other troubles
+        for path in Path(place).glob(f"{TEMPORARY}{_machine()}-*"):
+            number = path.name.split("-")[3]
+            if number.isdigit() and not psutil.pid_exists(int(number)):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _prefix() -> str:
+    return f"{TEMPORARY}{_machine()}-{os.getpid()}-"
+
+
+@cache
+def _machine() -> str:
+    """A mark of where a process id means one process: this machine or, in it, this container."""
+    space = ""
+    with suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")  # noqa: PTH115  not the path of a file
+    return hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
 
 
 def remove_leftovers(*folders: str | Path) -> None:

@@ -12,14 +12,13 @@ import logging
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, get_args
 
@@ -322,17 +321,18 @@ def _make_here(plan: Plan, parts: list[Part], on_made: Callable[[str], None]) ->
 _worker: Worker | None = None
 
 
-def _start(plan: Plan, parent: int) -> None:
+def _start(plan: Plan) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     global _worker  # noqa: PLW0603  one tower per process
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     _worker = Worker(plan)
 
 
-def _end_with(parent: int) -> None:
-    """A pool's processes wait for work for ever, also when the process that gave it was killed."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
+def _end_with_parent() -> None:
+    """A pool waits for work for ever; the pipe to its parent closes when that is killed, on every platform."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(part: Part) -> str:
@@ -345,7 +345,7 @@ def _make_in_pool(plan: Plan, todo: dict[str, Part], workers: int, on_made: Call
     strikes = 0
     while todo:
         before = len(todo)
-        pool = ProcessPoolExecutor(min(workers, before), get_context("spawn"), _start, (plan, os.getpid()))
+        pool = ProcessPoolExecutor(min(workers, before), get_context("spawn"), _start, (plan,))
         try:
             for future in as_completed([pool.submit(_make, part) for part in todo.values()]):
                 on_made(future.result())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,6 +20,8 @@ from calvin.core.files import (
     file_sha256,
     remove_leftovers,
     restore_folder,
+    sweep,
+    temporary_folder,
     write_json,
     write_text,
 )
@@ -183,6 +186,53 @@ def test_what_a_killed_process_had_begun_is_removed_and_nothing_else(tmp_path: P
     assert len(list(tmp_path.rglob(".calvin-tmp-*"))) == 3
     remove_leftovers(tmp_path, tmp_path / "frames", tmp_path / "absent")
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+KILLED = (
+    "import os, signal, sys\n"
+    "from pathlib import Path\n"
+    "from calvin.core.files import atomic_folder, atomic_path, temporary_folder\n"
+    "here = Path(sys.argv[1])\n"
+    "with temporary_folder(here) as a, atomic_folder(here / 'model') as b, atomic_path(here / 'mixed.mkv') as c:\n"
+    "    (a / 'sound.mka').touch(), (b / 'weights').touch(), c.write_bytes(b'half')\n"
+    "    print('begun', flush=True)\n"
+    "    sys.stdin.read(1)\n"
+    "    os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+
+
+def test_the_next_run_removes_what_a_killed_one_had_begun_and_nobody_elses(tmp_path: Path) -> None:
+    other = tmp_path / ".calvin-tmp-0123abcd-1-of-another-machine"
+    other.touch()
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout is not None
+        assert living.stdout.readline() == b"begun\n"
+        theirs = set(tmp_path.iterdir())
+        assert len(theirs) == 4
+        assert subprocess.run(command, input=b"x", check=False).returncode == -signal.SIGKILL
+        assert len(listing(tmp_path)) == 7
+        with temporary_folder(tmp_path) as mine:
+            assert set(tmp_path.iterdir()) == theirs | {mine}
+        living.communicate(b"x")
+    code = "import sys; from calvin.core.files import write_text; write_text(sys.argv[1] + '/a.vtt', 'WEBVTT')"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    assert listing(tmp_path) == [other.name, "a.vtt"]
+    sweep(tmp_path / "absent")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_the_file_that_cannot_be_written_is_named_and_not_a_hidden_one(tmp_path: Path, number: int) -> None:
+    def write() -> None:
+        with atomic_path(tmp_path / "film.vtt") as temporary:
+            raise OSError(number, os.strerror(number), *([] if number == errno.ENOSPC else [str(temporary)]))
+
+    with pytest.raises(OSError, match=r"film\.vtt") as caught:
+        write()
+    assert caught.value.filename == str(tmp_path / "film.vtt")
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        write_text(tmp_path / "file" / "film.vtt", "")
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -150,9 +150,9 @@ def test_killing_a_worker_of_the_pool_loses_nothing(
 ORPHAN = """
 import os, sys
 from multiprocessing import get_context
-from calvin.encode.prepare import _end_with
+from calvin.encode.prepare import _end_with_parent
 if __name__ == "__main__":
-    child = get_context("spawn").Process(target=_end_with, args=(os.getpid(),))
+    child = get_context("spawn").Process(target=_end_with_parent)
     child.start()
     print(child.pid, flush=True)
     sys.stdin.read()

@@ -1,209 +1,31 @@
 """The SQLite file of a project: one writer at a time, whole transactions, readers beside the writer.
 
-Its tables stand here as numbered migrations: append to them, and never edit one that has shipped.
+Where nothing can be written, as on a read-only or full disk, a project can still be looked at: in a copy in memory.
 """
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Generic, Self, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 
-from calvin.core.errors import StoreError
+from calvin.core.errors import DataError, StoreError
+from calvin.studio.project.migrations import MIGRATIONS, migrate
 
 DATABASE = "project.sqlite"
 LOCK = "project.lock"
 
 _T = TypeVar("_T")
-
-JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
-    "plan": (
-        "id",
-        (
-            *("start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
-            *("done", "choice", "reason"),
-        ),
-    ),
-    "cue": (
-        "id",
-        (
-            *("plan_id", "start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
-            *("text", "author", "status", "extended", "candidates"),
-        ),
-    ),
-    "dialogue": ("id", ("start_ms", "end_ms", "text", "speaker")),
-    "film": ("id", ("language",)),
-    "described": (
-        "id",
-        (
-            *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
-            *("audio_language", "subtitles", "people", "plan"),
-        ),
-    ),
-    "setting": ("name", ("value",)),
-}
-"""The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
-_KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'unparsed')"
-
-
-def _journal(table: str) -> str:
-    """Triggers that note the state of a row before the first change to it in the step that is open."""
-    key, columns = JOURNALED[table]
-    state = ", ".join(f"'{column}', old.{column}" for column in columns)
-    only = f" AND new.name IN {_KEPT_SETTINGS}" if table == "setting" else ""
-    of = f" OF {', '.join(columns)}" if table == "film" else ""
-    found = []
-    for event, row, before in (
-        ("INSERT", "new", "NULL"),
-        (f"UPDATE{of}", "old", f"json_object({state})"),
-        ("DELETE", "old", f"json_object({state})"),
-    ):
-        word = event.partition(" ")[0]
-        # Not INSERT OR IGNORE: the statement that fires a trigger would override it.
-        found.append(
-            f"CREATE TRIGGER {table}_{word.lower()} AFTER {event} ON {table} "
-            f"WHEN EXISTS (SELECT 1 FROM step WHERE open > 0){only.replace('new.', f'{row}.')} BEGIN "
-            f"INSERT INTO step_row SELECT max(id), '{table}', {row}.{key}, {before} FROM step WHERE open > 0 "
-            f"AND NOT EXISTS (SELECT 1 FROM step_row WHERE step_id = (SELECT max(id) FROM step WHERE open > 0) "
-            f"AND place = '{table}' AND key = CAST({row}.{key} AS TEXT)) HAVING max(id) IS NOT NULL; END;"
-        )
-    return "\n".join(found)
-
-
-MIGRATIONS: tuple[str, ...] = (
-    # 1: a film, what is known of it, its plan and its cues
-    """
-    CREATE TABLE film (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
-        title TEXT NOT NULL,
-        path TEXT NOT NULL,
-        sha256 TEXT NOT NULL,
-        duration_ms INTEGER NOT NULL CHECK (duration_ms >= 0),
-        language TEXT NOT NULL DEFAULT 'en',
-        facts TEXT NOT NULL DEFAULT '{}'
-    ) STRICT;
-    CREATE TABLE shot (
-        id INTEGER PRIMARY KEY,
-        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
-        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms)
-    ) STRICT;
-    CREATE TABLE dialogue (
-        id INTEGER PRIMARY KEY,
-        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
-        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
-        text TEXT NOT NULL,
-        speaker TEXT NOT NULL DEFAULT ''
-    ) STRICT;
-    CREATE TABLE plan (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
-        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
-        visual_start_ms INTEGER NOT NULL,
-        visual_end_ms INTEGER NOT NULL,
-        event_ms INTEGER NOT NULL,
-        done INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE TABLE cue (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        plan_id INTEGER REFERENCES plan (id) ON DELETE SET NULL,
-        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
-        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
-        visual_start_ms INTEGER NOT NULL,
-        visual_end_ms INTEGER NOT NULL,
-        event_ms INTEGER NOT NULL,
-        text TEXT NOT NULL,
-        author TEXT NOT NULL CHECK (author IN ('model', 'adapter', 'human')),
-        status TEXT NOT NULL CHECK (status IN ('draft', 'approved')),
-        extended INTEGER NOT NULL DEFAULT 0,
-        candidates TEXT NOT NULL DEFAULT '[]'
-    ) STRICT;
-    CREATE INDEX cue_by_time ON cue (start_ms, end_ms);
-    CREATE TABLE cue_history (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        cue_id INTEGER NOT NULL REFERENCES cue (id) ON DELETE CASCADE,
-        text TEXT NOT NULL,
-        author TEXT NOT NULL,
-        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-    ) STRICT;
-    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
-    CREATE TABLE setting (
-        name TEXT PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT;
-    """,
-    # 2: why each place got the words it has; the history of a cue outlives it
-    """
-    ALTER TABLE plan ADD COLUMN choice TEXT NOT NULL DEFAULT '';
-    ALTER TABLE plan ADD COLUMN reason TEXT NOT NULL DEFAULT '';
-    CREATE TABLE cue_past (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        cue_id INTEGER NOT NULL,
-        text TEXT NOT NULL,
-        author TEXT NOT NULL,
-        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-    ) STRICT;
-    INSERT INTO cue_past SELECT id, cue_id, text, author, written_at FROM cue_history;
-    DROP TABLE cue_history;
-    ALTER TABLE cue_past RENAME TO cue_history;
-    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
-    """,
-    # 3: with what the film was described, in a row of its own
-    """
-    CREATE TABLE described (
-        id INTEGER PRIMARY KEY CHECK (id = 1),
-        model TEXT NOT NULL,
-        question TEXT NOT NULL,
-        context INTEGER NOT NULL,
-        own_context INTEGER,
-        names_alone INTEGER NOT NULL,
-        words_per_minute INTEGER NOT NULL,
-        language TEXT,
-        audio_language TEXT,
-        subtitles TEXT,
-        people TEXT,
-        plan TEXT NOT NULL
-    ) STRICT;
-    INSERT INTO described SELECT
-        1,
-        coalesce(json_extract(value, '$.model'), ''),
-        coalesce(json_extract(value, '$.question'), 'Describe this visual.'),
-        coalesce(json_extract(value, '$.context'), 3),
-        json_extract(value, '$.own_context'),
-        coalesce(json_extract(value, '$.names_alone'), 1),
-        coalesce(json_extract(value, '$.words_per_minute'), 160),
-        coalesce(json_extract(value, '$.language'), 'en'),
-        json_extract(value, '$.audio_language'),
-        json_extract(value, '$.subtitles'),
-        json_extract(value, '$.cast'),
-        coalesce(json_extract(value, '$.plan'), '{}')
-    FROM setting WHERE name = 'request';
-    DELETE FROM setting WHERE name = 'request';
-    """,
-    # 4: what was done, in steps that can be undone
-    f"""
-    CREATE TABLE step (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        what TEXT NOT NULL,
-        made_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
-        open INTEGER NOT NULL DEFAULT 1,
-        undone INTEGER NOT NULL DEFAULT 0
-    ) STRICT;
-    CREATE TABLE step_row (
-        step_id INTEGER NOT NULL REFERENCES step (id) ON DELETE CASCADE,
-        place TEXT NOT NULL,
-        key TEXT NOT NULL,
-        state TEXT,
-        PRIMARY KEY (step_id, place, key)
-    ) STRICT, WITHOUT ROWID;
-    {"".join(map(_journal, ("plan", "cue", "dialogue", "film", "described", "setting")))}
-    """,
-)
 
 
 def is_project(folder: Path) -> bool:
@@ -233,54 +55,89 @@ class Database:
     Args:
         create: begin a project where the folder holds none; else such a folder is refused and left as it is.
         read_only: only look, also while another process is at work on the project.
+        or_look: where the project cannot be written, open what it holds; what is changed then is not kept.
 
     Raises:
-        StoreError: another process has the project open, or the folder holds none or something else.
+        StoreError: another process has the project open, the folder holds none or something else, or its place cannot
+            be written; the sentence says which.
     """
 
-    def __init__(self, folder: str | Path, create: bool = False, read_only: bool = False) -> None:
+    def __init__(
+        self, folder: str | Path, create: bool = False, read_only: bool = False, or_look: bool = False
+    ) -> None:
         self.folder = Path(folder)
+        self.is_copy = False
+        self._lock: sqlite3.Connection | None = None
         if not (create or is_project(self.folder)):
             raise StoreError(f"{self.folder} is not a calvin project: make one with `calvin describe FILM -o FOLDER`.")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = None if read_only else self._hold_lock()
+            if create:
+                self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"The project folder {self.folder} cannot be used: {error.strerror or error}.") from error
         try:
-            self._db = sqlite3.connect(self.folder / DATABASE, timeout=10, isolation_level=None)
-            if read_only and self._version() < len(MIGRATIONS):
-                self._lock = self._hold_lock()
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            migrate(self._db)
+            self._open(read_only)
+            if or_look and shutil.disk_usage(self.folder).free < _ROOM:
+                raise OSError(errno.ENOSPC, "No space left on device")
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            if not ((read_only or or_look) and _cause(error, self.folder) in _UNWRITABLE):
+                raise StoreError(_sentence(error, self.folder)) from error
+            self._db, self.is_copy = self._copied(), True
+        except BaseException:
+            self.close()
+            raise
+        try:
             if read_only:
                 self._db.execute("PRAGMA query_only = ON")
+            self._check()
         except BaseException as error:
             self.close()
-            if isinstance(error, sqlite3.Error):
-                raise StoreError(
-                    f"{self.folder / DATABASE} is not a calvin project ({error}): name another folder with -o, "
-                    "or move that file away."
-                ) from error
+            if isinstance(error, _DAMAGED):
+                raise StoreError(_sentence(error, self.folder)) from error
             raise
 
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+    def _open(self, read_only: bool) -> None:
+        if not read_only:
+            self._hold_lock()
+        self._db = _connected(self.folder / DATABASE)
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if read_only and version < len(MIGRATIONS):
+            self._hold_lock()
+        self._db.execute("PRAGMA journal_mode = WAL")
+        migrate(self._db)
 
-    def _hold_lock(self) -> sqlite3.Connection:
-        # SQLite's own file lock is let go by the system when a process dies, on every platform.
-        lock = sqlite3.connect(self.folder / LOCK, timeout=0, isolation_level=None)
+    def _copied(self) -> sqlite3.Connection:
+        """The project in memory, brought up to date; what is changed there is gone when it is closed."""
+        # SQLite cannot read a database with an unfinished log where it may not write beside it.
+        made = [self.folder / f"{DATABASE}{end}" for end in ("", "-wal", "-journal")]
+        made = [path for path in made if path.is_file() and path.stat().st_size]
+        memory = _connected(":memory:")
         try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            lock.close()
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise StoreError(
-                    f"The project {self.folder} is open in another calvin process: wait for it to end, or close it."
-                ) from error
-            raise StoreError(f"The project folder {self.folder} cannot be used: {error}.") from error
-        return lock
+            with TemporaryDirectory(ignore_cleanup_errors=True) as elsewhere:
+                alone = f"{(self.folder / DATABASE).resolve().as_uri()}?immutable=1"
+                if len(made) > 1:
+                    alone = Path(shutil.copy(made[0], elsewhere)).as_uri()
+                    for path in made[1:]:
+                        shutil.copy(path, elsewhere)
+                with closing(sqlite3.connect(alone, uri=True)) as found:
+                    found.backup(memory)
+            migrate(memory)
+        except (OSError, sqlite3.Error) as error:
+            memory.close()
+            raise StoreError(_sentence(error, self.folder)) from error
+        return memory
+
+    def _check(self) -> None:
+        """Refuse what is damaged before anything is done with it."""
+        [found] = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise ValueError(found)
+
+    def _hold_lock(self) -> None:
+        # SQLite's own file lock is let go by the system when a process dies, on every platform.
+        self._lock = sqlite3.connect(self.folder / LOCK, timeout=0, isolation_level=None)
+        self._lock.execute("BEGIN EXCLUSIVE")
 
     def close(self) -> None:
         for name in ("_db", "_lock"):
@@ -310,11 +167,54 @@ class Database:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise StoreError(
-                    f"The project {self.folder} cannot be written ({error}): see that its disk has room and may be "
-                    "written to; what was there before is kept."
-                ) from error
+                raise StoreError(_sentence(error, self.folder)) from error
             raise
+
+
+_DAMAGED = (sqlite3.Error, DataError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""How reading goes wrong where what is stored is not what calvin stores."""
+_MAX_VALUE = 1 << 24
+"""Bytes that a value may have: a film's facts and notes have thousands."""
+_ROOM = 1 << 20
+"""Bytes free below which a disk counts as full."""
+_UNWRITABLE = ("read-only", "full")
+
+
+def _connected(database: str | Path) -> sqlite3.Connection:
+    db = sqlite3.connect(database, timeout=10, isolation_level=None)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_VALUE)
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _cause(error: BaseException, folder: Path) -> str:
+    """What an error of SQLite or of the system is about: "read-only", "full", "locked", "disk" or "damaged"."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is detail
+    cannot_open = code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR) or isinstance(error, OSError)
+    full = code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC
+    if full or (cannot_open and shutil.disk_usage(folder).free < _ROOM):
+        return "full"
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or (cannot_open and not os.access(folder, os.W_OK)):
+        return "read-only"
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "locked"
+    return "disk" if cannot_open else "damaged"
+
+
+def _sentence(error: BaseException, folder: Path) -> str:
+    """What is wrong with a project, and what to do about it without losing it."""
+    why = " ".join(str(error).split())[:200] or type(error).__name__
+    return {
+        "read-only": f"The project {folder} cannot be written ({why}): its place is read-only, so copy the folder to "
+        "where you may write. `calvin status`, `lint`, `pick` and `export -o FOLDER` read it where it is.",
+        "full": f"The project {folder} cannot be written ({why}): see that its disk has room, then give the same "
+        "command again; what was there before is kept.",
+        "locked": f"The project {folder} is open in another calvin process ({why}): wait for it to end, or close it.",
+        "disk": f"The project {folder} cannot be read or written ({why}): see that its disk is there and that you may "
+        "use it; the project itself may be whole.",
+        "damaged": f"{folder / DATABASE} is damaged or is not a calvin project ({why}): keep it, and bring a copy of "
+        "it back, or name another folder with -o.",
+    }[_cause(error, folder)]
 
 
 class Setting(Generic[_T]):
@@ -354,16 +254,3 @@ class Setting(Generic[_T]):
                 "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
                 (self._name, text),
             )
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a database up to date, each migration whole or not at all.
-
-    Raises:
-        StoreError: the database was written by a newer calvin.
-    """
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise StoreError("This project was made by a newer calvin: update with `pip install -U calvin-ad`.")
-    for number in range(version, len(MIGRATIONS)):
-        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")

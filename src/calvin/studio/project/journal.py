@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from calvin.core.errors import StoreError
-from calvin.studio.project.database import JOURNALED, Database
+from calvin.studio.project.database import Database
+from calvin.studio.project.migrations import JOURNALED
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from calvin.studio.project.journal import Journal
 
 MAX_TEXT = 2000
 """The most characters that a cue may have; a description is a sentence or two."""
+MAX_MS = 100 * 3_600_000
+"""No film lasts a hundred hours, nor does any time code of subtitles say more."""
 
 _CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
 _PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
@@ -48,6 +50,23 @@ class ProjectStore(Journal):
     """SHA-256 of the last two states in which a file was written, by its path: other ones are somebody's work."""
     exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())
     """Where the script was written to, by path: there it is renewed whenever it changes."""
+
+    def _check(self) -> None:
+        """Every row is read once, so that no command meets half of a damaged one after it has begun."""
+        super()._check()
+        film = self.film
+        if film is not None and (not isinstance(film.facts, dict) or "\0" in film.path or not film.path):
+            raise ValueError("the row of its film")
+        rows: list[DialogueLine | Place | Cue | Decision] = [*self.dialogue, *self.plans, *self.cues, *self.decisions]
+        spans = [row.span for row in rows]
+        last = max((span.end_ms for span in (*self.shots, *spans) if span), default=0)
+        if last > MAX_MS:
+            raise ValueError(f"a time of {last} ms")
+        for author in self._db.execute("SELECT DISTINCT author FROM cue_history"):
+            Author(*author)
+        for (candidates,) in self._db.execute("SELECT candidates FROM cue"):
+            if not isinstance(json.loads(candidates), list):
+                raise ValueError("the candidates of a cue")
 
     # The film
 

@@ -67,7 +67,7 @@ def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path |
         names = [_name(store, path) for path, _ in targets]
         store.exported = tuple(dict.fromkeys((*(_name(store, path) for path, _ in _exports(store)), *names)))
     notes = _write(store, targets)
-    renewed = renew_exports(store)
+    renewed = renew_exports(store) if not store.is_copy else Exported(())  # nothing can be written in its own folder
     return Exported(tuple(path for path, _ in targets), (*notes, *renewed.notes))
 
 

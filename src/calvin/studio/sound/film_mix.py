@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import av.error
 import numpy as np
 
 from calvin.core.errors import MediaError, StoreError, UsageError
-from calvin.core.files import TEMPORARY, atomic_path
+from calvin.core.files import atomic_path, sweep, temporary_folder
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
@@ -210,6 +209,7 @@ class _Job:
             needed += self.facts.size
         folder = self.target.resolve().parent
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)  # what a killed mix left takes room
         free = shutil.disk_usage(folder).free
         if free < needed + _SPARE_BYTES:
             raise MediaError(
@@ -231,8 +231,8 @@ class _Job:
     def _film(self, temporary: Path) -> MixReport:
         suffix = self.target.suffix.lower()
         codec, timeline = self._codec, Timeline(self.placed.pauses)
-        with tempfile.TemporaryDirectory(dir=self.target.resolve().parent, prefix=TEMPORARY) as name:
-            sound = Path(name) / "description.mka"
+        with temporary_folder(self.target.resolve().parent) as folder:
+            sound = folder / "description.mka"
             peak = self._encode(sound, codec, self.track, self.placed.voices, "mix")
             description = AddedTrack(sound, self._language, self._title, DESCRIPTION)
             stage = Stage("write film", self.listener, self.row.duration_ms / 1000, "s")
@@ -241,7 +241,7 @@ class _Job:
                 temporary,
                 description,
                 timeline,
-                self._with_silence(Path(name), codec),
+                self._with_silence(folder, codec),
                 _now_and_then(stage.update),
             )
         index = check_film(temporary, muxed, description, self.target)

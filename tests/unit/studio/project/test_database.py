@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,8 +22,10 @@ from calvin.core.package import __version__
 from calvin.core.types import Author, Character
 from calvin.media.gaps import PlanSettings
 from calvin.studio.cast.characters import read_cast_file
+from calvin.studio.project import database
 from calvin.studio.project.contents import DecodeRecord, SpokenRecord
-from calvin.studio.project.database import DATABASE, MIGRATIONS
+from calvin.studio.project.database import DATABASE
+from calvin.studio.project.migrations import MIGRATIONS
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import renew_exports
@@ -31,11 +39,11 @@ hand, then spoken; the database is kept as SQL, and the film stands in for `/fil
 def former(tmp_path: Path) -> Path:
     folder = tmp_path / "film.calvin"
     folder.mkdir()
-    database = sqlite3.connect(folder / DATABASE)
-    database.executescript((FORMER / "project.sql").read_text(encoding="utf-8"))
-    database.execute("UPDATE film SET path = ?", (str(FORMER / "film.mp4"),))
-    database.commit()
-    database.close()
+    db = sqlite3.connect(folder / DATABASE)
+    db.executescript((FORMER / "project.sql").read_text(encoding="utf-8"))
+    db.execute("UPDATE film SET path = ?", (str(FORMER / "film.mp4"),))
+    db.commit()
+    db.close()
     return folder
 
 
@@ -160,3 +168,128 @@ def test_a_damaged_value_has_a_sentence(former: Path, value: str) -> None:
     database.close()
     with ProjectStore(former, read_only=True) as store, pytest.raises(StoreError, match=r"is damaged \(model: .*\): "):
         _ = store.model
+
+
+BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+"""Root too keeps to the modes of files, so."""
+
+
+def calvin_where_nothing_may_be_written(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from calvin.cli.main import main; main()"
+    command = [*BOUND, sys.executable, "-c", code, *map(str, words)]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture(params=["closed", "killed"])
+def locked_away(request: pytest.FixtureRequest, former: Path) -> Iterator[Path]:
+    """A project in a read-only place, as it was closed or as a killed process left it, its last words in the log."""
+    code = f"import os; from calvin.studio.project.store import ProjectStore; store = ProjectStore({str(former)!r})\n"
+    code += "store.notes = ('Last words.',)\n"
+    code += "os._exit(0)" if request.param == "killed" else "store.close()"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (former / f"{DATABASE}-wal").exists() == (request.param == "killed")
+    (former / f"{DATABASE}-shm").unlink(missing_ok=True)
+    for path in (*former.iterdir(), former):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    yield former
+    former.chmod(0o755)
+
+
+def test_a_project_in_a_read_only_place_can_be_looked_at(locked_away: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in locked_away.iterdir()}
+    for words in (["status"], ["lint"], ["export", "-f", "vtt,json", "-o", tmp_path / "elsewhere"]):
+        done = calvin_where_nothing_may_be_written(words[0], locked_away, *words[1:])
+        assert (done.returncode, done.stderr) == (0, ""), done
+        assert words[0] != "status" or "Last words." in done.stdout
+    assert "Ann opens the door." in (tmp_path / "elsewhere/film.vtt").read_text()
+    assert "Last words." in (tmp_path / "elsewhere/film.json").read_text()
+    for words in (["voice"], ["mix", "-o", tmp_path / "mixed.mkv"], ["describe"], ["import", FORMER / "film.srt"]):
+        done = calvin_where_nothing_may_be_written(words[0], locked_away, *words[1:])
+        assert done.returncode == 1
+        assert "its place is read-only, so copy the folder" in done.stderr
+        assert "damaged" not in done.stderr
+    done = calvin_where_nothing_may_be_written("export", locked_away, "-f", "vtt")
+    assert (done.returncode, done.stderr) == (1, f"Error: {locked_away / 'film.vtt'}: Permission denied.\n")
+    assert {path: path.read_bytes() for path in locked_away.iterdir()} == before
+
+
+def test_a_project_on_a_full_disk_can_be_looked_at(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ProjectStore(former) as store:
+        cues = store.cues
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))  # type: ignore[attr-defined]
+    with ProjectStore(former, or_look=True) as store:
+        assert store.cues == cues
+        store.notes = ("Gone when it is closed.",)
+    with ProjectStore(former, read_only=True) as store:
+        assert store.notes != ("Gone when it is closed.",)
+
+    def fails(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR | (19 << 8)  # of its shared memory
+        raise error
+
+    monkeypatch.setattr(database, "migrate", fails)
+    with pytest.raises(StoreError, match=r"disk I/O error\): see that its disk has room"):
+        ProjectStore(former)
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_BUSY, "open in another calvin process"),
+        (sqlite3.SQLITE_IOERR, "see that its disk is there"),
+        (sqlite3.SQLITE_CORRUPT, "is damaged or is not a calvin project .* keep it, and bring a copy"),
+        (sqlite3.SQLITE_READONLY | (6 << 8), "its place is read-only"),
+    ],
+)
+def test_a_sentence_says_what_is_wrong(code: int, said: str, former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        error = sqlite3.OperationalError("so it is")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(database, "migrate", fails)
+    with pytest.raises(StoreError, match=said) as caught:
+        ProjectStore(former)
+    assert "move" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "film SET facts = '[]'",
+        "film SET facts = '{'",
+        "film SET path = ''",
+        "shot SET end_ms = 4611686018427387904",
+        "cue SET end_ms = 0",
+        "cue SET author = 'nobody'",
+        "cue SET candidates = '5'",
+        "cue SET start_ms = -5",
+        "plan SET choice = 'nonsense'",
+        "plan SET visual_end_ms = -9",
+        "dialogue SET end_ms = 1000000000000",
+        "cue_history SET author = ''",
+    ],
+)
+def test_a_damaged_row_is_found_when_a_project_is_opened(former: Path, change: str) -> None:
+    with ProjectStore(former):
+        pass
+    with closing(sqlite3.connect(former / DATABASE)) as db:
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.execute(f"UPDATE {change}")
+        db.commit()
+    for read_only in (False, True):
+        with pytest.raises(StoreError, match=r"project.sqlite is damaged .*: keep it, and bring a copy of it back"):
+            ProjectStore(former, read_only=read_only)
+
+
+def test_a_damaged_page_is_found_when_a_project_is_opened(former: Path) -> None:
+    with ProjectStore(former):
+        pass
+    content = bytearray((former / DATABASE).read_bytes())
+    for page in range(4096, len(content), 4096):
+        content[page : page + 100] = b"\xff" * 100
+    (former / DATABASE).write_bytes(content)
+    with pytest.raises(StoreError, match="is damaged"):
+        ProjectStore(former)

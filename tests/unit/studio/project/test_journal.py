@@ -15,8 +15,9 @@ from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Status
 from calvin.studio.project.contents import Choice, Decision, FilmRow
-from calvin.studio.project.database import DATABASE, JOURNALED
+from calvin.studio.project.database import DATABASE
 from calvin.studio.project.describe_settings import DescribeRecord
+from calvin.studio.project.migrations import JOURNALED
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import apply_plan, plan_approval, plan_lines, restore_text
 from calvin.studio.script.script_lines import ScriptLine

@@ -12,7 +12,8 @@ from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, DialogueLine, Place, Status
 from calvin.studio.project.contents import Choice, Decision, FilmRow
-from calvin.studio.project.database import DATABASE, MIGRATIONS
+from calvin.studio.project.database import DATABASE
+from calvin.studio.project.migrations import MIGRATIONS
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 
 FILM = FilmRow("A Film", "/films/a.mp4", "ab" * 32, 60_000, {"width": 640})

@@ -1,0 +1,203 @@
+"""The tables of a project as numbered migrations: append to them, and never edit one that has shipped."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from calvin.core.errors import StoreError
+
+JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
+    "plan": (
+        "id",
+        (
+            *("start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
+            *("done", "choice", "reason"),
+        ),
+    ),
+    "cue": (
+        "id",
+        (
+            *("plan_id", "start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
+            *("text", "author", "status", "extended", "candidates"),
+        ),
+    ),
+    "dialogue": ("id", ("start_ms", "end_ms", "text", "speaker")),
+    "film": ("id", ("language",)),
+    "described": (
+        "id",
+        (
+            *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
+            *("audio_language", "subtitles", "people", "plan"),
+        ),
+    ),
+    "setting": ("name", ("value",)),
+}
+"""The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
+_KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'unparsed')"
+
+
+def _journal(table: str) -> str:
+    """Triggers that note the state of a row before the first change to it in the step that is open."""
+    key, columns = JOURNALED[table]
+    state = ", ".join(f"'{column}', old.{column}" for column in columns)
+    only = f" AND new.name IN {_KEPT_SETTINGS}" if table == "setting" else ""
+    of = f" OF {', '.join(columns)}" if table == "film" else ""
+    found = []
+    for event, row, before in (
+        ("INSERT", "new", "NULL"),
+        (f"UPDATE{of}", "old", f"json_object({state})"),
+        ("DELETE", "old", f"json_object({state})"),
+    ):
+        word = event.partition(" ")[0]
+        # Not INSERT OR IGNORE: the statement that fires a trigger would override it.
+        found.append(
+            f"CREATE TRIGGER {table}_{word.lower()} AFTER {event} ON {table} "
+            f"WHEN EXISTS (SELECT 1 FROM step WHERE open > 0){only.replace('new.', f'{row}.')} BEGIN "
+            f"INSERT INTO step_row SELECT max(id), '{table}', {row}.{key}, {before} FROM step WHERE open > 0 "
+            f"AND NOT EXISTS (SELECT 1 FROM step_row WHERE step_id = (SELECT max(id) FROM step WHERE open > 0) "
+            f"AND place = '{table}' AND key = CAST({row}.{key} AS TEXT)) HAVING max(id) IS NOT NULL; END;"
+        )
+    return "\n".join(found)
+
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: a film, what is known of it, its plan and its cues
+    """
+    CREATE TABLE film (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        title TEXT NOT NULL,
+        path TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        duration_ms INTEGER NOT NULL CHECK (duration_ms >= 0),
+        language TEXT NOT NULL DEFAULT 'en',
+        facts TEXT NOT NULL DEFAULT '{}'
+    ) STRICT;
+    CREATE TABLE shot (
+        id INTEGER PRIMARY KEY,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms)
+    ) STRICT;
+    CREATE TABLE dialogue (
+        id INTEGER PRIMARY KEY,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        text TEXT NOT NULL,
+        speaker TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE TABLE plan (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        visual_start_ms INTEGER NOT NULL,
+        visual_end_ms INTEGER NOT NULL,
+        event_ms INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE cue (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        plan_id INTEGER REFERENCES plan (id) ON DELETE SET NULL,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        visual_start_ms INTEGER NOT NULL,
+        visual_end_ms INTEGER NOT NULL,
+        event_ms INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL CHECK (author IN ('model', 'adapter', 'human')),
+        status TEXT NOT NULL CHECK (status IN ('draft', 'approved')),
+        extended INTEGER NOT NULL DEFAULT 0,
+        candidates TEXT NOT NULL DEFAULT '[]'
+    ) STRICT;
+    CREATE INDEX cue_by_time ON cue (start_ms, end_ms);
+    CREATE TABLE cue_history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        cue_id INTEGER NOT NULL REFERENCES cue (id) ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    ) STRICT;
+    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
+    # 2: why each place got the words it has; the history of a cue outlives it
+    """
+    ALTER TABLE plan ADD COLUMN choice TEXT NOT NULL DEFAULT '';
+    ALTER TABLE plan ADD COLUMN reason TEXT NOT NULL DEFAULT '';
+    CREATE TABLE cue_past (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        cue_id INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    ) STRICT;
+    INSERT INTO cue_past SELECT id, cue_id, text, author, written_at FROM cue_history;
+    DROP TABLE cue_history;
+    ALTER TABLE cue_past RENAME TO cue_history;
+    CREATE INDEX cue_history_by_cue ON cue_history (cue_id, id);
+    """,
+    # 3: with what the film was described, in a row of its own
+    """
+    CREATE TABLE described (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        model TEXT NOT NULL,
+        question TEXT NOT NULL,
+        context INTEGER NOT NULL,
+        own_context INTEGER,
+        names_alone INTEGER NOT NULL,
+        words_per_minute INTEGER NOT NULL,
+        language TEXT,
+        audio_language TEXT,
+        subtitles TEXT,
+        people TEXT,
+        plan TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO described SELECT
+        1,
+        coalesce(json_extract(value, '$.model'), ''),
+        coalesce(json_extract(value, '$.question'), 'Describe this visual.'),
+        coalesce(json_extract(value, '$.context'), 3),
+        json_extract(value, '$.own_context'),
+        coalesce(json_extract(value, '$.names_alone'), 1),
+        coalesce(json_extract(value, '$.words_per_minute'), 160),
+        coalesce(json_extract(value, '$.language'), 'en'),
+        json_extract(value, '$.audio_language'),
+        json_extract(value, '$.subtitles'),
+        json_extract(value, '$.cast'),
+        coalesce(json_extract(value, '$.plan'), '{}')
+    FROM setting WHERE name = 'request';
+    DELETE FROM setting WHERE name = 'request';
+    """,
+    # 4: what was done, in steps that can be undone
+    f"""
+    CREATE TABLE step (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        what TEXT NOT NULL,
+        made_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+        open INTEGER NOT NULL DEFAULT 1,
+        undone INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE TABLE step_row (
+        step_id INTEGER NOT NULL REFERENCES step (id) ON DELETE CASCADE,
+        place TEXT NOT NULL,
+        key TEXT NOT NULL,
+        state TEXT,
+        PRIMARY KEY (step_id, place, key)
+    ) STRICT, WITHOUT ROWID;
+    {"".join(map(_journal, ("plan", "cue", "dialogue", "film", "described", "setting")))}
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database up to date, each migration whole or not at all.
+
+    Raises:
+        StoreError: the database was written by a newer calvin.
+    """
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError("This project was made by a newer calvin: update with `pip install -U calvin-ad`.")
+    for number in range(version, len(MIGRATIONS)):
+        connection.executescript(f"BEGIN; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;")
