@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from peft import (
     LoraConfig,
     PeftConfig,
@@ -268,13 +267,15 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
             f"takes those of {model.config.encoder_id or 'another encoder'}: load it on the model it was trained from."
         )
     projector = _read_tensors(folder / _PROJECTOR)
-    _check_tensors(projector, model.projector.state_dict(), folder / _PROJECTOR)
+    _check_shapes(projector, _shapes(model.projector.state_dict()), folder / _PROJECTOR)
     tensors = _read_tensors(folder / "adapter_model.safetensors")
     config = _checked_config(model, tensors, folder)
     config.inference_mode = not trainable
     _wrap(model, config)
     try:
-        _check_tensors(tensors, get_peft_model_state_dict(model.language_model, save_embedding_layers=False), folder)
+        _check_shapes(
+            tensors, _shapes(get_peft_model_state_dict(model.language_model, save_embedding_layers=False)), folder
+        )
     except CheckpointError:
         remove_adapter(model)
         raise
@@ -315,7 +316,7 @@ def _checked_config(model: CalvinForConditionalGeneration, tensors: dict[str, Te
             }
     except (ConfigError, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{folder} has no usable adapter_config.json.") from error
-    _check_tensors(tensors, {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}, folder)
+    _check_shapes(tensors, shapes, folder)
     return config
 
 
@@ -326,15 +327,19 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} cannot be read: copy the adapter folder again.") from error
 
 
-def _check_tensors(found: dict[str, Tensor], expected: dict[str, Tensor], where: Path) -> None:
-    for name, tensor in expected.items():
+def _check_shapes(found: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], where: Path) -> None:
+    for name, shape in expected.items():
         if name not in found:
             raise CheckpointError(f"{where} is incomplete: tensor {name} is missing.")
-        if found[name].shape != tensor.shape:
+        if found[name].shape != shape:
             raise CheckpointError(
-                f"{where} does not fit this model: tensor {name} has shape {tuple(found[name].shape)}, "
-                f"{tuple(tensor.shape)} was expected."
+                f"{where} does not fit this model: tensor {name} has shape {tuple(found[name].shape)}, {shape} was "
+                "expected."
             )
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 @contextmanager

@@ -157,7 +157,15 @@ def test_adapters_that_do_not_fit_leave_the_model_as_it_was(
 
 
 HUGE = 10**9
-TYPES = ({"r": HUGE}, {"r": "8"}, {"r": None}, {"target_modules": ".*"}, {"lora_dropout": 7}, {"peft_type": ["LORA"]})
+TYPES = (
+    {"r": HUGE},
+    {"r": 10**30},
+    {"r": "8"},
+    {"r": None},
+    {"target_modules": ".*"},
+    {"lora_dropout": 7},
+    {"peft_type": ["LORA"]},
+)
 
 
 @pytest.mark.parametrize("changes", [*TYPES, {"peft_type": "PREFIX_TUNING", "num_virtual_tokens": HUGE}])
