@@ -66,7 +66,8 @@ class DecodedText(NamedTuple):
         """A sentence for people, where the letters may be wrong."""
         if not self.guessed:
             return None
-        return f"The text was read as {self.encoding}, which is a guess: if letters are wrong, name its `--encoding`."
+        cure = "save it as UTF-8, or name its `--encoding`"
+        return f"The text was read as {self.encoding}, which is a guess: if letters are wrong, {cure}."
 
     @property
     def loss(self) -> str | None:
@@ -252,16 +253,21 @@ def _blocks(text: str) -> list[_Block]:
             usual = ":" in match[0] and "-->" in match[0]
             if not usual and (match[0] != line.strip() or (above.strip() and not above.strip().isdecimal())):
                 continue  # "from 1 --> 2" or "1:00 -> 2:00" in a text
-            if line[at : match.start()].strip():
-                blocks[-1].lines.append(line[at : match.start()])
+            _add(blocks, number, line[at : match.start()], glued=True)
             blocks.append(_Block(number, match, []))
             at = match.end()
-        rest = " ".join(word for word in line[at:].split(" ") if not _SETTING.fullmatch(word)) if at else line
-        if "-->" in rest:
-            blocks.append(_Block(number, None, []))
-        blocks[-1].lines.append(rest)
+        settings_gone = " ".join(word for word in line[at:].split(" ") if not _SETTING.fullmatch(word)) if at else line
+        _add(blocks, number, settings_gone)
         above = line
     return blocks
+
+
+def _add(blocks: list[_Block], number: int, text: str, glued: bool = False) -> None:
+    """Add a line, or what stands before the times on it (`glued`); broken times begin a block of their own."""
+    if "-->" in text:
+        blocks.append(_Block(number, None, []))
+    if text.strip() or not glued:
+        blocks[-1].lines.append(text)
 
 
 def _take_name(block: _Block, kind: str, form: str, previous: str, first: bool) -> str:

@@ -87,6 +87,8 @@ def test_what_cannot_be_read_is_named_and_its_text_is_nobody_elses() -> None:
     assert [cue.text for cue in cues] == ["One."]
     assert [note.partition(":")[0] for note in unread] == ["line 6", "line 10"]
     assert len(cues) + len(unread) == text.count("-->")
+    cues, unread = read_cues("1\n00:00:01 --> 00:00:02\nOne.\n2\n00:00:03 --> x00:00:05 --> 00:00:06\nTwo.", "srt")
+    assert ([cue.start_ms for cue in cues], len(unread)) == ([1000, 5000], 1)
 
 
 def test_frames_are_read_by_a_rate() -> None:

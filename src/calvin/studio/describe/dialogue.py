@@ -112,7 +112,7 @@ def step_notes(lines: Sequence[DialogueLine], heard: Sequence[Span], duration_ms
     found = align([line.span for line in lines], heard, duration_ms)
     if found is None:
         return []
-    share = f"{found.share:.0%} of the speech heard"
+    share = f"{abs(found.share):.0%} of the speech heard"
     if found.fit - found.fit_now >= _GAIN:
         option = f"`--shift-subtitles {_seconds(found, shift_ms)}`"
         return [f"The subtitles cover {share}, and {found.moved_share:.0%} if moved: add {option} if that is right."]

@@ -199,18 +199,25 @@ def _decoded(
     with store.together():
         store.bind_film(replace(film, duration_ms=decoded.duration_ms))
         store.set_shots(decoded.shots)
-        notes = [*decoded.report.notes, *_other_track(decoded.facts, audio)]
+        notes = [*decoded.report.notes, *_track_notes(decoded.facts, audio)]
         store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
     film = store.film or film
     return FilmProject(store, film, decoded.frames, features, max_frames, notes)
 
 
-def _other_track(facts: FilmFacts, language: str | None) -> list[str]:
-    """What to say where the film has no sound track in the language asked for."""
-    tracks = facts.audio_streams
-    if language is None or any(short_code(track.language or "") == short_code(language) for track in tracks):
-        return []
-    return [f"The film has no sound track in {language_name(language)}{': another was listened to' if tracks else ''}."]
+def _track_notes(facts: FilmFacts, language: str | None) -> list[str]:
+    """What to say where the film has no sound track in the language asked for, or its sound lies in several."""
+    tracks, notes = facts.audio_streams, []
+    if language is not None and all(short_code(track.language or "") != short_code(language) for track in tracks):
+        other = ": another was listened to" if tracks else ""
+        notes.append(f"The film has no sound track in {language_name(language)}{other}.")
+    mono = [track for track in tracks if track.channels == 1 and not track.aside]
+    if len(mono) > 2 and len({track.language for track in mono}) == 1:
+        notes.append(
+            f"The film has {len(mono)} sound tracks of one channel each, and only the first was listened to: if people "
+            "speak on another, name subtitles."
+        )
+    return notes
 
 
 def _kept(

@@ -73,7 +73,7 @@ def read_script(path: str | Path, what: str = "script", encoding: str | None = N
     text = decoded.text
     if decoded.loss:
         raise refusal(
-            source, f"{decoded.loss[0].lower()}{decoded.loss[1:-1]}: name its `--encoding`, or save it as UTF-8"
+            source, f"{decoded.loss[0].lower()}{decoded.loss[1:-1]}: save it as UTF-8, or name its `--encoding`"
         )
     kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
     reader = _READERS.get(kind)

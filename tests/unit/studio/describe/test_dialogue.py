@@ -237,3 +237,20 @@ def test_moving_lines_leaves_out_what_ends_before_the_film() -> None:
 
 def test_picture_subtitles_are_named(plain: Path) -> None:
     assert passed_over(probe(plain)) == []
+
+
+def test_sound_in_mono_tracks_is_told(plain: Path, tmp_path: Path) -> None:
+    film = tmp_path / "a.mov"
+    with av.open(str(plain)) as source, av.open(str(film), "w") as target:
+        picture, sound = source.streams.video[0], source.streams.audio[0]
+        copies = {picture: [target.add_stream_from_template(picture)]}
+        copies[sound] = [target.add_stream_from_template(sound) for _ in range(4)]
+        for packet in source.demux():
+            for copy in copies[packet.stream] if packet.size else []:
+                made = av.Packet(bytes(packet))
+                made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
+                made.time_base, made.is_keyframe, made.stream = packet.time_base, packet.is_keyframe, copy
+                target.mux(made)
+    result = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert any("4 sound tracks of one channel each" in note for note in result.notes)
+    assert not any("channel" in note for note in describe(plain, model=Teller(), out_dir=tmp_path / "q").notes)  # type: ignore[arg-type]
