@@ -78,7 +78,7 @@ class Results:
         if missing:
             raise DataError(
                 f"{len(missing)} of {len(self.scenes)} scenes have no caption yet (such as {missing[0]}): give the "
-                "same `calvin evaluate` again to go on."
+                "same `calvin evaluate` again to continue."
             )
         ids = tuple(scene.id for scene in self.scenes)
         return Pairs(ids, tuple(self.captions[key].text for key in ids), tuple(s.references for s in self.scenes))

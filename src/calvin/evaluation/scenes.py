@@ -1,8 +1,8 @@
 """What is evaluated: scenes with references, what a captioner is given of each, and the captions that it makes.
 
 The protocols of the paper (section 4): MAD-eval-named with none, 3 or 5 previous captions as context; TVC zero-shot,
-without context, the names of those in the scene given; entity prompts alone (section 5.1, Figure 5). Captions are made
-in order and kept as they come; a run that was stopped goes on where it was.
+without context, but with the names of people in the scene; entity prompts alone (section 5.1, Figure 5). Captions are
+made in order and kept as they come; a run that was stopped continues where it was.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Pictures:
         return Scene(sample.id, film_of(sample), span, embeds, frames, sample.caption)
 
     def stills(self, sample: Sample, count: int) -> list[Frame]:
-        """At most `count` stills of a scene, evenly spread; none where there are no pictures."""
+        """At most `count` stills of a scene, evenly spread; none if there are no pictures."""
         store = self.frames(sample.media_id)
         return store.frames_between(sample.span or Span(0, 10**9), count) if store else []
 

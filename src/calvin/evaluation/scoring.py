@@ -35,7 +35,7 @@ class Measure:
 
     `pooled` is over all scenes at once (the paper's Table 1), `movie_mean` the mean of each film scored by itself
     (Table 4), None where there is one film or the measure knows no films. `values` are those of the scenes (or
-    windows), whose mean is `pooled` but for BLEU and METEOR, which have no interval for that reason.
+    windows), whose mean is `pooled`, except for BLEU and METEOR, which therefore have no interval.
     """
 
     name: str
@@ -87,7 +87,7 @@ def score_set(
         metrics: names in `METRICS`; None: those of the paper and Recall@k/N, each left out with its reason where it
             is not installed.
         names: whose names are known, for the wrong-name rate.
-        present: names of those in each scene; by default those in its references.
+        present: who is in each scene, by name; by default the names in its references.
 
     Raises:
         UsageError, MissingExtraError: an unknown metric, or one asked for by name is not installed.

@@ -160,7 +160,7 @@ def score_contrast(films: Sequence[CastFilm], settings: PresenceSettings) -> tup
 
 
 def _share(films: Sequence[CastFilm], settings: PresenceSettings) -> float:
-    """How often a character whom subtitles place in a scene is really there; the prior guess if nobody speaks."""
+    """How often a character is there when subtitles place them in a scene; the usual guess if nobody speaks."""
     pairs = [
         guess.name in present
         for film in films

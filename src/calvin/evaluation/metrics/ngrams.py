@@ -4,7 +4,7 @@ BLEU as coco-caption computes it (Papineni and others, 2002): clipped precisions
 CIDEr-D (Vedantam, Zitnick and Parikh, "CIDEr: Consensus-based Image Description Evaluation", 2015): what coco-caption
 and most papers print as "CIDEr" is CIDEr-D, with counts clipped by the reference and a Gaussian penalty on the
 difference in length. The document frequencies come from the references that are being evaluated, so a score belongs to
-its set: part of a set scores differently than inside the whole.
+its set: a part scores differently alone than within the whole.
 
 N-grams of many sentences are counted at once, as flat arrays. Tokens become integers; an n-gram is named by the pair
 (its first n - 1 tokens, its last token), so that each order follows from the one before by one sort. The metrics then
@@ -260,7 +260,7 @@ class CiderD(Cider):
         return np.minimum(left, right)
 
     def _penalty(self, left: Ints, right: Ints) -> Floats:
-        # coco-caption counts bigrams and calls it the length: no difference from tokens but for empty texts
+        # coco-caption counts bigrams and calls it the length: which differs from tokens only for empty texts
         delta = np.maximum(left - 1, 0) - np.maximum(right - 1, 0)
         return np.exp(-(delta.astype(np.float64) ** 2) / (2 * self.sigma**2))
 

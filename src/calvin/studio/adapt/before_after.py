@@ -13,7 +13,7 @@ Named = Callable[[str], Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class CaptionFacts:
-    """Facts about a set of captions, as shares of it but for `scenes` and `words`, the mean length.
+    """Facts about a set of captions. All are shares of it, except `scenes` and `words`, the mean length.
 
     `wrong_names`: somebody is named who may not be named there. `right_names`: exactly those are named who are there
     (None: it is not known who is). `unparsed`: the answer does not have the form of Figure 6 (None: none should).

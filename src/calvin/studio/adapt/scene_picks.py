@@ -147,7 +147,7 @@ def open_project_features(store: ProjectStore, encoder_hash: str | None = None) 
 
 
 def _present(store: ProjectStore, spans: Sequence[Span]) -> list[tuple[str, ...]]:
-    """Who is in each scene: as `describe --cast` found it, else by who speaks; and those whom people's cues name."""
+    """Who is in each scene: as `describe --cast` found it, else by who speaks; with the names in people's cues."""
     known = known_presence(store)
     if known is not None:
         written = {note.span: note.present for note in notes_of(store.cues, Cast(store.characters))}

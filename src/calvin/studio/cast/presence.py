@@ -169,7 +169,7 @@ def _sigmoid(value: float) -> float:
 
 
 def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str, ...]:
-    """The names of characters of whom it is sure enough that they are there."""
+    """The names of characters who are there surely enough."""
     return tuple(guess.name for guess in guesses if guess.confidence >= settings.threshold)
 
 

@@ -1,7 +1,7 @@
 """The practice of audio description as checks on a script, each with a name.
 
 Times: W3C WAI media guide, WCAG 2.2 (1.2.7, failure F113), Netflix v2.5. Names: American Council of the Blind, Netflix.
-Words: the same and KMCC; the lists are ours. A list knows nothing of sentences, so all of those only warn.
+Words: the same and KMCC; the lists are ours. A list knows nothing about sentences, so these rules only warn.
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ RULES = Registry(
         _english("passive", "is in the passive voice", _PASSIVE, "is passive", "Say who does it."),
         _english("person", "says I, we or you", _PERSON, "is not the third person", "Write he, she, they."),
         _english(
-            "camera", "speaks of the picture", _CAMERA, "speaks of the picture",
+            "camera", "speaks about the picture", _CAMERA, "speaks about the picture",
             "Say what there is, not that it is seen.",
         ),
         _english(
