@@ -69,7 +69,7 @@ def with_tracks(path: Path, film: Path, *tracks: Track, late_s: int = 0) -> Path
                 else:
                     out = target.add_stream_from_template(stream)
                 out.metadata.update(language=track.language, title=track.title)
-                out.disposition = Disposition(track.flags)
+                out.disposition = track.flags
                 packets = [
                     (packet.pts * packet.time_base, packet.duration * packet.time_base, bytes(packet))
                     for packet in container.demux(stream)
