@@ -39,7 +39,7 @@ def correct(path: Path) -> None:
     with open(path, newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:
-        span = Span(parse_timecode(row["in"]), parse_timecode(row["out"]))
+        span = Span(*(parse_timecode(row[key].lstrip("'")) for key in ("in", "out")))
         row["text"] = max(truth, key=lambda s: Span(s["start_ms"], s["end_ms"]).overlap_ms(span))["caption"]
     with open(path, "w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
