@@ -26,6 +26,10 @@ def import_script(
     retime: Annotated[
         bool, typer.Option("--retime", help="Cues may move by whole hours, or all of them at once.")
     ] = False,
+    frame_rate: Annotated[
+        float | None,
+        typer.Option("--frame-rate", min=1, max=1000, help="Of times such as 00:00:01:12.", show_default="the film's"),
+    ] = None,
     encoding: Annotated[
         str | None, typer.Option("--encoding", help="Of the file, such as cp1250.", show_default="found out")
     ] = None,
@@ -47,7 +51,7 @@ def import_script(
     from calvin.studio.script.human_words import apply_plan, plan_import
 
     with ProjectStore(project) as store:
-        plan = plan_import(store, edited, remove, language, retime, encoding)
+        plan = plan_import(store, edited, remove, language, retime, encoding, frame_rate)
         for line in plan.lines():
             say(line)
         warn_all(plan.notes)

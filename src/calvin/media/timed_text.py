@@ -239,7 +239,7 @@ def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
         if wrong is None:
             cues.append(TimedCue(times[0] or 0, times[-1] or 0, _said(block.lines, kind), where, block.name))
         else:
-            unread.append(f"{where}: {wrong!r} is not a time code such as 00:01:02.500")
+            unread.append(f"{where}: {not_a_time(wrong, rate)}")
     return TimedText(cues, unread)
 
 
@@ -310,10 +310,9 @@ def time_ms(stamp: str, rate: float | None = None) -> int | None:
         rate: frames per second, for times such as 00:00:01:12.
     """
     stamp = stamp.replace(" ", "")
-    frames, clock = _FRAMES.fullmatch(stamp), _CLOCK.fullmatch(stamp)
-    if frames is not None:
-        at = time_ms(frames[1])
-        return at + round(int(frames[2]) * 1000 / rate) if at is not None and rate and int(frames[2]) < rate else None
+    if _FRAMES.fullmatch(stamp) is not None:
+        return frames_ms(stamp, rate)
+    clock = _CLOCK.fullmatch(stamp)
     if clock is None:
         return to_ms(float(stamp.replace(",", "."))) if _SECONDS.fullmatch(stamp) else None
     sign, hours, minutes, seconds, fraction = clock[1], clock[2] or "0", clock[3], clock[4], clock[5] or clock[6] or "0"
@@ -322,3 +321,20 @@ def time_ms(stamp: str, rate: float | None = None) -> int | None:
     whole = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000
     ms = whole + round_half_up(int(fraction) * 1000 / 10 ** len(fraction))
     return -ms if sign else ms
+
+
+def frames_ms(stamp: str, rate: float | None) -> int | None:
+    """A time such as 00:00:01:12 by frames per second; None where it is of another form or there is no such frame."""
+    match = _FRAMES.fullmatch(stamp)
+    clock = time_ms(match[1]) if match else None
+    if match is None or clock is None or not rate or int(match[2]) >= rate:
+        return None
+    return clock + round_half_up(int(match[2]) * 1000 / rate)
+
+
+def not_a_time(stamp: str, rate: float | None = None) -> str:
+    """What is wrong with a time that cannot be read."""
+    if _FRAMES.fullmatch(stamp.replace(" ", "")):
+        rates = f"at {rate:g} frames per second, it names none" if rate else "their rate is not known"
+        return f"{stamp!r} counts frames, and {rates}; `calvin import --frame-rate` names another"
+    return f"{stamp!r} is not a time code such as 00:01:02.500"

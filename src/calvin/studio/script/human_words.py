@@ -107,6 +107,7 @@ def plan_import(
     language: str | None = None,
     retime: bool = False,
     encoding: str | None = None,
+    rate: float | None = None,
 ) -> WordsPlan:
     """What importing words would change in a project.
 
@@ -115,6 +116,7 @@ def plan_import(
         language: the script's language from then on.
         retime: cues may move by whole hours, or all at once, which is else taken for a mistake.
         encoding: of the file; None: found out.
+        rate: frames per second, by which times such as 00:00:01:12 are read; None: the film's.
 
     Raises:
         StoreError: words that cannot be read or do not fit together.
@@ -125,7 +127,7 @@ def plan_import(
     source = Path(words) if isinstance(words, str | Path) else None
     # The hash is taken before the file is read: what is saved into it later was not imported.
     digest = file_sha256(source) if source and source.is_file() else ""
-    name, (lines, said) = _lines_of(words, "script", encoding)
+    name, (lines, said) = _lines_of(words, "script", store, encoding, rate)
     plan = plan_lines(script.cues, lines, remove, name, retime)
     new = (script.language, tag) if tag and tag != script.language else None
     written = (source, digest) if source else None
@@ -177,7 +179,7 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
     Raises:
         StoreError: words that cannot be read; that overlap, or are about no scene of the project.
     """
-    name, (lines, said) = _lines_of(words, "corrections")
+    name, (lines, said) = _lines_of(words, "corrections", store)
     cues, places = store.script().cues, store.plans
     spoken = [line for line in lines if printable(line.text)]
     _check(name, spoken, {cue.id for cue in cues})
@@ -261,10 +263,13 @@ def restore_text(store: ProjectStore, cue_id: str, number: int | None = None) ->
     return cue, renew_exports(store)
 
 
-def _lines_of(words: Words, what: str, encoding: str | None = None) -> tuple[str, ScriptText]:
+def _lines_of(
+    words: Words, what: str, store: ProjectStore, encoding: str | None = None, rate: float | None = None
+) -> tuple[str, ScriptText]:
     """What people call the words, and their lines in time order."""
     if isinstance(words, str | Path):
-        return str(words), read_script(words, what, encoding)
+        rate = rate or (store.film.facts.get("frame_rate") if store.film else None)
+        return str(words), read_script(words, what, encoding, rate)
     lines = [ScriptLine(each.text, each.span, f"number {number}") for number, each in enumerate(words, 1)]
     return f"The {what}", ScriptText(sorted(lines, key=lambda line: line.span))
 

@@ -55,12 +55,15 @@ class ScriptText(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_script(path: str | Path, what: str = "script", encoding: str | None = None) -> ScriptText:
+def read_script(
+    path: str | Path, what: str = "script", encoding: str | None = None, rate: float | None = None
+) -> ScriptText:
     """Read a script; its format is told from its content.
 
     Args:
         what: what people call it, such as "corrections".
         encoding: of the file; None: found out.
+        rate: the film's frames per second, by which times such as 00:00:01:12 are read.
 
     Raises:
         StoreError: the file is not a script that can be read, letters of it are lost, or a line of it is wrong.
@@ -80,7 +83,7 @@ def read_script(path: str | Path, what: str = "script", encoding: str | None = N
     if reader is None:
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as VTT, SRT, DAPT or CSV.")
     try:
-        lines = list(reader(text))
+        lines = list(reader(text, rate))
     except RecursionError as error:
         raise StoreError(f"{source} is nested too deeply to be a script.") from error
     except (DataError, ValueError, csv.Error) as error:
@@ -100,9 +103,9 @@ def refusal(name: str | Path, problem: str) -> StoreError:
     return StoreError(f"{name} cannot be imported: {problem.rstrip('.')}; nothing was changed.")
 
 
-def _timed(text: str, kind: str) -> Iterator[ScriptLine]:
+def _timed(text: str, rate: float | None, kind: str) -> Iterator[ScriptLine]:
     """The lines of VTT, SRT or TTML; what cannot be read is refused, so that no text is lost."""
-    cues, unread = read_ttml(text) if kind == "ttml" else read_cues(text, kind)
+    cues, unread = read_ttml(text) if kind == "ttml" else read_cues(text, kind, rate)
     if unread:
         raise DataError(unread[0])
     for cue in cues:
@@ -116,15 +119,15 @@ def _timed(text: str, kind: str) -> Iterator[ScriptLine]:
         yield ScriptLine(said, span, cue.where, _own_id(cue.name) if kind != "srt" else None)
 
 
-def _csv(text: str) -> Iterator[ScriptLine]:
-    for row in read_table(text):
+def _csv(text: str, rate: float | None) -> Iterator[ScriptLine]:
+    for row in read_table(text, rate):
         status, extended = _status(row.status, row.where)
         yield ScriptLine(
             row.text, row.span, row.where, _own_id(row.name), status, extended, row.within_ms, row.no_hours, row.note
         )
 
 
-def _json(text: str) -> Iterator[ScriptLine]:
+def _json(text: str, _: float | None) -> Iterator[ScriptLine]:
     document = json.loads(text)
     cues = document.get("cues") if isinstance(document, dict) else None
     if not isinstance(cues, list) or not all(isinstance(cue, dict) for cue in cues):
@@ -148,7 +151,7 @@ def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
     )
 
 
-_READERS: Mapping[str, Callable[[str], Iterator[ScriptLine]]] = {
+_READERS: Mapping[str, Callable[[str, float | None], Iterator[ScriptLine]]] = {
     "vtt": partial(_timed, kind="vtt"),
     "srt": partial(_timed, kind="srt"),
     "ttml": partial(_timed, kind="ttml"),

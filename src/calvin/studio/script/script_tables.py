@@ -17,6 +17,7 @@ from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
 from calvin.core.text_tables import unguarded
 from calvin.core.time import Span, parse_timecode, round_half_up, to_ms
+from calvin.media.timed_text import frames_ms, not_a_time
 
 HOUR_MS = 3_600_000
 _DAY_MS = 24 * HOUR_MS
@@ -53,8 +54,11 @@ def is_table(text: str) -> bool:
     return bool(_columns(heading))
 
 
-def read_table(text: str) -> Iterator[TableRow]:
+def read_table(text: str, rate: float | None = None) -> Iterator[TableRow]:
     """The rows of a script in a table.
+
+    Args:
+        rate: frames per second, by which times such as 00:00:01:12 are read.
 
     Raises:
         DataError: no heading, a time that cannot be read, or a row without a cell for its text; the line is named.
@@ -71,7 +75,7 @@ def read_table(text: str) -> Iterator[TableRow]:
     ]
     in_days = _in_days([cells[key] for _, cells, _ in rows for key in ("in", "out")])
     for where, cells, note in rows:
-        span, within_ms, no_hours = _times(cells["in"], cells["out"] or cells["in"], in_days, where)
+        span, within_ms, no_hours = _times(cells["in"], cells["out"] or cells["in"], in_days, rate, where)
         text = clean_line(cells["text"])
         yield TableRow(where, cells["id"], span, text, cells["status"], within_ms, no_hours, note)
 
@@ -145,11 +149,11 @@ def _value(number: re.Match[str]) -> float:
     return float(number[0].replace(",", "."))
 
 
-def _times(start: str, end: str, in_days: bool, where: str) -> tuple[Span, int, bool]:
+def _times(start: str, end: str, in_days: bool, rate: float | None, where: str) -> tuple[Span, int, bool]:
     """The span of a row, how far it may be off as it is written, and whether its times lack the hours."""
     try:
-        first, within, short = _time(start, in_days)
-        last, other, also_short = _time(end, in_days)
+        first, within, short = _time(start, in_days, rate)
+        last, other, also_short = _time(end, in_days, rate)
         if short and also_short and last < first:
             last += HOUR_MS  # from 59:59.9 to 00:02.0
         return Span(first, last), max(within, other), short and also_short
@@ -157,10 +161,14 @@ def _times(start: str, end: str, in_days: bool, where: str) -> tuple[Span, int, 
         raise DataError(f"{where}: {error}") from error
 
 
-def _time(text: str, in_days: bool) -> tuple[int, int, bool]:
+def _time(text: str, in_days: bool, rate: float | None) -> tuple[int, int, bool]:
     """A time code, seconds or a fraction of a day, in ms; the unit of its last digit; whether it has no hours."""
     text = _bare(text)
     half, number = _HALF_DAY.fullmatch(text), _NUMBER.fullmatch(text)
+    if rate and (counted := frames_ms(text, rate)) is not None:
+        return counted, int(1000 / rate) + 1, False
+    if number is None and text.count(":") > 2:
+        raise DataError(not_a_time(text, rate))
     if number is None:
         if half:
             text = f"{int(half[1]) % 12 + 12 * (half[3] in 'pP')}{half[2]}"

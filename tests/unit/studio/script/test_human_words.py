@@ -461,3 +461,19 @@ def test_a_guessed_encoding_is_said_and_lost_letters_are_refused(store: ProjectS
     path.write_text("in,out,text\n00:00:01.500,00:00:03.000,\ufffdena otev\ufffdr\ufffd.\n", encoding="utf-8")
     with pytest.raises(StoreError, match=r"3 letters that cannot be read.*line 2.*--encoding"):
         plan_import(store, path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.srt"])
+def test_frames_are_read_by_the_films_rate(name: str, store: ProjectStore, tmp_path: Path) -> None:
+    path = tmp_path / name
+    rows = {"a.csv": "TC IN,TC OUT,Description\n00:00:01:12,00:00:03:00,She opens.\n"}
+    path.write_text(rows.get(name, "1\n00:00:01:12 --> 00:00:03:00\nShe opens.\n"))
+    with pytest.raises(StoreError, match=r"00:00:01:12' counts frames, and their rate is not known.*--frame-rate"):
+        plan_import(store, path)
+    film = store.bound_film()
+    store.bind_film(replace(film, facts={**film.facts, "frame_rate": 25.0}))
+    line = plan_import(store, path).steps[0].line
+    assert line is not None
+    assert line.span == Span(1480, 3000)
+    with pytest.raises(StoreError, match="at 10 frames per second, it names none"):
+        plan_import(store, path, rate=10)
