@@ -77,6 +77,7 @@ class Decoding:
             seen = attention_mask.new_ones(len(attention_mask), prefix.get_seq_length())
             attention_mask = torch.cat([seen, attention_mask], dim=1)
         self.mask = attention_mask
+        # Counted over the mask, so that padding takes up no positions; only the last of them predicts a new token.
         positions = (attention_mask.cumsum(-1) - 1).clamp(min=0)
         self.next_position = positions[:, -1:] + 1
         outputs = decoder(

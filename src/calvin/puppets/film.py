@@ -76,6 +76,7 @@ def _encode(film: Film, path: Path, width: int, height: int, fps: float, voice: 
         blocks = sound_blocks(film, voice, fps)
         written = 0
         for number, rgb in enumerate(film_frames(film, width, height, fps), 1):
+            # A frame and its sound in turn, so that the muxer never has to hold much of one to wait for the other.
             picture.write(rgb)
             block = next(blocks)
             frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")

@@ -41,6 +41,7 @@ class Figure:
         return self.pose.world(local, self.scale)
 
     def body(self) -> None:
+        # Each part covers what lies behind it: the hair falls behind the coat, the head stands before its collar.
         self._legs()
         if self.look.woman:
             self._long_hair()

@@ -59,7 +59,7 @@ class Pose:
         return self.shoulder + self.up * NECK
 
     def world(self, local: complex, scale: float) -> complex:
-        """A point of the forward frame on the stage."""
+        """A point of the forward frame on the stage: turned about the feet first, then mirrored."""
         turned = local * cmath.rect(1, math.radians(self.rot)) + 1j * self.lift
         return self.x + scale * complex(turned.real * self.face, turned.imag)
 

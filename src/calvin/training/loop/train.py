@@ -180,7 +180,8 @@ class _Run:
                 sync_gradients(model, accelerator.sync_gradients)
                 with accelerator.autocast():
                     loss = self.loss_of(model, batch)
-                accelerator.backward(loss)  # divides by the number of micro-batches that are accumulated
+                # Divided by the number of micro-batches that are accumulated: each counts alike, whatever its length.
+                accelerator.backward(loss)
                 if accelerator.sync_gradients and config.max_grad_norm:
                     accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
                 optimizer.step()
@@ -194,11 +195,11 @@ class _Run:
             if log is not None and (step % config.log_every == 0 or done == config.steps):
                 log.add(step=step, loss=value, lr=config.lr_at(step))
                 self.stage.update(done, self._detail(value, tokens, started))
-            plain = accelerator.unwrap_model(model)
-            if self.gate is not None and done % self.gate_every == 0 and self.gate(plain, done):
+            gate = self.gate if done % self.gate_every == 0 else None
+            if gate is not None and gate(accelerator.unwrap_model(model), done):
                 return done
             if done < config.steps and self._checkpoint_due(done):
-                self.save(done, plain, optimizer.optimizer)
+                self.save(done, accelerator.unwrap_model(model), optimizer.optimizer)
         return config.steps
 
     def _checkpoint_due(self, done: int) -> bool:

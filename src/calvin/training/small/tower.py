@@ -20,7 +20,7 @@ from calvin.core.files import atomic_folder, write_json
 from calvin.core.progress import Listener, silent
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.loading import quiet
-from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig
+from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig, prepare_pixels
 from calvin.training.loop.train import Batch, LossOf, TrainResult, train
 from calvin.training.steps import TowerStep
 
@@ -75,13 +75,6 @@ def slot_loss(model: nn.Module, batch: Batch) -> Tensor:
     return captioner.loss(model(batch["pixel_values"]), batch["words"])
 
 
-def normalise(images: np.ndarray, image_processor: Any) -> Tensor:
-    """uint8 [N, H, W, 3] of the tower's own size to [N, 3, H, W], as the image processor would."""
-    mean, std = torch.tensor(image_processor.image_mean), torch.tensor(image_processor.image_std)
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 255
-    return (pixels - mean[:, None, None]) / std[:, None, None]
-
-
 def train_tower(
     tower: nn.Module,
     image_processor: Any,
@@ -98,7 +91,7 @@ def train_tower(
 
     def batch_at(index: int) -> Batch:
         pixels, words = images.images_at(index, config.batch_size)
-        values = augment(normalise(pixels, image_processor), config.noise, index)
+        values = augment(prepare_pixels(image_processor, pixels), config.noise, index)
         return {"pixel_values": values.contiguous(memory_format=torch.channels_last), "words": torch.from_numpy(words)}
 
     slots = {name: list(words) for name, words in images.slots.items()}
@@ -148,14 +141,14 @@ def slot_accuracy(
 ) -> dict[str, float]:
     """Share of right words for each slot on images from the far end of the stream, which training never reaches.
 
-    For a slot that may hold "none", only images where something is there count: nothing is too easy to see.
+    For a slot that may hold "none", only images with something there count: an empty place is too easy to see.
     """
     captioner.eval()
     absent = [words[0] == "none" for words in images.slots.values()]
     right, asked = np.zeros(len(images.slots)), np.zeros(len(images.slots))
     for number in range(batches):
         pixels, words = images.images_at(2**40 + number, batch_size)
-        logits = captioner(normalise(pixels, image_processor).contiguous(memory_format=torch.channels_last))
+        logits = captioner(prepare_pixels(image_processor, pixels).contiguous(memory_format=torch.channels_last))
         for slot, part in enumerate(logits.split(captioner.sizes, dim=1)):
             applies = (words[:, slot] != IGNORE_INDEX) & ((words[:, slot] > 0) | (not absent[slot]))
             right[slot] += (part.argmax(1).numpy()[applies] == words[applies, slot]).sum()

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig
-from calvin.training.small.tower import SlotCaptioner, augment, normalise, slot_accuracy, train_tower
+from calvin.model.vision import CalvinFrameEncoder, CalvinFrameEncoderConfig, prepare_pixels
+from calvin.training.small.tower import SlotCaptioner, augment, slot_accuracy, train_tower
 from calvin.training.steps import LoopConfig, TowerStep
 
 
@@ -87,7 +87,7 @@ def test_normalising_equals_the_image_processor() -> None:
     images, _ = Blocks().images_at(0, 3)
     processor = tower.image_processor()
     expected = processor(list(images), return_tensors="pt")["pixel_values"]
-    torch.testing.assert_close(normalise(images, processor), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(prepare_pixels(processor, images), expected, atol=1e-5, rtol=0)
 
 
 def test_augmenting_is_a_function_of_its_seed() -> None:
