@@ -165,6 +165,7 @@ class VectorMaker:
     def __init__(self, encode: Encode, batch: int = BATCH) -> None:
         self._encode, self._batch = encode, batch
         self._pictures: list[np.ndarray] = []
+        self._shown: list[int] = []
         self._rows: deque[np.ndarray] = deque()
         self._ended: deque[tuple[str, int, str]] = deque()
         self._count = 0
@@ -179,15 +180,19 @@ class VectorMaker:
         )
 
     def add(self, picture: np.ndarray) -> None:
-        """The next picture, uint8 RGB [H, W, 3], of the id that `end` will name."""
-        self._pictures.append(picture)
+        """The next picture, uint8 RGB [H, W, 3], of the id that `end` will name; the same one again costs nothing."""
         self._count += 1
+        if self._pictures and picture is self._pictures[-1]:
+            self._shown[-1] += 1
+            return
+        self._pictures.append(picture)
+        self._shown.append(1)
         if len(self._pictures) == self._batch:
             self._flush()
 
-    def extend(self, rgb: np.ndarray) -> None:
-        """The next pictures, uint8 RGB [N, H, W, 3]."""
-        for picture in rgb:
+    def extend(self, pictures: Iterable[np.ndarray]) -> None:
+        """The next pictures, each uint8 RGB [H, W, 3]."""
+        for picture in pictures:
             self.add(picture)
 
     def end(self, media_id: str, problem: str = "") -> Iterator[Vectors]:
@@ -212,8 +217,9 @@ class VectorMaker:
         yield from self.finish()
 
     def _flush(self) -> None:
-        self._rows.extend(self._encode(self._pictures).astype(np.float16))  # as files hold them
-        self._pictures = []
+        vectors = self._encode(self._pictures).astype(np.float16)  # as files hold them
+        self._rows.extend(np.repeat(vectors, self._shown, axis=0))
+        self._pictures, self._shown = [], []
 
     def _whole(self) -> Iterator[Vectors]:
         while self._ended and self._ended[0][1] <= len(self._rows):

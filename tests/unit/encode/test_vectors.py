@@ -142,3 +142,19 @@ def test_batches_are_filled_across_ids_and_what_breaks_off_is_left_out() -> None
     np.testing.assert_array_equal(found[0].array, [[0, 2], [1, 2], [2, 2], [3, 2], [4, 2]])
     np.testing.assert_array_equal(found[3].array, [[7, 4], [8, 4], [9, 4], [10, 4]])
     assert found[0].array.dtype == np.float16
+
+
+def test_a_picture_that_stays_is_encoded_once() -> None:
+    still, other = np.zeros((4, 4, 3), np.uint8), np.ones((4, 4, 3), np.uint8)
+    encoded = 0
+
+    def encode(pictures: Sequence[np.ndarray]) -> np.ndarray:
+        nonlocal encoded
+        encoded += len(pictures)
+        return np.array([[float(picture.mean())] for picture in pictures])
+
+    maker = VectorMaker(encode, batch=2)
+    maker.extend([still] * 1000 + [other] * 3 + [still])
+    (vectors,) = [*maker.end("film"), *maker.finish()]
+    assert vectors.array[:, 0].tolist() == [0] * 1000 + [1] * 3 + [0]
+    assert encoded <= 5

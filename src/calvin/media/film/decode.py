@@ -18,7 +18,7 @@ from calvin.media.film.cuts import CutFinder, shots_between
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.media.film.reader import FilmReader
 from calvin.media.film.sampling import FrameSampler, Scaler
-from calvin.media.film.source import FilmFacts, MediaLimits, choose_audio, probe
+from calvin.media.film.source import FilmFacts, MediaLimits, check_unchanged, choose_audio, probe
 from calvin.media.sound.film_sound import SoundWriter
 
 SOUND = "sound.wav"
@@ -63,10 +63,18 @@ class DecodedFilm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameBatch:
-    """Consecutive pictures of a film: `rgb` uint8 [N, H, W, 3], the first of them picture `first`."""
+    """Consecutive pictures of a film, each uint8 [H, W, 3], the first of them picture `first`.
+
+    A picture that stays on screen is the same object each time, in the next batch too.
+    """
 
     first: int
-    rgb: np.ndarray = field(repr=False)
+    pictures: tuple[np.ndarray, ...] = field(repr=False)
+
+    @property
+    def rgb(self) -> np.ndarray:
+        """uint8 [N, H, W, 3]."""
+        return np.stack(self.pictures)
 
 
 def decode_film(
@@ -84,7 +92,7 @@ def decode_film(
     decoded as far as it goes, and the report says so.
 
     Raises:
-        MediaError: the film cannot be read at all, or the folder cannot be written.
+        MediaError: the film cannot be read, or changed since `facts` were taken; the folder cannot be written.
     """
     settings = settings or DecodeSettings()
     facts = facts or probe(path, settings.limits)
@@ -108,6 +116,7 @@ def decode_film(
                     stage.update(time_us / 1_000_000)
             batcher.extend(sampler.finish(reader.end_us))
             batcher.flush()
+            check_unchanged(facts)  # before anything is kept
     except OSError as error:
         if error.errno is None:
             raise
@@ -143,6 +152,6 @@ class _Batcher:
 
     def flush(self) -> None:
         if self._on_batch is not None and self._held:
-            self._on_batch(FrameBatch(self._first, np.stack(self._held)))
+            self._on_batch(FrameBatch(self._first, tuple(self._held)))
             self._first += len(self._held)
             self._held.clear()

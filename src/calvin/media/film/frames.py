@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import io
-import json
+import itertools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import IO, Self
 
 import numpy as np
 from PIL import Image
+from pydantic import Field, model_validator
 
+from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError
 from calvin.core.files import atomic_path, write_json
 from calvin.core.time import Span, round_half_up, sample_indices
@@ -23,6 +26,24 @@ INDEX = "frames.json"
 JPEG_QUALITY = 85
 
 
+class _Index(FrozenConfig):
+    """What `frames.json` holds."""
+
+    fps: float = Field(gt=0, allow_inf_nan=False)
+    height: int = Field(ge=0)
+    width: int = Field(ge=0)
+    offsets: tuple[int, ...] = Field(min_length=1)
+    shown: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        ascending = self.offsets[0] == 0 and all(a <= b for a, b in itertools.pairwise(self.offsets))
+        counted = self.shown is None or (len(self.shown) == len(self.offsets) - 1 and all(n > 0 for n in self.shown))
+        if not (ascending and counted):
+            raise ValueError("offsets or counts that cannot be")
+        return self
+
+
 class FrameWriter:
     """Packs pictures into a folder; nothing is there unless the `with` block ends well."""
 
@@ -30,7 +51,8 @@ class FrameWriter:
         self._folder = Path(folder)
         self._fps = fps
         self._offsets = [0]
-        self._last: tuple[np.ndarray, bytes] | None = None
+        self._shown: list[int] = []
+        self._last: np.ndarray | None = None
         self._height = self._width = 0
 
     def __enter__(self) -> Self:
@@ -39,12 +61,16 @@ class FrameWriter:
         return self
 
     def add(self, rgb: np.ndarray) -> None:
-        """Append a picture, uint8 [H, W, 3]; one given twice in a row is compressed once."""
-        if self._last is None or self._last[0] is not rgb:
-            self._last = (rgb, encode_jpeg(rgb))
+        """Append a picture, uint8 [H, W, 3]; one given several times in a row is kept once."""
+        if self._last is rgb:
+            self._shown[-1] += 1
+            return
+        self._last = rgb
+        jpeg = encode_jpeg(rgb)
         self._height, self._width = rgb.shape[:2]
-        self._stream.write(self._last[1])
-        self._offsets.append(self._offsets[-1] + len(self._last[1]))
+        self._stream.write(jpeg)
+        self._offsets.append(self._offsets[-1] + len(jpeg))
+        self._shown.append(1)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -56,15 +82,29 @@ class FrameWriter:
         self._atomic.__exit__(kind, error, trace)
         if kind is None:
             index = {"fps": self._fps, "height": self._height, "width": self._width, "offsets": self._offsets}
+            if len(self._shown) < sum(self._shown):
+                index["shown"] = self._shown
             write_json(self._folder / INDEX, index)
 
 
 class FrameStore:
-    """Reads the stills that `FrameWriter` packed. Picture i was on screen at i / fps seconds."""
+    """Reads the stills that `FrameWriter` packed. Picture i was on screen at i / fps seconds.
 
-    def __init__(self, blob: Path, fps: float, height: int, width: int, offsets: Sequence[int]) -> None:
+    Still k lies in the blob from `offsets[k]` to `offsets[k + 1]`, and is the next `shown[k]` pictures (by default 1).
+    """
+
+    def __init__(
+        self,
+        blob: Path,
+        fps: float,
+        height: int,
+        width: int,
+        offsets: Sequence[int],
+        shown: Sequence[int] | None = None,
+    ) -> None:
         self._blob = blob
         self._offsets = offsets
+        self._ends = list(itertools.accumulate(shown)) if shown else range(1, len(offsets))
         self.fps = fps
         self.height = height
         self.width = width
@@ -77,17 +117,16 @@ class FrameStore:
         """
         blob, index = Path(folder) / BLOB, Path(folder) / INDEX
         try:
-            values = json.loads(index.read_text(encoding="utf-8"))
-            store = cls(blob, float(values["fps"]), values["height"], values["width"], values["offsets"])
+            values = _Index.model_validate_json(index.read_bytes())
             size = blob.stat().st_size
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise MediaError(f"{folder} holds no readable film frames: decode the film again.") from error
-        if store._offsets[-1] != size:
+        if values.offsets[-1] != size:
             raise MediaError(f"The frames in {folder} are incomplete: decode the film again.")
-        return store
+        return cls(blob, values.fps, values.height, values.width, values.offsets, values.shown)
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return self._ends[-1] if self._ends else 0
 
     @property
     def times_ms(self) -> list[int]:
@@ -99,9 +138,10 @@ class FrameStore:
     def jpeg(self, index: int) -> bytes:
         if not 0 <= index < len(self):
             raise IndexError(index)
+        still = bisect.bisect_right(self._ends, index)
         with open(self._blob, "rb") as stream:
-            stream.seek(self._offsets[index])
-            return stream.read(self._offsets[index + 1] - self._offsets[index])
+            stream.seek(self._offsets[still])
+            return stream.read(self._offsets[still + 1] - self._offsets[still])
 
     def rgb(self, index: int) -> np.ndarray:
         """uint8 [H, W, 3]."""

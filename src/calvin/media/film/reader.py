@@ -91,6 +91,7 @@ class FilmReader:
     stated_us: int = 0
     rate: Fraction = Fraction(25)
     _colours: str | None = None
+    _longest_us: int = _JUMP_US
 
     def __iter__(self) -> Iterator[tuple[VideoFrame, int]]:
         with open_film(self.path, self.limits) as container:
@@ -98,11 +99,14 @@ class FilmReader:
             wanted = self.audio_index if self.on_audio is not None else None
             audio = next((track for track in container.streams.audio if track.index == wanted), None)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
-            step = max(1, round(1_000_000 / self.rate))
             self.stated_us = stated_us(container, stream)
             origin = start_us(container, stream)
             # A transport stream's length is a guess from its first and last times, which a jump makes worthless.
-            trusted_us = 0 if container.format.name == "mpegts" else self.stated_us
+            stated = () if container.format.name == "mpegts" else (self.stated_us, stated_us(container))
+            trusted_us = min(filter(None, stated), default=0)
+            # By a damaged table of times, a single picture may last for days.
+            self._longest_us = max(_JUMP_US, trusted_us)
+            step = max(1, min(round(1_000_000 / self.rate), self._longest_us))
             clock = PresentationClock(origin, step, trusted_us, Fraction(stream.time_base or 0))
             sound = PresentationClock(origin, 0, trusted_us, Fraction((audio or stream).time_base or 0))
             for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
@@ -139,6 +143,7 @@ class FilmReader:
             raise MediaError(f"{self.path} runs for more than the {hours:g} hours allowed: cut it into parts.")
         length_us = clock.length_us(frame.duration or 0)
         self.end_us = time + (length_us if 0 < length_us < _JUMP_US else clock.step_us)
+        self.end_us = min(self.end_us, max(time + _JUMP_US, self._longest_us))
         self.frames += 1
         self._colours = settle_colours(frame) or self._colours
         self.damaged += bool(frame.is_corrupt)

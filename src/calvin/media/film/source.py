@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +100,8 @@ class FilmFacts:
 
     `duration_ms` is what the container states (0: not stated). `width` and `height` are as coded; the display size
     has pixel aspect and rotation (degrees, counter-clockwise) applied. `start_ms` is where the film's own clock
-    begins; everywhere else film time starts at 0. `variable_frame_rate` is a hint from the stated rates.
+    begins; everywhere else film time starts at 0. `variable_frame_rate` is a hint from the stated rates. `stamp` is
+    what the disk says of the file, to see later whether it changed.
     """
 
     path: Path
@@ -120,6 +121,7 @@ class FilmFacts:
     start_ms: int
     audio_streams: tuple[AudioStream, ...] = ()
     subtitle_streams: tuple[SubtitleStream, ...] = ()
+    stamp: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
 @contextmanager
@@ -274,6 +276,7 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
     """
     limits = limits or MediaLimits()
     film = Path(path)
+    stamp = _stamp(check_file(film))
     with open_film(film, limits) as container:
         stream = video_stream(container, film, limits)
         frame = _first_frame(container, stream, film)
@@ -298,7 +301,26 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             start_ms=round_half_up((start_us(container, stream) or 0) / 1000),
             audio_streams=_audio_streams(container),
             subtitle_streams=_subtitle_streams(container),
+            stamp=stamp,
         )
+
+
+def check_unchanged(facts: FilmFacts) -> None:
+    """
+    Raises:
+        MediaError: the file is no longer the one whose fingerprint was taken.
+    """
+    try:
+        changed = facts.stamp != _stamp(facts.path) and facts.sha256 not in ("", file_sha256(facts.path))
+    except OSError:
+        changed = True
+    if changed:
+        raise MediaError(f"{facts.path} changed while it was being read: wait until it is complete, and start again.")
+
+
+def _stamp(film: Path) -> tuple[int, ...]:
+    status = film.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:

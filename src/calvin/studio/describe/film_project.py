@@ -150,7 +150,7 @@ def open_film_project(
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
             film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)
-            project = _decoded(job.film, store, film, captioner, listener, record.audio_language)
+            project = _decoded(facts, store, film, captioner, listener, record.audio_language)
             project.settings, project.spoken = record.plan, spoken
             if project.features is not None:
                 stack.enter_context(project.features)
@@ -175,7 +175,7 @@ def open_film_project(
 
 
 def _decoded(
-    path: Path, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
+    facts: FilmFacts, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
 ) -> FilmProject:
     """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
     encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
@@ -185,11 +185,12 @@ def _decoded(
         return project
     maker = VectorMaker.of(encodes) if encodes else None
     decoded = decode_film(
-        path,
+        facts.path,
         store.folder / "frames",
         DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
-        on_batch=(lambda batch: maker.extend(batch.rgb)) if maker else None,
+        on_batch=(lambda batch: maker.extend(batch.pictures)) if maker else None,
         listener=listener,
+        facts=facts,
     )
     features = None
     if encodes and maker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +277,36 @@ def test_pictures_that_grow_beyond_the_limit_are_not_decoded(film: Film, tmp_pat
     whole = decode_film(joined, tmp_path / "2")
     assert whole.report.frames_decoded == 50
     assert (whole.frames.height, whole.frames.width) == (48, 64)
+
+
+def test_a_picture_that_stays_for_hours_is_stored_once_and_given_as_one(film: Film, tmp_path: Path) -> None:
+    path = film("slides.mkv", times=[0, 5 * 3600, 5 * 3600 + 1], count=3)
+    given: list[np.ndarray] = []
+    decoded = decode_film(path, tmp_path / "out", on_batch=lambda batch: given.extend(batch.pictures))
+    assert decoded.duration_ms == pytest.approx(5 * 3_600_000, abs=10_000)
+    assert len(decoded.frames) == len(given) == pytest.approx(5 * 3600 * 5, abs=50)
+    assert len({id(picture) for picture in given}) == 2
+    assert sum(file.stat().st_size for file in (tmp_path / "out").iterdir()) < 3000
+
+
+def test_a_damaged_table_of_times_makes_no_long_film(film: Film, tmp_path: Path) -> None:
+    path = film("a.mp4")
+    data = bytearray(path.read_bytes())
+    table = data.index(b"stts")  # ISO 14496-12, 8.6.1.2: how many ticks each picture lasts
+    for ticks in (90_000 * 3600 * 11, 2**31 - 1):
+        struct.pack_into(">I", data, table + 16, ticks)
+        path.write_bytes(data)
+        assert decode_film(path, tmp_path / "out").duration_ms <= 12_000
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_a_film_that_is_replaced_while_it_is_read(film: Film, tmp_path: Path, same: bool) -> None:
+    path, other = film("a.mp4"), film("b.mp4", count=40)
+    facts = probe(path)
+    path.write_bytes((path if same else other).read_bytes())
+    if same:
+        assert len(decode_film(path, tmp_path / "out", facts=facts).frames) == 10
+    else:
+        with pytest.raises(MediaError, match=r"a\.mp4 changed while it was being read"):
+            decode_film(path, tmp_path / "out", facts=facts)
+        assert not any((tmp_path / "out").iterdir())

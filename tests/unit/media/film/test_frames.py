@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +45,36 @@ def test_frames_of_a_span(tmp_path: Path) -> None:
     assert [frame.time_ms for frame in store.frames_between(Span(9000, 9500))] == [1800]
 
 
-def test_one_still_kept_many_times_is_the_same_each_time(tmp_path: Path) -> None:
-    picture = np.zeros((8, 8, 3), np.uint8)
+def test_a_still_shown_for_long_is_stored_once(tmp_path: Path) -> None:
+    dark, light = np.zeros((8, 8, 3), np.uint8), np.full((8, 8, 3), 250, np.uint8)
     with FrameWriter(tmp_path, 5) as writer:
-        for _ in range(3):
+        for picture in [dark] * 18_000 + [light] + [dark] * 2:
             writer.add(picture)
     store = FrameStore.open(tmp_path)
-    assert store.jpeg(0) == store.jpeg(1) == store.jpeg(2)
+    assert len(store) == 18_003
+    assert [store.rgb(i).mean() > 100 for i in (0, 17_999, 18_000, 18_001, 18_002)] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+    assert store.jpeg(0) == store.jpeg(17_999)
+    assert [frame.jpeg for frame in store.frames_between(Span(3_599_800, 3_600_400))] == [
+        store.jpeg(17_999),
+        store.jpeg(18_000),
+        store.jpeg(18_001),
+    ]
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 5_000
+    with pytest.raises(IndexError):
+        store.jpeg(18_003)
+
+
+def test_an_index_without_counts_is_read(tmp_path: Path) -> None:
+    """Each still is one picture, as 0.1.0 wrote them all."""
+    pack(tmp_path, 3)
+    assert "shown" not in json.loads((tmp_path / "frames.json").read_text())
+    assert len(FrameStore.open(tmp_path)) == 3
 
 
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
@@ -75,6 +99,11 @@ def test_incomplete_stores_are_refused(tmp_path: Path) -> None:
     blob.write_bytes(blob.read_bytes()[:-1])
     with pytest.raises(MediaError, match="incomplete"):
         FrameStore.open(tmp_path)
+    good = json.loads((tmp_path / "frames.json").read_text())
+    for change in [{"fps": 0}, {"fps": "fast"}, {"offsets": []}, {"offsets": [0, 9, 3, 4]}, {"shown": [1, 1]}]:
+        (tmp_path / "frames.json").write_text(json.dumps(good | change))
+        with pytest.raises(MediaError, match="no readable film frames"):
+            FrameStore.open(tmp_path)
     (tmp_path / "frames.json").write_text("{")
     with pytest.raises(MediaError, match="no readable film frames"):
         FrameStore.open(tmp_path)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calvin.media.film.reader import PresentationClock
+from calvin.media.film.reader import FilmReader, PresentationClock
+from calvin.media.film.source import MediaLimits
 
 MS = Fraction(1, 1000)
 
@@ -51,3 +54,15 @@ def test_time_always_runs_forward_by_bounded_steps(stamps: list[int | None], end
     assert seen[0] >= 0
     assert all(a < b for a, b in pairwise(seen))
     assert all(b <= max(a, end) + 10_000_000 for a, b in pairwise(seen))
+
+
+def test_streams_that_begin_midway_do_not_end_the_pass() -> None:
+    """PyAV's demuxer may ask, at the end, for a stream that it did not know when it began."""
+
+    def demuxed() -> Iterator[str]:
+        yield "packet"
+        raise IndexError("list index out of range")
+
+    reader = FilmReader(Path("film.ts"), MediaLimits())
+    assert list(reader._packets(demuxed())) == ["packet", None]  # type: ignore[arg-type]
+    assert reader.notes == []
