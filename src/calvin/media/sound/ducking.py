@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -227,17 +227,18 @@ def _encode(
         container.mux(stream.encode(None))
 
 
-def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice]) -> list[str]:
+def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice], later_ms: float = 0.0) -> list[str]:
     """Look for every cue's waveform in a sound track, where it should be; returns the names of cues that the film
     drowns.
 
-    Memory holds one cue at a time.
+    Memory holds one cue at a time. `later_ms` is how much later everything in the file comes.
 
     Raises:
         MediaError: a voice is not there, or not when it should be.
     """
     drowned: list[str] = []
-    waiting = sorted(voices, key=lambda voice: voice.start_ms)
+    moved = [replace(voice, start_ms=voice.start_ms + round(later_ms)) for voice in voices]
+    waiting = sorted(moved, key=lambda voice: voice.start_ms)
     held, at = np.zeros(0, np.float32), 0
     silent_end = np.zeros((SOUND_RATE, 1), np.float32)
     for block in chain(programme_blocks(path, track, "mono", rate=SOUND_RATE), (silent_end,)):
@@ -248,9 +249,10 @@ def check_voices(path: str | Path, track: int, voices: Sequence[PlacedVoice]) ->
             piece = held[max(0, first) : (voice.end_ms + _REACH_MS) * 16 - at]
             likeness, lag_ms = _likeness(np.pad(piece, (max(0, -first), 0)), resampled(*read_wav(voice.path), 16_000))
             if likeness < _PRESENT or abs(lag_ms) > _MAX_LAG_MS:
+                where = in_s(voice.start_ms - round(later_ms))
                 raise MediaError(
-                    f"The voice of cue {voice.name} is not heard in the mix at {in_s(voice.start_ms)}, so the "
-                    "mix was not kept: the film may be far too loud there; try a stronger --duck."
+                    f"The voice of cue {voice.name} is not heard in the mix at {where}, so the mix was not kept: the "
+                    "film may be far too loud there; try a stronger --duck."
                 )
             if likeness < _CLEAR:
                 drowned.append(voice.name)

@@ -42,6 +42,7 @@ class SteadySound:
         self._form = (sample_format, layout, rate)
         self._resampler = self._make()
         self._gathered = AudioFifo()
+        self._unplaced = False
         self._rate, self._slack = rate, rate // 10
         self._channels = av.AudioLayout(layout).nb_channels
         self._dtype = np.int16 if sample_format == "s16" else np.float32
@@ -59,7 +60,8 @@ class SteadySound:
         held = self._gathered.samples
         due = self.samples + (held * self._rate // self._gathered.sample_rate if held else 0)
         ahead = time_us * self._rate // 1_000_000 - due
-        if ahead > self._slack:
+        # Between frames a small gap is a rounded time; before the first one it is silence.
+        if ahead > (self._slack if due else 0):
             yield from self._resampled()
             yield from self.silence(time_us * self._rate // 1_000_000 - self.samples)
         elif ahead < -self._slack:
@@ -86,14 +88,28 @@ class SteadySound:
 
     def _resampled(self) -> Iterator[np.ndarray]:
         gathered = self._gathered.read() if self._gathered.samples else None
-        if gathered is not None:
-            gathered.pts = None
-            yield from self._counted(self._resampler.resample(gathered))
+        if gathered is None:
+            return
+        gathered.pts = None
+        if not self._unplaced:
+            try:
+                yield from self._counted(self._resampler.resample(gathered))
+                return
+            except av.error.ArgumentError:  # channels whose places FFmpeg does not know, such as 20 of them
+                self._unplaced, self._resampler = True, self._make()
+        yield from self._counted(self._resampler.resample(_one_channel(gathered)))
 
     def _counted(self, frames: list[AudioFrame]) -> Iterator[np.ndarray]:
         for frame in frames:
             self.samples += frame.samples
             yield frame.to_ndarray().reshape(-1, self._channels)
+
+
+def _one_channel(frame: AudioFrame) -> AudioFrame:
+    """All channels of a frame together, each as loud as different sounds would be."""
+    [packed] = AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate).resample(frame)
+    samples = packed.to_ndarray().reshape(frame.samples, -1)
+    return packed_frame(samples.sum(axis=1) / np.sqrt(samples.shape[1]), frame.sample_rate, "mono")
 
 
 class SoundWriter:

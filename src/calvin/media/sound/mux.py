@@ -7,11 +7,9 @@ later. Sound cannot be held, so its tracks are replaced by others that have sile
 from __future__ import annotations
 
 import errno
-import hashlib
-import io
+import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,100 +19,48 @@ import av.error
 from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
-from calvin.media.film.source import MediaLimits, open_film, start_us, track_title
-from calvin.media.languages import short_code
-from calvin.media.sound.film_sound import MIX_RATE, Timeline
+from calvin.media.film.source import MediaLimits, open_film, start_us
+from calvin.media.sound.containers import (
+    IMAGES,
+    MP4,
+    CannotHoldError,
+    Fate,
+    added_copy,
+    article,
+    begun,
+    fates,
+    is_cover,
+    is_essential,
+    named,
+)
+from calvin.media.sound.film_check import (
+    DESCRIPTION,
+    AddedTrack,
+    Essence,
+    Muxed,
+    check_film,
+    first_packet,
+    first_picture,
+)
+from calvin.media.sound.film_sound import MIX_RATE, Timeline, packed_frame, silence
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-DESCRIPTION = Disposition.visual_impaired | Disposition.descriptions
 ORIGINAL = Disposition.default | Disposition.original
-CONTAINERS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
-"""The films that can be written: suffix and FFmpeg's name of the container."""
-FLAGLESS = {
-    ".mov": "MOV keeps neither the flag that marks a track as description nor its title: players show a plain track.",
-    ".webm": "WebM keeps no flag that marks a track as description: players go by its title and language alone.",
-}
-_OPTIONS = {".mkv": {"default_mode": "passthrough"}, ".webm": {"default_mode": "passthrough"}}
-_FAST_START = {"movflags": "faststart"}
-_SHIFT_MS = 2.0
-"""What containers round times to, and some more."""
-_NAL_CODECS = {"h264", "hevc"}
-_MATROSKA = (".mkv", ".webm")
-_THREE_LETTERS = (".mp4", ".m4v")
-"""Containers that state a language in three letters or not at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddedTrack:
-    """An encoded sound file that becomes a track."""
-
-    path: Path
-    language: str | None
-    title: str
-    disposition: Disposition
-
-
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What becomes of a film's stream in a container: kept as it is, or left out for a reason (`lost`, a sentence)."""
-
-    index: int
-    kind: str
-    codec: str
-    lost: str = ""
-
-
-@dataclass
-class Essence:
-    """What must not change in a stream: the content of its packets, and when they come (checked by mean, in ms)."""
-
-    kind: str
-    codec: str
-    digest: Any = field(default_factory=hashlib.sha256)
-    packets: int = 0
-    sum_ms: float = 0.0
-    last_ms: float = 0.0
-
-    def add(self, packet: av.Packet, time_ms: float) -> None:
-        self.digest.update(essence(bytes(packet), self.codec))
-        self.packets += 1
-        self.sum_ms += time_ms
-        self.last_ms = max(self.last_ms, time_ms)
-
-
-@dataclass
-class Muxed:
-    """What was written: for each stream of the file its essence (None: added), and what was left out, in sentences."""
-
-    streams: list[Essence | None] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-def essence(data: bytes, codec: str) -> bytes:
-    """A packet's content however its container frames it: bare NAL units, AAC without ADTS headers."""
-    if codec == "aac" and len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0:
-        return data[7 if data[1] & 1 else 9 :]
-    if codec not in _NAL_CODECS:
-        return data
-    if data.startswith((b"\0\0\1", b"\0\0\0\1")):
-        return b"".join(unit.rstrip(b"\0") for unit in data.split(b"\x00\x00\x01"))
-    units, at = [], 0
-    while at + 4 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        units.append(data[at + 4 : at + 4 + length].rstrip(b"\0"))
-        at += 4 + length
-    return b"".join(units) if at == len(data) else data
+_REHEARSED_S, _REHEARSED_PICTURES, _REHEARSED_BYTES = 2.0, 12, 64_000_000
+"""How much of a film is written to see what a container makes of it."""
 
 
 def check_container(
     film: str | Path, target: str | Path, codec: str, layout: str, language: str = "", replaced: Collection[int] = ()
 ) -> list[Fate]:
-    """Ask before the work whether a container can hold a film and a description in `codec`.
+    """Find out before the work whether a container can hold a film and a description in `codec`.
+
+    The beginning of the film is written, read again and compared, so what a container would change or lose is known.
 
     Args:
-        target: the file that is to be written, by whose suffix the container is known; nothing is written.
+        target: the file that is to be written, by whose suffix the container is known; nothing is written there.
         layout: the description's channels, and `language` its code.
         replaced: the film's sound tracks that are to be taken from files in `codec` instead.
 
@@ -122,101 +68,105 @@ def check_container(
         UsageError: the container cannot hold the film's picture or sound, or state the language.
         MediaError: the film cannot be read.
     """
-    if language and len(language) != 3 and Path(target).suffix.lower() in _THREE_LETTERS:
+    suffix = Path(target).suffix.lower()
+    if language and len(language) != 3 and suffix in MP4:
         raise UsageError(
             f"{target} cannot state the language {language!r}, which has no code of three letters: name an .mkv file."
         )
-    with open_film(film, MediaLimits()) as source:
-        return fates(source, Path(target), [(codec, layout)] * (1 + len(replaced)), replaced)
+    try:
+        return _rehearsed(Path(film), suffix, codec, layout, language, replaced)
+    except CannotHoldError as error:
+        advice = "convert the film first, or write the description alone, as an .m4a file"
+        for other in (".mkv", ".mp4", ".mov"):
+            try:
+                if other != suffix and _rehearsed(Path(film), other, "aac", layout, language, replaced):
+                    advice = f"name an {other} file"
+                    break
+            except CannotHoldError:
+                continue
+        raise UsageError(
+            f"{target} cannot be made, because {article(suffix)} cannot hold this film's {error}: {advice}."
+        ) from error
 
 
-def fates(
-    source: InputContainer, target: Path, added: Sequence[tuple[str, str]] = (), replaced: Collection[int] = ()
+def _rehearsed(
+    film: Path, suffix: str, codec: str, layout: str, language: str, replaced: Collection[int]
 ) -> list[Fate]:
-    """What becomes of each stream of a film in a container, which is begun in memory with them to find out.
-
-    Args:
-        target: names the container by its suffix, and is what messages name.
-        added: codec and channel layout of tracks that come to the film's own.
-        replaced: the film's streams that do not come along.
+    """What becomes of a film's streams: what does not survive its beginning being written is left out.
 
     Raises:
-        UsageError: the container cannot hold the film's picture or sound.
+        CannotHoldError: the picture or a sound track does not survive.
     """
-    suffix, found = target.suffix.lower(), list[Fate]()
-    container = f"{'a' if suffix == '.webm' else 'an'} {suffix[1:]} file"
-    trial = av.open(io.BytesIO(), "w", format=CONTAINERS[suffix])
-    try:
-        for stream in source.streams:
-            if stream.index in replaced:
-                continue
-            codec = stream.codec_context.name if stream.codec_context is not None else stream.type
-            if _takes(trial, stream, codec, suffix):
-                found.append(Fate(stream.index, stream.type, codec))
-                continue
-            if stream.type in ("video", "audio"):
-                raise UsageError(
-                    f"{target} cannot be made, because {container} cannot hold this film's {stream.type} "
-                    f"({codec}): name an .mkv file."
+    with tempfile.TemporaryDirectory() as folder, open_film(film, MediaLimits()) as source:
+        quiet = Path(folder) / "quiet.mka"
+        _write_silence(quiet, codec, layout)
+        description = AddedTrack(quiet, language, "Audio Description", DESCRIPTION)
+        track = AddedTrack(quiet, None, "", Disposition(0))
+
+        def attempt(left_out: Collection[int]) -> list[Fate]:
+            kept = fates(source, suffix, [(codec, layout)] * (1 + len(replaced)), replaced, left_out)
+            written = Path(folder) / f"film{suffix}"
+            try:
+                muxed = mux_film(
+                    film, written, description, kept, replaced=dict.fromkeys(replaced, track), briefly=True
                 )
-            better = " An .mkv file holds them." if suffix != ".mkv" and stream.type == "subtitle" else ""
-            lost = f"Left out, because {container} cannot hold it: {stream.type} in {codec}.{better}"
-            found.append(Fate(stream.index, stream.type, codec, lost))
-        for codec, layout in added:
-            trial.add_stream(codec, rate=MIX_RATE, layout=layout)
-        trial.start_encoding()
-    except (ValueError, av.error.FFmpegError) as error:
-        raise UsageError(
-            f"{target} cannot be made, because {container} cannot hold this film's streams together "
-            f"({error}): name an .mkv file."
-        ) from error
-    finally:
-        with suppress(av.error.FFmpegError):  # an empty film need not end well
-            trial.close()
-    return found
+                check_film(written, muxed, description)
+            except (MediaError, OSError, ValueError) as error:
+                raise CannotHoldError("streams as they are") from error
+            return kept
+
+        try:
+            return attempt(())
+        except CannotHoldError:
+            # One of the streams beside picture and sound may be the reason: those that survive alone come along.
+            beside = [stream.index for stream in source.streams if not is_essential(stream)]
+            kept, left_out = attempt(beside), list(beside)
+            for index in beside:
+                try:
+                    kept = attempt([other for other in left_out if other != index])
+                    left_out.remove(index)
+                except CannotHoldError:
+                    continue
+            return kept
 
 
-def _takes(trial: Any, stream: Any, codec: str, suffix: str) -> bool:
-    """Whether a container has room for such a stream, which is then in it."""
-    if stream.type in ("attachment", "data"):
-        known = (stream.type == "attachment") == (suffix in _MATROSKA)
-    else:
-        known = codec in trial.supported_codecs
-    try:
-        return known and trial.add_stream_from_template(stream) is not None
-    except (ValueError, av.error.FFmpegError):
-        return False
+def _write_silence(path: Path, codec: str, layout: str) -> None:
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=MIX_RATE, layout=layout)
+        for block in silence(MIX_RATE // 2, av.AudioLayout(layout).nb_channels):
+            container.mux(stream.encode(packed_frame(block, MIX_RATE, layout)))
+        container.mux(stream.encode(None))
 
 
 def mux_film(
-    film: str | Path, target: str | Path, description: AddedTrack, timeline: Timeline | None = None,
-    replaced: dict[int, AddedTrack] | None = None, on_time: Callable[[float], None] | None = None,
+    film: str | Path, target: str | Path, description: AddedTrack, kept: Sequence[Fate],
+    timeline: Timeline | None = None, replaced: dict[int, AddedTrack] | None = None,
+    on_time: Callable[[float], None] | None = None, briefly: bool = False,
 ) -> Muxed:  # fmt: skip
     """Write `film` to `target` with a description track after its first sound track.
 
     Streams keep their order, content, language and titles; the first sound track becomes default and original, the
-    description is never default. What the container cannot hold besides picture and sound is left out, with a note.
+    description is never default.
 
     Args:
+        kept: what becomes of the film's streams (see `check_container`).
         timeline: where the film pauses.
         replaced: sound tracks, by index in the film, to take from files instead.
+        briefly: write the beginning only.
 
     Raises:
-        UsageError: the container cannot hold the film's picture or sound (see `check_container`).
         MediaError: the film cannot be read or the file not be written.
     """
-    suffix = Path(target).suffix.lower()
-    options = _OPTIONS.get(suffix, _FAST_START)
     with ExitStack() as stack:
         source = stack.enter_context(open_film(film, MediaLimits()))
-        kept = fates(source, Path(target), replaced=replaced or {})
-        output = stack.enter_context(av.open(str(target), "w", format=CONTAINERS[suffix], options=options))
+        output = stack.enter_context(begun(Path(target), Path(target).suffix.lower()))
         output.metadata.update(source.metadata)
-        copies, added, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
         _copy_chapters(source, output, timeline)
-        pictures = source.streams.video
-        origin = start_us(source, pictures[0]) if pictures else source.start_time
-        _copy(source, output, copies, added, timeline or Timeline(), origin or 0, on_time)
+        copies, added, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
+        first = first_picture(source)
+        origin = start_us(source, first) if first else source.start_time
+        muxed.pixel_aspect = first.sample_aspect_ratio if first else None
+        _copy(source, output, copies, added, timeline or Timeline(), origin or 0, on_time, briefly)
     return muxed
 
 
@@ -224,32 +174,51 @@ def _lay_out(
     source: InputContainer, output: Any, kept: Sequence[Fate], description: AddedTrack,
     replaced: dict[int, AddedTrack], stack: ExitStack,
 ) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], Muxed]:  # fmt: skip
-    """The streams of the output, in order: the description after the first sound, or last where there is none."""
+    """The streams of the output, in order: the description after the first sound, or last where there is none.
+
+    What containers put behind all tracks, whatever its order was (cover art, fonts), comes last.
+    """
     copies: dict[int, tuple[Any, Essence]] = {}
     added: list[_Feed] = []
     muxed = Muxed(notes=[fate.lost for fate in kept if fate.lost])
-    codecs = {fate.index: fate.codec for fate in kept if not fate.lost}
+    suffix = Path(output.name).suffix.lower()
+    copied = {fate.index: fate for fate in kept if fate.copied}
 
     def add(track: AddedTrack) -> None:
         added.append(_Feed(stack.enter_context(av.open(str(track.path))), output, track))
         muxed.streams.append(None)
 
     first = next((stream.index for stream in source.streams.audio), None)
-    for stream in source.streams:
+    behind = [stream for stream in source.streams if stream.type == "attachment" or is_cover(stream)]
+    for stream in [stream for stream in source.streams if stream not in behind]:
         if stream.index in replaced:
             add(replaced[stream.index])
-        elif stream.index in codecs:
-            copy = output.add_stream_from_template(stream)
-            copy.metadata.update({key: value for key, value in stream.metadata.items() if key.upper() != "DURATION"})
+        elif stream.index in copied:
+            copy: Any = added_copy(output, stream, suffix)
             copy.disposition = (stream.disposition | (ORIGINAL if stream.index == first else Disposition(0))).value
-            unchanged = Essence(stream.type, codecs[stream.index])
+            unchanged = Essence(stream.type, copied[stream.index].codec)
             muxed.streams.append(unchanged)
-            if stream.type != "attachment":
-                copies[stream.index] = (copy, unchanged)
+            copies[stream.index] = (copy, unchanged)
         if stream.index == first:
             add(description)
     if first is None:
         add(description)
+    covers: list[tuple[Any, bytes]] = []
+    for stream in behind:
+        if stream.index not in copied:
+            continue
+        copy = added_copy(output, stream, suffix)
+        if stream.type != "attachment":
+            image = first_packet(source.name, stream.index)
+            muxed.covers.append(image)
+            if copy is None:
+                output.add_attachment(*IMAGES[copied[stream.index].codec], image)
+            else:
+                covers.append((copy, image))
+    for copy, image in covers:
+        packet = av.Packet(image)
+        packet.stream, packet.time_base, packet.pts, packet.dts = copy, Fraction(1, 1000), 0, 0
+        output.mux_one(packet)
     return copies, added, muxed
 
 
@@ -271,10 +240,15 @@ class _Feed:
     def __init__(self, container: Any, output: Any, track: AddedTrack) -> None:
         stream = container.streams.audio[0]
         self._copy = output.add_stream_from_template(stream)
-        self._copy.metadata.update({"title": track.title, "handler_name": track.title} if track.title else {})
+        suffix = Path(output.name).suffix.lower()
+        self._copy.metadata.clear()
+        if track.title:
+            named(self._copy, track.title, suffix)
         if track.language:
             self._copy.metadata["language"] = track.language
-        self._copy.disposition = track.disposition.value
+        # Kodi looks for the description of the original language among the tracks that are marked as original.
+        kodi = suffix == ".mkv" and track.disposition & DESCRIPTION
+        self._copy.disposition = (track.disposition | (Disposition.original if kodi else Disposition(0))).value
         self._tick_s = float(stream.time_base)
         self._packets: Iterator[Any] = (p for p in container.demux(stream) if p.dts is not None)
         self._next = next(self._packets, None)
@@ -292,14 +266,22 @@ class _Feed:
 
 def _copy(
     source: Any, output: Any, copies: dict[int, tuple[Any, Essence]], added: Sequence[_Feed], timeline: Timeline,
-    origin_us: int, on_time: Callable[[float], None] | None,
+    origin_us: int, on_time: Callable[[float], None] | None, briefly: bool,
 ) -> None:  # fmt: skip
+    size = pictures = 0
+    before: dict[int, int] = {}
+    kinds = {kept.kind for _, kept in copies.values()}
     bases = {index: Fraction(source.streams[index].time_base) for index in copies}
     for packet in source.demux([source.streams[index] for index in copies]):
         if packet.dts is None and packet.pts is None:
             continue
+        size += packet.size
         index = packet.stream.index
         copy, kept = copies[index]
+        if kept.kind == "audio" and packet.dts is not None:
+            # In MP4 a track ends with its last packet's length, and one of no length would lie behind the end.
+            packet.duration = packet.duration or max(0, packet.dts - before.get(index, packet.dts))
+            before[index] = packet.dts
         _move(packet, bases[index], timeline, origin_us)
         tick_s = bases[index].numerator / bases[index].denominator
         seconds = (packet.dts if packet.dts is not None else packet.pts) * tick_s
@@ -310,6 +292,10 @@ def _copy(
         output.mux_one(packet)
         if on_time is not None:
             on_time(seconds)
+        pictures += packet.stream.type == "video"
+        enough = seconds >= _REHEARSED_S and (pictures >= _REHEARSED_PICTURES or "video" not in kinds)
+        if briefly and (enough or size >= _REHEARSED_BYTES):
+            break
     for feed in added:
         feed.give(float("inf"))
 
@@ -329,57 +315,6 @@ def _move(packet: Any, base: Fraction, timeline: Timeline, origin_us: int) -> No
         packet.duration = moved(start + length) - moved(start)
     packet.pts = None if packet.pts is None else moved(packet.pts)
     packet.dts = None if packet.dts is None else moved(packet.dts)
-
-
-def check_film(path: str | Path, muxed: Muxed, description: AddedTrack, name: str | Path = "") -> int:
-    """Compare a written film with what was put into it; returns the index of the description track.
-
-    `name` is what messages call the film while it lies in a temporary file.
-
-    Raises:
-        MediaError: a stream's content or times changed, or a flag, title or language of the description was lost.
-    """
-    suffix, name = Path(path).suffix.lower(), name or path
-    with open_film(path, MediaLimits()) as container:
-        streams = list(container.streams)
-        if len(streams) < len(muxed.streams):
-            raise MediaError(f"{name} lost {len(muxed.streams) - len(streams)} of its streams: name an .mkv file.")
-        kept = {i: Essence(e.kind, e.codec) for i, e in enumerate(muxed.streams) if e and e.kind != "attachment"}
-        pictures = container.streams.video
-        origin_ms = (start_us(container, pictures[0]) or 0) / 1000 if pictures else 0.0
-        tick_ms = {index: float(streams[index].time_base or 0) * 1000 for index in kept}
-        for packet in container.demux([streams[index] for index in kept]):
-            time, index = packet.pts if packet.pts is not None else packet.dts, packet.stream.index
-            if time is not None:
-                kept[index].add(packet, time * tick_ms[index] - origin_ms)
-        for index, found in kept.items():
-            _same(name, index, found, muxed.streams[index])
-        audio = [stream.index for stream in container.streams.audio]
-        index = audio[1] if len(audio) > 1 else audio[0]
-        track = streams[index]
-        if muxed.streams[index] is not None:
-            raise MediaError(f"{name} does not hold the description as its second sound track: name an .mkv file.")
-        if suffix not in FLAGLESS:
-            flags = track.disposition & description.disposition == description.disposition
-            language = not description.language or short_code(track.language or "") == short_code(description.language)
-            # Matroska has one flag for both notions.
-            lost = [] if flags or (suffix == ".mkv" and track.disposition & description.disposition) else ["flags"]
-            lost += [] if track_title(track.metadata) == description.title else ["title"]
-            lost += [] if language else ["language"]
-            if lost:
-                raise MediaError(f"{name} lost the description's {' and '.join(lost)}: name an .mkv file.")
-    return index
-
-
-def _same(name: str | Path, index: int, found: Essence, expected: Essence | None) -> None:
-    assert expected is not None
-    changed = found.packets != expected.packets or found.digest.digest() != expected.digest.digest()
-    mean_ms = abs(found.sum_ms - expected.sum_ms) / max(1, found.packets)
-    if changed or (found.kind != "subtitle" and mean_ms > _SHIFT_MS):
-        what = f"moved by {mean_ms:.0f} ms" if not changed else "changed on the way"
-        raise MediaError(
-            f"Stream {index} ({found.kind}) of {name} {what}, so the file was not kept: name an .mkv file."
-        )
 
 
 def not_written(error: OSError, target: Path) -> MediaError:

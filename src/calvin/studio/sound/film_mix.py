@@ -18,19 +18,11 @@ from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
+from calvin.media.sound.containers import CONTAINERS, FLAGLESS, Fate
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, check_voices, mixed, write_mix
+from calvin.media.sound.film_check import DESCRIPTION, AddedTrack, check_film
 from calvin.media.sound.film_sound import Pause, Timeline, programme_blocks, with_pauses
-from calvin.media.sound.mux import (
-    CONTAINERS,
-    DESCRIPTION,
-    FLAGLESS,
-    AddedTrack,
-    Disposition,
-    check_container,
-    check_film,
-    mux_film,
-    not_written,
-)
+from calvin.media.sound.mux import Disposition, check_container, mux_film, not_written
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
@@ -195,12 +187,15 @@ class _Job:
     placed: Placement
     track: AudioStream | None
     listener: Listener
+    kept: list[Fate] = field(default_factory=list)
 
     def holds(self) -> None:
         """Refuse before the work what the container cannot hold."""
         if self.target.suffix.lower() in CONTAINERS:
             paused = [stream.index for stream in self.facts.audio_streams] if self.placed.pauses else []
-            check_container(self.facts.path, self.target, self._codec, self.settings.layout, self._language, paused)
+            self.kept = check_container(
+                self.facts.path, self.target, self._codec, self.settings.layout, self._language, paused
+            )
 
     def enough_room(self) -> None:
         """Refuse early what the disk cannot hold: the film again, and its sound once more or twice."""
@@ -240,12 +235,13 @@ class _Job:
                 self.facts.path,
                 temporary,
                 description,
+                self.kept,
                 timeline,
                 self._with_silence(folder, codec),
                 _now_and_then(stage.update),
             )
-        index = check_film(temporary, muxed, description, self.target)
-        drowned = check_voices(temporary, index, self.placed.voices)
+        checked = check_film(temporary, muxed, description, self.target)
+        drowned = check_voices(temporary, checked.index, self.placed.voices, checked.later_ms)
         return self._report(peak, drowned, [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])])
 
     def _with_silence(self, folder: Path, codec: str) -> dict[int, AddedTrack]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,8 +20,8 @@ from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Cue, DialogueLine, Status
 from calvin.media.sound.ducking import MixSettings
+from calvin.media.sound.film_check import essence
 from calvin.media.sound.film_sound import Pause, programme_blocks
-from calvin.media.sound.mux import essence
 from calvin.media.subtitles import read_subtitles
 from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import FilmRow
@@ -226,6 +227,78 @@ def test_containers_without_flags_say_what_is_lost(project: Callable[..., Path],
         assert any("MOV keeps" in note for note in mix_project(folder, tmp_path / "out.mov").notes)
 
 
+@pytest.fixture
+def matrix(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The benchmark that mixes every kind of film; here its makers of tiny films serve."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[4] / "benchmarks"))
+    return importlib.import_module("mix_matrix")
+
+
+def streams(path: Path) -> list[tuple[str, str]]:
+    with av.open(str(path)) as film:
+        return [(s.type, s.codec_context.codec.canonical_name if s.codec_context else "") for s in film.streams]
+
+
+@pytest.mark.parametrize(
+    ("picture", "sound", "source", "suffix"),
+    [
+        ("libsvtav1", "libopus", ".webm", ".webm"), ("libsvtav1", "aac", ".mp4", ".mp4"),
+        ("libsvtav1", "libopus", ".mkv", ".mkv"), ("libvpx", "libopus", ".webm", ".mkv"),
+        ("huffyuv", "pcm_s16le", ".avi", ".mkv"), ("dvvideo", "pcm_s16le", ".avi", ".mkv"),
+        ("dnxhd", "pcm_s16le", ".mov", ".mkv"), ("rawvideo", "flac", ".mkv", ".mkv"),
+        ("libx264", "pcm_s24le", ".mkv", ".mp4"), ("mpeg4", "adpcm_ms", ".avi", ".mkv"),
+    ],
+)  # fmt: skip
+def test_codecs_by_what_they_are_and_not_by_what_decodes_them(
+    matrix: Any, tmp_path: Path, picture: str, sound: str, source: str, suffix: str
+) -> None:
+    film = matrix.make(tmp_path / f"film{source}", picture, sound, rate=96_000 if sound == "pcm_s24le" else 48_000)
+    project = matrix.project_of(film, tmp_path / "p")
+    [written] = mix_project(project, tmp_path / f"out{suffix}").files
+    before, after = streams(film), streams(written)
+    assert [after[0], after[1]] == before
+    assert after[2][0] == "audio"
+
+
+KINDS = {
+    "hvc1.mp4": ".mp4", "cover-mjpeg.mp4": ".mp4", "cover-png.mp4": ".mkv", "cover.mkv": ".mp4", "chapters.mp4": ".mp4",
+    "chapters.mov": ".mkv", "timecode.mov": ".mov", "timecode.mp4": ".mp4", "aspect.mp4": ".mp4", "xvid-b.avi": ".mkv",
+    "late-picture.mp4": ".mkv", "later-picture.mp4": ".mkv", "slow.mp4": ".mkv", "cut.mp4": ".mkv",
+    "pcm-20.mov": ".mkv", "webvtt.mkv": ".mkv",
+    "srt.mkv": ".mp4", "quarter.mp4": ".mkv", "quarter.mkv": ".mp4", "mkvmerge.mkv": ".mkv", "tx3g.mp4": ".mkv",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "suffix"), KINDS.items())
+def test_what_else_films_have(matrix: Any, tmp_path: Path, name: str, suffix: str) -> None:
+    film = dict(matrix.kinds(tmp_path))[name]()
+    report = mix_project(matrix.project_of(film, tmp_path / "p"), tmp_path / f"out{suffix}")
+    with av.open(str(film)) as before, av.open(str(report.files[0])) as after:
+        old, new = before.streams.video[0], after.streams.video[0]
+        assert new.codec_context.codec_tag == old.codec_context.codec_tag or "hvc1" not in name
+        assert new.sample_aspect_ratio == old.sample_aspect_ratio
+        assert len(after.chapters()) == len(before.chapters())
+        assert (new.metadata.get("timecode") or after.metadata.get("TIMECODE")) == old.metadata.get("timecode")
+        art = [sum(bool(s.disposition & Disposition.attached_pic) for s in c.streams.video) for c in (before, after)]
+        assert art[0] == art[1]
+        lost = [
+            kind
+            for kind in ("subtitle", "attachment")
+            if len(getattr(before.streams, f"{kind}s", ())) > len(getattr(after.streams, f"{kind}s", ()))
+        ]
+    assert all(any(kind in note for note in report.notes) for kind in lost)
+
+
+def test_what_a_film_without_a_home_is_told(matrix: Any, tmp_path: Path) -> None:
+    film = matrix.make(tmp_path / "film.mov", sound="pcm_mulaw")
+    refused(
+        matrix.project_of(film, tmp_path / "p"),
+        tmp_path / "out.mkv",
+        r"out\.mkv cannot be made.*an \.mov file",
+        UsageError,
+    )
+
+
 def refused(folder: Path, target: Path, match: str, kind: type[CalvinError] = CalvinError, **options: Any) -> None:
     before = sorted(path for path in target.parent.rglob("*") if "sqlite" not in path.name)
     with pytest.raises(kind, match=match):
@@ -267,7 +340,12 @@ def test_a_mix_that_changes_the_film_is_not_kept(
 
     module_mux = module.mux_film
     monkeypatch.setattr(module, "mux_film", spoiled)
-    refused(folder, tmp_path / "out.mkv", r"of \S+/out\.mkv changed on the way", MediaError)
+    refused(
+        folder,
+        tmp_path / "out.mkv",
+        r"^\S+/out\.mkv changed its stream 0 \(video\) on the way, .*: name an \.mp4 file",
+        MediaError,
+    )
 
 
 @pytest.mark.parametrize(("name", "language"), [("out.webm", "en"), ("out.mp4", "xx")])
