@@ -6,13 +6,14 @@ import io
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
 from av.bitstream import BitStreamFilterContext
-from av.stream import Discard, Disposition
+from av.stream import Disposition
 
 from calvin.media.film.source import track_title
 from calvin.media.languages import long_code
@@ -38,7 +39,6 @@ IMAGES = {
     "mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png"), "bmp": ("cover.bmp", "image/bmp"),
 }  # fmt: skip
 """Cover art by codec: what it is called in an .mkv file, and its kind."""
-_STAND_INS = {"video": "h264", "audio": "aac"}
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 _HEVC_TAGS = {"hvc1", "hev1", "dvh1", "dvhe"}
 _MAKERS_NAMES = {"HANDLER_NAME", "VENDOR_ID", "DURATION"}
@@ -124,7 +124,9 @@ def fates(
 
 def _fate(trial: Any, source: InputContainer, stream: Any, suffix: str, left_out: bool) -> Fate:
     codec, cover = codec_name(stream), is_cover(stream)
-    if stream.type == "data" and (stream.discard == Discard.all or "timecode" in stream.metadata):
+    chapters = source.chapters()
+    of_chapters = codec == "bin_data" and chapters and stream.frames == len(chapters)
+    if stream.type == "data" and (of_chapters or "timecode" in stream.metadata):
         # The text track of the chapters, or the time code: the muxer makes either anew from what is stated of it.
         return Fate(stream.index, stream.type, codec, copied=False)
     attached = cover and suffix == ".mkv" and codec in IMAGES
@@ -152,15 +154,29 @@ def added_copy(output: Any, stream: Any, suffix: str) -> Any | None:
     except (ValueError, av.error.FFmpegError):
         # PyAV asks FFmpeg for codecs with a name of their own in the container; Matroska holds those of AVI and MOV,
         # too. A stream of a codec that has one takes their parameters over through a filter that changes nothing.
-        if suffix != ".mkv" or stream.type not in _STAND_INS:
+        if suffix != ".mkv" or stream.type not in ("video", "audio"):
             return None
         try:
-            copy = output.add_mux_stream(_STAND_INS[stream.type])
+            copy = output.add_stream_from_template(_stand_ins()[stream.type], opaque=True)
             BitStreamFilterContext("null", in_stream=stream, out_stream=copy)
         except (ValueError, av.error.FFmpegError):
             return None
+        if stream.container.format.name != "avi":  # whose tags are those that Matroska uses for what it has no name for
+            copy.codec_context.codec_tag = "\0\0\0\0"
     _dress(copy, stream, suffix)
     return copy
+
+
+@cache
+def _stand_ins() -> dict[str, Any]:
+    """A stream of each kind whose codec every .mkv file holds, by kind."""
+    held = io.BytesIO()
+    with av.open(held, "w", format="matroska") as container:
+        picture: Any = container.add_stream("mjpeg", rate=1, width=16, height=16, pix_fmt="yuvj420p")
+        container.add_stream("pcm_s16le", rate=MIX_RATE)
+        container.mux(picture.encode(av.VideoFrame(16, 16, "yuvj420p")))
+    held.seek(0)
+    return {stream.type: stream for stream in av.open(held).streams}
 
 
 def _dress(copy: Any, stream: Any, suffix: str) -> None:

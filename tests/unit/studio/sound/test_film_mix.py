@@ -290,7 +290,7 @@ def test_what_else_films_have(matrix: Any, tmp_path: Path, name: str, suffix: st
 
 
 def test_what_a_film_without_a_home_is_told(matrix: Any, tmp_path: Path) -> None:
-    film = matrix.make(tmp_path / "film.mov", sound="pcm_mulaw")
+    film = matrix.make(tmp_path / "film.mov", sound="adpcm_ima_qt")
     refused(
         matrix.project_of(film, tmp_path / "p"),
         tmp_path / "out.mkv",
