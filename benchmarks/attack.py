@@ -1,10 +1,12 @@
 """Damaged inputs by the thousand: what calvin makes of them, counted.
 
     python benchmarks/attack.py films --count 1000
+    python benchmarks/attack.py texts --count 1000
+    python benchmarks/attack.py kills --count 100
 
 Each part damages whole inputs in ways that its seed repeats and gives one outcome per try. A try that ends in a
-traceback, takes a process down, hangs or loses something without a word is a fault, and is printed so that it can be
-made again (`--only N`). The exit code is 1 where there was one.
+traceback, takes a process down, hangs, loses something without a word or leaves something behind is a fault, and is
+printed so that it can be made again (`--only N`). The exit code is 1 where there was one.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,12 +28,22 @@ from pathlib import Path
 
 import av
 import numpy as np
+import psutil
+from PIL import Image
 
 from calvin.core.errors import CalvinError
+from calvin.core.package import bundled_film
 from calvin.media.film.decode import decode_film
+from calvin.media.subtitles import read_subtitles
+from calvin.media.timed_text import read_text
+from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import plan_import
 
 HANG_S = 60
-FAULTS = ("traceback", "died", "hung", "silent loss")
+SLOW = {"kills": 900}
+"""Parts whose tries may take longer, in seconds."""
+FAULTS = ("traceback", "died", "hung", "silent loss", "other result", "left behind")
 PARTS: dict[str, Callable[[int, Path], tuple[str, str]]] = {}
 """By name, what tries number N in a folder of its own: gives the outcome and a line about it."""
 
@@ -160,6 +173,205 @@ def try_film(number: int, folder: Path) -> tuple[str, str]:
 
 PARTS["films"] = try_film
 
+SAID = [f"Line {number}: où est-il, Zoë?" for number in range(1, 21)]
+
+
+def _stamp(seconds: int, mark: str) -> str:
+    return f"00:{seconds // 60:02d}:{seconds % 60:02d}{mark}250"
+
+
+def whole_texts() -> dict[str, str]:
+    """Twenty lines in each format, subtitles and scripts alike."""
+    times = [(3 * number, 3 * number + 2) for number in range(len(SAID))]
+    cues = list(zip(times, SAID, strict=True))
+    blocks = [f"{_stamp(a, '.')} --> {_stamp(b, '.')}\n{said}\n" for (a, b), said in cues]
+    rows = [f'{_stamp(a, ".")},{_stamp(b, ".")},"{said}"' for (a, b), said in cues]
+    shown = [f'<p begin="{_stamp(a, ".")}" end="{_stamp(b, ".")}">{said}</p>' for (a, b), said in cues]
+    events = [
+        f"Dialogue: 0,0:{_stamp(a, '.')[3:-1]},0:{_stamp(b, '.')[3:-1]},D,,0,0,0,,{said}" for (a, b), said in cues
+    ]
+    return {
+        "a.srt": "\n".join(f"{n}\n{block.replace('.', ',', 2)}" for n, block in enumerate(blocks, 1)),
+        "b.vtt": "WEBVTT\n\n" + "\n".join(blocks),
+        "c.ttml": f'<tt xmlns="http://www.w3.org/ns/ttml"><body><div>{"".join(shown)}</div></body></tt>',
+        "d.ass": "[Script Info]\nScriptType: v4.00+\n\n[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, "
+        "MarginR, MarginV, Effect, Text\n" + "\n".join(events) + "\n",
+        "e.csv": "start,end,text\n" + "\n".join(rows) + "\n",
+        "f.json": json.dumps(
+            {"cues": [{"start_ms": a * 1000, "end_ms": b * 1000, "text": said} for (a, b), said in cues]}
+        ),
+    }
+
+
+ODD = [*'<>&",;:\t\r9-\u202e\u200d', "-->", "{\\an8}", "\x1b[31m", "<v ", "]]>", "\n\n"]
+"""What is put in at random places."""
+
+
+def reworded(text: str, rng: np.random.Generator) -> tuple[str, str]:
+    """A text as editors, tools and slips of the hand leave it, damaged in one to three ways, and which."""
+    ways = [
+        str(way) for way in rng.choice(["odd", "gone", "twice", "moved", "glued", "spaced", "cut"], rng.integers(1, 4))
+    ]
+    for way in ways:
+        lines = text.split("\n")
+        at, to = (int(number) for number in rng.integers(len(lines), size=2))
+        if way == "odd":
+            for _ in range(int(2 ** rng.uniform(0, 5))):
+                place = int(rng.integers(len(text) + 1))
+                text = text[:place] + str(rng.choice(ODD)) + text[place + int(rng.integers(3)) :]
+            continue
+        if way == "cut":
+            lines = [*lines[:at], lines[at][: int(rng.integers(len(lines[at]) + 1))]]
+        elif way == "spaced":
+            lines[at:at] = ["", " "]
+        else:
+            line = lines.pop(at)
+            lines[to:to] = {
+                "gone": [],
+                "twice": [line, line],
+                "moved": [line],
+                "glued": [line + (lines[to : to + 1] or [""])[0]],
+            }[way]
+        text = "\n".join(lines)
+    return text, "+".join(ways)
+
+
+def try_text(number: int, folder: Path) -> tuple[str, str]:
+    """Reads damaged subtitles, or plans the import of a damaged script.
+
+    Whatever still looks like the times of a subtitle must come back as a line, or be counted and named.
+    """
+    rng = np.random.default_rng(number)
+    texts = whole_texts()
+    name = list(texts)[number % len(texts)]
+    encoding = str(rng.choice(["utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"]))
+    text, ways = reworded(texts[name], rng)
+    data = text.encode(encoding, "replace") or b"\n"
+    if rng.random() < 0.2:
+        data, more = damaged(data, rng)
+        ways += f"+{more}"
+    path = folder / name
+    path.write_bytes(data)
+    about = f"{name}, {encoding}, {ways}"
+    as_script = name in ("e.csv", "f.json") or rng.random() < 0.3
+    try:
+        if as_script:
+            with ProjectStore(folder / "project", create=True) as store:
+                store.bind_film(FilmRow("film", "film.mp4", "0", 120_000, {}))
+                plan = plan_import(store, path)
+            return ("read, with a warning" if plan.notes else "read"), about
+        report = read_subtitles(path).report
+    except CalvinError as error:
+        return "refused", f"{about}: {error}"
+    if report.notes:
+        return "read, with a warning", about
+    arrows = read_text(path).text.count("-->") if name in ("a.srt", "b.vtt") else 0
+    if arrows > report.cues:
+        return "silent loss", f"{about}: {arrows} times, {report.cues} cues"
+    return "read", about
+
+
+PARTS["texts"] = try_text
+
+CALVIN = [sys.executable, "-c", "from calvin.cli.main import main; main()"]
+LONG = {
+    "describe": "describe {}/film.mkv -o {}/p --subtitles {}/film.srt",
+    "voice": "voice {}/p --voice tones",
+    "mix": "mix {}/p -o {}/mixed.mkv",
+    "export": "export {}/p -f vtt,srt,json,csv,dapt,txt -o {}/out",
+    "prepare": "data prepare {}/images -k images -o {}/vectors --part-size 4 --model calvin-mini",
+    "render": "puppets render -o {}/world --films 2 --scenes 5 --clips 6 --images 20",
+}
+"""Commands that take a while, in the order in which each finds what it needs."""
+_taken: dict[str, float] = {}
+
+
+def _started(command: str, folder: Path) -> subprocess.Popen[bytes]:
+    words = [word.format(folder) for word in LONG[command].split()]
+    return subprocess.Popen(
+        [*CALVIN, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def _done(command: str, folder: Path) -> None:
+    child = _started(command, folder)
+    _, said = child.communicate()
+    if child.returncode:
+        raise RuntimeError(f"{command} ended with {child.returncode}: {said.decode()[-2000:]}")
+
+
+def _wholes(folder: Path) -> None:
+    """For each command the folder before it and after it, and how long it takes; made once."""
+    start = folder / "before-describe"
+    (start / "images").mkdir(parents=True)
+    film, subtitles = bundled_film()
+    with av.open(str(film)) as source, av.open(str(start / "film.mkv"), "w") as target:
+        tracks = {
+            stream.index: target.add_stream_from_template(stream) for stream in source.streams if stream.type != "data"
+        }
+        for packet in source.demux():
+            if packet.dts is not None and packet.pts * packet.time_base < 25 and packet.stream.index in tracks:
+                packet.stream = tracks[packet.stream.index]
+                target.mux(packet)
+    shutil.copy(subtitles, start / "film.srt")
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), np.uint8)
+        Image.fromarray(pixels).save(start / "images" / f"{number}.png")
+    for command, after in zip(LONG, [*list(LONG)[1:], "end"], strict=True):
+        shutil.copytree(folder / f"before-{command}", folder / f"before-{after}")
+        began = time.monotonic()
+        _done(command, folder / f"before-{after}")
+        _taken[command] = time.monotonic() - began
+
+
+def _found(folder: Path) -> dict[str, bytes | int]:
+    """Every file: its content or, where a muxer puts random numbers in, its size; of databases that they are there."""
+    return {
+        path.relative_to(folder).as_posix(): 0
+        if path.name.startswith("project.")
+        else path.stat().st_size
+        if path.suffix == ".mkv"
+        else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def try_kill(number: int, folder: Path) -> tuple[str, str]:
+    """Kills a command at any moment and gives it again: the end must be as if nothing had happened."""
+    if not _taken:
+        _wholes(folder)
+    rng = np.random.default_rng(number)
+    command = list(LONG)[number % len(LONG)]
+    after = [*list(LONG)[1:], "end"][number % len(LONG)]
+    place = folder / f"before-{after}-again"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(folder / f"before-{command}", place)
+    child = _started(command, place)
+    at = rng.uniform(0.1, 1.0) * _taken[command]
+    about = f"{command}, killed after {at:.1f} s"
+    try:
+        child.communicate(timeout=at)
+    except subprocess.TimeoutExpired:
+        family = psutil.Process(child.pid).children(recursive=True)
+        child.kill()
+        child.communicate()
+        _, alive = psutil.wait_procs(family, timeout=30)
+        if alive:
+            for one in alive:
+                one.kill()
+            return "left behind", f"{about}: {len(alive)} processes go on"
+    _done(command, place)
+    whole, again = _found(folder / f"before-{after}"), _found(place)
+    left = [name for name in again if ".calvin-" in name or name.endswith("-journal")]
+    if left:
+        return "left behind", f"{about}: {', '.join(left)}"
+    other = sorted(name for name in whole.keys() | again.keys() if whole.get(name) != again.get(name))
+    return ("other result", f"{about}: {', '.join(other)}") if other else ("equal", about)
+
+
+PARTS["kills"] = try_kill
+
 
 def work(part: str, start: int, stop: int) -> None:
     """The child: tries start to stop, a line of JSON for each."""
@@ -186,10 +398,10 @@ def outcomes(part: str, start: int, stop: int) -> Iterator[tuple[int, str, str, 
         threading.Thread(target=child.stderr.read, daemon=True).start()
         while number < stop:
             try:
-                line = lines.get(timeout=HANG_S)
+                line = lines.get(timeout=SLOW.get(part, HANG_S))
             except queue.Empty:
                 child.kill()
-                yield number, "hung", f"over {HANG_S} s", HANG_S
+                yield number, "hung", f"over {SLOW.get(part, HANG_S)} s", SLOW.get(part, HANG_S)
                 number += 1
                 break
             if not line:

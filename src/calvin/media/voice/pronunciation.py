@@ -20,13 +20,17 @@ def read_pronunciations(path: str | Path) -> dict[str, str]:
     """
     source = Path(path)
     try:
-        if source.stat().st_size > MAX_BYTES:
+        if not source.is_file():  # a device or pipe may never end
+            raise ValueError("no file")
+        with open(source, "rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise UsageError(f"{source} is larger than 1 MB, too large for a pronunciation list.")
-        text = source.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        rows = list(csv.reader(content.decode("utf-8-sig").splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise UsageError(f"The pronunciation list {source} cannot be read: give a CSV file in UTF-8.") from error
     said: dict[str, str] = {}
-    for number, row in enumerate(csv.reader(text.splitlines()), 1):
+    for number, row in enumerate(rows, 1):
         cells = [" ".join(cell.split()) for cell in row]
         if not any(cells) or cells[0].startswith("#"):
             continue

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,20 @@ def test_reading(tmp_path: Path) -> None:
 @given(st.text(), st.dictionaries(st.text(min_size=1), st.text(), max_size=4))
 def test_any_text_is_taken(text: str, said: dict[str, str]) -> None:
     assert isinstance(pronounced(text, said), str)
+
+
+@pytest.mark.parametrize("content", [b'"' + b"x" * 200_000 + b'",y\n', b"\xff\xfe", b"", None])
+def test_a_list_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path, content: bytes | None) -> None:
+    source = tmp_path / "said.csv" if content is not None else Path("/dev/zero")
+    if content == b"":
+        os.mkfifo(source)
+    elif content is not None:
+        source.write_bytes(content)
+    with pytest.raises(UsageError, match="cannot be read: give a CSV file"):
+        read_pronunciations(source)
+
+
+def test_a_list_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "said.csv").write_text("é,ay\n" * 200_001)
+    with pytest.raises(UsageError, match="larger than 1 MB"):
+        read_pronunciations(tmp_path / "said.csv")
