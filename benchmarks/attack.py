@@ -325,16 +325,18 @@ def _wholes(folder: Path) -> None:
 
 
 def _found(folder: Path) -> dict[str, bytes | int]:
-    """Every file: its content or, where a muxer puts random numbers in, its size; of databases that they are there."""
-    return {
-        path.relative_to(folder).as_posix(): 0
-        if path.name.startswith("project.")
-        else path.stat().st_size
-        if path.suffix == ".mkv"
-        else path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    """What is in each file; of databases that they are there, and the size of films, which hold random numbers."""
+
+    def content(path: Path) -> bytes | int:
+        if path.name.startswith("project."):
+            return 0
+        if path.suffix == ".mkv":
+            return path.stat().st_size
+        data = path.read_bytes()
+        # safetensors writes what describes the tensors in random order, in front of them.
+        return data[8 + int.from_bytes(data[:8], "little") :] if path.suffix == ".safetensors" else data
+
+    return {path.relative_to(folder).as_posix(): content(path) for path in folder.rglob("*") if path.is_file()}
 
 
 def try_kill(number: int, folder: Path) -> tuple[str, str]:
