@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from calvin import Calvin, describe
+from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.cli.main import app
 from calvin.core.types import Status
 from calvin.model import load_calvin
@@ -137,3 +139,72 @@ def test_a_picture_that_cannot_be_read_costs_no_drafts(film: Path, tiny_model: P
     assert "ann.jpg" in result.stderr
     with ProjectStore(project, read_only=True) as store:
         assert store.cues == before
+
+
+def drafts(project: Path) -> list[str]:
+    with ProjectStore(project, read_only=True) as store:
+        return [cue.text for cue in store.cues]
+
+
+def test_a_project_goes_on_with_what_described_it(
+    film: Path, tiny_model: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, cast = tmp_path / "p", tmp_path / "cast.toml"
+    cast.write_text('[[character]]\nname = "Ann"\n[[scene]]\nstart = "0:00"\nend = "0:09"\npresent = ["Ann"]\n')
+    (tmp_path / "lines.srt").write_text("1\n00:00:03,200 --> 00:00:03,900\nANN: Hello.\n")
+    monkeypatch.chdir(tiny_model.parent)
+    run("describe", film, "-m", tiny_model.name, "-o", project, "-s", tmp_path / "lines.srt", "--cast", cast)
+    run("describe", project, "--adapter", adapter, "-m", tiny_model.name)
+    before, asked = drafts(project), request_of(project)
+    monkeypatch.chdir(tmp_path)
+    run("describe", project)
+    assert (drafts(project), request_of(project)) == (before, asked)
+    assert asked.cast
+    moved = film.with_name("moved.mp4")
+    film.rename(moved)
+    try:
+        run("describe", moved, "-o", project)
+        assert (drafts(project), request_of(project)) == (before, asked)
+        with ProjectStore(project, read_only=True) as store:
+            assert [line.speaker for line in store.dialogue] == ["ANN"]
+            assert store.steps == [store.steps[0]], "the adapter's drafts were the only step"
+        assert (project / "film.vtt").read_text() == (project / "moved.vtt").read_text()
+    finally:
+        moved.rename(film)
+    said = run("status", project).stdout
+    assert re.search(r"Described by \S*tiny \w{12}, adapter adapted, a cast of 1, subtitles, in en", said)
+    cast.unlink()
+    run("describe", film, "-o", project)
+    assert request_of(project) == asked, "a cast without pictures is known from the project"
+    run("describe", project, "--adapter", "none", "--cast", "none", "--yes")
+    assert request_of(project).cast is None
+    assert drafts(project) != before
+    run("undo", project)
+    assert (drafts(project), request_of(project)) == (before, asked)
+
+
+class Other:
+    """A captioner that no project can open again."""
+
+    info = CaptionerInfo("other")
+    needs = frozenset({"frames"})
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        return [CaptionAnswer(f"Scene {request.scene.id} of another.", 0.0) for request in requests]
+
+
+def test_drafts_of_another_model_are_not_written_over_unasked(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    describe(film, model=Other(), out_dir=project)
+    before = drafts(project)
+    for words in (["describe", project], ["describe", film, "-o", project]):
+        refused = CliRunner().invoke(app, [str(word) for word in words])
+        assert refused.exit_code == 1
+        assert "drafts of" in refused.stderr
+        assert "are by other" in refused.stderr
+        assert "--yes" in refused.stderr
+    assert drafts(project) == before
+    run("describe", project, "-m", tiny_model)
+    assert drafts(project) != before
+    run("undo", project)
+    assert drafts(project) == before

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, YES, opening
+from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.import_export import FORMATS
 from calvin.core.errors import UsageError
 from calvin.core.time import to_ms
 
 if TYPE_CHECKING:
-    from calvin.studio.describe.films import Description, FilmJob, Outcome
-    from calvin.studio.project.describe_settings import DescribeRecord
+    from calvin.studio.describe.films import Description, FilmJob, Known, Outcome
 
 
 def describe(
@@ -40,16 +39,18 @@ def describe(
     context: Annotated[
         int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
     ] = None,
-    model: Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
+    model: Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="the project's")] = None,
     frames: FRAMES = None,
     four_bit: FOUR_BIT = False,
-    yes: YES = False,
+    yes: Annotated[
+        bool, Option("--yes", "-y", help="Fetch a model, and replace another one's drafts, without asking.")
+    ] = False,
     formats: FORMATS = "vtt,srt,json",
     min_gap: Annotated[float | None, Option(help="Shortest dialogue gap to use, in s.", show_default="2.0")] = None,
     guard: Annotated[float | None, Option(help="What is left free around dialogue, in s.", show_default="0.3")] = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
-    cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file.")] = None,
-    adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made.")] = None,
+    cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")] = None,
+    adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made, or none.")] = None,
     language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
     audio_language: Annotated[str | None, Option(help="Sound track to listen to.", show_default="the film's")] = None,
     out_dir: Annotated[Path | None, Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")] = None,
@@ -57,8 +58,9 @@ def describe(
     """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.
 
     Each film gets a project folder with the script in the formats asked for. Run the same command again to continue
-    where a run was stopped. With several films, one that cannot be described does not stop the others; the exit code is
-    then 1.
+    where a run was stopped. A project that is described again goes on with the model, adapter, cast, subtitles and
+    options that it remembers, unless you name others. With several films, one that cannot be described does not stop
+    the others; the exit code is then 1.
 
     Examples:
 
@@ -76,9 +78,8 @@ def describe(
     """
     from calvin.captioners import open_captioner
     from calvin.captioners.adapted import adapter_context, with_adapter
-    from calvin.studio.cast.characters import read_cast_file
     from calvin.studio.describe.films import describe_many
-    from calvin.studio.project.describe_settings import DescribeWish, settle
+    from calvin.studio.project.describe_settings import DescribeSources, DescribeWish, settle
     from calvin.studio.script.writers import find_writers
 
     names = tuple(writer.name for writer in find_writers(formats.split(",")))
@@ -86,23 +87,23 @@ def describe(
     plan = {name: round(seconds * 1000) for name, seconds in gaps.items() if seconds is not None} or None
     values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
     wish = DescribeWish.load(values | {"language": language, "audio_language": audio_language}, "describe")
-    jobs, remembered = _jobs(films, subtitles, out_dir)
+    jobs, known = _jobs(films, subtitles, out_dir)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
-    jobs = [replace(job, shift_ms=shift_ms, encoding=encoding) for job in jobs]
-    people = read_cast_file(cast) if cast is not None else None
-    captioner = open_captioner(model, opening(yes, frames, four_bit))
-    with with_adapter(captioner, adapter) as captioner, ProgressView() as progress:
-        settings = settle(wish, remembered, adapter_context(captioner))
-        outcomes = describe_many(jobs, captioner, settings, progress, cast=people)
+    named = bool(model or adapter or yes)
+    jobs = [replace(job, shift_ms=shift_ms, encoding=encoding, replace=named) for job in jobs]
+    sources = DescribeSources.named(known.sources, model, frames, four_bit, adapter, cast)
+    people = known.cast(sources, cast)
+    captioner = open_captioner(model or sources.model, opening(yes, sources.frames, sources.four_bit))
+    with with_adapter(captioner, sources.adapter) as captioner, ProgressView() as progress:
+        settings = settle(wish, known.record, adapter_context(captioner))
+        outcomes = describe_many(jobs, captioner, settings, progress, cast=people, sources=sources)
     raise typer.Exit(report(outcomes))
 
 
-def _jobs(
-    films: list[Path], subtitles: list[Path] | None, out_dir: Path | None
-) -> tuple[list[FilmJob], DescribeRecord | None]:
-    """What to describe, and what a project that is described again remembers."""
+def _jobs(films: list[Path], subtitles: list[Path] | None, out_dir: Path | None) -> tuple[list[FilmJob], Known]:
+    """What to describe, and what the project of a single film remembers."""
     from calvin.studio.describe.dialogue import LISTEN
-    from calvin.studio.describe.films import film_job
+    from calvin.studio.describe.films import Known, film_job
     from calvin.studio.project.database import is_project
 
     if subtitles == [LISTEN]:
@@ -110,10 +111,11 @@ def _jobs(
     if subtitles and len(subtitles) != len(films):
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
-    if any(map(is_project, films)) and (len(films) > 1 or out_dir is not None):
+    several = len(films) > 1
+    if any(map(is_project, films)) and (several or out_dir is not None):
         raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
-    found = [film_job(film, srt, out_dir) for film, srt in zip(films, lines, strict=True)]
-    return [job for job, _ in found], found[0][1]
+    found = [film_job(film, srt, out_dir, several) for film, srt in zip(films, lines, strict=True)]
+    return [job for job, _ in found], Known() if several else found[0][1]
 
 
 def report(outcomes: list[Outcome]) -> int:

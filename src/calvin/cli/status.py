@@ -77,6 +77,26 @@ def status(
         _show(found)
 
 
+def _made_by(found: dict[str, Any]) -> list[str]:
+    """What decoded, described and spoke, in sentences."""
+    lines = []
+    if found["decoding"]:
+        done, total = found["decoding"]
+        lines.append(f"Decoded: {done} of {total} s")
+    described, spoken = found["described"], found["spoken"]
+    if described:
+        parts = [f"{described['model']}{' ' + described['fingerprint'][:12] if described['fingerprint'] else ''}"]
+        parts += [f"adapter {described['adapter']}"] if described["adapter"] else []
+        parts += [f"a cast of {len(described['cast'])}"] if described["cast"] else []
+        parts += ["subtitles"] if described["subtitles"] else ["dialogue found by listening"] * bool(found["dialogue"])
+        lines.append(f"Described by {parts[0]}{''.join(f', {part}' for part in parts[1:])}, in {described['language']}")
+    if spoken:
+        pace = f"{spoken['rate']:g} words a minute" if spoken["rate"] else "the voice's own pace"
+        to_do = f", {spoken['to_speak']} still to speak" if spoken["to_speak"] else ""
+        lines.append(f"Spoken by {spoken['name']} at {pace}: {spoken['cues']} cues{to_do}")
+    return lines
+
+
 def _show(found: dict[str, Any]) -> None:
     film, cues = found["film"], found["cues"]
     say(f"{film['title']}: {format_timecode(film['duration_ms'])}, {film['where']}")
@@ -84,6 +104,8 @@ def _show(found: dict[str, Any]) -> None:
     say(f"{found['places_done']} of {found['places']} places done")
     kinds = [f"{count} {name}" for name, count in cues["by"].items() if count]
     say(f"{cues['total']} cues{': ' if kinds else ''}{', '.join(kinds)}")
+    for line in _made_by(found):
+        say(line)
     for choice, count in found["choices"].items():
         say(f"  {count} {choice}")
     for note in found["notes"]:

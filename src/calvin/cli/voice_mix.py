@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calvin.cli.console import ProgressView, say, warn, warn_all
+from calvin.core.errors import UsageError
 from calvin.media.voice.registry import VOICES
 
 if TYPE_CHECKING:
@@ -27,17 +29,24 @@ def voice(
         typer.Option(
             "--voice",
             help=f"{VOICES.listed()}.",
-            show_default="the best installed",
+            show_default="the one before, else the best installed",
         ),
     ] = None,
-    rate: Annotated[float, typer.Option(help="Words a minute.", min=60, max=400)] = 160,
-    level: Annotated[float, typer.Option(help="Loudness of each cue, in LUFS.", min=-40, max=-10)] = -23,
+    rate: Annotated[
+        float | None, typer.Option(help="Words a minute.", min=60, max=400, show_default="as before, else 160")
+    ] = None,
+    level: Annotated[
+        float | None,
+        typer.Option(help="Loudness of each cue, in LUFS.", min=-40, max=-10, show_default="as before, else -23"),
+    ] = None,
     pronunciation: Annotated[
         Path | None,
-        typer.Option(help="CSV: a name, and how to write it to have it said right.", show_default="in the project"),
+        typer.Option(help="CSV: a name, and how to write it to have it said right.", show_default="as before"),
     ] = None,
 ) -> None:
     """Speak the cues of a project; only those that changed since the last time are spoken anew.
+
+    The project remembers the voice, its pace, its level and the list of pronunciations.
 
     Examples:
 
@@ -45,9 +54,11 @@ def voice(
 
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
     """
-    from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.sound.voiced_cues import voice_project, voice_settings
 
-    settings = VoiceSettings.load({"rate": rate, "lufs": level}, "voice")
+    with ProjectStore(project, read_only=True) as store:
+        settings = voice_settings(store.voice, rate=rate, lufs=level)
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
@@ -81,6 +92,7 @@ def mix(
     duck: Annotated[float, typer.Option(help="How far the film is turned down, in dB.", min=-60, max=0)] = -8,
     language: Annotated[str | None, typer.Option(help="The film's sound track to mix with, such as en.")] = None,
     film: Annotated[Path | None, typer.Option(help="Where the film is now, if it was moved.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that this project did not mix.")] = False,
 ) -> None:
     """Mix the spoken cues into the film: its streams untouched, the described sound as a second track.
 
@@ -95,13 +107,35 @@ def mix(
         calvin mix film.calvin -o film.extended.mp4 --extended
     """
     from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.project.store import ProjectStore
     from calvin.studio.sound.film_mix import mix_project
 
+    with ProjectStore(project, read_only=True) as store:
+        _check_target(output, store.mixed.get(str(output.resolve())), yes)
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
     with ProgressView() as progress:
         report = mix_project(project, output, settings, extended, language, film, progress)
+    with ProjectStore(project) as store:
+        store.mixed = {**store.mixed, str(output.resolve()): _stamp(output)}
     pauses = f", {report.pauses} pauses" if extended else ""
     say(f"{report.cues} cues{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
     for path in report.files:
         say(f"  {path}")
     warn_all(report.notes)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What tells a file from another of its name: to read whole films for it would take too long."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _check_target(output: Path, mixed: tuple[int, int] | None, yes: bool) -> None:
+    """
+    Raises:
+        UsageError: somebody else's file is there, and nobody agreed to replace it.
+    """
+    if yes or not output.is_file() or _stamp(output) == mixed:
+        return
+    if not (sys.stdin.isatty() and typer.confirm(f"{output} was not mixed from this project. Replace it?")):
+        raise UsageError(f"{output} is there and was not mixed from this project: name another file, or give --yes.")

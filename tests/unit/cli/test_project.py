@@ -10,12 +10,15 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from calvin.cli.main import app
+from calvin.core.progress import Progress, silent
 from calvin.core.time import Span
 from calvin.core.types import Author, DialogueLine, Place, Status
+from calvin.studio.describe.film_project import _kept_in
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.lint import RULES
 from calvin.studio.script.writers import WRITERS
+from calvin.studio.sound.film_mix import MixReport
 
 
 @pytest.fixture
@@ -224,3 +227,31 @@ def test_what_was_exported_is_renewed_wherever_it_was_written(project: Path, tmp
     assert "Night.srt was not as calvin wrote it and is kept as Night.kept-1.srt" in result.stderr
     assert not (gone / "Night.txt").exists()
     assert foreign.read_text().startswith("in,out,text"), "what a person gave is never written over"
+
+
+def test_a_mix_replaces_only_what_it_wrote(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "Night.ad.mkv"
+
+    def mixed(folder: Path, output: Path, *_: object) -> MixReport:
+        output.write_bytes(f"mix {len(list(output.parent.iterdir()))}".encode())
+        return MixReport([output], 3, 0, -1.0)
+
+    monkeypatch.setattr("calvin.studio.sound.film_mix.mix_project", mixed)
+    target.write_text("somebody's film")
+    refused = run("mix", project, "-o", target)
+    assert refused.exit_code == 2
+    assert "is there and was not mixed from this project" in refused.stderr
+    assert target.read_text() == "somebody's film"
+    assert run("mix", project, "-o", target, "--yes").exit_code == 0
+    assert run("mix", project, "-o", target).exit_code == 0, "its own mix is made anew"
+    target.write_text("edited since")
+    assert run("mix", project, "-o", target).exit_code == 2
+
+
+def test_status_says_how_far_decoding_is(tmp_path: Path) -> None:
+    with ProjectStore(tmp_path / "p", create=True) as store:
+        store.bind_film(FilmRow("Night", "night.mp4", "aa", 60_000, {}))
+        listen = _kept_in(store, silent)
+        listen(Progress("decode", 12.4, 60.0, "s"))
+        listen(Progress("decode", 13.0, 60.0, "s"))
+    assert "Decoded: 12 of 60 s" in run("status", tmp_path / "p").stdout

@@ -226,6 +226,19 @@ def _family(pronouns: str) -> str:
     return next((family for family, forms in _PRONOUNS.items() if first in forms), "")
 
 
+def cast_of_identity(identity: str, characters: Sequence[Character]) -> Cast:
+    """The cast of such an identity, from the characters that a project keeps.
+
+    Raises:
+        UsageError: it has pictures, which a project does not keep.
+    """
+    facts = json.loads(identity)
+    if facts["pictures"]:
+        raise UsageError("The cast of this project has pictures and its file is not known: name it with --cast.")
+    notes = tuple(Note(Span(start, end), tuple(there), tuple(away)) for start, end, there, away in facts["told"])
+    return Cast(tuple(characters), {}, notes, PresenceSettings.load(facts["settings"], "cast"))
+
+
 def read_cast_file(path: str | Path) -> Cast:
     """A cast from TOML.
 

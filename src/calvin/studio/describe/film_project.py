@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,9 +15,9 @@ from typing import Any
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
-from calvin.core.errors import CalvinError, FeatureError, MediaError
+from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
-from calvin.core.progress import Listener
+from calvin.core.progress import Listener, Progress
 from calvin.core.time import Span
 from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Place, Scene
 from calvin.data import FeatureStore
@@ -36,13 +38,14 @@ from calvin.studio.describe.dialogue import (
     step_notes,
 )
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
-from calvin.studio.project.describe_settings import DescribeRecord
+from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.script.script_files import written_files
 
 NOTICE_FRAMES = 500
+DECODING_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class FilmJob:
 
     `subtitles` None: those beside the film, else in it; `LISTEN`: none. With `again`, the dialogue that the project
     knows is used again unless subtitles are given. `shift_ms` moves the subtitles (None: as the project did), and
-    `encoding` is that of their file (None: found out).
+    `encoding` is that of their file (None: found out). Drafts of another model are only written over with `replace`.
     """
 
     film: Path
@@ -60,6 +63,7 @@ class FilmJob:
     again: bool = False
     shift_ms: int | None = None
     encoding: str | None = None
+    replace: bool = True
 
 
 @dataclass(eq=False)
@@ -126,16 +130,23 @@ class FilmProject:
 
 @contextmanager
 def open_film_project(
-    job: FilmJob, folder: Path, captioner: Captioner, record: DescribeRecord, listener: Listener, spoken: SpokenLength
+    job: FilmJob,
+    folder: Path,
+    captioner: Captioner,
+    record: DescribeRecord,
+    listener: Listener,
+    spoken: SpokenLength,
+    sources: DescribeSources | None = None,
 ) -> Iterator[FilmProject]:
     """The project of a film, ready for captions.
 
     What an earlier run left is used again: the frames and features of the film, and the cues, if the `record` is the
     same; its language (by default the project's, else English) and subtitles are filled in here. A folder that was made
-    for a film that then cannot be used is removed.
+    for a film that then cannot be used is removed. `sources` are kept with the drafts.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.
+        UsageError: it would replace another model's drafts, and nobody asked for that.
         StoreError: the folder holds another film or cannot be used.
     """
     facts = probe(job.film)
@@ -150,6 +161,8 @@ def open_film_project(
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
             film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)
+            if not job.replace:
+                _keep_drafts(store, record, captioner.info.name)
             project = _decoded(facts, store, film, captioner, listener, record.audio_language)
             project.settings, project.spoken = record.plan, spoken
             if project.features is not None:
@@ -165,6 +178,8 @@ def open_film_project(
             record = record.changed(language=project.film.language).moved_subtitles(source, shift_ms)
             project.notes += given.notes if given else [] if kept else passed_over(facts)
             _plan(project, given, record, kept, captioner.info.name)
+            if sources is not None:
+                store.sources = sources
             _notice(project, captioner)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
@@ -172,6 +187,18 @@ def open_film_project(
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         yield project
+
+
+def _keep_drafts(store: ProjectStore, record: DescribeRecord, name: str) -> None:
+    """Refuse to write over what another model drafted."""
+    drafts = sum(not cue.settled for cue in store.cues)
+    if drafts and store.described is not None and store.described.model != record.model:
+        by = store.model.get("name", "another model")
+        by = f"another state of {by}" if by == name else by
+        raise UsageError(
+            f"The {drafts} drafts of {store.folder} are by {by}, and {name} would write others in their place: name "
+            "the model that you want with --model, or agree by --yes."
+        )
 
 
 def _decoded(
@@ -189,7 +216,7 @@ def _decoded(
         store.folder / "frames",
         DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
         on_batch=(lambda batch: maker.extend(batch.pictures)) if maker else None,
-        listener=listener,
+        listener=_kept_in(store, listener),
         facts=facts,
     )
     features = None
@@ -201,6 +228,7 @@ def _decoded(
         store.bind_film(replace(film, duration_ms=decoded.duration_ms))
         store.set_shots(decoded.shots)
         notes = [*decoded.report.notes, *_track_notes(decoded.facts, audio)]
+        store.decoding = None
         store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
     film = store.film or film
     return FilmProject(store, film, decoded.frames, features, max_frames, notes)
@@ -219,6 +247,19 @@ def _track_notes(facts: FilmFacts, language: str | None) -> list[str]:
             "speak on another, name subtitles."
         )
     return notes
+
+
+def _kept_in(store: ProjectStore, listener: Listener) -> Listener:
+    """A listener that also keeps how far decoding is, now and then, for `calvin status`."""
+    said = -math.inf
+
+    def listen(event: Progress) -> None:
+        nonlocal said
+        if time.monotonic() - said > DECODING_EVERY_S:
+            store.decoding, said = (round(event.done), round(event.total or 0)), time.monotonic()
+        listener(event)
+
+    return listen
 
 
 def _kept(

@@ -19,13 +19,19 @@ from calvin.captioners.answers import cleaning_note
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, silent
 from calvin.core.time import to_ms
-from calvin.core.types import Script
-from calvin.studio.cast.characters import Cast, read_cast_file
+from calvin.core.types import Character, Script
+from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
 from calvin.studio.describe.film_project import FilmJob, FilmProject, open_film_project
 from calvin.studio.project.database import is_project, project_folder
-from calvin.studio.project.describe_settings import DescribeRecord, DescribeSettings, DescribeWish, settle
+from calvin.studio.project.describe_settings import (
+    DescribeRecord,
+    DescribeSettings,
+    DescribeSources,
+    DescribeWish,
+    settle,
+)
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.script.script_files import export_script, keep_origin
@@ -33,6 +39,7 @@ from calvin.studio.script.writers import Writer, find_writers
 
 __all__ = [
     "DescribeSettings",
+    "DescribeSources",
     "DescribeWish",
     "Description",
     "FilmJob",
@@ -81,13 +88,13 @@ def describe(
     """Describe one film, or a project again.
 
     Args:
-        subtitles: cues lie in the gaps between them; None: those beside the film or in it, else the lines that are
-            heard; "none": the lines that are heard.
-        model: a model folder, hub id or bundled name, or a captioner; None: the bundled model.
+        subtitles: cues lie in the gaps between them; None: those of the project, beside the film or in it, else the
+            lines that are heard; "none": the lines that are heard.
+        model: a model folder, hub id or bundled name, or a captioner; None: that of the project, else the bundled one.
         context: how many previous captions each caption sees; None: 3, as the project, or as the adapter was trained.
         out_dir: the project folder.
-        cast: who is in the film (`read_cast_file`).
-        adapter: what `adapt` made for this model, which is left as it was.
+        cast: who is in the film (`read_cast_file`); None: as the project, "none": nobody is named.
+        adapter: what `adapt` made for this model, which is left as it was; None: as the project, "none": without one.
         language: of the description; None: English, or as the project.
         audio_language: of the sound track to listen to; None: the film's own choice, or as the project.
         shift_subtitles: by how many seconds the subtitles are to be moved; None: not at all, or as the project.
@@ -100,34 +107,78 @@ def describe(
     find_writers(kinds)
     values = {"context": context, "language": language, "audio_language": audio_language, "formats": kinds}
     wish = DescribeWish.load(values, "describe")
-    job, remembered = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
-    job = replace(job, shift_ms=None if shift_subtitles is None else to_ms(shift_subtitles), encoding=encoding)
-    people = read_cast_file(cast) if isinstance(cast, str | Path) else cast
-    captioner = model if isinstance(model, Captioner) else open_captioner(model)
-    with with_adapter(captioner, adapter) as captioner:
-        settings = settle(wish, remembered, adapter_context(captioner))
-        [outcome] = describe_many([job], captioner, settings, progress, cast=people)
+    job, known = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
+    named, told = not isinstance(model, Captioner), not isinstance(cast, Cast)
+    sources = DescribeSources.named(
+        known.sources,
+        model=None if isinstance(model, Captioner) else model,
+        adapter=adapter,
+        cast=None if isinstance(cast, Cast) else cast,
+    )
+    if not named:
+        sources = sources.changed(model=None, adapter=str(adapter) if adapter else None)
+    people = cast if isinstance(cast, Cast) else known.cast(sources, cast)
+    captioner = model if isinstance(model, Captioner) else open_captioner(model or sources.model)
+    shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
+    asked = model is not None or adapter is not None
+    job = replace(job, shift_ms=shift_ms, encoding=encoding, replace=asked)
+    with with_adapter(captioner, sources.adapter) as captioner:
+        settings = settle(wish, known.record, adapter_context(captioner))
+        kept = sources if named and told else None
+        [outcome] = describe_many([job], captioner, settings, progress, cast=people, sources=kept)
     if outcome.error is not None:
         raise outcome.error
     assert outcome.description is not None
     return outcome.description
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a project remembers of how it was described; nothing where there is none yet."""
+
+    record: DescribeRecord | None = None
+    sources: DescribeSources | None = None
+    characters: tuple[Character, ...] = ()
+
+    def cast(self, sources: DescribeSources, named: str | Path | None = None) -> Cast | None:
+        """The cast to describe with: the file that is `named`, else the one that the project was described with.
+
+        Raises:
+            UsageError: the file cannot be read, or it is no longer there and nothing else says who is in the film.
+        """
+        if sources.cast is not None and (named is not None or Path(sources.cast).is_file()):
+            return read_cast_file(sources.cast)
+        if named is not None or self.record is None or self.record.cast is None:
+            return None
+        return cast_of_identity(self.record.cast, self.characters)
+
+
 def film_job(
-    film: Path, subtitles: Path | None = None, out_dir: Path | None = None
-) -> tuple[FilmJob, DescribeRecord | None]:
-    """What to do with a film; in place of it a project may be named, which is described again as it remembers.
+    film: Path, subtitles: Path | None = None, out_dir: Path | None = None, several: bool = False
+) -> tuple[FilmJob, Known]:
+    """What to do with a film, and what is remembered of it; in place of it a project may be named.
 
     Raises:
         StoreError: the film of the project is no longer where it was.
     """
-    if not is_project(film):
-        return FilmJob(film, subtitles, out_dir), None
-    with ProjectStore(film, read_only=True) as store:
-        path, remembered = Path(store.bound_film().path), store.described
+    given = is_project(film)
+    folder = film if given else project_folder(film, out_dir, several)
+    if not is_project(folder):
+        return FilmJob(film, subtitles, out_dir), Known()
+    with ProjectStore(folder, read_only=True) as store:
+        row, known = store.film, Known(store.described, store.sources, store.characters)
+        path = Path(store.bound_film().path) if given else film
+    if not given and (row is None or not film.is_file() or film.stat().st_size != row.facts.get("bytes")):
+        return FilmJob(film, subtitles, out_dir), Known()  # another film, or none yet: opening it will tell
     if not path.is_file():
         raise StoreError(f"The film of {film} is no longer at {path}: name it, with -o {film}.")
-    return FilmJob(path, subtitles, film, again=True), remembered
+    again = True
+    if not given and row is not None and known.record is not None and Path(row.path) == film.resolve():
+        # Whoever names a film where it always was says anew which of its sound tracks is meant, and subtitles may have
+        # come to it since.
+        again = known.record.subtitles is not None
+        known = replace(known, record=known.record.changed(audio_language=None))
+    return FilmJob(path, subtitles, film if given else out_dir, again), known
 
 
 def describe_many(
@@ -137,11 +188,13 @@ def describe_many(
     progress: Listener = silent,
     spoken: SpokenLength | None = None,
     cast: Cast | None = None,
+    sources: DescribeSources | None = None,
 ) -> list[Outcome]:
     """Describe films, several side by side; one that cannot be described does not stop the others.
 
     `spoken` says how long a text takes to speak; by default that is estimated at the rate of the settings. With a
-    `cast` each scene's prompt names those of them who are present. Returns one outcome per job, in their order.
+    `cast` each scene's prompt names those of them who are present. `sources`, from which captioner and cast come, are
+    kept in the projects. Returns one outcome per job, in their order.
     """
     settings = settings or DescribeSettings()
     spoken = spoken or EstimatedLength(settings.words_per_minute)
@@ -158,7 +211,9 @@ def describe_many(
                 listener = _naming(job.film, progress) if len(jobs) > 1 else progress
                 try:
                     folder = _own_folder(job, len(jobs) > 1, folders)
-                    film = stack.enter_context(open_film_project(job, folder, captioner, record, listener, spoken))
+                    film = stack.enter_context(
+                        open_film_project(job, folder, captioner, record, listener, spoken, sources)
+                    )
                     if cast is not None:
                         bring_cast(film, cast, captioner, portraits)
                     films[job] = film

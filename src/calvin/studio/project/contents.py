@@ -62,12 +62,19 @@ class SpokenRecord(FrozenConfig):
 
 
 class VoiceRecord(FrozenConfig):
-    """The voice that spoke a project, its pace and level (see `VoiceSettings`), and what it said, by the cue's id."""
+    """The voice that spoke a project, its pace and level (see `VoiceSettings`), and what it said, by the cue's id.
+
+    `asked` is what the voice was called to be opened, `pronunciation` the list that was named, and `language` that of
+    the script: a voice for another language is not asked again.
+    """
 
     name: str
     rate: float | None
     lufs: float
     cues: dict[str, SpokenRecord]
+    asked: str | None = None
+    pronunciation: str | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

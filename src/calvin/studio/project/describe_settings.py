@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
@@ -11,6 +12,9 @@ from calvin.core.prompts import EVALUATION_QUESTION
 from calvin.media.gaps import PlanSettings
 from calvin.media.languages import language_tag
 from calvin.studio.project.timing import WORDS_PER_MINUTE
+
+NONE = "none"
+"""Said in place of an adapter or a cast: without the one that the project remembers."""
 
 Context = Annotated[int, Field(ge=0, le=50)]
 WordRate = Annotated[int, Field(ge=60, le=400)]
@@ -82,6 +86,51 @@ class DescribeRecord(_WordSettings):
         return self.context if self.own_context is None else self.own_context
 
 
+class DescribeSources(FrozenConfig):
+    """From what a project is described: the captioner as `open_captioner` and its options name it (None: the bundled
+    one), an adapter's folder and the file of a cast. A project goes on with the same."""
+
+    model: str | None = None
+    frames: int | None = None
+    four_bit: bool = False
+    adapter: str | None = None
+    cast: str | None = None
+
+    @classmethod
+    def named(
+        cls,
+        known: Self | None = None,
+        model: str | Path | None = None,
+        frames: int | None = None,
+        four_bit: bool = False,
+        adapter: str | Path | None = None,
+        cast: str | Path | None = None,
+    ) -> Self:
+        """What is named, else what the project knows; another model has no use for the adapter of the one before.
+
+        A cast or adapter called "none" is left out.
+        """
+        known = known or cls()
+        if model is not None:
+            known = cls(cast=known.cast)
+        return cls(
+            model=lasting_name(model) or known.model,
+            frames=frames or known.frames,
+            four_bit=four_bit or known.four_bit,
+            adapter=lasting_name(adapter) or known.adapter,
+            cast=lasting_name(cast) or known.cast,
+        ).without_none()
+
+    def without_none(self) -> Self:
+        return self.changed(**{name: None for name in ("adapter", "cast") if getattr(self, name) == NONE})
+
+
+def lasting_name(name: str | Path | None) -> str | None:
+    """A name that means the same from any folder."""
+    there = name is not None and str(name) != NONE and Path(name).exists()
+    return str(Path(name).resolve()) if there and name is not None else None if name is None else str(name)
+
+
 def settle(
     wish: DescribeWish, remembered: DescribeRecord | None = None, adapter_context: int | None = None
 ) -> DescribeSettings:
@@ -91,9 +140,8 @@ def settle(
     project's own is then remembered beside it. A context that is wished for is also given where names are known.
     """
     given = wish.model_dump(exclude_none=True)
-    kept = (
-        remembered.model_dump(include={"question", "plan", "words_per_minute", "audio_language"}) if remembered else {}
-    )
+    names = {"question", "plan", "words_per_minute", "audio_language", "names_alone"}
+    kept = remembered.model_dump(include=names) if remembered else {}
     own = remembered.base_context if remembered else DescribeSettings().context
     context = {"context": own} if adapter_context is None else {"context": adapter_context, "own_context": own}
     if wish.context is not None:

@@ -33,7 +33,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
     "setting": ("name", ("value",)),
 }
 """The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
-_KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'unparsed')"
+_KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'sources', 'unparsed')"
 
 
 def _journal(table: str) -> str:

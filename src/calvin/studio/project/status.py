@@ -35,8 +35,40 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "cues": {"total": len(script.cues), "by": dict(by)},
         "choices": dict(Counter(str(decision.choice) for decision in store.decisions)),
         "notes": list(store.notes),
+        "decoding": None if store.decoded or not store.decoding else list(store.decoding),
+        "decoded": store.decoded is not None,
+        "described": _described(store),
+        "spoken": _spoken(store),
         "steps": [{"what": step.what, "made_at": step.made_at, "undone": step.undone} for step in store.steps],
     }
+
+
+def _described(store: ProjectStore) -> dict[str, Any] | None:
+    """What made the drafts, and with what."""
+    record, sources = store.described, store.sources
+    if record is None:
+        return None
+    return {
+        "model": store.model.get("name", record.model),
+        "fingerprint": store.model.get("fingerprint", ""),
+        "named": sources.model if sources else None,
+        "adapter": store.model.get("adapter"),
+        "cast": [person.name for person in store.characters] if record.cast else [],
+        "subtitles": record.subtitles is not None,
+        "context": record.context,
+        "words_per_minute": record.words_per_minute,
+        "language": store.bound_film().language,
+        "audio_language": record.audio_language,
+    }
+
+
+def _spoken(store: ProjectStore) -> dict[str, Any] | None:
+    voice = store.voice
+    if voice is None:
+        return None
+    found, missing = spoken_cues(store)
+    values = voice.model_dump(include={"name", "rate", "lufs", "pronunciation"})
+    return values | {"cues": len(found), "to_speak": len(missing)}
 
 
 def film_where(film: FilmRow) -> str:

@@ -15,7 +15,7 @@ from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Script, Status
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
 from calvin.studio.project.database import DATABASE, Setting
-from calvin.studio.project.describe_settings import DescribeRecord
+from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.journal import Journal
 
 MAX_TEXT = 2000
@@ -36,6 +36,10 @@ class ProjectStore(Journal):
     """What the decode pass found; None before it is done."""
     model = Setting("model", TypeAdapter(dict[str, str]), {})
     """Who described: a captioner's name, fingerprint and card, the version of calvin, and more of the captioner."""
+    sources = Setting("sources", TypeAdapter(DescribeSources | None), None)
+    """From what it was described; None where nothing says so, as in projects of earlier versions."""
+    decoding = Setting("decoding", TypeAdapter(tuple[int, int] | None), None)
+    """How many seconds of the film are decoded, and of how many, while that is at work or after it was stopped."""
     notes = Setting("notes", TypeAdapter(tuple[str, ...]), ())
     """What there was to say to the describer."""
     characters = Setting("cast", TypeAdapter(tuple[Character, ...]), ())
@@ -46,6 +50,8 @@ class ProjectStore(Journal):
     """How many answers of an adapted model did not keep to its form."""
     voice = Setting("voice", TypeAdapter(VoiceRecord | None), None)
     """Who spoke the cues, and what; None before that."""
+    mixed = Setting("mixed", TypeAdapter(dict[str, tuple[int, int]]), {})
+    """Size and time of change (ns) of the mixes of the project, by path: other files there are somebody else's."""
     written = Setting("written", TypeAdapter(dict[str, list[str]]), {})
     """SHA-256 of the last two states in which a file was written, by its path: other ones are somebody's work."""
     exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())

@@ -24,6 +24,7 @@ from calvin.media.voice.pronunciation import pronounced, read_pronunciations
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
 from calvin.studio.project.contents import Choice, Decision, SpokenRecord, VoiceRecord
+from calvin.studio.project.describe_settings import lasting_name
 from calvin.studio.project.status import VOICE_FOLDER, SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import NOT_AGAIN, rooms
@@ -72,23 +73,40 @@ def voice_project(
     scripts in the project are then written anew.
 
     Args:
-        voice: a voice, its name, or the path of a Piper model; None for the best one in the project's language.
-        pronunciation: a CSV file (see `read_pronunciations`); None for the project's `pronunciation.csv`, if any.
+        voice: a voice, its name, or the path of a Piper model; None for the one that spoke the project in this
+            language, else the best one in it.
+        settings: None for those that the project was spoken with, else the usual ones.
+        pronunciation: a CSV file (see `read_pronunciations`); None for the one that was used, else the project's
+            `pronunciation.csv`, if any.
 
     Raises:
         CalvinError: the project, the voice or the list cannot be used.
     """
-    settings = settings or VoiceSettings()
     with ProjectStore(folder) as store:
-        script = store.script()
+        script, known = store.script(), store.voice
+        settings = settings or voice_settings(known)
+        if known is not None:
+            voice = voice or (known.asked if known.language == script.language else None)
+            pronunciation = pronunciation or known.pronunciation
         listed = Path(pronunciation) if pronunciation else store.folder / PRONUNCIATION
         said = read_pronunciations(listed) if pronunciation or listed.exists() else {}
         speaker = voice if isinstance(voice, Voice) else _open(voice, script.language)
+        asked = lasting_name(voice) if isinstance(voice, str | Path) else None
+        remembered = {"asked": asked, "pronunciation": lasting_name(pronunciation), "language": script.language}
         try:
-            return _speak_all(store, list(spoken(script)), speaker, settings, said, listener)
+            report = _speak_all(store, list(spoken(script)), speaker, settings, said, listener)
+            assert store.voice is not None
+            store.voice = store.voice.changed(**remembered)
+            return report
         finally:
             if speaker is not voice:
                 speaker.close()
+
+
+def voice_settings(known: VoiceRecord | None, **given: float | None) -> VoiceSettings:
+    """Pace and level: those given, else those that the project was spoken with, else the usual ones."""
+    kept = {"rate": known.rate, "lufs": known.lufs} if known is not None else {}
+    return VoiceSettings.load(kept | {name: value for name, value in given.items() if value is not None}, "voice")
 
 
 def _open(voice: str | Path | None, language: str) -> Voice:

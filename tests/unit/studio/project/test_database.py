@@ -118,18 +118,19 @@ def test_it_is_described_again_as_it_was_without_asking_anew(former: Path) -> No
 
 
 def test_what_it_remembers_shapes_what_is_asked_anew(former: Path) -> None:
+    with ProjectStore(former, read_only=True) as store:
+        before = store.cues
     teller = Teller()
-    again = describe(former, model=teller, formats=("vtt",))  # type: ignore[arg-type]
+    assert list(describe(former, model=teller, formats=("vtt",)).script.cues) == before  # type: ignore[arg-type]
+    assert teller.asked == [], "all is as it was, the cast too"
+    again = describe(former, model=teller, formats=("vtt",), context=1)  # type: ignore[arg-type]
     assert [cue.text for cue in again.script.cues] == ["Ann opens the door.", "Anew 1.", "Anew 2."]
-    assert [request.prompt.context for request in teller.asked] == [
-        ("Ann opens the door.",),
-        ("Ann opens the door.", "Anew 1."),
-    ]
+    assert [request.prompt.context for request in teller.asked] == [("Ann opens the door.",), ("Anew 1.",)]
     with ProjectStore(former, read_only=True) as store:
         described = store.described
         assert described is not None
         assert (described.words_per_minute, described.plan.guard_ms, described.audio_language) == (150, 200, "en")
-        assert (described.cast, described.names_alone) == (None, True)
+        assert (described.cast, described.names_alone) == (read_cast_file(FORMER / "cast.toml").identity, False)
         assert [line.speaker for line in store.dialogue] == ["ANN"]
 
 

@@ -21,8 +21,9 @@ def test_without_wish_and_memory_the_defaults_hold() -> None:
 def test_what_is_remembered_holds_where_nothing_is_wished_for() -> None:
     settled = settle(DescribeWish(), RECORD)
     assert settled == DescribeSettings(
-        context=7, question="What?", plan=PlanSettings(guard_ms=50), words_per_minute=140, audio_language="de"
-    )
+        context=7, question="What?", plan=PlanSettings(guard_ms=50), words_per_minute=140, audio_language="de",
+        names_alone=False,
+    )  # fmt: skip
 
 
 def test_wishes_come_first() -> None:
@@ -37,7 +38,7 @@ def test_wishes_come_first() -> None:
 
 def test_an_adapter_brings_its_context_and_the_projects_own_is_kept_beside_it() -> None:
     adapted = settle(DescribeWish(), RECORD, adapter_context=1)
-    assert (adapted.context, adapted.own_context, adapted.names_alone) == (1, 7, True)
+    assert (adapted.context, adapted.own_context, adapted.names_alone) == (1, 7, False)
     again = DescribeRecord(model="m", **adapted.model_dump(exclude={"formats"}))
     assert settle(DescribeWish(), again, adapter_context=1) == adapted
     assert settle(DescribeWish(), again).context == 7

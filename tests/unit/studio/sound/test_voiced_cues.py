@@ -15,12 +15,12 @@ from calvin.media.sound.film_sound import read_wav
 from calvin.media.sound.loudness import loudness_and_peak
 from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import Choice, FilmRow
-from calvin.studio.project.status import measured_ms, spoken_cues
+from calvin.studio.project.status import measured_ms, project_status, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import export_script
 from calvin.studio.script.writers import find_writers
 from calvin.studio.sound import voiced_cues as module
-from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
+from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project, voice_settings
 
 TEXTS = ("Mara opens the door.", "She looks down the dark street.", "-", "Rain.")
 
@@ -153,3 +153,39 @@ def test_other_languages_are_spoken_by_espeak(project: Path) -> None:
         store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
         store._db.execute("UPDATE film SET language = 'de'")
     assert voice_project(project).voice == "espeak de"
+
+
+def test_a_project_remembers_how_it_was_spoken(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tmp_path / "names.csv"
+    listed.write_text("Mara,Mahra\n")
+    monkeypatch.chdir(tmp_path)
+    voice_project(project, "tones", VoiceSettings(rate=140, lufs=-20), "names.csv")
+    monkeypatch.chdir(project)
+    again = voice_project(project)
+    assert (again.made, again.kept) == (0, 3)
+    with ProjectStore(project) as store:
+        known = store.voice
+        assert known is not None
+        assert (known.asked, known.rate, known.lufs, known.pronunciation) == ("tones", 140, -20, str(listed))
+        assert voice_settings(known, rate=150, lufs=None) == VoiceSettings(rate=150, lufs=-20)
+        assert voice_settings(None, rate=None) == VoiceSettings()
+        spoken = project_status(store)["spoken"]
+        assert (spoken["name"], spoken["cues"], spoken["to_speak"]) == ("tones", 3, 0)
+        store.set_language("de")
+    asked = []
+    monkeypatch.setattr(module, "_open", lambda voice, language: asked.append((voice, language)) or ToneVoice())
+    voice_project(project)
+    assert asked == [(None, "de")], "a voice for English is not asked to speak German"
+
+
+def test_what_it_rewords_goes_into_the_exports_and_an_edited_one_is_named(project: Path) -> None:
+    with ProjectStore(project) as store:
+        store.set_dialogue([DialogueLine(Span(900, 9000), "Hello.")])
+        export_script(store, find_writers(["vtt", "csv"]))
+        (project / "film.vtt").write_text("mine")
+    report = voice_project(project, Listening())
+    assert report.paused == ["1"]
+    assert "extended" in (project / "film.csv").read_text()
+    assert report.notes == [
+        "film.vtt was not as calvin wrote it and is kept as film.kept-1.vtt: `calvin import` reads it."
+    ]
