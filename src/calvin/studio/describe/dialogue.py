@@ -20,6 +20,7 @@ LISTEN = Path("none")
 """In place of a subtitle file: use none, also where there are some, and listen."""
 _LISTEN_HINT = "`--subtitles none` listens instead"
 _POOR, _GAIN = 0.5, 0.2
+"""A share of speech that is little, and the correlation that a shift must gain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,10 @@ def step_notes(lines: Sequence[DialogueLine], heard: Sequence[Span], duration_ms
     found = align([line.span for line in lines], heard, duration_ms)
     if found is None:
         return []
+    # The best of all shifts of another film's subtitles, too, fits by chance: the better, the shorter the film.
+    chance = min(0.8, max(0.3, 6 / (duration_ms / 1000) ** 0.5))
     share = f"{abs(found.share):.0%} of the speech heard"
-    if found.fit - found.fit_now >= _GAIN:
+    if found.fit - found.fit_now >= _GAIN and found.fit >= chance:
         option = f"`--shift-subtitles {_seconds(found, shift_ms)}`"
         return [f"The subtitles cover {share}, and {found.moved_share:.0%} if moved: add {option} if that is right."]
     if found.share < _POOR:

@@ -138,13 +138,14 @@ def test_the_shift_that_explains_subtitles_is_found(by_ms: int, share: float) ->
     assert found.shift_ms == pytest.approx(-by_ms, abs=300)
     assert found.moved_share > 0.75
     assert (found.fit - found.fit_now > 0.2) == (by_ms != 0)
+    assert found.fit > 0.4
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_subtitles_of_another_film_fit_nowhere(share: float) -> None:
     found = align(talk(2, share=share), talk(3, share=share), 600_000)
     assert found is not None
-    assert found.fit - found.fit_now < 0.35
+    assert found.fit < 0.25
 
 
 def test_too_little_says_nothing() -> None:
