@@ -22,6 +22,20 @@ class Channels(StrEnum):
     SURROUND = "5.1"
 
 
+def list_voices(wanted: bool) -> None:
+    if not wanted:
+        return
+    from calvin.media.voice.voices import espeak_languages
+
+    for kind in VOICES.values():
+        say(f"{kind.name}: {kind.about}")
+    say("espeak:LANGUAGE, or the language of the project, for which the nearest of these speaks:")
+    say(", ".join(f"{code} ({name})" for code, name in espeak_languages().items()))
+    say("A Piper .onnx file, beside its .onnx.json: `python -m piper.download_voices` lists and downloads voices in")
+    say("more than 40 languages; listen to them at https://rhasspy.github.io/piper-samples")
+    raise typer.Exit
+
+
 def voice(
     project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
     name: Annotated[
@@ -39,6 +53,12 @@ def voice(
         float | None,
         typer.Option(help="Loudness of each cue, in LUFS.", min=-40, max=-10, show_default="as before, else -23"),
     ] = None,
+    _list: Annotated[
+        bool,
+        typer.Option(
+            "--list", help="List the voices, and where others come from.", callback=list_voices, is_eager=True
+        ),
+    ] = False,
     pronunciation: Annotated[
         Path | None,
         typer.Option(help="CSV: a name, and how to write it to have it said right.", show_default="as before"),

@@ -7,6 +7,8 @@ language is asked about.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
 from calvin.core.errors import ConfigError
@@ -57,6 +59,18 @@ def long_code(code: str) -> str:
         return Language.get(short_code(code)).to_alpha3(variant="B") if code else code
     except (LanguageTagError, LookupError):
         return code
+
+
+def nearest(code: str, known: Iterable[str]) -> str | None:
+    """The known language that is nearest to one: 'fr' for 'fr-CA', 'nb' for 'no'; None where none is understood."""
+    from langcodes import LanguageTagError, closest_supported_match, tag_is_valid
+
+    choices = [one for one in known if tag_is_valid(one)]
+    for wanted in (code, short_code(code)):
+        with suppress(LanguageTagError):
+            if found := closest_supported_match(wanted, choices):
+                return str(found)
+    return None
 
 
 def language_name(code: str) -> str:

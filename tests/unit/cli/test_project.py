@@ -46,6 +46,11 @@ def run(*arguments: object, answer: str | None = None) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=answer)
 
 
+def test_the_voices_are_listed_without_a_project() -> None:
+    said = run("voice", "--list").stdout
+    assert all(word in said for word in ("piper:", "espeak:LANGUAGE", "nb (Norwegian Bokm", "piper.download_voices"))
+
+
 def test_status_says_how_far_it_is(project: Path) -> None:
     said = run("status", project).stdout
     assert "Night: 00:01:00.000, at " in said

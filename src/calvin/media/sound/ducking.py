@@ -20,6 +20,7 @@ from pydantic import Field
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError
 from calvin.core.time import in_s
+from calvin.media.sound.film_check import DESCRIPTION
 from calvin.media.sound.film_sound import (
     MIX_RATE,
     SOUND_RATE,
@@ -218,7 +219,8 @@ def _encode(
         stream.metadata.update({key: value for key, value in metadata.items() if key == "language"})
         container.metadata.update(metadata)
         with suppress(ValueError):  # formats without the notion
-            stream.disposition = av.stream.Disposition(0).value  # type: ignore[assignment]
+            marks = DESCRIPTION if path.suffix == ".mka" else av.stream.Disposition(0)
+            stream.disposition = marks.value  # type: ignore[assignment]
         for block in blocks:
             container.mux(stream.encode(packed_frame(block, MIX_RATE, settings.layout, written)))
             written += len(block)

@@ -76,15 +76,19 @@ class Muxed:
     streams: list[Essence | None] = field(default_factory=list)
     covers: list[bytes] = field(default_factory=list)
     pixel_aspect: Fraction | None = None
+    timecode: str = ""
     notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The index of the description, and how much later all of a film comes in the file that was written."""
+    """The index of the description, how much later all of a film comes in the file that was written, and the time code
+    that it lost.
+    """
 
     index: int
     later_ms: float
+    timecode: str = ""
 
 
 def essence(data: bytes, codec: str) -> bytes:
@@ -150,7 +154,14 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack, name: st
             raise _not_kept(name, "does not hold the description as its second sound track")
         if suffix not in FLAGLESS:
             _check_marks(name, suffix, container.streams[index], description)
-    return Checked(index, later_ms)
+        lost = muxed.timecode if not timecode(container) else ""
+    return Checked(index, later_ms, lost)
+
+
+def timecode(container: InputContainer) -> str:
+    """The SMPTE time code that a film begins with; empty where it states none."""
+    stated = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return next((value for one in stated for key, value in one.items() if key.lower() == "timecode"), "")
 
 
 def _check_marks(name: str | Path, suffix: str, track: Any, description: AddedTrack) -> None:

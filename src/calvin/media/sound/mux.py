@@ -20,6 +20,7 @@ from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
 from calvin.media.film.source import MediaLimits, open_film, start_us
+from calvin.media.languages import long_code
 from calvin.media.sound.containers import (
     IMAGES,
     MP4,
@@ -41,6 +42,7 @@ from calvin.media.sound.film_check import (
     check_film,
     first_packet,
     first_picture,
+    timecode,
 )
 from calvin.media.sound.film_sound import MIX_RATE, Timeline, packed_frame, silence
 
@@ -141,7 +143,7 @@ def _write_silence(path: Path, codec: str, layout: str) -> None:
 def mux_film(
     film: str | Path, target: str | Path, description: AddedTrack, kept: Sequence[Fate],
     timeline: Timeline | None = None, replaced: dict[int, AddedTrack] | None = None,
-    on_time: Callable[[float], None] | None = None, briefly: bool = False,
+    on_time: Callable[[float], None] | None = None, briefly: bool = False, spoken: str = "",
 ) -> Muxed:  # fmt: skip
     """Write `film` to `target` with a description track after its first sound track.
 
@@ -153,6 +155,7 @@ def mux_film(
         timeline: where the film pauses.
         replaced: sound tracks, by index in the film, to take from files instead.
         briefly: write the beginning only.
+        spoken: the language of a sound track of the film that states none.
 
     Raises:
         MediaError: the film cannot be read or the file not be written.
@@ -162,9 +165,17 @@ def mux_film(
         output = stack.enter_context(begun(Path(target), Path(target).suffix.lower()))
         output.metadata.update(source.metadata)
         _copy_chapters(source, output, timeline)
-        copies, added, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
+        copies, added, covers, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
+        for copy, of in copies.values():
+            if spoken and of.kind == "audio" and copy.metadata.get("language", "und") == "und":
+                copy.metadata["language"] = long_code(spoken)
+        for copy, image in covers:
+            packet = av.Packet(image)
+            packet.stream, packet.time_base, packet.pts, packet.dts = copy, Fraction(1, 1000), 0, 0
+            output.mux_one(packet)
         first = first_picture(source)
         origin = start_us(source, first) if first else source.start_time
+        muxed.timecode = timecode(source)
         muxed.pixel_aspect = first.sample_aspect_ratio if first else None
         _copy(source, output, copies, added, timeline or Timeline(), origin or 0, on_time, briefly)
     return muxed
@@ -173,7 +184,7 @@ def mux_film(
 def _lay_out(
     source: InputContainer, output: Any, kept: Sequence[Fate], description: AddedTrack,
     replaced: dict[int, AddedTrack], stack: ExitStack,
-) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], Muxed]:  # fmt: skip
+) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], list[tuple[Any, bytes]], Muxed]:  # fmt: skip
     """The streams of the output, in order: the description after the first sound, or last where there is none.
 
     What containers put behind all tracks, whatever its order was (cover art, fonts), comes last.
@@ -215,11 +226,7 @@ def _lay_out(
                 output.add_attachment(*IMAGES[copied[stream.index].codec], image)
             else:
                 covers.append((copy, image))
-    for copy, image in covers:
-        packet = av.Packet(image)
-        packet.stream, packet.time_base, packet.pts, packet.dts = copy, Fraction(1, 1000), 0, 0
-        output.mux_one(packet)
-    return copies, added, muxed
+    return copies, added, covers, muxed
 
 
 def _copy_chapters(source: Any, output: Any, timeline: Timeline | None) -> None:

@@ -176,16 +176,47 @@ class PiperVoice(_WorkerVoice):
 
 
 class EspeakVoice(_WorkerVoice):
-    """eSpeak NG, light and in many languages; `language` as it names them, such as en-us or de.
+    """eSpeak NG, light and in many languages; `language` as it names them, such as en-us or de, or any language code,
+    for which the nearest voice speaks: fr for fr-CA, nb for no, cmn for zh.
+
+    Raises:
+        MissingExtraError: eSpeak NG is not installed.
+        UsageError: it has no voice for the language.
+    """
+
+    def __init__(self, language: str = "en-us") -> None:
+        from calvin.media.languages import nearest
+
+        known = espeak_languages()
+        if language.lower() not in known:
+            # What has a part of its own for a dialect is for those who ask for it by name.
+            common = [name for name in known if name.count("-") < 2 and not name.endswith(("latn", "shaw", "029"))]
+            found = nearest(language, common)
+            if found is None:
+                raise UsageError(f"eSpeak NG has no voice for {language!r}: `calvin voice --list` names those it has.")
+            language = found
+        language = language.lower()
+        super().__init__(f"espeak {language}", "espeak", language)
+
+
+def espeak_languages() -> dict[str, str]:
+    """The voices of eSpeak NG, by what it calls them, and their own names.
 
     Raises:
         MissingExtraError: eSpeak NG is not installed.
     """
+    if find_spec("espeakng_loader") is None:
+        raise MissingExtraError("Speaking with eSpeak NG", "voice")
+    import espeakng_loader
 
-    def __init__(self, language: str = "en-us") -> None:
-        if find_spec("espeakng_loader") is None:
-            raise MissingExtraError("Speaking with eSpeak NG", "voice")
-        super().__init__(f"espeak {language}", "espeak", language)
+    folder = Path(espeakng_loader.get_data_path()) / "lang"
+    files = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.name.lower())
+    return {
+        path.name.lower(): next(
+            (line[5:].strip() for line in path.read_text("utf-8").splitlines() if line.startswith("name ")), path.name
+        )
+        for path in files
+    }
 
 
 class ToneVoice(Voice):

@@ -123,7 +123,9 @@ def mix_project(
         language = language or (store.described.audio_language if store.described else None)
         dialogue = [line.span for line in store.dialogue]
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
-        job = _Job(target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener)
+        job = _Job(
+            target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener, language or ""
+        )
         job.holds()
         job.enough_room()
         with _written(target):
@@ -187,6 +189,7 @@ class _Job:
     placed: Placement
     track: AudioStream | None
     listener: Listener
+    spoken: str = ""
     kept: list[Fate] = field(default_factory=list)
 
     def holds(self) -> None:
@@ -239,10 +242,14 @@ class _Job:
                 timeline,
                 self._with_silence(folder, codec),
                 _now_and_then(stage.update),
+                spoken=self.spoken,
             )
         checked = check_film(temporary, muxed, description, self.target)
         drowned = check_voices(temporary, checked.index, self.placed.voices, checked.later_ms)
-        return self._report(peak, drowned, [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])])
+        notes = [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])]
+        if checked.timecode:
+            notes.append(f"The time code {checked.timecode} was left out: FFmpeg could not write it.")
+        return self._report(peak, drowned, notes)
 
     def _with_silence(self, folder: Path, codec: str) -> dict[int, AddedTrack]:
         """The film's own sound tracks with silence where it pauses; none where it does not."""
@@ -317,6 +324,12 @@ def _notes(placed: Placement, facts: FilmFacts, language: str | None, track: Aud
     notes = []
     if track is None:
         notes.append("The film has no sound: the description stands alone in its track.")
+    elif (track.language or "und") == "und":
+        if not language:
+            notes.append(
+                "The film's sound states no language, so players may choose the description unasked: say which it is, "
+                "such as --language en."
+            )
     elif language and choose_audio((track,), language) and long_code(track.language or "") != long_code(language):
         notes.append(f"The film has no sound track in {language_name(language)}: another was taken.")
     if placed.left_out:

@@ -94,7 +94,7 @@ def voice_project(
         asked = lasting_name(voice) if isinstance(voice, str | Path) else None
         remembered = {"asked": asked, "pronunciation": lasting_name(pronunciation), "language": script.language}
         try:
-            report = _speak_all(store, list(spoken(script)), speaker, settings, said, listener)
+            report = _speak_all(store, list(spoken(script)), speaker, settings, said, script.language, listener)
             assert store.voice is not None
             store.voice = store.voice.changed(**remembered)
             return report
@@ -115,7 +115,7 @@ def _open(voice: str | Path | None, language: str) -> Voice:
         MissingExtraError: no voice that says words is installed.
     """
     if voice is None and short_code(language) != "en":
-        return EspeakVoice(language.lower())
+        return EspeakVoice(language)
     speaker = open_voice(voice)
     if voice is None and isinstance(speaker, ToneVoice):
         raise MissingExtraError("Speaking the cues", "voice")
@@ -128,6 +128,7 @@ def _speak_all(
     speaker: Voice,
     settings: VoiceSettings,
     said: Mapping[str, str],
+    language: str,
     listener: Listener,
 ) -> VoiceReport:
     report = VoiceReport(speaker.name)
@@ -137,7 +138,7 @@ def _speak_all(
     identity = speaker.identity
 
     def say(cue: Cue, text: str) -> SpokenCue | None:
-        words = pronounced(text, said)
+        words = pronounced(text, said, language)
         if not any(character.isalnum() for character in words):
             return None
         path = home / f"{cue.id}-{_key(identity, settings, words)}.wav"

@@ -100,8 +100,25 @@ def test_unknown_voices() -> None:
         open_voice("festival")
     with pytest.raises(UsageError, match="side by side"):
         open_voice("missing.onnx")
-    with pytest.raises(MediaError, match="does not start"):
-        open_voice("espeak:xx-nowhere").synthesize("Hello.")
+    with pytest.raises(UsageError, match=r"no voice for 'xx-nowhere'.*--list"):
+        open_voice("espeak:xx-nowhere")
+
+
+@pytest.mark.parametrize(
+    ("language", "voice"),
+    [
+        ("fr-CA", "fr"), ("pt-PT", "pt"), ("de-AT", "de"), ("es-MX", "es-419"), ("zh", "cmn"), ("zh-TW", "cmn"),
+        ("no", "nb"), ("en-us", "en-us"), ("en-GB", "en"), ("pt-BR", "pt-br"), ("ger", "de"),
+    ],
+)  # fmt: skip
+def test_the_nearest_voice_speaks(language: str, voice: str) -> None:
+    assert EspeakVoice(language).name == f"espeak {voice}"
+
+
+@pytest.mark.parametrize("language", ["no", "es-MX", "zh"])
+def test_the_nearest_voice_is_one_that_speaks(language: str) -> None:
+    with EspeakVoice(language) as voice:
+        assert len(voice.synthesize("Ola 5")[0])
 
 
 def test_the_best_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
