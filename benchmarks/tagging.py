@@ -22,7 +22,7 @@ from pathlib import Path
 
 from calvin.core.time import Span
 from calvin.data import KeywordCredits, Sample, read_mad_csv
-from calvin.data.entities import EntityStripper, entity_prompt, parse_entity, stripping_rule
+from calvin.data.entities import EntityStripper, entity_prompt, parse_entity
 from calvin.data.screen_text import ScreenCredits
 from calvin.data.tagging import CREDITS, Complete, credits_rule, judge_by
 
@@ -75,7 +75,7 @@ def credit_marks(lines: Sequence[Line], every: Sequence[Line], complete: Complet
 
 def name_marks(lines: Sequence[Line], complete: Complete | None = None) -> list[bool]:
     lines = [line for line in lines if not line.credit]
-    rule = stripping_rule(EntityStripper())
+    rule = EntityStripper().captions
     judge = judge_by(rule, "capitals", complete, "model", entity_prompt, parse_entity)
     stripped = judge([line.sample for line in lines])
     return [is_stripped(line, text) for line, (text, _) in zip(lines, stripped, strict=True)]

@@ -207,13 +207,13 @@ def strip_entities(
         calvin data strip-entities mad/train.csv --format mad --out nameless.csv
     """
     from calvin.captioners.registry import open_completer
-    from calvin.data.entities import EntityStripper, entity_prompt, parse_entity, stripping_rule
+    from calvin.data.entities import EntityStripper, entity_prompt, parse_entity
     from calvin.data.tagging import AnswerSheet, judge_by
 
     result, sheet = _read(path, format), AnswerSheet.open(out)
     complete = open_completer(model, opening(yes)) if model else None
     known = names.read_text(encoding="utf-8-sig").splitlines() if names else []
-    rule = stripping_rule(EntityStripper(known, (sample.caption for sample in result.samples)))
+    rule = EntityStripper(known, (sample.caption for sample in result.samples)).captions
     with ProgressView() as progress:
         judge = judge_by(rule, "capitals", complete, model or "", entity_prompt, parse_entity)
         answers = sheet.fill(result.samples, judge, progress)

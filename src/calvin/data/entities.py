@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from calvin.core.prompts import clean_line
 from calvin.data.samples import Sample
@@ -86,6 +86,10 @@ class EntityStripper:
         text = "".join([*made, caption[at:]])
         text = _SEVERAL.sub(lambda m: "Some people" if m[0][0] == "S" else "some people", text)
         return re.sub(r"\b([Tt]he|[Aa]n?) (the|a)\b", r"\1", text)
+
+    def captions(self, samples: Iterable[Sample]) -> list[str]:
+        """The captions of samples without names: a rule for `judge_by`."""
+        return [self(sample.caption) for sample in samples]
 
     def found(self, caption: str) -> tuple[str, ...]:
         """The names that it would take out, in their order, each once, without possessives."""
@@ -178,12 +182,3 @@ def parse_entity(caption: str, answer: str) -> str | None:
     if not text or words > 2 * given + 4 or 3 * words < given or kept:
         return None
     return text
-
-
-def stripping_rule(stripper: EntityStripper) -> Callable[[Sequence[Sample]], list[str]]:
-    """A stripper as a rule for `judge_by`."""
-
-    def rule(samples: Sequence[Sample]) -> list[str]:
-        return [stripper(sample.caption) for sample in samples]
-
-    return rule
