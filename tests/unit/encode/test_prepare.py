@@ -121,7 +121,7 @@ class _Killed:
         return self.worker(part)
 
 
-def _start_killed(plan: Plan, _: int) -> None:
+def _start_killed(plan: Plan) -> None:
     from calvin.encode import prepare as module
 
     module._worker = _Killed(plan)  # type: ignore[assignment]
