@@ -254,6 +254,20 @@ def test_one_bad_film_does_not_stop_the_others(film: Path, tmp_path: Path) -> No
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["Night Train.calvin"]
 
 
+def test_a_film_that_takes_its_process_down_does_not_stop_the_others(
+    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deadly = tmp_path / "deadly.mp4"
+    shutil.copy(film, deadly)
+    monkeypatch.setattr(
+        "calvin.media.film.source._TRIAL", "import os, sys; os._exit(0) if 'Night' in sys.argv[1] else os.abort()"
+    )
+    outcomes = describe_many([FilmJob(path, out_dir=tmp_path / "out") for path in (deadly, film)], Teller())
+    assert outcomes[1].error is None
+    assert isinstance(outcomes[0].error, MediaError)
+    assert "deadly.mp4 takes its decoder down" in str(outcomes[0].error)
+
+
 def test_two_films_never_share_a_folder(film: Path, tmp_path: Path) -> None:
     twin = shutil.copy(film, tmp_path / film.name)
     outcomes = describe_many(

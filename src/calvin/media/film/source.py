@@ -7,6 +7,8 @@ films to other files and to the network.
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -52,6 +54,13 @@ _CLOCK_RUNS_US = 12 * 3600 * 1_000_000
 """A transport stream's clock starts anew after 26.5 hours: a length of that order means that it jumps backwards."""
 
 _FIRST_FRAME_PACKETS = 2000
+_TRIAL = (
+    "import itertools, pathlib, sys; from calvin.media.film import reader, source; film = pathlib.Path(sys.argv[1]);"
+    "track = source.choose_audio(source.probe(film, fingerprint=False).audio_streams);"
+    "films = reader.FilmReader(film, source.MediaLimits(), lambda *_: None, track.index if track else None);"
+    "list(itertools.islice(films, 50))"
+)
+_TRIAL_S = 60
 _DELAY_US = 100_000
 
 
@@ -303,6 +312,24 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             subtitle_streams=_subtitle_streams(container),
             stamp=stamp,
         )
+
+
+def check_survivable(film: Path) -> None:
+    """Open a film and decode its beginning in a process of its own, so that its death does not take other films along.
+
+    What is wrong with a film in any other way is left to be said by those who open it.
+
+    Raises:
+        MediaError: the process died or hung.
+    """
+    with suppress(subprocess.TimeoutExpired):
+        command = [sys.executable, "-c", _TRIAL, str(film)]
+        code = subprocess.run(command, capture_output=True, timeout=_TRIAL_S, check=False).returncode
+        if code in (0, 1):  # 1: a Python error
+            return
+    raise MediaError(
+        f"{film} takes its decoder down or hangs it: convert it, for example with HandBrake, and give that."
+    )
 
 
 def check_unchanged(facts: FilmFacts) -> None:

@@ -20,6 +20,7 @@ from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, silent
 from calvin.core.time import to_ms
 from calvin.core.types import Character, Script
+from calvin.media.film.source import check_survivable
 from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
@@ -211,6 +212,8 @@ def describe_many(
                 listener = _naming(job.film, progress) if len(jobs) > 1 else progress
                 try:
                     folder = _own_folder(job, len(jobs) > 1, folders)
+                    if len(jobs) > 1 and job.film.is_file():
+                        check_survivable(job.film)
                     film = stack.enter_context(
                         open_film_project(job, folder, captioner, record, listener, spoken, sources)
                     )
