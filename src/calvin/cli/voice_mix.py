@@ -81,7 +81,7 @@ def voice(
         settings = voice_settings(store.voice, rate=rate, lufs=level)
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
-    say(f"{project}: {report.made} cues spoken by {report.voice}, {report.kept} kept")
+    say(f"{project}: {report.made} cue{'s' * (report.made != 1)} spoken by {report.voice}, {report.kept} kept")
     warn_of_lengths(report)
     warn_all(report.notes)
 

@@ -21,6 +21,8 @@ class Progress:
     detail: str = ""
     elapsed_s: float = 0.0
     kept: float = 0.0
+    apart_s: float = 0.0
+    """Seconds of `elapsed_s` that no piece took, such as for loading a model."""
 
     @property
     def remaining_s(self) -> float | None:
@@ -28,7 +30,7 @@ class Progress:
         made = self.done - self.kept
         if not self.total or made <= 0:
             return None
-        return self.elapsed_s * max(self.total - self.done, 0) / made
+        return (self.elapsed_s - self.apart_s) * max(self.total - self.done, 0) / made
 
 
 Listener = Callable[[Progress], None]
@@ -48,7 +50,12 @@ class Stage:
     unit: str = ""
     started: float = field(default_factory=time.monotonic)
     kept: float = 0.0
+    apart_s: float | None = None
 
     def update(self, done: float, detail: str = "") -> None:
+        done = min(done, self.total) if self.total else done
         elapsed = time.monotonic() - self.started
-        self.listener(Progress(self.name, done, self.total, self.unit, detail, elapsed, self.kept))
+        self.listener(Progress(self.name, done, self.total, self.unit, detail, elapsed, self.kept, self.apart_s or 0.0))
+        if self.apart_s is None and done > self.kept:
+            # What comes before the first piece, such as loading a model, is no measure of those that follow.
+            self.apart_s, self.kept = elapsed, done

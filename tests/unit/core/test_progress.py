@@ -43,3 +43,12 @@ def test_a_stage_tells_its_listener() -> None:
 
 def test_the_silent_listener_takes_everything() -> None:
     Stage("decode", silent).update(1)
+
+
+def test_a_stage_never_passes_its_end_and_its_pace_is_that_of_the_pieces() -> None:
+    heard: list[Progress] = []
+    stage = Stage("voice", heard.append, 4, "cues", started=time.monotonic() - 100)
+    for done in (1, 2, 5):
+        stage.update(done)
+    assert [event.done for event in heard] == [1, 2, 4]
+    assert (heard[1].remaining_s or 100) < 50

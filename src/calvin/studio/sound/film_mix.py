@@ -302,7 +302,8 @@ class _Job:
     def _report(self, peak: float, drowned: list[str], notes: list[str]) -> MixReport:
         if drowned:
             many = ", ".join(drowned[:8]) + (" and more" if len(drowned) > 8 else "")
-            notes.append(f"The film is louder than the voice in cue {many}: a stronger --duck would help.")
+            where = f"cue{'s' * (len(drowned) > 1)} {many}"
+            notes.append(f"The film is louder than the voice in {where}: a stronger --duck would help.")
         placed = self.placed
         return MixReport([self.target], len(placed.voices), len(placed.pauses), peak, len(placed.left_out), notes)
 
