@@ -341,13 +341,15 @@ def test_a_film_that_cannot_be_stored_stops_only_itself(
 
     def fail_for_other(store: ProjectStore, *args: Any) -> object:
         if store.folder.name == "other.calvin":
-            raise sqlite3.OperationalError("disk I/O error")
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR  # as SQLite sets it
+            raise error
         return inner(store, *args)
 
     monkeypatch.setattr(ProjectStore, "finish_plan", fail_for_other)
     jobs = [FilmJob(p, out_dir=tmp_path / "o") for p in (film, make_film(tmp_path / "other.mp4", (3.0, 3.0)))]
     first, second = describe_many(jobs, Teller(), DescribeSettings(context=context))
-    assert "cannot be written (disk I/O error)" in str(second.error)
+    assert "cannot be read or written (disk I/O error)" in str(second.error)
     assert first.description is not None
     texts = [cue.text for cue in first.description.script.cues]
     assert len(texts) == len(set(texts)) == 3, "each cue is stored once"

@@ -69,7 +69,7 @@ def test_tags_of_projects() -> None:
 def test_what_light_commands_need_of_media_loads_no_library_of_weight() -> None:
     """Nor are languages looked up before one is asked about."""
     code = (
-        "import sys, calvin.media.languages, calvin.media.gaps, calvin.media.subtitles\n"
+        "import sys, calvin.media.languages, calvin.media.gaps, calvin.media.timed_text, calvin.media.ttml\n"
         "loaded = {'langcodes', 'av', 'numpy', 'cv2', 'torch', 'scenedetect', 'PIL'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
