@@ -31,8 +31,7 @@ def list_voices(wanted: bool) -> None:
         say(f"{kind.name}: {kind.about}")
     say("espeak:LANGUAGE, or the language of the project, for which the nearest of these speaks:")
     say(", ".join(f"{code} ({name})" for code, name in espeak_languages().items()))
-    say("A Piper .onnx file, beside its .onnx.json: `python -m piper.download_voices` lists and downloads voices in")
-    say("more than 40 languages; listen to them at https://rhasspy.github.io/piper-samples")
+    say("A Piper .onnx file: `python -m piper.download_voices` has many (https://rhasspy.github.io/piper-samples)")
     raise typer.Exit
 
 
