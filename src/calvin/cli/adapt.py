@@ -89,7 +89,9 @@ def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
 
 def pick(
     project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
-    count: Annotated[int, Option("--count", "-n", help="How many scenes.")] = 20,
+    count: Annotated[
+        int | None, Option("--count", "-n", help="How many scenes.", show_default="20, or as many as there are")
+    ] = None,
     out: Annotated[Path | None, Option("--out", "-o", help="CSV in which to correct the scenes.")] = None,
 ) -> None:
     """Propose the scenes that are worth describing by hand: where each main character first appears, then scenes that
@@ -104,6 +106,7 @@ def pick(
     """
     from calvin.studio.adapt.scene_picks import pick_scenes, write_picks
     from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.human_words import counted
 
     with ProjectStore(project, read_only=True) as store:
         picks = pick_scenes(store, count)
@@ -113,4 +116,4 @@ def pick(
         say(f"{format_timecode(found.span.start_ms)} - {format_timecode(found.span.end_ms)}  {found.reason}")
         say(f"    {found.cue.text if found.cue else '(no cue)'}")
     if out is not None:
-        say(f"{out}: {len(picks)} scenes to correct")
+        say(f"{out}: {counted(len(picks), 'scene')} to correct")

@@ -13,12 +13,24 @@ from typer import Argument, Option
 from calvin.cli.console import say
 
 
+def list_rules(wanted: bool) -> None:
+    if not wanted:
+        return
+    from calvin.studio.script.lint import RULES
+
+    for name, rule in RULES.items():
+        say(f"{name}: {rule.level}: a cue that {rule.about}")
+    raise typer.Exit
+
+
 def lint(
     project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
     ignore: Annotated[list[str] | None, Option(help="Leave out this rule, one of --rules; repeatable.")] = None,
     strict: Annotated[bool, Option("--strict", help="Exit with code 1 for warnings too.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON, for other programs.")] = False,
-    rules: Annotated[bool, Option("--rules", help="List the rules and stop.")] = False,
+    _rules: Annotated[
+        bool, Option("--rules", help="List the rules and stop.", callback=list_rules, is_eager=True)
+    ] = False,
 ) -> None:
     """Check that a script keeps clear of dialogue, fits its room, comes in time and uses the words of a description.
 
@@ -33,13 +45,10 @@ def lint(
     from calvin.studio.project.status import measured_ms
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
-    from calvin.studio.script.lint import RULES, Level, LintSettings, lint
+    from calvin.studio.script.human_words import counted
+    from calvin.studio.script.lint import Level, LintSettings, lint
     from calvin.studio.script.script_files import project_plan
 
-    if rules:
-        for name, rule in RULES.items():
-            say(f"{name}: {rule.level}: a cue that {rule.about}")
-        return
     with ProjectStore(project, read_only=True) as store:
         script = store.script()
         plan, described = project_plan(store), store.described
@@ -53,11 +62,13 @@ def lint(
         found = lint(script, [line.span for line in store.dialogue], settings, spoken, ignore or ())
     counts = Counter(finding.level for finding in found)
     if as_json:
-        errors, warnings, findings = counts[Level.ERROR], counts[Level.WARNING], [each.to_json() for each in found]
-        say(json.dumps({"errors": errors, "warnings": warnings, "findings": findings}, ensure_ascii=False, indent=2))
+        totals: dict[str, object] = {"errors": counts[Level.ERROR], "warnings": counts[Level.WARNING]}
+        findings = [each.to_json() for each in found]
+        say(json.dumps(totals | {"findings": findings}, ensure_ascii=False, indent=2))
     else:
         for finding in found:
             say(str(finding))
-        say(f"{len(script.cues)} cues: {counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings")
+        errors, warnings = counted(counts[Level.ERROR], "error"), counted(counts[Level.WARNING], "warning")
+        say(f"{counted(len(script.cues), 'cue')}: {errors}, {warnings}")
     if counts[Level.ERROR] or (strict and found):
         raise typer.Exit(1)

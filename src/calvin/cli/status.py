@@ -33,7 +33,7 @@ def status(
 
         calvin status film.calvin --history all
     """
-    from calvin.studio.project.status import project_status
+    from calvin.studio.project.status import project_status, standing_decisions
     from calvin.studio.project.store import ProjectStore
 
     with ProjectStore(project, read_only=True) as store:
@@ -62,7 +62,7 @@ def status(
                     "choice": str(d.choice),
                     "why": d.reason,
                 }
-                for d in store.decisions
+                for d in standing_decisions(store)
             ]
     if as_json:
         say(json.dumps(found, ensure_ascii=False, indent=2))

@@ -46,7 +46,7 @@ def voice(
         ),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(help="Words a minute.", min=60, max=400, show_default="as before, else 160")
+        float | None, typer.Option(help="Words per minute.", min=60, max=400, show_default="as before, else 160")
     ] = None,
     level: Annotated[
         float | None,
@@ -74,29 +74,30 @@ def voice(
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
     """
     from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.human_words import counted
     from calvin.studio.sound.voiced_cues import voice_project, voice_settings
 
     with ProjectStore(project, read_only=True) as store:
         settings = voice_settings(store.voice, rate=rate, lufs=level)
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
-    say(f"{project}: {report.made} cue{'s' * (report.made != 1)} spoken by {report.voice}, {report.kept} kept")
+    say(f"{project}: {counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept")
     warn_of_lengths(report)
     warn_all(report.notes)
 
 
 def warn_of_lengths(report: VoiceReport) -> None:
     """Say which cues the voice takes too long for, and what became of them."""
+    from calvin.studio.script.writers import cue_names
+
     became = {
-        "were too long when spoken and got other words that fit": report.reworded,
-        "are too long when spoken: the film is to pause for them (`extended`)": report.paused,
-        "stay as a person wrote them, though they take longer to say than their gap lasts": [
-            late.cue.id for late in report.late
-        ],
+        "Too long when spoken, so other words that fit were taken": report.reworded,
+        "Too long when spoken, so the film is to pause (`extended`)": report.paused,
+        "Takes longer to say than the gap lasts, but stays as a person wrote it": [late.cue.id for late in report.late],
     }
     for what, ids in became.items():
         if ids:
-            warn(f"Note: cues {', '.join(ids[:5])}{' and more' if len(ids) > 5 else ''} {what}.")
+            warn(f"Note: {what}: {cue_names(ids)}.")
 
 
 def mix(
@@ -127,6 +128,7 @@ def mix(
     """
     from calvin.media.sound.ducking import MixSettings
     from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.human_words import counted
     from calvin.studio.sound.film_mix import mix_project
 
     with ProjectStore(project, read_only=True) as store:
@@ -136,8 +138,8 @@ def mix(
         report = mix_project(project, output, settings, extended, language, film, progress)
     with ProjectStore(project) as store:
         store.mixed = {**store.mixed, str(output.resolve()): _stamp(output)}
-    pauses = f", {report.pauses} pauses" if extended else ""
-    say(f"{report.cues} cues{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
+    pauses = f", {counted(report.pauses, 'pause')}" if extended else ""
+    say(f"{counted(report.cues, 'cue')}{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
     for path in report.files:
         say(f"  {path}")
     warn_all(report.notes)

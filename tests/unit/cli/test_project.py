@@ -174,7 +174,23 @@ def test_lint_by_exit_code_and_as_json(project: Path) -> None:
     assert found["findings"][-1]["rule"] in RULES
     assert "over-dialogue" in {finding["rule"] for finding in found["findings"]}
     assert run("lint", project, "--ignore", "nonsense").exit_code == 2
-    assert len(run("lint", project, "--rules").stdout.splitlines()) == len(RULES)
+    assert len(run("lint", "--rules").stdout.splitlines()) == len(RULES), "no project is needed"
+
+
+def test_what_a_person_rewrote_no_longer_counts_as_too_long(project: Path, tmp_path: Path) -> None:
+    with ProjectStore(project) as store:
+        for cue in store.cues[:2]:
+            store.edit_cue(replace(cue, extended=True))
+        store.notes = ("2 cues do not fit: the film is to pause for them (`extended`), or the text to be shortened.",)
+    edited = tmp_path / "edited.csv"
+    edited.write_text("id,in,out,text\ncue-1,00:00:00.000,00:00:03.000,Mara waits.\n")
+    assert run("import", project, edited, "--yes").exit_code == 0
+    said = run("status", project, "--decisions").stdout
+    assert "Note: 1 cue does not fit" in said
+    assert "2 cues do not fit" not in said
+    assert "cue-1  human: A person wrote it." in said
+    run("undo", project)
+    assert "Note: 2 cues do not fit" in run("status", project).stdout
 
 
 def test_the_language_of_an_imported_script(project: Path, tmp_path: Path) -> None:

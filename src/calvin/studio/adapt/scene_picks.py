@@ -23,6 +23,8 @@ from calvin.studio.project.timing import SHORTEST_MS, free_part
 from calvin.studio.script.writers import cue_name, printable
 
 MAX_FRAMES = 32
+USUAL = 20
+"""The scenes that the paper corrects per film."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,11 @@ def choose_scenes(
     return [ChosenScene(index, reason) for index, reason in chosen.items()]
 
 
-def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
+def pick_scenes(store: ProjectStore, count: int | None = None) -> list[Pick]:
     """Propose scenes of a described project that no person has described yet, in time order.
+
+    Args:
+        count: None for `USUAL`, or as many as there are.
 
     Raises:
         StoreError: no film, no scene left, or no frame vectors to compare scenes by.
@@ -109,7 +114,7 @@ def pick_scenes(store: ProjectStore, count: int) -> list[Pick]:
     with open_project_features(store) as features:
         vectors = np.stack([features.scene(film.sha256, span, MAX_FRAMES).mean(axis=0) for span in spans])
     done = [index for index, (_, plan) in enumerate(scenes) if plan is None]
-    picks = []
+    picks, count = [], min(USUAL, len(plans)) if count is None else count
     for choice in choose_scenes(_present(store, spans), vectors, count, done):
         plan = scenes[choice.index][1]
         assert plan is not None, "what is done is not chosen"

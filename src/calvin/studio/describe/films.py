@@ -33,6 +33,7 @@ from calvin.studio.project.describe_settings import (
     DescribeWish,
     settle,
 )
+from calvin.studio.project.status import pause_note
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.script.script_files import export_script, keep_origin
@@ -271,10 +272,9 @@ def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) 
     if not film.store.plans and not script.cues:
         seconds = film.settings.min_gap_ms / 1000
         notes.append(f"No description was written: the dialogue leaves no gap of {seconds:g} seconds.")
-    paused = sum(cue.extended for cue in script.cues)
-    if paused:
-        what, it = ("1 cue does", "it") if paused == 1 else (f"{paused} cues do", "them")
-        notes.append(f"{what} not fit: the film is to pause for {it} (`extended`), or the text to be shortened.")
+    paused = pause_note(script.cues)
+    if paused is not None:
+        notes.append(paused)
     cleaned = cleaning_note(film.store.cleaned, sum(plan.done for plan in film.store.plans))
     if cleaned is not None:
         notes.append(cleaned)

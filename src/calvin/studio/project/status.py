@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from calvin.core.files import file_sha256
-from calvin.core.types import Cue
-from calvin.studio.project.contents import FilmRow
+from calvin.core.types import Author, Cue
+from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import spoken
 
 VOICE_FOLDER = "voice"
+_PAUSES = " (`extended`), or the text to be shortened."
 
 
 def project_status(store: ProjectStore) -> dict[str, Any]:
@@ -33,14 +35,37 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "places": len(plans),
         "places_done": sum(plan.done for plan in plans),
         "cues": {"total": len(script.cues), "by": dict(by)},
-        "choices": dict(Counter(str(decision.choice) for decision in store.decisions)),
-        "notes": list(store.notes),
+        "choices": dict(Counter(str(decision.choice) for decision in standing_decisions(store))),
+        "notes": list(current_notes(store)),
         "decoding": None if store.decoded or not store.decoding else list(store.decoding),
         "decoded": store.decoded is not None,
         "described": _described(store),
         "spoken": _spoken(store),
         "steps": [{"what": step.what, "made_at": step.made_at, "undone": step.undone} for step in store.steps],
     }
+
+
+def pause_note(cues: Sequence[Cue]) -> str | None:
+    """What there is to say of the cues for which the film is to pause, if any."""
+    paused = sum(cue.extended for cue in cues)
+    what, it = ("1 cue does", "it") if paused == 1 else (f"{paused} cues do", "them")
+    return f"{what} not fit: the film is to pause for {it}{_PAUSES}" if paused else None
+
+
+def standing_decisions(store: ProjectStore) -> list[Decision]:
+    """What was decided for each place; a person's words in it stand by the person's decision."""
+    written = {cue.id for cue in store.cues if cue.author is Author.HUMAN}
+    return [
+        replace(decision, choice=Choice.HUMAN, reason="A person wrote it.") if decision.cue_id in written else decision
+        for decision in store.decisions
+    ]
+
+
+def current_notes(store: ProjectStore) -> tuple[str, ...]:
+    """What there was to say of the description; of the cues that do not fit, what there is to say now."""
+    now = pause_note(store.cues)
+    notes = [now if note.endswith(_PAUSES) else note for note in store.notes]
+    return tuple(note for note in (*notes, *([] if now in notes else [now])) if note is not None)
 
 
 def _described(store: ProjectStore) -> dict[str, Any] | None:

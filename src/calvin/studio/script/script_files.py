@@ -12,6 +12,7 @@ from calvin.captioners import CaptionerInfo
 from calvin.core.files import file_sha256, write_text
 from calvin.core.package import __version__
 from calvin.media.gaps import PlanSettings
+from calvin.studio.project.status import current_notes
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.writers import WRITERS, Provenance, Writer
@@ -47,7 +48,7 @@ def provenance(store: ProjectStore) -> Provenance:
     return Provenance(
         film=facts,
         model=store.model,
-        notes=store.notes,
+        notes=current_notes(store),
         decisions=tuple(store.decisions),
         rooms={cue: max(0, ms - guard_ms) for cue, ms in room.items()},
     )

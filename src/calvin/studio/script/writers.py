@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -80,6 +80,13 @@ def status_words(cue: Cue) -> str:
 def cue_name(cue: Cue) -> str:
     """The id of a cue as files carry it: told apart from the numbers that other programs give."""
     return f"cue-{re.sub(r'[^A-Za-z0-9_.-]', '_', cue.id)}"
+
+
+def cue_names(ids: Sequence[str], most: int = 8) -> str:
+    """'cue-3', 'cue-3 and cue-12', or the first of many and how many more there are."""
+    names = [f"cue-{name}" for name in ids[:most]]
+    names += [f"{len(ids) - most} more"] if len(ids) > most else []
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def mentioned(script: Script, text: str) -> list[str]:

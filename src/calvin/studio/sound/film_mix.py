@@ -29,7 +29,7 @@ from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.script_files import make_way
 from calvin.studio.script.text_formats import VttWriter
-from calvin.studio.script.writers import Provenance
+from calvin.studio.script.writers import Provenance, cue_names
 
 SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}
 _BREATH_MS = 100
@@ -244,6 +244,7 @@ class _Job:
                 _now_and_then(stage.update),
                 spoken=self.spoken,
             )
+            stage.update(self.row.duration_ms / 1000)
         checked = check_film(temporary, muxed, description, self.target)
         drowned = check_voices(temporary, checked.index, self.placed.voices, checked.later_ms)
         notes = [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])]
@@ -272,7 +273,9 @@ class _Job:
         stage = Stage(name, self.listener, self._seconds, "s")
         make = partial(self._blocks, track, voices, settings)
         metadata = {"title": self._title, **({"language": self._language} if self._language else {})}
-        return write_mix(path, make, settings, codec, metadata, _now_and_then(stage.update))
+        peak = write_mix(path, make, settings, codec, metadata, _now_and_then(stage.update))
+        stage.update(self._seconds)
+        return peak
 
     def _blocks(
         self, track: AudioStream | None, voices: Sequence[PlacedVoice], settings: MixSettings
@@ -334,9 +337,11 @@ def _notes(placed: Placement, facts: FilmFacts, language: str | None, track: Aud
     elif language and choose_audio((track,), language) and long_code(track.language or "") != long_code(language):
         notes.append(f"The film has no sound track in {language_name(language)}: another was taken.")
     if placed.left_out:
-        ids = ", ".join(one.cue.id for one in placed.left_out[:8])
-        notes.append(f"Left out, because the film would have to pause for them: cue {ids}. Mix with --extended.")
+        them = "it" if len(placed.left_out) == 1 else "them"
+        left_out = cue_names([one.cue.id for one in placed.left_out])
+        notes.append(f"Left out, because the film would have to pause for {them}: {left_out}. Mix with --extended.")
     if placed.late:
-        ids = ", ".join(one.cue.id for one in placed.late[:8])
-        notes.append(f"Spoken into the next line or cue, because they are too long: cue {ids}.")
+        are = "it is" if len(placed.late) == 1 else "they are"
+        late = cue_names([one.cue.id for one in placed.late])
+        notes.append(f"Spoken into the next line or cue, because {are} too long: {late}.")
     return notes

@@ -43,7 +43,7 @@ class VoiceSettings(FrozenConfig):
 
 @dataclass
 class VoiceReport:
-    """`made` cues were spoken now, `kept` are those of an earlier run.
+    """`made` cues were spoken now, `kept` are those of an earlier run: together all that are spoken.
 
     Of those that the voice takes too long for, `reworded` got another candidate, `paused` were marked as extended, and
     `late` are a person's, which stay as they are. `notes` are sentences for the describer.
@@ -114,7 +114,7 @@ def _open(voice: str | Path | None, language: str) -> Voice:
     Raises:
         MissingExtraError: no voice that says words is installed.
     """
-    if voice is None and short_code(language) != "en":
+    if voice in (None, "espeak") and short_code(language) != "en":
         return EspeakVoice(language)
     speaker = open_voice(voice)
     if voice is None and isinstance(speaker, ToneVoice):
@@ -136,6 +136,7 @@ def _speak_all(
     home = store.folder / VOICE_FOLDER
     home.mkdir(exist_ok=True)
     identity = speaker.identity
+    new: set[Path] = set()
 
     def say(cue: Cue, text: str) -> SpokenCue | None:
         words = pronounced(text, said, language)
@@ -145,9 +146,7 @@ def _speak_all(
         duration_ms = _length_ms(path)
         if duration_ms is None:
             duration_ms = _speak(path, words, speaker, settings)
-            report.made += 1
-        else:
-            report.kept += 1
+            new.add(path)
         return SpokenCue(cue, path, duration_ms)
 
     for number, (cue, text) in enumerate(cues, 1):
@@ -155,6 +154,8 @@ def _speak_all(
         report.cues += [one] if one else []
         stage.update(number)
     _fit(store, report, say)
+    report.made = sum(one.path in new for one in report.cues)
+    report.kept = len(report.cues) - report.made
     _remember(store, report, settings)
     wanted = {spoken_cue.path for spoken_cue in report.cues}
     for old in home.glob("*.wav"):

@@ -127,7 +127,7 @@ def test_the_table_that_was_written_can_be_given_back(store: ProjectStore, tmp_p
 
 def test_rows_do_not_overlap_though_cues_do(store: ProjectStore, tmp_path: Path) -> None:
     store.edit_cue(replace(store.cues[1], span=Span(8000, 14_000)))
-    write_picks(pick_scenes(store, 5), tmp_path / "picks.csv")
+    write_picks(pick_scenes(store), tmp_path / "picks.csv")
     lines = read_script(tmp_path / "picks.csv").lines
     assert not any(one.span.overlap_ms(other.span) for one, other in pairwise(lines))
     assert len(plan_corrections(store, tmp_path / "picks.csv").steps) == 4

@@ -32,7 +32,7 @@ from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.script.dapt import DAPTM, TTM, TTP, XML
 from calvin.studio.script.script_lines import read_script
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.writers import WRITERS, Provenance, Writer, find_writers, last_ms, printable
+from calvin.studio.script.writers import WRITERS, Provenance, Writer, cue_names, find_writers, last_ms, printable
 
 TEXTS = st.text(max_size=60) | st.sampled_from(
     [
@@ -317,3 +317,9 @@ def test_formats_are_found_by_name() -> None:
         find_writers(["vtt", "docx"])
     with pytest.raises(UsageError, match="No format was named"):
         find_writers([""])
+
+
+def test_names_of_cues_as_they_are_said() -> None:
+    assert cue_names(["3"]) == "cue-3"
+    assert cue_names(["3", "12"]) == "cue-3 and cue-12"
+    assert cue_names(["1", "2", "3", "4"], most=2) == "cue-1, cue-2 and 2 more"

@@ -124,6 +124,7 @@ def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> No
     speaker = Listening()
     report = voice_project(project, speaker)
     assert (report.reworded, report.paused, [s.cue.id for s in report.late]) == (ids[:1], ids[1:], ["1"])
+    assert (report.made, report.kept) == (len(report.cues), 0), "what was only tried does not count"
     with ProjectStore(project) as store:
         fitting, pausing = map(store.cue, ids)
         assert (fitting.text, fitting.extended) == ("She walks.", False)
@@ -153,6 +154,7 @@ def test_other_languages_are_spoken_by_espeak(project: Path) -> None:
         store.bind_film(FilmRow("Film", "film.mp4", "0" * 64, 60_000, {}))
         store._db.execute("UPDATE film SET language = 'de'")
     assert voice_project(project).voice == "espeak de"
+    assert voice_project(project, "espeak").voice == "espeak de"
 
 
 def test_a_project_remembers_how_it_was_spoken(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
