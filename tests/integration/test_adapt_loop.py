@@ -86,7 +86,10 @@ def test_the_loop_with_a_model_of_random_weights(
     cues = cues_of(folder)
     assert [cue for cue in cues if cue.status is Status.APPROVED] == approved
     assert {cue.author for cue in cues if cue.status is Status.DRAFT} <= {Author.ADAPTER}
-    refused = run("describe", folder, "--adapter", adapter)
+    remembered = run("describe", folder, "--adapter", adapter)
+    assert remembered.exit_code == 0, "the project knows its model"
+    assert cues_of(folder) == cues
+    refused = run("describe", folder, "-m", "calvin-mini", "--adapter", adapter)
     assert refused.exit_code == 1
     assert "name its own model with --model" in refused.stderr
     assert cues_of(folder) == cues
