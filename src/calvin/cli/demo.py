@@ -46,6 +46,7 @@ def demo(
 
 def listen(project: Path, name: str) -> None:
     """Voice a project and mix it into its film; where no voice is installed, say how to get one."""
+    from calvin.studio.script.human_words import counted
     from calvin.studio.sound.film_mix import mix_project
     from calvin.studio.sound.voiced_cues import voice_project
 
@@ -60,5 +61,5 @@ def listen(project: Path, name: str) -> None:
             mixes.append(mix_project(project, project / f"{name}.extended.mkv", extended=True, listener=progress))
     warn_of_lengths(voiced)
     for report in mixes:
-        pausing = f" (the film pauses {report.pauses} times)" if report.pauses else ""
+        pausing = f" (the film pauses {counted(report.pauses, 'time')})" if report.pauses else ""
         say(f"  {report.files[0]}: {report.cues} cues{pausing}; play it with its second sound track")

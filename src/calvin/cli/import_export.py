@@ -88,7 +88,7 @@ def export(
 
     writers = find_writers(formats.split(","))
     with ProjectStore(project, or_look=True) as store:
-        exported = export_script(store, writers, out_dir)
+        exported = export_script(store, writers, out_dir, leave_edited=True)
     for path in exported.files:
         say(str(path))
     warn_all(exported.notes)

@@ -155,6 +155,10 @@ def test_a_file_edited_by_hand_is_never_written_over(project: Path) -> None:
     assert "Ada" in (project / "Night.kept-1.srt").read_text()
     assert "Mara" in srt.read_text()
     assert sorted(path.name for path in project.glob("Night*")) == ["Night.kept-1.srt", "Night.srt", "Night.vtt"]
+    srt.write_text(srt.read_text().replace("Mara", "Eve"))
+    other = run("export", project, "--format", "vtt", "-o", project.parent)
+    assert (other.stderr, "Eve" in srt.read_text()) == ("", True), "it stays in its place"
+    assert "Eve opens" in run("import", project, srt, "--yes").stdout
 
 
 def test_lint_by_exit_code_and_as_json(project: Path) -> None:

@@ -54,12 +54,13 @@ class Effect:
     after: CaptionFacts
 
     def lines(self) -> list[str]:
-        """A small table, line by line."""
-        rows = [f"On {self.about} ({self.before.scenes}):", f"  {'':<24}{'before':>8}{'after':>8}"]
+        """The figures before and after, each line understood alone."""
+        rows = [f"On {self.about} ({self.before.scenes}):"]
         for label, field in _ROWS:
-            before, after = getattr(self.before, field), getattr(self.after, field)
-            if before is not None or after is not None:
-                rows.append(f"  {label:<24}{_shown(field, before):>8}{_shown(field, after):>8}")
+            values = {"before": getattr(self.before, field), "after": getattr(self.after, field)}
+            shown = [f"{_shown(field, value)} {when}" for when, value in values.items() if value is not None]
+            if shown:
+                rows.append(f"  {label}: {', '.join(shown)}")
         return rows
 
     def warnings(self) -> list[str]:
@@ -72,7 +73,8 @@ class Effect:
         if after.words < 0.8 * before.words:
             found.append(f"captions are shorter ({before.words:.1f} words before, {after.words:.1f} after)")
         if after.wrong_names > before.wrong_names + 0.02:
-            found.append(f"more captions name wrong people ({before.wrong_names:.0%} before, {after.wrong_names:.0%})")
+            wrong = f"{before.wrong_names:.0%} before, {after.wrong_names:.0%} after"
+            found.append(f"more captions name wrong people ({wrong})")
         if (after.unparsed or 0) > 0.1:
             found.append(f"{after.unparsed:.0%} of the answers do not keep to the form they were trained in")
         return [f"On {self.about}, {text}: look at them before you use the adapter." for text in found]
@@ -87,8 +89,8 @@ _ROWS = (
 )
 
 
-def _shown(field: str, value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}" if field == "words" else f"{value:.0%}"
+def _shown(field: str, value: float) -> str:
+    return f"{value:.1f}" if field == "words" else f"{value:.0%}"
 
 
 def caption_all(captioner: Captioner, requests: Sequence[CaptionRequest], batch: int = 16) -> list[CaptionAnswer]:

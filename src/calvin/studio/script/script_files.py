@@ -54,10 +54,15 @@ def provenance(store: ProjectStore) -> Provenance:
     )
 
 
-def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None) -> Exported:
+def export_script(
+    store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None, *, leave_edited: bool = False
+) -> Exported:
     """Write the script in each format into `folder`, by default the project's, and renew what was written before.
 
     A file in the way that is not as it was written here, such as one edited by hand, is moved aside first.
+
+    Args:
+        leave_edited: files edited by hand that are not in the way stay where they are, to be imported.
 
     Raises:
         StoreError: the project has no film yet.
@@ -68,11 +73,13 @@ def export_script(store: ProjectStore, writers: Sequence[Writer], folder: Path |
         names = [_name(store, path) for path, _ in targets]
         store.exported = tuple(dict.fromkeys((*(_name(store, path) for path, _ in _exports(store)), *names)))
     notes = _write(store, targets)
-    renewed = renew_exports(store) if not store.is_copy else Exported(())  # nothing can be written in its own folder
+    renewed = Exported(())
+    if not store.is_copy:  # nothing can be written in the folder of one
+        renewed = renew_exports(store, leave_edited=leave_edited)
     return Exported(tuple(path for path, _ in targets), (*notes, *renewed.notes))
 
 
-def renew_exports(store: ProjectStore) -> Exported:
+def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exported:
     """Write the script anew wherever it was written before and now reads otherwise.
 
     Elsewhere than in the project, a file that was taken away since does not come back.
@@ -84,6 +91,8 @@ def renew_exports(store: ProjectStore) -> Exported:
     for path, writer in known:
         assert script is not None
         assert origin is not None
+        if leave_edited and path.is_file() and _is_edited(store, path):
+            continue
         if not path.is_file() or path.read_bytes() != writer.render(script, origin).encode("utf-8"):
             stale.append((path, writer))
     return Exported(tuple(path for path, _ in stale), tuple(_write(store, stale)))
@@ -133,12 +142,16 @@ def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
     """Move away a file that is not ours, and say where to. Killed at any moment, neither text is lost."""
     notes = []
     digest = sha256(text.encode("utf-8")).hexdigest()
-    if path.is_file() and file_sha256(path) not in (digest, *store.written.get(_name(store, path), [])):
+    if path.is_file() and _is_edited(store, path) and file_sha256(path) != digest:
         aside = next(name for name in _names_aside(path) if not name.exists())
         path.rename(aside)
         notes.append(f"{path.name} was not as calvin wrote it and is kept as {aside.name}: `calvin import` reads it.")
     remember_written(store, path, digest)
     return notes
+
+
+def _is_edited(store: ProjectStore, path: Path) -> bool:
+    return file_sha256(path) not in store.written.get(_name(store, path), [])
 
 
 def _names_aside(path: Path) -> Iterator[Path]:

@@ -23,3 +23,4 @@ def test_where_an_adapter_hurts_there_is_a_warning() -> None:
         Effect("scenes", before, facts("Ann waves to a man", "Ann sits down over there", parsed=True)).warnings() == []
     )
     assert "form not kept" in "\n".join(effect.lines())
+    assert effect.lines()[1].endswith(" after"), "each line is understood alone, as a screen reader says it"
