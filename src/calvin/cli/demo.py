@@ -8,9 +8,8 @@ from typing import Annotated
 from typer import Option
 
 from calvin.cli.captioner import YES, opening
-from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.describe import show
-from calvin.cli.voice_mix import warn_of_lengths
 from calvin.core.errors import MissingExtraError
 from calvin.core.package import bundled_film
 from calvin.core.time import format_timecode
@@ -59,7 +58,7 @@ def listen(project: Path, name: str) -> None:
         mixes = [mix_project(project, project / f"{name}.ad.mkv", listener=progress)]
         if mixes[0].left_out:
             mixes.append(mix_project(project, project / f"{name}.extended.mkv", extended=True, listener=progress))
-    warn_of_lengths(voiced)
+    warn_all(voiced.on_lengths())
     for report in mixes:
         pausing = f" (the film pauses {counted(report.pauses, 'time')})" if report.pauses else ""
         say(f"  {report.files[0]}: {report.cues} cues{pausing}; play it with its second sound track")

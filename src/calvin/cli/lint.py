@@ -14,13 +14,11 @@ from calvin.cli.console import say
 
 
 def list_rules(wanted: bool) -> None:
-    if not wanted:
-        return
-    from calvin.studio.script.lint import RULES
+    if wanted:
+        from calvin.studio.script.lint import RULES
 
-    for name, rule in RULES.items():
-        say(f"{name}: {rule.level}: a cue that {rule.about}")
-    raise typer.Exit
+        say("\n".join(f"{name}: {rule.level}: a cue that {rule.about}" for name, rule in RULES.items()))
+        raise typer.Exit
 
 
 def lint(

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from calvin.cli.console import ProgressView, say, warn, warn_all
+from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.errors import UsageError
 from calvin.media.voice.registry import VOICES
-
-if TYPE_CHECKING:
-    from calvin.studio.sound.voiced_cues import VoiceReport
 
 
 class Channels(StrEnum):
@@ -82,22 +79,7 @@ def voice(
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept")
-    warn_of_lengths(report)
-    warn_all(report.notes)
-
-
-def warn_of_lengths(report: VoiceReport) -> None:
-    """Say which cues the voice takes too long for, and what became of them."""
-    from calvin.studio.script.writers import cue_names
-
-    became = {
-        "Too long when spoken, so other words that fit were taken": report.reworded,
-        "Too long when spoken, so the film is to pause (`extended`)": report.paused,
-        "Takes longer to say than the gap lasts, but stays as a person wrote it": [late.cue.id for late in report.late],
-    }
-    for what, ids in became.items():
-        if ids:
-            warn(f"Note: {what}: {cue_names(ids)}.")
+    warn_all((*report.on_lengths(), *report.notes))
 
 
 def mix(

@@ -29,7 +29,7 @@ from calvin.studio.project.status import VOICE_FOLDER, SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import NOT_AGAIN, rooms
 from calvin.studio.script.script_files import project_plan, renew_exports
-from calvin.studio.script.writers import printable, spoken
+from calvin.studio.script.writers import cue_names, printable, spoken
 
 PRONUNCIATION = "pronunciation.csv"
 
@@ -57,6 +57,15 @@ class VoiceReport:
     paused: list[str] = field(default_factory=list)
     late: list[SpokenCue] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def on_lengths(self) -> list[str]:
+        """Which cues the voice takes too long for, and what became of them, in sentences."""
+        became = {
+            "Too long when spoken, so other words that fit were taken": self.reworded,
+            "Too long when spoken, so the film is to pause (`extended`)": self.paused,
+            "Takes longer to say than the gap lasts, but stays as a person wrote it": [s.cue.id for s in self.late],
+        }
+        return [f"{what}: {cue_names(ids)}." for what, ids in became.items() if ids]
 
 
 def voice_project(
