@@ -29,6 +29,7 @@ def regular(tiny_model: Path, tmp_path: Path) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_one_command_compares_and_goes_on_where_it_was(tiny_model: Path, regular: Path, tmp_path: Path) -> None:
     out = tmp_path / "compared"
     command = ["adapt-compare", "-m", tiny_model, "--films", 2, "--scenes", 10, "--training-films", 1, "--seeds", 2,

@@ -96,6 +96,9 @@ class _H5:
     def __init__(self, path: Path) -> None:
         self._file = _h5py(path).File(path, "r")
         self.names = _h5_names(self._file)
+        if not all(isinstance(name, str) for name in self.names):  # h5py gives what is not UTF-8 as bytes
+            self._file.close()
+            raise FeatureError(f"{path} is damaged: an id in it is not text. Make the features again.")
         self.facts = dict(self._file.attrs)
         self.report = DropReport()
 

@@ -227,6 +227,17 @@ def test_facts_of_another_kind_are_refused(facts: dict[str, object], tmp_path: P
         FeatureStore.open(damaged_h5(tmp_path / "f.h5", **facts))
 
 
+def test_an_id_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f.h5"
+    with writer(path) as out:
+        out.add("name-of-a-film", np.ones((3, 2)))
+    content = path.read_bytes()
+    assert content.count(b"name-of-a-film") == 1
+    path.write_bytes(content.replace(b"name-of-a-film", b"name-of-\xff-film"))
+    with pytest.raises(FeatureError, match="an id in it is not text"):
+        FeatureStore.open(path)
+
+
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 @pytest.mark.parametrize("suffix", SUFFIXES)
