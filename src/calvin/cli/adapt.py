@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from calvin.cli.captioner import ADAPTED, LEARNING_RATE, LESSONS, YES, opening
 from calvin.cli.console import ProgressView, say, warn_all
+from calvin.core.text_tables import counted
 from calvin.core.time import format_timecode
 
 if TYPE_CHECKING:
@@ -106,7 +107,6 @@ def pick(
     """
     from calvin.studio.adapt.scene_picks import pick_scenes, write_picks
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.human_words import counted
 
     with ProjectStore(project, read_only=True) as store:
         picks = pick_scenes(store, count)

@@ -12,6 +12,7 @@ from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.describe import show
 from calvin.core.errors import MissingExtraError
 from calvin.core.package import bundled_film
+from calvin.core.text_tables import counted
 from calvin.core.time import format_timecode
 
 
@@ -45,7 +46,6 @@ def demo(
 
 def listen(project: Path, name: str) -> None:
     """Voice a project and mix it into its film; where no voice is installed, say how to get one."""
-    from calvin.studio.script.human_words import counted
     from calvin.studio.sound.film_mix import mix_project
     from calvin.studio.sound.voiced_cues import voice_project
 

@@ -13,6 +13,7 @@ from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.import_export import FORMATS
 from calvin.core.errors import UsageError
+from calvin.core.text_tables import counted
 from calvin.core.time import to_ms
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def report(outcomes: list[Outcome]) -> int:
 
 def show(film: Path, description: Description) -> None:
     count = len(description.script.cues)
-    say(f"{film}: {count} cue{'' if count == 1 else 's'}")
+    say(f"{film}: {counted(count, 'cue')}")
     for path in description.files:
         say(f"  {path}")
     for note in description.notes:

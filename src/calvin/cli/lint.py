@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 
 from calvin.cli.console import say
+from calvin.core.text_tables import counted
 
 
 def list_rules(wanted: bool) -> None:
@@ -43,7 +44,6 @@ def lint(
     from calvin.studio.project.status import measured_ms
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
-    from calvin.studio.script.human_words import counted
     from calvin.studio.script.lint import Level, LintSettings, lint
     from calvin.studio.script.script_files import project_plan
 

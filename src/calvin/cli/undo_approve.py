@@ -9,6 +9,7 @@ import typer
 
 from calvin.cli.console import say, warn_all
 from calvin.core.errors import UsageError
+from calvin.core.text_tables import counted
 
 if TYPE_CHECKING:
     from calvin.studio.script.script_files import Exported
@@ -78,7 +79,7 @@ def approve(
         calvin approve film.calvin --all
     """
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.human_words import apply_plan, counted, plan_approval
+    from calvin.studio.script.human_words import apply_plan, plan_approval
 
     if bool(cues) == everything:
         raise UsageError("Name the cues to approve, such as cue-12, or give --all.")

@@ -11,6 +11,7 @@ import typer
 
 from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.errors import UsageError
+from calvin.core.text_tables import counted
 from calvin.media.voice.registry import VOICES
 
 
@@ -71,7 +72,6 @@ def voice(
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
     """
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.human_words import counted
     from calvin.studio.sound.voiced_cues import voice_project, voice_settings
 
     with ProjectStore(project, read_only=True) as store:
@@ -110,7 +110,6 @@ def mix(
     """
     from calvin.media.sound.ducking import MixSettings
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.human_words import counted
     from calvin.studio.sound.film_mix import mix_project
 
     with ProjectStore(project, read_only=True) as store:

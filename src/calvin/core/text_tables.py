@@ -1,4 +1,7 @@
-"""Tables as text. In CSV, a cell that a spreadsheet would compute gets an apostrophe, and loses it when it is read."""
+"""Tables and counts as text.
+
+In CSV, a cell that a spreadsheet would compute gets an apostrophe, and loses it when it is read.
+"""
 
 from __future__ import annotations
 
@@ -41,3 +44,8 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, without a line end after it."""
     lines = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
     return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 line', '2 lines'."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

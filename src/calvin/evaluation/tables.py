@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from calvin.core.errors import DataError
-from calvin.core.text_tables import unguarded
+from calvin.core.text_tables import counted, unguarded
 from calvin.core.time import to_ms
 from calvin.data.readers.text_files import clean_text, read_jsonl, read_table
 from calvin.data.samples import DropReport
-from calvin.evaluation.metrics.base import Pairs, align, collect_candidates, collect_references, counted
+from calvin.evaluation.metrics.base import Pairs, align, collect_candidates, collect_references, counted_ids
 
 Role = Literal["prediction", "reference"]
 T = TypeVar("T")
@@ -75,11 +75,11 @@ def read_captions(path: str | Path, role: Role) -> CaptionTable:
         if movie is not None:
             table.movies[identity] = clean_text(movie, report)
     if unnamed:
-        table.problems.append(f"{unnamed} row{_s(unnamed)} of {path} without a readable id or caption")
+        table.problems.append(f"{counted(unnamed, 'row')} of {path} without a readable id or caption")
     for reason, count in report.dropped.items():
-        table.problems.append(f"{count} row{_s(count)} of {path} unreadable ({reason})")
+        table.problems.append(f"{counted(count, 'row')} of {path} unreadable ({reason})")
     for reason, count in report.repaired.items():
-        table.notes.append(f"{path}: {count} place{_s(count)} with {reason}, replaced")
+        table.notes.append(f"{path}: {counted(count, 'place')} with {reason}, replaced")
     return table
 
 
@@ -104,7 +104,7 @@ def join(predictions: CaptionTable, references: CaptionTable, *, allow_empty: bo
     candidates = gather(collect_candidates, predictions.rows, instead=dict(predictions.rows))
     texts = collect_references(references.rows, equal=True)
     if references.copied:
-        problems.append(f"{counted(references.copied, 'reference row')} twice: remove the copies")
+        problems.append(f"{counted_ids(references.copied, 'reference row')} twice: remove the copies")
     pairs = gather(align, candidates, texts, allow_empty=allow_empty, instead=Pairs((), (), ()))
     if problems:
         raise DataError(f"{'; '.join(problems)}. Nothing was scored: mend the files.")
@@ -113,10 +113,6 @@ def join(predictions: CaptionTable, references: CaptionTable, *, allow_empty: bo
 
 def _bare(message: str) -> str:
     return message.removeprefix("Predictions and references do not match: ").split(". Nothing was scored")[0].strip()
-
-
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
 
 
 def _identity(row: Mapping[str, Any]) -> str | None:
@@ -176,7 +172,7 @@ def _json_rows(table: CaptionTable) -> Iterable[Mapping[str, Any]]:
         raise DataError(f"{table.path} is not whole JSON: {error}.") from error
     if repeated:
         shown = ", ".join(map(repr, list(repeated)[:3]))
-        table.problems.append(f"{len(repeated)} {table.role}{_s(len(repeated))} given more than once ({shown})")
+        table.problems.append(f"{counted(len(repeated), table.role)} given more than once ({shown})")
     if isinstance(value, dict) and isinstance(value.get("annotations"), list):
         value = value["annotations"]
     if isinstance(value, dict):

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener
+from calvin.core.text_tables import counted
 
 SHOWN = 3  # ids named in a message; the count says how many more there are
 
@@ -113,12 +114,12 @@ def align(
     missing = [identity for identity in references if identity not in candidates]
     unknown = [identity for identity in candidates if identity not in references]
     if missing:
-        problems.append(f"{counted(missing, 'reference')} without a prediction")
+        problems.append(f"{counted_ids(missing, 'reference')} without a prediction")
     if unknown:
-        problems.append(f"{counted(unknown, 'prediction')} without references")
+        problems.append(f"{counted_ids(unknown, 'prediction')} without references")
     wrong = [identity for identity, texts in references.items() if isinstance(texts, str)]
     if wrong:
-        problems.append(f"{counted(wrong, 'reference')} given as one text and not as a list of texts")
+        problems.append(f"{counted_ids(wrong, 'reference')} given as one text and not as a list of texts")
     else:
         problems.extend(_empty(candidates, references, allow_empty))
     if problems:
@@ -140,7 +141,7 @@ def collect_candidates(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
     repeated = [identity for identity, count in Counter(identity for identity, _ in kept).items() if count > 1]
     if repeated:
         raise DataError(
-            f"{counted(repeated, 'prediction')} occur more than once: keep one row for each id. Nothing was scored."
+            f"{counted_ids(repeated, 'prediction')} occur more than once: keep one row for each id. Nothing was scored."
         )
     return dict(kept)
 
@@ -154,7 +155,7 @@ def collect_references(rows: Iterable[tuple[str, str]], *, equal: bool = False) 
     kept = list(rows)
     repeated = [] if equal else [identity for (identity, _), count in Counter(kept).items() if count > 1]
     if repeated:
-        raise DataError(f"{counted(repeated, 'reference row')} occur twice: remove the copies. Nothing was scored.")
+        raise DataError(f"{counted_ids(repeated, 'reference row')} occur twice: remove the copies. Nothing was scored.")
     references: dict[str, list[str]] = {}
     for identity, text in kept:
         references.setdefault(identity, []).append(text)
@@ -173,15 +174,16 @@ def _empty(candidates: Mapping[str, str], references: Mapping[str, Sequence[str]
     blank = [identity for identity, texts in references.items() if any(not text.strip() for text in texts)]
     silent = [identity for identity, text in candidates.items() if not text.strip()]
     if bare:
-        problems.append(f"{counted(bare, 'item')} with no reference at all")
+        problems.append(f"{counted_ids(bare, 'item')} with no reference at all")
     if blank:
-        problems.append(f"{counted(blank, 'item')} with an empty reference")
+        problems.append(f"{counted_ids(blank, 'item')} with an empty reference")
     if silent and not allow_empty:
-        problems.append(f"{counted(silent, 'empty prediction')}")
+        problems.append(f"{counted_ids(silent, 'empty prediction')}")
     return problems
 
 
-def counted(ids: Sequence[str], noun: str) -> str:
+def counted_ids(ids: Sequence[str], noun: str) -> str:
+    """'2 empty predictions ('a', 'b')': how many, and the first of them."""
     shown = ", ".join(repr(identity) for identity in ids[:SHOWN])
     more = ", ..." if len(ids) > SHOWN else ""
-    return f"{len(ids)} {noun}{'s' if len(ids) != 1 else ''} ({shown}{more})"
+    return f"{counted(len(ids), noun)} ({shown}{more})"

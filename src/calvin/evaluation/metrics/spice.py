@@ -31,6 +31,7 @@ import numpy as np
 from calvin.core.errors import DataError, UsageError
 from calvin.core.files import atomic_path, file_sha256
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.text_tables import counted
 from calvin.evaluation.metrics.base import MetricResult, PairMetric, Pairs, package_folder
 from calvin.evaluation.metrics.ptb import Tokenizer, tokenize
 
@@ -115,7 +116,7 @@ def install_spice(sources: Sequence[Path], home: Path | None = None) -> list[Pat
                 raise _WrongVersion
     if wrong and any(not (home / name).is_file() for name in NAMES):
         raise DataError(
-            f"{len(wrong)} file{'s' if len(wrong) > 1 else ''} of the right name but another version ({wrong[0]}): "
+            f"{counted(len(wrong), 'file')} of the right name but another version ({wrong[0]}): "
             "SPICE needs Stanford CoreNLP 3.6.0 and the archives of pycocoevalcap 1.2."
         )
     return installed_jars(home)

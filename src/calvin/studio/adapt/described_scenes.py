@@ -7,10 +7,11 @@ from pathlib import Path
 
 from calvin.core.errors import StoreError, UsageError
 from calvin.core.prompts import clean_line
+from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Cue, Status
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.script.human_words import WordsPlan, counted
+from calvin.studio.script.human_words import WordsPlan
 
 LEAST = 2
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from calvin.core.errors import StoreError
 from calvin.core.files import file_sha256
+from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, Place, Status
 from calvin.media.languages import language_tag
@@ -389,8 +390,3 @@ def _times(cue: Cue) -> str:
 
 def _named(cues: Sequence[Cue]) -> str:
     return listed([f"cue-{cue.id}" for cue in cues])
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 line', '2 lines'."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
