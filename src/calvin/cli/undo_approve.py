@@ -21,7 +21,8 @@ def undo(
     project: PROJECT,
     redo: Annotated[bool, typer.Option("--redo", help="Do the step again that was undone last.")] = False,
 ) -> None:
-    """Take back the last import, approval, new description or restored text of a project; again, the one before it.
+    """Take back the last change to a project: an import, an approval, a new description, a restored text, or words that
+    `calvin voice` made fit. Given again, it takes back the change before that.
 
     `calvin status` names the last step. Until something else is done, `--redo` does again what was undone.
 

@@ -31,10 +31,12 @@ class Journal(Database):
 
     @contextmanager
     def step(self, what: str) -> Iterator[Self]:
-        """Several changes as one step: all of them, or none."""
-        with self._change():
-            self.begin_step(what)
+        """Several changes as one step: all of them, or none; nothing of it remains where nothing changes."""
+        with self._change() as db:
+            number = db.execute("INSERT INTO step (what) VALUES (?)", (what,)).lastrowid
             yield self
+            if db.execute("SELECT 1 FROM step_row WHERE step_id = ?", (number,)).fetchone():
+                self._forget_undone()
             self.end_step()
 
     def begin_step(self, what: str) -> None:
@@ -43,8 +45,11 @@ class Journal(Database):
         Steps that were undone can no longer be done again.
         """
         with self._change() as db:
-            db.execute("DELETE FROM step WHERE undone")
+            self._forget_undone()
             db.execute("INSERT INTO step (what) VALUES (?)", (what,))
+
+    def _forget_undone(self) -> None:
+        self._db.execute("DELETE FROM step WHERE undone")
 
     def end_step(self) -> None:
         """Close the step that was opened last, if there is one; one that changed nothing is forgotten."""

@@ -162,7 +162,10 @@ def _speak_all(
         one = say(cue, text)
         report.cues += [one] if one else []
         stage.update(number)
-    _fit(store, report, say)
+    with store.step(f"words fitted to {speaker.name}"):
+        changed = _fit(store, report, say)
+    if changed:
+        report.notes += renew_exports(store).notes
     report.made = sum(one.path in new for one in report.cues)
     report.kept = len(report.cues) - report.made
     _remember(store, report, settings)
@@ -173,10 +176,11 @@ def _speak_all(
     return report
 
 
-def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> None:
+def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> bool:
     """Replace cues that take longer than their room by the best candidate that fits, else mark them as `extended`.
 
-    A cue that was marked and fits after all loses the mark. What a person wrote or approved stays.
+    A cue that was marked and fits after all loses the mark. What a person wrote or approved stays. Returns whether any
+    cue was changed.
     """
 
     def ms(cue: Cue, text: str) -> int | None:
@@ -206,8 +210,7 @@ def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], Spo
         report.cues[number] = say(new, printable(new.text)) or one
     room = _room_to_speak(store)
     report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]
-    if changed:
-        report.notes += renew_exports(store).notes
+    return changed
 
 
 def _room_to_speak(store: ProjectStore, guard_ms: int = 0) -> dict[str, int]:

@@ -191,3 +191,18 @@ def test_what_it_rewords_goes_into_the_exports_and_an_edited_one_is_named(projec
     assert report.notes == [
         "film.vtt was not as calvin wrote it and is kept as film.kept-1.vtt: `calvin import` reads it."
     ]
+
+
+def test_what_it_rewords_is_one_step_that_can_be_undone(project: Path) -> None:
+    with ProjectStore(project) as store:
+        store.set_dialogue([DialogueLine(Span(900, 9000), "Hello.")])
+    assert voice_project(project, Listening()).paused == ["1"]
+    with ProjectStore(project) as store:
+        assert [step.what for step in store.steps] == ["words fitted to tones"]
+        store.undo()
+        assert not store.cue("1").extended
+        store.set_dialogue([])
+    voice_project(project, Listening())
+    with ProjectStore(project) as store:
+        store.redo()  # speaking what fits is no step, so what was undone before it can still be done again
+        assert store.cue("1").extended
