@@ -131,7 +131,7 @@ def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
     lines = [line for line in map(_plain, prompt.context) if line]
     parts: list[Part] = ["\n".join([CONTEXT, *lines])] if lines else []
     parts += frames or [UNSEEN]
-    asked = [_plain(entity_sentence(prompt.entities))] if prompt.entities else []
+    asked = [_plain(entity_sentence(prompt.entities, prompt.looks))] if prompt.entities else []
     if prompt.question and frames:
         asked.append(_plain(prompt.question))
     asked.append(STYLE)

@@ -1,7 +1,7 @@
 """Every form of words the model is trained on or asked with; training and inference both take them from here.
 
 Sources: CALVIN section 3.2 and Figure 3 (stage formats), Table 5 (questions), Figure 5 (entity prompt), Figure 6
-(few-shot chain of thought).
+(few-shot chain of thought). Entity prompts that say how people look are ours.
 """
 
 from __future__ import annotations
@@ -67,22 +67,33 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple(name for part in text.split(", ") for name in re.split(r" and ", part) if name)
 
 
-def entity_sentence(entities: Sequence[str]) -> str:
-    """Figure 5's sentence naming who and what is in the scene."""
-    return f"{_ENTITIES}{join_names(entities)}."
+def entity_sentence(entities: Sequence[str], looks: Sequence[str] = ()) -> str:
+    """Figure 5's sentence naming who and what is in the scene; with looks, if one is known ("" where it is not), as
+
+    'The characters and entities in the scene are Mara, in a red coat; Otto, in a green hat.'
+
+    Names alone do not say who of two people does it.
+    """
+    said = [clean_line(look).strip(" .,;") for look in looks]
+    if not any(said):
+        return f"{_ENTITIES}{join_names(entities)}."
+    people = [f"{name}, {look}" if look else name for name, look in zip(entities, said, strict=True)]
+    return f"{_ENTITIES}{'; '.join(people)}."
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What stands between the visual tokens and the caption.
 
-    `context` holds the previous captions, oldest first; `entities` the names of those present. A stage-1 prompt has
-    no question and renders to nothing (Figure 3: `<visual><caption>`).
+    `context` holds the previous captions, oldest first; `entities` the names of those present, and `looks`, if known,
+    how each of them looks, as captions say it ("in a red coat", "" for one that is not known). A stage-1 prompt has no
+    question and renders to nothing (Figure 3: `<visual><caption>`).
     """
 
     question: str | None = EVALUATION_QUESTION
     context: tuple[str, ...] = ()
     entities: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -91,7 +102,7 @@ class Prompt:
             return ""
         parts = [clean_line(line) for line in self.context]
         if self.entities:
-            parts.append(entity_sentence(self.entities))
+            parts.append(entity_sentence(self.entities, self.looks))
         context = " ".join(part for part in parts if part)
         return f"{context} {self.question}" if context else f"{EMPTY_CONTEXT}{self.question}"
 

@@ -140,3 +140,15 @@ def test_any_answer_gives_a_caption(answer: str) -> None:
     parsed = parse_fewshot(answer)
     assert parsed.caption == clean_line(parsed.caption)
     assert parsed.parsed or parsed.entities == ()
+
+
+def test_looks_stand_beside_names_as_captions_say_them() -> None:
+    sentence = "The characters and entities in the scene are "
+    both = Prompt(None, entities=("Mara", "Otto"), looks=("in a red coat", "in a green hat."))
+    assert both.text == "", "stage 1 has no prompt"
+    told = entity_sentence(both.entities, both.looks)
+    assert told == f"{sentence}Mara, in a red coat; Otto, in a green hat."
+    assert Prompt(entities=both.entities, looks=both.looks).text == f"{told} {EVALUATION_QUESTION}"
+    assert entity_sentence(["Mara", "Otto"], ["", "in a green hat"]) == f"{sentence}Mara; Otto, in a green hat."
+    # Where no look is known, the paper's own form.
+    assert entity_sentence(["Mara", "Otto"], ["", " "]) == entity_sentence(["Mara", "Otto"])
