@@ -24,11 +24,17 @@ WANTED = Annotated[
 
 def evaluate(
     model: Annotated[str, Argument(help=MODEL_HELP)],
-    data: Annotated[str, Option("--data", "-d", help="puppet-eval, mad-named, tvc, or annotations.")] = "puppet-eval",
+    data: Annotated[
+        str, Option("--data", "-d", help="puppet-eval, puppets:SEED, mad-named, tvc, or annotations.")
+    ] = "puppet-eval",
     context: Annotated[
         str, Option("--context", "-c", help="none, a number of scenes, entities-oracle or entities-bank.")
     ] = "none",
     own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
+    correct_every: Annotated[
+        int | None,
+        Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1),
+    ] = None,
     annotations: Annotated[Path | None, Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")] = None,
     format: Annotated[str | None, Option(help=f"Format of the annotations: {READERS.listed()}.")] = None,
     features: Annotated[Path | None, Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
@@ -58,6 +64,8 @@ def evaluate(
 
         calvin evaluate calvin-mini --data puppet-eval --context 3
 
+        calvin evaluate calvin-mini --data puppets:4711 --context 3 --own --correct-every 10
+
         calvin evaluate my-model --data mad-named --annotations mad-eval.csv --features mad.h5 --context 5
 
         calvin evaluate my-model --data tvc --annotations tvc_val.jsonl --films frames --stills-at 3 -c entities-oracle
@@ -70,7 +78,7 @@ def evaluate(
     from calvin.evaluation.scenes import Context
     from calvin.lab.evaluation_sets import DataOptions, make_job
 
-    chosen = Context.parse(context, "own" if own else "references")
+    chosen = Context.parse(context, "own" if own else "references", correct_every or 0)
     options = DataOptions(
         data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )

@@ -17,6 +17,9 @@ def evaluate_puppets(
         "runs/evaluate-puppets"
     ),
     limit: Annotated[int | None, Option(help="Use only this many films, the first ones.", min=2)] = None,
+    seed: Annotated[
+        int | None, Option(help="Draw ten other films from this seed.", show_default="the fixed ones", min=0)
+    ] = None,
     real: Annotated[
         list[Path] | None, Option(help="A real film, on which the notice should appear; repeatable.")
     ] = None,
@@ -27,12 +30,15 @@ def evaluate_puppets(
 
     The films are drawn from their seeds and checked by hash. Controls show what is seen and what is guessed:
     another scene's frames, the middle frame repeated, frames out of order; for names, three ways to guess them.
+    Context is given from the describer's words, and from the model's own, as it is where a film is described.
 
     Examples:
 
         calvin evaluate-puppets
 
         calvin evaluate-puppets runs/mini/model --real holiday.mp4 --card
+
+        calvin evaluate-puppets --seed 4711
     """
     from calvin.captioners.calvin import Calvin
     from calvin.captioners.hub import find_model
@@ -43,7 +49,7 @@ def evaluate_puppets(
     folder = find_model(model, opening(yes).agree)
     captioner = Calvin.from_pretrained(folder)
     with ProgressView() as progress:
-        figures = model_figures(captioner, folder, out, limit, real or (), progress)
+        figures = model_figures(captioner, folder, out, limit, real or (), progress, seed)
     write_text(out / "figures.md", figures)
     if card:
         add_figures(folder, figures, out / "confusion.png")

@@ -35,18 +35,23 @@ _LONGEST = 50
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the prompt holds besides the visual: the last `count` captions from `origin`, or names of people there."""
+    """What the prompt holds besides the visual: the last `count` captions from `origin`, or names of people there.
+
+    Of its own captions, those at every `corrected`-th place of a film, from the first on, are the references instead,
+    as if a describer had corrected them (0: none are).
+    """
 
     kind: Kind = "scenes"
     count: int = 0
     origin: Origin = "references"
+    corrected: int = 0
 
     @classmethod
-    def parse(cls, text: str, origin: Origin = "references") -> Context:
+    def parse(cls, text: str, origin: Origin = "references", corrected: int = 0) -> Context:
         """'none', a number of scenes, 'entities-oracle' or 'entities-bank'.
 
         Raises:
-            UsageError: anything else.
+            UsageError: anything else, or corrections where no captions of its own are given.
         """
         if text in ("entities-oracle", "entities-bank"):
             return cls("entities-oracle" if text == "entities-oracle" else "entities-bank")
@@ -55,19 +60,27 @@ class Context:
             raise UsageError(
                 f"The context is none, 1 to {_LONGEST} scenes, entities-oracle or entities-bank, not {text!r}."
             )
-        return cls("scenes", count, origin)
+        made = cls("scenes", count, origin, corrected)
+        if corrected and not made.own:
+            raise UsageError("Only a context of the model's own captions is corrected: add --own and --context 3.")
+        return made
 
     @property
     def own(self) -> bool:
         """Whether captions depend on the captions before them."""
         return self.kind == "scenes" and self.count > 0 and self.origin == "own"
 
+    def corrects(self, place: int) -> bool:
+        """Whether the caption at a place of its film, counted from 0, is taken from the references."""
+        return self.corrected > 0 and place % self.corrected == 0
+
     @property
     def label(self) -> str:
         """'none', '3', '3-own', 'entities-oracle': short, for names of folders and columns."""
         if self.kind != "scenes":
             return self.kind
-        return "none" if not self.count else f"{self.count}{'-own' if self.own else ''}"
+        corrected = f"-corrected{self.corrected}" if self.corrected else ""
+        return "none" if not self.count else f"{self.count}{'-own' if self.own else ''}{corrected}"
 
     @property
     def words(self) -> str:
@@ -76,6 +89,7 @@ class Context:
             how = "by oracle: those the reference names" if self.kind == "entities-oracle" else "from a presence file"
             return f"names of those present, {how}"
         source = "the model's own captions" if self.own else "the references"
+        source += f", one in {self.corrected} corrected from a film's first on" if self.corrected else ""
         return f"{self.count} previous captions, from {source}" if self.count else "none"
 
 
@@ -247,8 +261,9 @@ def _order(samples: Sequence[Sample], context: Context, store: CaptionStore, bat
 
 
 def _before(before: Sequence[Sample], context: Context, store: CaptionStore) -> list[str]:
-    last = before[-context.count :] if context.kind == "scenes" and context.count else ()
-    return [store.kept[sample.id].text if context.own else sample.caption for sample in last]
+    shown = min(context.count, len(before)) if context.kind == "scenes" else 0
+    last = list(enumerate(before))[len(before) - shown :]
+    return [store.kept[s.id].text if context.own and not context.corrects(at) else s.caption for at, s in last]
 
 
 def _kept(request: CaptionRequest, answer: CaptionAnswer) -> Captioned:

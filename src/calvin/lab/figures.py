@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,10 +22,10 @@ from calvin.core.time import Span, format_timecode
 from calvin.core.types import FPS, FRAME_SIZE, Cue
 from calvin.encode.vectors import make_features
 from calvin.evaluation.metrics import BertScore, CiderD, RougeL
-from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_puppet_eval
+from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_fresh_puppets, draw_puppet_eval
 from calvin.lab.material import read_truth_scenes, truth_score
 from calvin.lab.model_card import save_evaluation
-from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, TruthRow, TruthScene, evaluate_truth
+from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, OWN, TruthRow, TruthScene, evaluate_truth
 from calvin.media.film.sampling import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.tell.curriculum import is_introduced, make_drill
@@ -32,7 +33,7 @@ from calvin.puppets.truth import action_of, names_in
 from calvin.studio.describe.films import describe
 from calvin.training.small.language import encode_marked, marked_accuracy
 
-_ALL = {condition.name: condition for condition in (*CONDITIONS, *CONTROLS)}
+_ALL = {condition.name: condition for condition in (*CONDITIONS, *OWN, *CONTROLS)}
 _ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
 
 
@@ -92,11 +93,14 @@ def _add_names(
     table = []
     for row in rows:
         count = _ALL[row.condition].context
-        chosen = [i for i, item in enumerate(items) if count and context_names_everyone(item, count)]
+        # What the model was given: its own captions tell fewer than the references do.
+        given = row.contexts or [item.previous for item in items]
+        told = [replace(item, previous=context) for item, context in zip(items, given, strict=True)]
+        chosen = [i for i, item in enumerate(told) if count and context_names_everyone(item, count)]
         if not count or not chosen:
             continue
-        guesses = [[float(guesses_right(name, items[i], count, i)) for i in chosen] for name in GUESSES]
-        crowded = [float(len(set(_order(items[i], count))) >= 3) for i in chosen]
+        guesses = [[float(guesses_right(name, told[i], count, i)) for i in chosen] for name in GUESSES]
+        crowded = [float(len(set(_order(told[i], count))) >= 3) for i in chosen]
         exact = [marks[row.condition][i]["names_exact"] for i in chosen]
         table.append([row.condition, percent(exact), *(percent(guess) for guess in guesses), percent(crowded)])
     heads = ("given", "model", *GUESSES, "contexts that name three or more")
@@ -213,6 +217,7 @@ def model_figures(
     limit: int | None = None,
     real: Sequence[Path] = (),
     listener: Listener = silent,
+    seed: int | None = None,
 ) -> str:
     """Every figure of a model's card as Markdown. The captions and the picture of confusions are left in `out`.
 
@@ -220,6 +225,7 @@ def model_figures(
         tower: the folder of the model's vision tower.
         limit: use only this many films, the first ones.
         real: films that are not of the puppet world, on which the notice about unknown footage should appear.
+        seed: of films drawn anew; None: the fixed ones.
 
     Raises:
         MissingExtraError: a metric or the drawing needs a package that is not installed.
@@ -227,15 +233,17 @@ def model_figures(
     # First what may be missing, then what takes long.
     metrics = [BertScore.offline(), CiderD(), RougeL()]
     import_pyplot()
-    mad = draw_puppet_eval(cache_folder() / PUPPETS, listener).folder
-    path = out / f"features-{captioner.encoder.hash[:12]}.h5"
+    drawn = draw_puppet_eval if seed is None else partial(draw_fresh_puppets, seed)
+    name = PUPPETS if seed is None else f"puppets-{seed}"
+    mad = drawn(cache_folder() / name, listener).folder
+    path = out / f"features-{name}-{captioner.encoder.hash[:12]}.h5"
     if not path.is_file():
         make_features(mad / "videos", str(tower), path, listener=listener)
     items, films = read_truth_scenes(mad, path, captioner.max_frames)
     if limit is not None:
         kept = list(dict.fromkeys(item.truth.film for item in items))[:limit]
         items, films = [item for item in items if item.truth.film in kept], films[:limit]
-    rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *CONTROLS), listener)
+    rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *OWN, *CONTROLS), listener)
     save_evaluation(out / "captions.json", rows)
     figures = truth_figures(rows, items)
     words = word_figures(rows, items, metrics)
@@ -243,7 +251,8 @@ def model_figures(
     _add_notices(words, captioner, films, real)
     _add_lookups(words, captioner)
     _add_bundled(words, captioner)
-    return f"{len(items)} scenes of {len(films)} films.\n\n{figures.markdown()}\n{words.markdown()}"
+    drawn_from = "" if seed is None else f", drawn from seed {seed}"
+    return f"{len(items)} scenes of {len(films)} films{drawn_from}.\n\n{figures.markdown()}\n{words.markdown()}"
 
 
 def _add_notices(figures: Figures, captioner: Calvin, films: list[np.ndarray], real: Sequence[Path]) -> None:

@@ -1,14 +1,16 @@
 """Captions scored against what happens, not against one wording, under several kinds of context.
 
-The conditions follow the paper: no context, N previous scenes (Table 1), entities given (Figure 5, by oracle). To them
-come controls. With another scene's frames, what is still right was not seen but guessed; with the middle frame
-repeated, or the frames out of order, what is still right did not need the motion.
+The conditions follow the paper: no context, N previous scenes (Table 1), entities given (Figure 5, by oracle). Where a
+film is described, the scenes before it hold the model's own captions, so these are given too, alone and with every
+tenth corrected by a person. To them come controls. With another scene's frames, what is still right was not seen but
+guessed; with the middle frame repeated, or the frames out of order, what is still right did not need the motion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -36,16 +38,33 @@ class TruthScene:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What the captioner is given in addition to (or instead of) the scene's own frames."""
+    """What the captioner is given in addition to (or instead of) the scene's own frames.
+
+    `own` puts its own captions in place of the references before the scene, as `describe` does; of these, a film's
+    first and every `corrected`-th after it are the references still, as if a person had corrected them (0: none).
+    """
 
     name: str
     context: int = 0
     entities: bool = False
     frames: Literal["own", "other", "middle", "shuffled"] = "own"
+    own: bool = False
+    corrected: int = 0
 
-    def request(self, items: Sequence[TruthScene], index: int) -> CaptionRequest:
+    def request(self, items: Sequence[TruthScene], index: int, said: Mapping[int, str] | None = None) -> CaptionRequest:
+        """What is asked for a scene; `said` holds the captions so far, by index, where they are the context.
+
+        The scenes of a film stand in order, one after another.
+        """
         item = items[index]
-        previous = item.previous[-self.context :] if self.context else ()
+        previous = item.previous
+        if self.own and said is not None:
+            first = index - len(previous)
+            previous = tuple(
+                text if self.corrected and not at % self.corrected else said[first + at]
+                for at, text in enumerate(previous)
+            )
+        previous = previous[-self.context :] if self.context else ()
         scene = replace(item.scene, image_embeds=self._embeds(items, index))
         return CaptionRequest(scene, Prompt(context=previous, entities=item.entities if self.entities else ()))
 
@@ -69,6 +88,12 @@ CONDITIONS: tuple[Condition, ...] = (
     Condition("3 scenes, other frames", context=3, frames="other"),
 )
 
+OWN: tuple[Condition, ...] = (
+    Condition("own 3 scenes", context=3, own=True),
+    Condition("own 3 scenes, every 10th corrected", context=3, own=True, corrected=10),
+)
+"""Context as it is where a film is described."""
+
 CONTROLS: tuple[Condition, ...] = (
     Condition("none, other frames", frames="other"),
     Condition("none, middle frame", frames="middle"),
@@ -79,12 +104,14 @@ CONTROLS: tuple[Condition, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class TruthRow:
-    """Scores under one condition, `means[aspect]` over the `counts[aspect]` scenes that have it, and the captions."""
+    """Scores under one condition, `means[aspect]` over the `counts[aspect]` scenes that have it, and the captions, each
+    with the previous captions that it was made from."""
 
     condition: str
     means: Mapping[str, float]
     counts: Mapping[str, int]
     captions: tuple[str, ...]
+    contexts: tuple[tuple[str, ...], ...] = ()
 
 
 def evaluate_truth(
@@ -105,14 +132,26 @@ def evaluate_truth(
     stage = Stage("evaluate", listener, len(items) * len(conditions), "captions")
     rows = []
     for number, condition in enumerate(conditions):
-        captions: list[str] = []
-        for first in range(0, len(items), batch):
-            indices = range(first, min(first + batch, len(items)))
-            requests = [condition.request(items, index) for index in indices]
-            captions += [answer.text for answer in captioner.caption(requests)]
-            stage.update(number * len(items) + len(captions), condition.name)
-        rows.append(_row(condition.name, captions, items, score))
+        said: dict[int, str] = {}
+        contexts: dict[int, tuple[str, ...]] = {}
+        for indices in _groups(items, condition, batch):
+            requests = [condition.request(items, index, said) for index in indices]
+            contexts |= {index: one.prompt.context for index, one in zip(indices, requests, strict=True)}
+            answers = captioner.caption(requests)
+            said |= {index: answer.text for index, answer in zip(indices, answers, strict=True)}
+            stage.update(number * len(items) + len(said), condition.name)
+        order = range(len(items))
+        row = _row(condition.name, [said[index] for index in order], items, score)
+        rows.append(replace(row, contexts=tuple(contexts[index] for index in order)))
     return rows
+
+
+def _groups(items: Sequence[TruthScene], condition: Condition, batch: int) -> Iterator[list[int]]:
+    """Indices of scenes that may be captioned together: where captions are context, one of each film at a time."""
+    depth = {index: len(item.previous) if condition.own else 0 for index, item in enumerate(items)}
+    for _, wave in groupby(sorted(depth, key=lambda index: depth[index]), key=lambda index: depth[index]):
+        together = list(wave)
+        yield from (together[start : start + batch] for start in range(0, len(together), batch))
 
 
 def _row(condition: str, captions: Sequence[str], items: Sequence[TruthScene], score: Score) -> TruthRow:

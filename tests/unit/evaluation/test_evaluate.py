@@ -76,6 +76,18 @@ def test_entities_stand_alone_in_the_prompt(make_job: Make, parrot: Any, out: Pa
     assert texts(out)["a/3"] == "s3 Ann"
 
 
+def test_of_its_own_captions_every_nth_is_corrected(make_job: Make, parrot: Any, out: Path) -> None:
+    job = replace(make_job(), context=Context.parse("2", "own", 2))
+    results = evaluate(parrot(), job, out)
+    assert results.captions["b/3"].context == (results.captions["b/1"].text, job.samples[7].caption)
+    assert job.samples[7].id == "b/2"
+    assert results.card.context == (
+        "2 previous captions, from the model's own captions, one in 2 corrected from a film's first on"
+    )
+    with pytest.raises(UsageError, match="add --own"):
+        Context.parse("2", "references", 2)
+
+
 @pytest.mark.parametrize("text", ["-1", "51", "three", "entities", ""])
 def test_other_contexts_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="context is none"):

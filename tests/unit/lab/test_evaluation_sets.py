@@ -27,6 +27,15 @@ def test_puppet_eval_is_the_fixed_one(tmp_path: Path, monkeypatch: pytest.Monkey
         evaluation_sets.draw_puppet_eval(tmp_path, workers=1)
 
 
+def test_other_films_come_from_any_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calvin.puppets.world._draw_film", lambda target, *_: target.write_bytes(b""))
+    drawn = [evaluation_sets.draw_fresh_puppets(seed, tmp_path / str(seed), workers=1) for seed in (4711, 4712)]
+    assert [len(one.samples) for one in drawn] == [200, 200]
+    assert drawn[0].media == "drawn from seed 4711"
+    assert drawn[0].samples[3].caption != drawn[1].samples[3].caption
+    assert drawn[0].truth[drawn[0].samples[3].id]["film"] == "heldout_471100000"
+
+
 def test_scenes_past_the_end_of_their_features_are_noted_and_many_refused() -> None:
     features = MemoryFeatures({"film": np.ones((50, 2))}, fps=5)
     scenes = [Sample(f"film/{n}", "mad", "film", "video", "He waits.", Span(n * 50, n * 50 + 50)) for n in range(202)]

@@ -9,7 +9,7 @@ from calvin.captioners.base import CaptionAnswer, CaptionRequest
 from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.core.types import Scene
-from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, Condition, TruthScene, evaluate_truth, truth_table
+from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, OWN, Condition, TruthScene, evaluate_truth, truth_table
 
 
 class Echo:
@@ -76,3 +76,27 @@ def test_controls_change_the_frames_and_nothing_else() -> None:
     assert np.array_equal(seen["middle"], np.full((8, 1), 14))
     assert sorted(seen["shuffled"].ravel()) == sorted((frames + 10).ravel())
     assert not np.array_equal(seen["shuffled"], frames + 10)
+
+
+def test_own_context_is_what_was_said_in_the_film_but_for_what_a_person_corrected() -> None:
+    items = [
+        TruthScene(Scene(f"{film}{i}", film, Span(0, 1000), image_embeds=np.full((1, 1), number)), number, before, ())
+        for number, (film, i) in enumerate([("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)])
+        if (before := tuple(f"{film}-reference-{j}" for j in range(i))) is not None
+    ]
+
+    class Counter:
+        def __init__(self) -> None:
+            self.batches: list[list[str]] = []
+
+        def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+            self.batches.append([request.scene.id for request in requests])
+            return [CaptionAnswer(f"said {request.scene.id}", 0.0) for request in requests]
+
+    own, corrected = evaluate_truth(counter := Counter(), items, lambda *_: {}, OWN)  # type: ignore[arg-type]
+    assert counter.batches[:3] == [["a0", "b0"], ["a1", "b1"], ["a2"]]
+    assert own.contexts == ((), ("said a0",), ("said a0", "said a1"), (), ("said b0",))
+    assert corrected.contexts == (
+        (), ("a-reference-0",), ("a-reference-0", "said a1"), (), ("b-reference-0",),
+    )  # fmt: skip
+    assert own.captions == tuple(f"said {item.scene.id}" for item in items)
