@@ -104,6 +104,8 @@ def _show(found: dict[str, Any]) -> None:
     say(f"{found['places_done']} of {found['places']} places done")
     kinds = [f"{count} {name}" for name, count in cues["by"].items() if count]
     say(f"{cues['total']} cues{': ' if kinds else ''}{', '.join(kinds)}")
+    if set(cues["kinds"]) - {"picture"}:
+        say(f"Kinds: {', '.join(f'{count} {kind}' for kind, count in cues['kinds'].items())}")
     for line in _made_by(found):
         say(line)
     for choice, count in found["choices"].items():

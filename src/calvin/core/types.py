@@ -56,6 +56,16 @@ class Status(StrEnum):
     APPROVED = "approved"
 
 
+class CueKind(StrEnum):
+    """What a cue puts into words: what is seen, or what can be read on the screen. The film's own title and its credits
+    are kinds by themselves, as in DAPT (`visual.nonText`, `visual.text`, `visual.text.title`, `visual.text.credit`)."""
+
+    PICTURE = "picture"
+    TEXT = "text"
+    TITLE = "title"
+    CREDIT = "credit"
+
+
 @dataclass(frozen=True, slots=True)
 class Character:
     """A person (or named being) of the film."""
@@ -121,6 +131,7 @@ class Cue:
     author: Author = Author.MODEL
     status: Status = Status.DRAFT
     extended: bool = False
+    kind: CueKind = CueKind.PICTURE
 
     @property
     def settled(self) -> bool:

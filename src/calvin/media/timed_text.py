@@ -82,7 +82,8 @@ class DecodedText(NamedTuple):
 class TimedCue:
     """A cue as its file has it: with markup, and times that may run backwards or begin before the film.
 
-    `where` names it to people; `name` is its own, such as a number.
+    `where` names it to people; `name` is its own, such as a number. `represents` are DAPT's words for what it puts into
+    text, where the file says so.
     """
 
     start_ms: int
@@ -91,6 +92,7 @@ class TimedCue:
     where: str
     name: str = ""
     speaker: str = ""
+    represents: str = ""
 
 
 class TimedText(NamedTuple):

@@ -40,7 +40,7 @@ def read_ttml(text: str) -> TimedText:
     reading = _Reading(root)
     for child in root:
         if _tag(child) == "body":
-            reading.events(child, Fraction(0), None, "", 0)
+            reading.events(child, Fraction(0), None, ("", reading.represents), 0)
     return TimedText(reading.cues, reading.unread)
 
 
@@ -58,6 +58,7 @@ class _Reading:
         self.absolute = self.smpte and values.get("markerMode") == "discontinuous"
         self.drop = values.get("dropMode", "")
         self.agents = _agents(root)
+        self.represents = values.get("scriptRepresents", "")
         self.cues: list[TimedCue] = []
         self.unread: list[str] = []
 
@@ -88,13 +89,17 @@ class _Reading:
             raise DataError(f"{expression[:40]!r} is not a time")
         return Fraction(clock)
 
-    def events(self, element: ET.Element, base: Fraction, limit: Fraction | None, name: str, depth: int) -> Fraction:
+    def events(
+        self, element: ET.Element, base: Fraction, limit: Fraction | None, about: tuple[str, str], depth: int
+    ) -> Fraction:
         """Find the events in an element; the times of a child count from the start of its parent, or, in a sequence,
-        from the end of the one before. Returns the element's own end."""
+        from the end of the one before. `about` are the name and what is represented, which an element passes on.
+        Returns the element's own end."""
         if depth > _DEPTH:
             raise DataError("its elements are nested too deeply")
         timed_here = any(element.get(key) is not None for key in _TIMING)
-        name = element.get(_ID, "") if timed_here else name
+        represents = next((value for key, value in element.items() if _local(key) == "represents"), about[1])
+        about = (element.get(_ID, "") if timed_here else about[0], represents)
         try:
             start, until = self._interval(element, base, limit)
         except DataError as error:
@@ -104,16 +109,16 @@ class _Reading:
         timed_inside = any(_timed(part) for part in element.iter() if part is not element)
         if not timed_inside and not any(_tag(child) == "div" for child in inner):
             if timed_here or _tag(element) != "div":
-                self._keep(element, "".join(_said(element)), start, until, name)
+                self._keep(element, "".join(_said(element)), start, until, about)
                 return until if until is not None else start
         elif _tag(element) in ("p", "span") and (beside := "".join(_said(element, timed=False))).strip():
-            self._keep(element, beside, start, until, name)
+            self._keep(element, beside, start, until, about)
         last = start
         for child in inner:
             if timed_inside and _tag(element) in ("p", "span") and not any(map(_timed, child.iter())):
                 continue  # said beside the timed ones
             in_turn = element.get("timeContainer") == "seq"
-            last = max(last, self.events(child, last if in_turn else start, until, name, depth + 1))
+            last = max(last, self.events(child, last if in_turn else start, until, about, depth + 1))
         return until if until is not None else last
 
     def _interval(
@@ -126,7 +131,9 @@ class _Reading:
         ends += [start + length] if length is not None else []
         return start, min([*ends, *([limit] if limit is not None else [])], default=None)
 
-    def _keep(self, element: ET.Element, text: str, start: Fraction, until: Fraction | None, name: str) -> None:
+    def _keep(
+        self, element: ET.Element, text: str, start: Fraction, until: Fraction | None, about: tuple[str, str]
+    ) -> None:
         text = clean_line(text)
         if until is None:
             if text or _timed(element):
@@ -135,7 +142,8 @@ class _Reading:
         agents = " ".join(value for part in element.iter() for key, value in part.items() if _local(key) == "agent")
         speaker = next((self.agents[agent] for agent in agents.split() if agent in self.agents), "")
         times = round_half_up(float(start)), round_half_up(float(max(start, until)))
-        self.cues.append(TimedCue(*times, text, self._where(), name, speaker))
+        name, represents = about
+        self.cues.append(TimedCue(*times, text, self._where(), name, speaker, represents))
 
     def _where(self) -> str:
         return f"event {len(self.cues) + len(self.unread) + 1}"

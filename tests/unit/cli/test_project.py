@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from calvin.cli.main import app
 from calvin.core.progress import Progress, silent
 from calvin.core.time import Span
-from calvin.core.types import Author, DialogueLine, Place, Status
+from calvin.core.types import Author, CueKind, DialogueLine, Place, Status
 from calvin.studio.describe.film_project import _kept_in
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
@@ -60,6 +60,14 @@ def test_status_says_how_far_it_is(project: Path) -> None:
     assert "best: Takes 1.5 s of 4.0 s." in run("status", project, "--decisions").stdout
     found = json.loads(run("status", project, "--json").stdout)
     assert (found["places"], found["places_done"], found["choices"]) == (4, 3, {"best": 3})
+
+
+def test_status_counts_the_kinds_where_there_are_several(project: Path) -> None:
+    assert "Kinds:" not in run("status", project).stdout
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cues[0], kind=CueKind.TITLE))
+    assert "Kinds: 1 title, 2 picture\n" in run("status", project).stdout
+    assert json.loads(run("status", project, "--json").stdout)["cues"]["kinds"] == {"title": 1, "picture": 2}
 
 
 def test_status_while_another_process_is_at_work_and_after_the_film_moved(project: Path) -> None:

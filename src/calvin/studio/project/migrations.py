@@ -18,7 +18,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         "id",
         (
             *("plan_id", "start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
-            *("text", "author", "status", "extended", "candidates"),
+            *("text", "author", "status", "extended", "candidates", "kind"),
         ),
     ),
     "dialogue": ("id", ("start_ms", "end_ms", "text", "speaker")),
@@ -36,9 +36,13 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
 _KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'sources', 'unparsed')"
 
 
-def _journal(table: str) -> str:
-    """Triggers that note the state of a row before the first change to it in the step that is open."""
+def _journal(table: str, since: tuple[str, ...] = ()) -> str:
+    """Triggers that note the state of a row before the first change to it in the step that is open.
+
+    `since` are columns that came with a later migration.
+    """
     key, columns = JOURNALED[table]
+    columns = tuple(column for column in columns if column not in since)
     state = ", ".join(f"'{column}', old.{column}" for column in columns)
     only = f" AND new.name IN {_KEPT_SETTINGS}" if table == "setting" else ""
     of = f" OF {', '.join(columns)}" if table == "film" else ""
@@ -185,7 +189,17 @@ MIGRATIONS: tuple[str, ...] = (
         state TEXT,
         PRIMARY KEY (step_id, place, key)
     ) STRICT, WITHOUT ROWID;
-    {"".join(map(_journal, ("plan", "cue", "dialogue", "film", "described", "setting")))}
+    {_journal("plan")}{_journal("cue", since=("kind",))}
+    {"".join(map(_journal, ("dialogue", "film", "described", "setting")))}
+    """,
+    # 5: whether a cue describes the picture or reads out what stands on the screen
+    f"""
+    ALTER TABLE cue ADD COLUMN kind TEXT NOT NULL DEFAULT 'picture'
+        CHECK (kind IN ('picture', 'text', 'title', 'credit'));
+    DROP TRIGGER cue_insert;
+    DROP TRIGGER cue_update;
+    DROP TRIGGER cue_delete;
+    {_journal("cue")}
     """,
 )
 

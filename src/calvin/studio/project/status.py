@@ -34,7 +34,11 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "dialogue": len(store.dialogue),
         "places": len(plans),
         "places_done": sum(plan.done for plan in plans),
-        "cues": {"total": len(script.cues), "by": dict(by)},
+        "cues": {
+            "total": len(script.cues),
+            "by": dict(by),
+            "kinds": dict(Counter(str(cue.kind) for cue in script.cues)),
+        },
         "choices": dict(Counter(str(decision.choice) for decision in standing_decisions(store))),
         "notes": list(current_notes(store)),
         "decoding": None if store.decoded or not store.decoding else list(store.decoding),

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Script, Status
+from calvin.core.types import Author, Character, Cue, CueKind, DialogueLine, Place, Script, Status
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
 from calvin.studio.project.database import DATABASE, Setting
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
@@ -23,7 +23,7 @@ MAX_TEXT = 2000
 MAX_MS = 100 * 3_600_000
 """No film lasts a hundred hours, nor does any time code of subtitles say more."""
 
-_CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended"
+_CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended, kind"
 _PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
 _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "people"}
 """The column of each field of a record; `cast` is a word of SQL."""
@@ -249,10 +249,10 @@ class ProjectStore(Journal):
         with self._change() as db:
             number = db.execute(
                 "INSERT INTO cue (plan_id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, "
-                "status, extended, candidates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "status, extended, kind, candidates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(plan_id, *_times(cue), text, cue.author, cue.status, int(cue.extended)),
-                    json.dumps(list(candidates)),
+                    *(cue.kind, json.dumps(list(candidates))),
                 ),
             ).lastrowid
             self._note_text(str(number), text, cue.author)
@@ -268,8 +268,8 @@ class ProjectStore(Journal):
         with self._change() as db:
             db.execute(
                 "UPDATE cue SET start_ms = ?, end_ms = ?, visual_start_ms = ?, visual_end_ms = ?, event_ms = ?, "
-                "text = ?, author = ?, status = ?, extended = ? WHERE id = ?",
-                (*_times(cue), text, cue.author, cue.status, int(cue.extended), int(cue.id)),
+                "text = ?, author = ?, status = ?, extended = ?, kind = ? WHERE id = ?",
+                (*_times(cue), text, cue.author, cue.status, int(cue.extended), cue.kind, int(cue.id)),
             )
             if (before.text, before.author) != (text, cue.author):
                 self._note_text(cue.id, text, cue.author)
@@ -379,11 +379,9 @@ def _plan(row: tuple[Any, ...]) -> Place:
 
 
 def _cue(row: tuple[Any, ...]) -> Cue:
-    number, start, end, visual_start, visual_end, event, text, author, status, extended = row
-    visual = Span(visual_start, visual_end)
-    return Cue(
-        str(number), Span(start, end), text, visual, event, Author(author), Status(status), extended=bool(extended)
-    )
+    number, start, end, visual_start, visual_end, event, text, author, status, extended, kind = row
+    words = (text, Span(visual_start, visual_end), event, Author(author), Status(status))
+    return Cue(str(number), Span(start, end), *words, extended=bool(extended), kind=CueKind(kind))
 
 
 def _number(cue_id: str) -> int:

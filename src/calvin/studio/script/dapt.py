@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from calvin.core.time import format_timecode
-from calvin.core.types import Script
+from calvin.core.types import CueKind, Script
 from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, printable, spoken
 
 TT = "http://www.w3.org/ns/ttml"
@@ -14,9 +14,15 @@ TTM = "http://www.w3.org/ns/ttml#metadata"
 DAPTM = "http://www.w3.org/ns/ttml/profile/dapt#metadata"
 XML = "http://www.w3.org/XML/1998/namespace"
 PROFILE = "http://www.w3.org/ns/ttml/profile/dapt1.0/content"
-REPRESENTS = "visual.nonText"
-"""What the script is about: that which is seen and is not writing."""
+REPRESENTS = {
+    CueKind.PICTURE: "visual.nonText",
+    CueKind.TEXT: "visual.text",
+    CueKind.TITLE: "visual.text.title",
+    CueKind.CREDIT: "visual.text.credit",
+}
+"""The content descriptor of each kind of cue (DAPT's registry of content descriptors)."""
 
+_NAMED = frozenset(REPRESENTS.values())
 _PREFIXES = {"ttp": TTP, "ttm": TTM, "daptm": DAPTM}
 
 
@@ -27,12 +33,15 @@ class DaptWriter(Writer):
     suffix = ".dapt.ttml"
 
     def render(self, script: Script, provenance: Provenance) -> str:
+        cues = list(spoken(script))
+        # A descriptor takes in its sub-types: visual.text a title and a credit too.
+        kinds = [CueKind.PICTURE, *([CueKind.TEXT] if any(cue.kind is not CueKind.PICTURE for cue, _ in cues) else [])]
         root = ET.Element(
             f"{{{TT}}}tt",
             {
                 f"{{{TTP}}}contentProfiles": PROFILE,
                 f"{{{XML}}}lang": printable(script.language) or "und",
-                f"{{{DAPTM}}}scriptRepresents": REPRESENTS,
+                f"{{{DAPTM}}}scriptRepresents": " ".join(REPRESENTS[kind] for kind in kinds),
                 f"{{{DAPTM}}}scriptType": "preRecording",
             },
         )
@@ -46,7 +55,7 @@ class DaptWriter(Writer):
             )
             ET.SubElement(agent, f"{{{TTM}}}name", {"type": "alias"}).text = printable(character.name)
         body = ET.SubElement(root, f"{{{TT}}}body")
-        for cue, text in spoken(script):
+        for cue, text in cues:
             div = ET.SubElement(
                 body,
                 f"{{{TT}}}div",
@@ -54,7 +63,7 @@ class DaptWriter(Writer):
                     f"{{{XML}}}id": cue_name(cue),
                     "begin": format_timecode(cue.span.start_ms),
                     "end": format_timecode(last_ms(cue)),
-                    f"{{{DAPTM}}}represents": REPRESENTS,
+                    f"{{{DAPTM}}}represents": REPRESENTS[cue.kind],
                 },
             )
             named = [agents[name] for name in mentioned(script, text)]
@@ -62,6 +71,18 @@ class DaptWriter(Writer):
                 div.set(f"{{{TTM}}}agent", " ".join(named))
             ET.SubElement(ET.SubElement(div, f"{{{TT}}}p"), f"{{{TT}}}span").text = text
         return _document(root)
+
+
+def kind_represented(words: str) -> CueKind | None:
+    """The kind of cue that a content descriptor means; None where it says neither or both of writing and the rest."""
+    found = {
+        kind
+        for word in words.split()
+        for kind, descriptor in REPRESENTS.items()
+        # visual.text.location and later sub-types are text; a title or a credit is what it is called.
+        if word == descriptor or (kind is CueKind.TEXT and word.startswith(f"{descriptor}.") and word not in _NAMED)
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _document(root: ET.Element) -> str:

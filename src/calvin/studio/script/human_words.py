@@ -16,7 +16,7 @@ from calvin.core.errors import StoreError
 from calvin.core.files import file_sha256
 from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
-from calvin.core.types import Author, Cue, Place, Status
+from calvin.core.types import Author, Cue, CueKind, Place, Status
 from calvin.media.languages import language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
@@ -64,7 +64,8 @@ class Change:
         if self.before and self.after and self.before.span != self.after.span:
             head += f"  (was {_times(self.before)})"
         if self.before and self.after and self.before.text == self.after.text:
-            return [f"{head}  {status_words(self.after)}", f"    {self.after.text}"]
+            kind = f", {self.after.kind}" if self.before.kind is not self.after.kind else ""
+            return [f"{head}  {status_words(self.after)}{kind}", f"    {self.after.text}"]
         old = [f"  - {self.before.text}"] if self.before else []
         return [head, *old, *([f"  + {self.after.text}"] if self.after else [])]
 
@@ -282,8 +283,11 @@ def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:
         return None
     if before is None:
         status, extended = line.status or Status.APPROVED, bool(line.extended)
-        return Cue("", line.span, text, line.span, line.span.start_ms, Author.HUMAN, status, extended)
+        kind = line.kind or CueKind.PICTURE
+        return Cue("", line.span, text, line.span, line.span.start_ms, Author.HUMAN, status, extended, kind)
     moved = before if same_times(before, line) else replace(before, span=line.span)
+    if line.kind is not None and line.kind is not before.kind:
+        moved = replace(moved, kind=line.kind)
     worded = _reworded(moved, text)
     if worded is not moved:
         # The mark was the model's, on its own words; only one that was put there since is about the new ones.

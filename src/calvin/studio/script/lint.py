@@ -19,7 +19,7 @@ from calvin.captioners.answers import says_again
 from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s
-from calvin.core.types import Author, Character, Cue, Script, Status
+from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
 from calvin.media.gaps import dialogue_gaps
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength, rooms
 
@@ -194,7 +194,7 @@ def _repeated(case: _Case) -> Found:
 
 
 def _unfinished(case: _Case) -> Found:
-    for cue in case.script.cues:
+    for cue in _of_the_picture(case.script):
         if cue.text.strip() and not cue.text.rstrip("\"'”’) \n").endswith((".", "!", "?", "…", ":")):
             yield cue, "It does not end as a sentence.", "Finish it, or close it with a full stop."
 
@@ -222,9 +222,23 @@ _INFERRED = re.compile(
 )
 
 
+_READ_OUT = re.compile(r"(?:on[- ]screen(?: text)?|text|title|(?:opening |closing |end )?credits?)\s*:", re.IGNORECASE)
+
+
+def _of_the_picture(script: Script) -> Iterator[Cue]:
+    """The cues in the describer's own words; what stands on the screen is read as it stands."""
+    return (cue for cue in script.cues if cue.kind is CueKind.PICTURE)
+
+
+def _kind(case: _Case) -> Found:
+    for cue in _of_the_picture(case.script):
+        if read := _READ_OUT.match(cue.text):
+            yield cue, f'"{read[0]}" reads out what stands on the screen.', "Make its kind text, title or credit."
+
+
 def _words(pattern: re.Pattern[str], what: str, suggestion: str) -> Callable[[_Case], Found]:
     def check(case: _Case) -> Found:
-        for cue in case.script.cues:
+        for cue in _of_the_picture(case.script):
             found = pattern.search(_QUOTED.sub(" ", cue.text))
             if found:
                 yield cue, f'"{found[0]}" {what}.', suggestion
@@ -250,7 +264,7 @@ def _name_without_look(case: _Case) -> Found:
 
 def _naming(script: Script) -> Iterator[tuple[Character, Cue]]:
     for character in script.characters:
-        for cue in script.cues:
+        for cue in _of_the_picture(script):
             if character.named_in(cue.text):
                 yield character, cue
 
@@ -311,6 +325,7 @@ RULES = Registry(
             "inference", "draws a conclusion", _INFERRED, "is a conclusion",
             "Describe what shows it: a face, a gesture.",
         ),
+        Rule("kind", "reads out the screen, but is marked as description of the picture", _kind, english=True),
         Rule("name-early", "names somebody before viewers know the name", _name_early),
         Rule("name-look", "names somebody for the first time without the look", _name_without_look),
     ),

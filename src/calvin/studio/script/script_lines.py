@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span
-from calvin.core.types import Status
+from calvin.core.types import CueKind, Status
 from calvin.media.timed_text import MAX_CUES, format_of, read_cues, read_text, without_tags
 from calvin.media.ttml import read_ttml
+from calvin.studio.script.dapt import kind_represented
 from calvin.studio.script.script_tables import is_table, read_table
 from calvin.studio.script.writers import printable
 
@@ -30,8 +31,8 @@ MAX_MS = 100 * 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class ScriptLine:
-    """A line of an edited script. `where` names the line to people; `cue_id`, `status` and the mark of a pause
-    (`extended`) are None where the file does not carry them.
+    """A line of an edited script. `where` names the line to people; `cue_id`, `status`, the mark of a pause
+    (`extended`) and the `kind` of cue are None where the file does not carry them.
 
     Its times are off by less than `within_ms`, as finely as they are written, and may lack the hours (`no_hours`).
     `note` is what to say of how the line was read.
@@ -43,6 +44,7 @@ class ScriptLine:
     cue_id: str | None = None
     status: Status | None = None
     extended: bool | None = None
+    kind: CueKind | None = None
     within_ms: int = 1
     no_hours: bool = False
     note: str = ""
@@ -116,15 +118,15 @@ def _timed(text: str, rate: float | None, kind: str) -> Iterator[ScriptLine]:
         except DataError as error:
             raise DataError(f"{cue.where}: {error}") from error
         # The numbers of SRT are counted anew by every editor, so they name nothing.
-        yield ScriptLine(said, span, cue.where, _own_id(cue.name) if kind != "srt" else None)
+        own = _own_id(cue.name) if kind != "srt" else None
+        yield ScriptLine(said, span, cue.where, own, kind=kind_represented(cue.represents))
 
 
 def _csv(text: str, rate: float | None) -> Iterator[ScriptLine]:
     for row in read_table(text, rate):
         status, extended = _status(row.status, row.where)
-        yield ScriptLine(
-            row.text, row.span, row.where, _own_id(row.name), status, extended, row.within_ms, row.no_hours, row.note
-        )
+        about = (_own_id(row.name), status, extended, _kind(row.kind, row.where))
+        yield ScriptLine(row.text, row.span, row.where, *about, row.within_ms, row.no_hours, row.note)
 
 
 def _json(text: str, _: float | None) -> Iterator[ScriptLine]:
@@ -146,9 +148,9 @@ def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
     extended = cue.get("extended")
     if extended is not None and not isinstance(extended, bool):
         raise DataError(f"{where}: extended is {extended!r}: write true or false")
-    return ScriptLine(
-        printable(text), Span(start, end), where, name if isinstance(name, str) else None, status, extended
-    )
+    own = name if isinstance(name, str) else None
+    kind = _kind(str(cue.get("kind") or ""), where)
+    return ScriptLine(printable(text), Span(start, end), where, own, status, extended, kind)
 
 
 _READERS: Mapping[str, Callable[[str, float | None], Iterator[ScriptLine]]] = {
@@ -164,6 +166,14 @@ def _own_id(name: str) -> str | None:
     """The cue that a name of calvin's own making means; other tools' numbers mean nothing here."""
     match = _ID.fullmatch(name)
     return match[1] if match else None
+
+
+def _kind(text: str, where: str) -> CueKind | None:
+    """A kind of cue by its name; None where nothing is said."""
+    word = text.strip().lower()
+    if word and word not in tuple(CueKind):
+        raise DataError(f"{where}: {text!r} is not a kind of cue: write {', '.join(CueKind)}, or leave it empty")
+    return CueKind(word) if word else None
 
 
 def _status(text: str, where: str) -> tuple[Status | None, bool | None]:

@@ -27,6 +27,7 @@ _COLUMNS = {
     "out": ("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
     "text": ("text", "description", "caption", "audio description", "narration", "content"),
     "status": ("status",),
+    "kind": ("kind",),
 }
 _NUMBER = re.compile(r"\d{1,6}(?:[.,](\d+))?(?:e([+-]?\d\d?))?", re.ASCII | re.IGNORECASE)
 _HALF_DAY = re.compile(r"(\d{1,2})(:\d.*?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
@@ -43,6 +44,7 @@ class TableRow:
     span: Span
     text: str
     status: str
+    kind: str
     within_ms: int
     no_hours: bool
     note: str = ""
@@ -77,7 +79,7 @@ def read_table(text: str, rate: float | None = None) -> Iterator[TableRow]:
     for where, cells, note in rows:
         span, within_ms, no_hours = _times(cells["in"], cells["out"] or cells["in"], in_days, rate, where)
         text = clean_line(cells["text"])
-        yield TableRow(where, cells["id"], span, text, cells["status"], within_ms, no_hours, note)
+        yield TableRow(where, cells["id"], span, text, cells["status"], cells["kind"], within_ms, no_hours, note)
 
 
 def _heading(text: str) -> tuple[list[str], int]:

@@ -7,11 +7,11 @@ from typing import Any
 
 from calvin.core.text_tables import csv_text, sheet_time
 from calvin.core.time import format_timecode
-from calvin.core.types import Cue, Script
+from calvin.core.types import Cue, CueKind, Script
 from calvin.studio.project.contents import Decision
 from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, spoken, status_words
 
-COLUMNS = ("id", "in", "out", "character", "text", "words", "gap", "status")
+COLUMNS = ("id", "in", "out", "character", "text", "words", "gap", "status", "kind")
 JSON_VERSION = 1
 
 
@@ -89,6 +89,7 @@ class CsvWriter(Writer):
                     str(len(text.split())),
                     "" if room is None else f"{room / 1000:.3f}",
                     status_words(cue),
+                    str(cue.kind),
                 )
             )
         return csv_text(COLUMNS, rows)
@@ -130,6 +131,8 @@ def _cue(cue: Cue) -> dict[str, Any]:
         "author": str(cue.author),
         "status": str(cue.status),
         "extended": cue.extended,
+        # Scripts that only describe the picture are written as by versions that knew no other kind.
+        **({} if cue.kind is CueKind.PICTURE else {"kind": str(cue.kind)}),
     }
 
 

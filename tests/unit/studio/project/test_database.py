@@ -266,6 +266,7 @@ def test_a_sentence_says_what_is_wrong(code: int, said: str, former: Path, monke
         "cue SET end_ms = 0",
         "cue SET author = 'nobody'",
         "cue SET candidates = '5'",
+        "cue SET kind = 'banner'",
         "cue SET start_ms = -5",
         "plan SET choice = 'nonsense'",
         "plan SET visual_end_ms = -9",

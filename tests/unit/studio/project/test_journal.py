@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Character, Cue, DialogueLine, Place, Status
+from calvin.core.types import Author, Character, Cue, CueKind, DialogueLine, Place, Status
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.database import DATABASE
 from calvin.studio.project.describe_settings import DescribeRecord
-from calvin.studio.project.migrations import JOURNALED
+from calvin.studio.project.migrations import JOURNALED, MIGRATIONS
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import apply_plan, plan_approval, plan_lines, restore_text
 from calvin.studio.script.script_lines import ScriptLine
@@ -73,6 +73,8 @@ def imported(store: ProjectStore, number: int) -> None:
     lines = [ScriptLine(f"Words {number}.", Span(100 + number, 3000), "line 1", cues[0].id if cues else None)]
     lines += [ScriptLine(f"More {number}.", Span(30_000 + 1000 * number, 30_900 + 1000 * number), "line 2")]
     lines += [ScriptLine("", cue.span, "line 3", cue.id) for cue in cues[2:3]]
+    kinds = tuple(CueKind)
+    lines += [ScriptLine(cue.text, cue.span, "4", cue.id, kind=kinds[number % 4]) for cue in cues[3:4]]
     apply_plan(store, plan_lines(store.cues, lines, retime=True))
 
 
@@ -140,6 +142,29 @@ def test_what_was_undone_stands_in_the_history(store: ProjectStore) -> None:
     ]  # fmt: skip
     assert [past.text for past in store.history(new.id)] == ["More 1.", ""]
     assert list(store.histories) == ["1", "2", "3", "4", new.id]
+
+
+def test_steps_from_before_cues_had_a_kind_are_undone(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / DATABASE)
+    for number, migration in enumerate(MIGRATIONS[:4], 1):
+        db.executescript(f"{migration} PRAGMA user_version = {number};")
+    db.execute("INSERT INTO film (id, title, path, sha256, duration_ms) VALUES (1, 'A', 'a.mp4', 'aa', 60000)")
+    cues = [(1, "Stays."), (2, "Goes.")]
+    columns = "id, text, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, author, status"
+    db.executemany(f"INSERT INTO cue ({columns}) VALUES (?, ?, 0, 900, 0, 900, 0, 'model', 'draft')", cues)
+    db.execute("INSERT INTO step (what) VALUES ('import of a.csv')")
+    db.execute("UPDATE cue SET text = 'Was edited.' WHERE id = 1")
+    db.execute("DELETE FROM cue WHERE id = 2")
+    db.execute("UPDATE step SET open = 0")
+    db.commit()
+    db.close()
+    with ProjectStore(tmp_path) as store:
+        assert [cue.text for cue in store.cues] == ["Was edited."]
+        store.edit_cue(replace(store.cues[0], kind=CueKind.TITLE))
+        store.undo()
+        assert [(cue.text, cue.kind) for cue in store.cues] == [("Stays.", CueKind.TITLE), ("Goes.", CueKind.PICTURE)]
+        store.redo()
+        assert [cue.text for cue in store.cues] == ["Was edited."]
 
 
 def test_a_text_comes_back_and_so_does_a_cue(store: ProjectStore) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, DialogueLine, Place, Status
+from calvin.core.types import Author, Cue, CueKind, DialogueLine, Place, Status
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.database import DATABASE
 from calvin.studio.project.migrations import MIGRATIONS
@@ -55,6 +55,13 @@ def test_everything_is_there_after_reopening(store: ProjectStore) -> None:
         assert (again.notes, again.voice, again.decoded, again.described) == ((), None, None, None)
         assert again.script().cues == (cue,)
         assert again.script().duration_ms == 60_000
+
+
+def test_the_kind_of_a_cue_is_stored_and_changed(store: ProjectStore) -> None:
+    title = store.add_cue(replace(a_cue("Title: “Night”."), kind=CueKind.TITLE))
+    credit = store.edit_cue(replace(store.add_cue(a_cue("By Ann.", 9000)), kind=CueKind.CREDIT))
+    with reopened(store) as again:
+        assert [(cue.id, cue.kind) for cue in again.cues] == [(title.id, CueKind.TITLE), (credit.id, CueKind.CREDIT)]
 
 
 def test_the_store_gives_the_ids(store: ProjectStore) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Place, Script, Status
+from calvin.core.types import Author, Cue, CueKind, Place, Script, Status
 from calvin.studio.project.contents import Choice, FilmRow
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import (
@@ -204,6 +204,7 @@ BAD = {
     "empty.vtt": ("", "is empty"),
     "header.vtt": ("WEBVTT\n", "holds no lines of a script"),
     "time.srt": ("1\n00:00:61,000 --> 00:01:02,000\nx\n", "line 2: '00:00:61,000' is not a time code"),
+    "kind.csv": ("in,out,text,kind\n1,2,x,banner\n", "'banner' is not a kind of cue: write picture, text, title"),
     "backwards.srt": ("1\n00:00:09,000 --> 00:00:02,000\nx\n", "line 2: A span must have"),
     "letter.txt": ("Dear Ada,\nhow are you?\n", "no heading with columns"),
     "column.csv": ("id,text\n1,x\n", "no heading with columns"),
@@ -222,6 +223,25 @@ BAD = {
     ),
     "style.ass": ("[Script Info]\n[V4+ Styles]\n", "is ASS, which is not imported"),
 }
+
+
+def test_a_kind_alone_approves_nothing_and_stays_where_a_file_does_not_carry_it(tmp_path: Path) -> None:
+    path = written(tmp_path, "csv")
+    path.write_text(path.read_text().replace("picture", "Title", 1))
+    plan = plan_lines(CUES, read_script(path).lines)
+    [change] = plan.changes
+    assert change.after == replace(CUES[0], kind=CueKind.TITLE)
+    assert change.lines()[0].endswith("draft, title")
+    titled = (change.after, *CUES[1:])
+    for name in ("vtt", "srt", "dapt", "csv", "json"):
+        assert plan_lines(titled, read_script(written(tmp_path, name, titled)).lines).changes == (), name
+    without = [ScriptLine("Title: “The Lamp”", Span(50_000, 52_000), "line 1")]
+    [new] = plan_lines(CUES, [replace(without[0], kind=CueKind.TITLE)]).changes
+    assert new.after is not None
+    assert new.after.kind is CueKind.TITLE
+    [new] = plan_lines(CUES, without).changes
+    assert new.after is not None
+    assert new.after.kind is CueKind.PICTURE
 
 
 @pytest.mark.parametrize("name", BAD)

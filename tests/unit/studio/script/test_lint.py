@@ -8,7 +8,7 @@ import pytest
 
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
-from calvin.core.types import Author, Character, Cue, Script, Status
+from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
 from calvin.studio.script.lint import RULES, Level, LintSettings, lint
 
 TALK = [Span(10_000, 12_000), Span(13_000, 14_000)]
@@ -39,6 +39,7 @@ BAD = {
     "passive": replace(GOOD, text="The gate is opened by Mara."),
     "person": replace(GOOD, text="Mara looks at us."),
     "camera": replace(GOOD, text="We see Mara at the gate."),
+    "kind": replace(GOOD, text="Title: The Red Lamp."),
     "inference": replace(GOOD, text="Mara is furious."),
 }
 
@@ -50,6 +51,16 @@ def test_a_bad_cue_breaks_its_rule(rule: str) -> None:
     allowed = {"over-dialogue": {"late", "too-long"}, "too-long": {"late"}, "guard": set()}
     allowed |= {"person": {"camera"}, "camera": {"person"}, "beyond-film": {"late"}, "blank": {"unfinished"}}
     assert set(broken) <= allowed.get(rule, set())
+
+
+@pytest.mark.parametrize("kind", [CueKind.TEXT, CueKind.TITLE, CueKind.CREDIT])
+def test_what_stands_on_the_screen_is_read_as_it_stands(kind: CueKind) -> None:
+    mara = Character("Mara", look="a red coat", known_from_ms=50_000)
+    text = "On screen: We were watched. Mara is furious"
+    assert found(replace(GOOD, text=text, kind=kind), characters=(mara,)) == []
+    assert {rule for rule, _ in found(replace(GOOD, text=text), characters=(mara,))} == {
+        *("kind", "tense", "person", "camera", "inference", "unfinished", "name-early", "name-look")
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,7 +28,7 @@ from hypothesis import strategies as st
 from calvin.core.errors import UsageError
 from calvin.core.text_tables import guarded, unguarded
 from calvin.core.time import Span
-from calvin.core.types import Character, Cue, Script, Status
+from calvin.core.types import Character, Cue, CueKind, Script, Status
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.script.dapt import DAPTM, TTM, TTP, XML
 from calvin.studio.script.script_lines import read_script
@@ -288,20 +289,70 @@ def test_dapt_carries_what_the_standard_requires() -> None:
     assert len({div.get(f"{{{XML}}}id") for div in (first, second)}) == 2
 
 
+@pytest.mark.parametrize("name", ["dapt", "csv", "json"])
+def test_the_kinds_of_cues_are_read_back(name: str, tmp_path: Path) -> None:
+    kinds = [*CueKind, CueKind.PICTURE]
+    cues = [replace(cue("x", Span(9000 * i, 9000 * i + 900), i), kind=kind) for i, kind in enumerate(kinds)]
+    path = WRITERS[name].writer.write(Script("F", tuple(cues)), tmp_path / f"x{WRITERS[name].writer.suffix}")
+    found = [line.kind for line in read_script(path).lines]
+    # JSON says nothing of a description, so that scripts of earlier versions stay as they are.
+    assert [kind or CueKind.PICTURE for kind in found] == kinds
+    assert (None in found) is (name == "json")
+
+
+def test_dapt_says_what_each_event_represents() -> None:
+    cues = (cue("Mara waves."), *(replace(cue("x", number=i), kind=kind) for i, kind in enumerate(CueKind, 2)))
+    root = ElementTree.fromstring(WRITERS["dapt"].writer.render(Script("F", cues), Provenance()))
+    assert root.get(f"{{{DAPTM}}}scriptRepresents") == "visual.nonText visual.text"
+    assert [div.get(f"{{{DAPTM}}}represents") for div in root.iter("{http://www.w3.org/ns/ttml}div")] == [
+        *("visual.nonText", "visual.nonText", "visual.text", "visual.text.title", "visual.text.credit")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "event", "kind"),
+    [
+        ("visual.nonText visual.text", "visual.text.location", CueKind.TEXT),
+        ("visual.text", "visual.text.credit", CueKind.CREDIT),
+        ("visual.text.title", "", CueKind.TITLE),
+        ("visual.nonText visual.text", "", None),
+        ("visual", "visual.dialogue", None),
+        ("", "", None),
+    ],
+)
+def test_the_kind_of_an_event_in_dapt_of_others(script: str, event: str, kind: CueKind | None, tmp_path: Path) -> None:
+    about = f' d:represents="{event}"' if event else ""
+    (tmp_path / "a.ttml").write_text(
+        f'<tt xmlns="http://www.w3.org/ns/ttml" xmlns:d="{DAPTM}" d:scriptRepresents="{script}"><body>'
+        f'<div{about}><div begin="1s" end="2s"><p>A text.</p></div></div></body></tt>'
+    )
+    assert [line.kind for line in read_script(tmp_path / "a.ttml").lines] == [kind]
+
+
 def test_csv_has_its_columns_and_no_formula() -> None:
     script = Script(
         "F",
         (
-            Cue("7", SPAN, '=HYPERLINK("x")', SPAN, 0, status=Status.APPROVED, extended=True),
+            Cue("7", SPAN, '=HYPERLINK("x")', SPAN, 0, status=Status.APPROVED, extended=True, kind=CueKind.TITLE),
             cue("Mara, and “Ben”.", Span(9000, 9900), 8),
         ),
         characters=(Character("Ben"), Character("Mara"), Character("Ma")),
     )
     rows = list(csv.reader(io.StringIO(WRITERS["csv"].writer.render(script, Provenance(rooms={"7": 2750})))))
     assert rows == [
-        ["id", "in", "out", "character", "text", "words", "gap", "status"],
-        ["cue-7", "'00:00:01.500", "'00:00:04.250", "", '\'=HYPERLINK("x")', "1", "2.750", "approved, extended"],
-        ["cue-8", "'00:00:09.000", "'00:00:09.900", "Ben; Mara", "Mara, and “Ben”.", "3", "", "draft"],
+        ["id", "in", "out", "character", "text", "words", "gap", "status", "kind"],
+        [
+            "cue-7",
+            "'00:00:01.500",
+            "'00:00:04.250",
+            "",
+            '\'=HYPERLINK("x")',
+            "1",
+            "2.750",
+            "approved, extended",
+            "title",
+        ],
+        ["cue-8", "'00:00:09.000", "'00:00:09.900", "Ben; Mara", "Mara, and “Ben”.", "3", "", "draft", "picture"],
     ]
 
 
