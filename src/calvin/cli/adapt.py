@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from calvin.cli.captioner import ADAPTED, LEARNING_RATE, LESSONS, YES, opening
-from calvin.cli.console import ProgressView, say, warn_all
+from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.core.text_tables import counted
 from calvin.core.time import format_timecode
+from calvin.studio.script.writers import READABLE
 
 if TYPE_CHECKING:
     from calvin.model import CalvinConfig
@@ -21,7 +22,7 @@ def adapt(
     project: Annotated[Path, Argument(help="Project folder, described with the model.", show_default=False)],
     corrections: Annotated[
         Path | None,
-        Option("--corrections", "-c", help="Corrections: csv, vtt, srt, dapt or json.", show_default="approved cues"),
+        Option("--corrections", "-c", help=f"Corrections: {READABLE}.", show_default="approved cues"),
     ] = None,
     out: Annotated[Path, Option("--out", "-o", help="Folder of the adapter.")] = Path("adapted"),
     model: ADAPTED = None,
@@ -64,7 +65,7 @@ def adapt(
         for line in effect.lines():
             say(line)
     warn_all(made.notes)
-    say(f"Next: calvin describe {project} --adapter {made.folder}")
+    warn(f"Next: calvin describe {project} --adapter {made.folder}")
 
 
 def settings_for(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:

@@ -55,4 +55,4 @@ def compare(
     warn_all(comparison.warnings())
     for name, values in comparison.unequal.items():
         warn(f"  {name}: {' | '.join(values)}")
-    say(f"\nEvery scene, with a column per system: {write_comparison(comparison, out, scenes)}")
+    warn(f"Every scene, with a column per system: {write_comparison(comparison, out, scenes)}")

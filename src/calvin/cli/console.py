@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -45,6 +46,15 @@ def warn_all(notes: Iterable[str]) -> None:
         warn(f"Note: {note}")
 
 
+def decorated() -> bool:
+    """Whether boxes, bars and colours may be drawn: on a terminal that can, for somebody who has not declined.
+
+    Piped output, TERM=dumb and NO_COLOR (https://no-color.org) get plain lines, which screen readers and logs prefer.
+    """
+    terminal = sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    return terminal and not os.environ.get("NO_COLOR")
+
+
 class ProgressView:
     """A listener that draws progress: a bar on a terminal, else a line as a stage begins, now and then, and at its end.
 
@@ -54,6 +64,7 @@ class ProgressView:
     def __init__(self, console: Console | None = None) -> None:
         from rich.console import Console  # only here: most commands show no progress and start sooner without it
 
+        self._bars_wanted = console.is_terminal if console else decorated()
         self._console = console or Console(stderr=True)
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -66,7 +77,7 @@ class ProgressView:
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bars
 
-        if self._console.is_terminal:
+        if self._bars_wanted:
             # A caption such as "[/b]" is text and not markup of rich.
             texts = [TextColumn(field, markup=False) for field in ("{task.description}", "{task.fields[left]}")]
             columns = (texts[0], BarColumn(), texts[1])

@@ -10,6 +10,7 @@ from typer import Argument, Option
 
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
+from calvin.core.text_tables import counted
 from calvin.data.readers.registry import READERS
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 
@@ -107,11 +108,12 @@ def score_and_show(results: Results, metrics: str | None) -> None:
 
     with ProgressView() as progress:
         finish(results, metric_names(metrics), judge, listener=progress)
-    say(f"{results.name}: {results.card.scenes} scenes{f' of {results.card.split}' if results.card.split else ''}\n")
+    split = f" of {results.card.split}" if results.card.split else ""
+    say(f"{results.name}: {counted(results.card.scenes, 'scene')}{split}")
+    say(f"References {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}\n")
     say(score_table(results.scores))
-    say(f"\nReferences {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}.")
     for word, why in results.scores.skipped.items():
         warn(f"Not computed: {word}: {why}")
     warn_all(results.notes)
     if results.folder is not None:
-        say(f"\nResults and pictures: {results.folder / 'report.html'}")
+        warn(f"Results and pictures: {results.folder / 'report.html'}")

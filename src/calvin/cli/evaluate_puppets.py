@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from calvin.cli.captioner import YES, opening
-from calvin.cli.console import ProgressView, say
+from calvin.cli.console import ProgressView, say, warn
 
 
 def evaluate_puppets(
@@ -54,4 +54,4 @@ def evaluate_puppets(
     if card:
         add_figures(folder, figures, out / "confusion.png")
     say(figures)
-    say(f"Written to {out / 'figures.md'}, with the confusion of actions in {out / 'confusion.png'}.")
+    warn(f"Written to {out / 'figures.md'}, with the confusion of actions in {out / 'confusion.png'}.")

@@ -10,14 +10,14 @@ import typer
 
 from calvin.cli.console import say, warn, warn_all
 from calvin.cli.undo_approve import renewed
-from calvin.studio.script.writers import WRITERS
+from calvin.studio.script.writers import READABLE, WRITERS
 
 FORMATS = Annotated[str, typer.Option("--format", "-f", help=f"What to write: {WRITERS.listed()}.")]
 
 
 def import_script(
     project: Annotated[Path, typer.Argument(help="Project folder.", show_default=False)],
-    edited: Annotated[Path, typer.Argument(help="Script: csv, srt, vtt, dapt (TTML) or json.", show_default=False)],
+    edited: Annotated[Path, typer.Argument(help=f"Script: {READABLE}.", show_default=False)],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Make the changes without asking.")] = False,
     language: Annotated[
         str | None, typer.Option("--language", help="Language of the description, such as de.", show_default="kept")

@@ -14,12 +14,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from calvin.cli.console import warn
+from calvin.cli.console import decorated, warn
 from calvin.core.errors import CalvinError
 from calvin.core.package import __version__
 
 
-class Commands(TyperGroup):
+class Group(TyperGroup):
+    """Lists its commands in full in plain help too, and the panels of boxed help as headings there."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name, command in self.commands.items():
+            about = " ".join((command.help or "").partition("\n\n")[0].split())
+            panels.setdefault(getattr(command, "rich_help_panel", None) or "Commands", []).append((name, about))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+class Commands(Group):
     """Turns what goes wrong into one sentence and an exit code; `--debug` shows where it went wrong instead."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -96,15 +109,18 @@ PANELS = {
 """The panels of `calvin --help`, each with its commands in the order of use, and where each is: module and name."""
 
 
-def command_line(words: Sequence[str] = ()) -> typer.Typer:
-    """All commands; if `words`, as on a command line, begin with one of them, that one alone, which starts sooner."""
+def command_line(words: Sequence[str] = (), boxes: bool | None = None) -> typer.Typer:
+    """All commands; if `words`, as on a command line, begin with one of them, that one alone, which starts sooner.
+
+    Help and errors are in `boxes` (None: where they may be drawn), else in plain lines.
+    """
     app = typer.Typer(
         name="calvin",
         cls=Commands,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
+        rich_markup_mode="markdown" if (decorated() if boxes is None else boxes) else None,
         epilog="Start with `calvin demo`, then `calvin describe FILM`.",
     )
     app.callback()(options)
@@ -117,7 +133,7 @@ def command_line(words: Sequence[str] = ()) -> typer.Typer:
             module, _, attribute = place.partition(":")
             command = getattr(import_module(f"calvin.cli.{module}"), attribute)
             if isinstance(command, typer.Typer):
-                app.add_typer(command, name=name, rich_help_panel=panel)
+                app.add_typer(command, name=name, cls=Group, rich_help_panel=panel)
             else:
                 app.command(name, rich_help_panel=panel)(command)
     return app

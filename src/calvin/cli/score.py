@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from calvin.cli.console import say
+from calvin.cli.console import say, warn
 from calvin.cli.evaluate import WANTED, score_and_show
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def score(
             save_as(results, out)
     score_and_show(results, metrics)
     if results.folder is None:
-        say("Give --out FOLDER to keep the scores, with a report of every scene.")
+        warn("Give --out FOLDER to keep the scores, with a report of every scene.")
 
 
 def read_results(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from calvin.cli.captioner import YES, at_hand
-from calvin.cli.console import ProgressView, say
+from calvin.cli.console import ProgressView, say, warn
 
 if TYPE_CHECKING:
     from calvin.core.progress import Listener
@@ -75,7 +75,7 @@ def _train_in_world(recipe: Recipe, folder: Path, workers: int) -> None:
         *_, model = Run(recipe, folder, material, listener=progress).models().values()
         table = finish(recipe, folder, model, material, progress)
     say(table)
-    say(f"\nThe model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
+    warn(f"The model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
 
 
 def _train_on_data(recipe: Recipe, file: DataFile | None, folder: Path, start: Path | None, yes: bool) -> None:

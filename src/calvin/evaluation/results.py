@@ -232,12 +232,14 @@ def worst_first(results: Sequence[Results]) -> list[int]:
 
 
 def score_table(scores: Scores) -> str:
-    """The measures as an aligned table, with numbers in points, and the setting of each below it."""
-    lines = [aligned(score_rows(scores)), ""]
-    lines += [f"{m.name}: {m.setting}" for m in scores.measures if not m.name.startswith(TRUTH)]
+    """The setting of each measure, and below them the measures as an aligned table, with numbers in points.
+
+    The figures stand last, where somebody looks for them who pipes them on.
+    """
+    lines = [f"{m.name}: {m.setting}" for m in scores.measures if not m.name.startswith(TRUTH)]
     if any(not m.comparable for m in scores.measures):
         lines.append("†: not comparable with published numbers")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", aligned(score_rows(scores))])
 
 
 def score_rows(scores: Scores) -> list[list[str]]:

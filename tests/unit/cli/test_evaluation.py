@@ -63,6 +63,10 @@ def test_score_prints_settings_and_scores(run, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "beta 1.2" in result.stdout
     assert "distinct captions  100.00" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("wrong-name rate "), (
+        "figures come last, for those who pipe them on"
+    )
+    assert "report.html" in result.stderr
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert scores["card"]["scenes"] == 3
     assert (tmp_path / "out" / "report.html").is_file()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 import calvin
+from calvin.cli.console import decorated
 from calvin.cli.main import PANELS, app, command_line, sentence
 from calvin.core.errors import ConfigError, DataError
 
@@ -91,13 +93,55 @@ def test_a_command_is_loaded_alone_where_that_is_enough() -> None:
 
 
 def test_help_shows_three_panels_in_the_order_of_use(runner: CliRunner) -> None:
-    shown = runner.invoke(app, ["--help"], env={"COLUMNS": "80"}).stdout
+    shown = runner.invoke(command_line(boxes=True), ["--help"], env={"COLUMNS": "80"}).stdout
     wanted = [word for panel, commands in PANELS.items() for word in (f"─ {panel} ─", *(f"│ {n} " for n in commands))]
     places = [shown.find(word) for word in wanted]
     assert -1 not in places
     assert list(PANELS) == ["Describe", "Train and evaluate", "Data and puppets"]
     assert places == sorted(places)
     assert max(map(len, shown.splitlines())) == 80
+
+
+def test_plain_help_has_the_same_panels_and_whole_sentences(runner: CliRunner) -> None:
+    shown = runner.invoke(command_line(boxes=False), ["--help"]).stdout
+    wanted = [
+        word for panel, commands in PANELS.items() for word in (f"\n{panel}:\n", *(f"\n  {n} " for n in commands))
+    ]
+    places = [shown.find(word) for word in wanted]
+    assert -1 not in places
+    assert places == sorted(places)
+    group = runner.invoke(command_line(boxes=False), ["data", "--help"]).stdout
+    assert "..." not in group.partition("Commands")[2]
+    assert not re.search("[\u2500-\u257f\x1b]", shown + group), "no boxes and no colours"
+
+
+@pytest.mark.parametrize(
+    ("terminal", "settings", "boxes"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "dumb"}, False),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (True, {"TERM": "xterm", "NO_COLOR": ""}, True),
+        (False, {"TERM": "xterm"}, False),
+    ],
+)
+def test_boxes_are_for_terminals_that_can_and_people_who_want_them(
+    terminal: bool, settings: dict[str, str], boxes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert decorated() is boxes
+    assert command_line(["status"]).rich_markup_mode == ("markdown" if boxes else None)
+
+
+def test_errors_of_usage_are_plain_lines_too(runner: CliRunner) -> None:
+    plain = runner.invoke(command_line(["import"], boxes=False), ["import"])
+    assert plain.exit_code == 2
+    assert plain.stderr.splitlines()[-1] == "Error: Missing argument 'project'."
+    assert "╭" in runner.invoke(command_line(["import"], boxes=True), ["import"]).stderr
 
 
 def test_the_version(runner: CliRunner) -> None:

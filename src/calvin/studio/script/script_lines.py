@@ -20,7 +20,7 @@ from calvin.media.timed_text import MAX_CUES, format_of, read_cues, read_text, w
 from calvin.media.ttml import read_ttml
 from calvin.studio.script.dapt import kind_represented
 from calvin.studio.script.script_tables import is_table, read_table
-from calvin.studio.script.writers import printable
+from calvin.studio.script.writers import READABLE, printable
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
 _EXTENDED = "extended"
@@ -72,7 +72,7 @@ def read_script(
     """
     source = Path(path)
     try:
-        decoded = read_text(source, what, "VTT, SRT, DAPT or CSV", encoding)
+        decoded = read_text(source, what, READABLE, encoding)
     except SubtitleError as error:
         raise StoreError(str(error)) from error
     text = decoded.text
@@ -83,7 +83,7 @@ def read_script(
     kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
     reader = _READERS.get(kind)
     if reader is None:
-        raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as VTT, SRT, DAPT or CSV.")
+        raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as {READABLE}.")
     try:
         lines = list(reader(text, rate))
     except RecursionError as error:
@@ -91,7 +91,7 @@ def read_script(
     except (DataError, ValueError, csv.Error) as error:
         raise refusal(source, str(error)) from error
     if not lines:
-        raise StoreError(f"{source} holds no lines of a script: give VTT, SRT, DAPT or CSV with times and text.")
+        raise StoreError(f"{source} holds no lines of a script: give {READABLE}, with times and text.")
     late = next((line for line in lines if line.span.end_ms > MAX_MS), None)
     if late is not None:
         raise refusal(source, f"{late.where} ends after 100 hours")

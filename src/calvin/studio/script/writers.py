@@ -96,7 +96,9 @@ def mentioned(script: Script, text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class WriterKind(Manifest[type[Writer]]):
-    """One format of scripts; its target is the `Writer` class."""
+    """One format of scripts; its target is the `Writer` class. `readable`: `read_script` reads it back."""
+
+    readable: bool = False
 
     what: ClassVar[str] = "format"
 
@@ -110,17 +112,23 @@ _TEXT = "calvin.studio.script.text_formats"
 WRITERS = Registry(
     WriterKind,
     (
-        WriterKind("vtt", "WebVTT, for players on the web", f"{_TEXT}:VttWriter"),
-        WriterKind("srt", "SubRip, for any player", f"{_TEXT}:SrtWriter"),
+        WriterKind("vtt", "WebVTT, for players on the web", f"{_TEXT}:VttWriter", readable=True),
+        WriterKind("srt", "SubRip, for any player", f"{_TEXT}:SrtWriter", readable=True),
         WriterKind(
-            "dapt", "DAPT, the W3C's TTML profile for audio description", "calvin.studio.script.dapt:DaptWriter"
+            "dapt",
+            "DAPT, the W3C's TTML profile for audio description",
+            "calvin.studio.script.dapt:DaptWriter",
+            readable=True,
         ),
-        WriterKind("csv", "a table, for spreadsheets", f"{_TEXT}:CsvWriter"),
-        WriterKind("json", "all that is known of each cue", f"{_TEXT}:JsonWriter"),
+        WriterKind("csv", "a table, for spreadsheets", f"{_TEXT}:CsvWriter", readable=True),
+        WriterKind("json", "all that is known of each cue", f"{_TEXT}:JsonWriter", readable=True),
         WriterKind("txt", "plain text, for a narrator", f"{_TEXT}:TxtWriter"),
     ),
     "writers",
 )
+_READABLE = [kind.name for kind in WRITERS.built_in.values() if kind.readable]
+READABLE = f"{', '.join(_READABLE[:-1])} or {_READABLE[-1]}"
+"""The formats in which a script comes back, for help texts and messages: "vtt, srt or csv"."""
 
 
 def find_writers(names: Iterable[str]) -> list[Writer]:

@@ -25,7 +25,7 @@ import ttconv.vtt.reader
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from calvin.core.errors import UsageError
+from calvin.core.errors import StoreError, UsageError
 from calvin.core.text_tables import guarded, unguarded
 from calvin.core.time import Span
 from calvin.core.types import Character, Cue, CueKind, Script, Status
@@ -33,7 +33,16 @@ from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.script.dapt import DAPTM, TTM, TTP, XML
 from calvin.studio.script.script_lines import read_script
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.writers import WRITERS, Provenance, Writer, cue_names, find_writers, last_ms, printable
+from calvin.studio.script.writers import (
+    READABLE,
+    WRITERS,
+    Provenance,
+    Writer,
+    cue_names,
+    find_writers,
+    last_ms,
+    printable,
+)
 
 TEXTS = st.text(max_size=60) | st.sampled_from(
     [
@@ -374,3 +383,15 @@ def test_names_of_cues_as_they_are_said() -> None:
     assert cue_names(["3"]) == "cue-3"
     assert cue_names(["3", "12"]) == "cue-3 and cue-12"
     assert cue_names(["1", "2", "3", "4"], most=2) == "cue-1, cue-2 and 2 more"
+
+
+def test_the_formats_that_are_said_to_come_back_are_those_that_do(tmp_path: Path) -> None:
+    script = Script("A Film", (cue("A man waves."),), duration_ms=60_000)
+    for kind in WRITERS.built_in.values():
+        path = kind.writer.write(script, tmp_path / f"a{kind.writer.suffix}")
+        if kind.readable:
+            assert [line.text for line in read_script(path).lines] == ["A man waves."]
+        else:
+            with pytest.raises(StoreError):
+                read_script(path)
+    assert READABLE == "vtt, srt, dapt, csv or json"
