@@ -57,9 +57,9 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, sqlite3.Error):
-        return (
-            f"The project's database cannot be used ({error}): bring a copy of it back, or describe into a new folder."
-        )
+        from calvin.studio.project.database import trouble
+
+        return trouble(error)
     return " ".join(str(error).split())
 
 

@@ -117,8 +117,10 @@ def mix(
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
     with ProgressView() as progress:
         report = mix_project(project, output, settings, extended, language, film, progress)
-    with ProjectStore(project) as store:
+    with ProjectStore(project, or_look=True) as store:
         store.mixed = {**store.mixed, str(output.resolve()): _stamp(output)}
+        if store.is_copy:
+            report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
     pauses = f", {counted(report.pauses, 'pause')}" if extended else ""
     say(f"{counted(report.cues, 'cue')}{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
     for path in report.files:

@@ -162,8 +162,9 @@ def test_an_unknown_command_is_refused(runner: CliRunner) -> None:
         (
             sqlite3.DatabaseError("malformed"),
             1,
-            "Error: The project's database cannot be used (malformed): bring a copy of it back, or describe into a new "
-            "folder.\n",
+            "Error: project.sqlite is damaged or is not a calvin project (malformed): keep it, and bring a copy of it "
+            "back; without one, describe the film into another folder with -o and import what was exported from this "
+            "project.\n",
         ),
         (KeyboardInterrupt(), 130, "Stopped. What was finished is kept: the same command continues from there.\n"),
     ],

@@ -25,7 +25,7 @@ from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
 from calvin.studio.describe.film_project import FilmJob, FilmProject, open_film_project
-from calvin.studio.project.database import is_project, project_folder
+from calvin.studio.project.database import is_project, project_folder, trouble
 from calvin.studio.project.describe_settings import (
     DescribeRecord,
     DescribeSettings,
@@ -222,7 +222,7 @@ def describe_many(
                         bring_cast(film, cast, captioner, portraits)
                     films[job] = film
                 except TROUBLE as error:
-                    outcomes[job] = Outcome(job, error=_as_ours(error))
+                    outcomes[job] = Outcome(job, error=_as_ours(error, job, len(jobs) > 1))
             failed = caption_films(list(films.values()), captioner, settings, progress)
             for job, film in films.items():
                 try:
@@ -230,7 +230,7 @@ def describe_many(
                         raise failed[film]
                     outcomes[job] = Outcome(job, _finish(film, captioner, writers))
                 except TROUBLE as error:
-                    outcomes[job] = Outcome(job, error=_as_ours(error))
+                    outcomes[job] = Outcome(job, error=_as_ours(error, job, len(jobs) > 1))
     return [outcomes[job] for job in jobs]
 
 
@@ -260,9 +260,11 @@ def _naming(film: Path, progress: Listener) -> Listener:
     return lambda event: progress(replace(event, detail=film.name))
 
 
-def _as_ours(error: Exception) -> CalvinError:
+def _as_ours(error: Exception, job: FilmJob, several: bool) -> CalvinError:
     """Trouble of the disk in the words of the project."""
-    return error if isinstance(error, CalvinError) else StoreError(f"The project cannot be written: {error}.")
+    if isinstance(error, CalvinError):
+        return error
+    return StoreError(trouble(error, project_folder(job.film, job.out_dir, several)))
 
 
 def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) -> Description:

@@ -82,7 +82,7 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             self.close()
             if not ((read_only or or_look) and _cause(error, self.folder) in _UNWRITABLE):
-                raise StoreError(_sentence(error, self.folder)) from error
+                raise StoreError(trouble(error, self.folder)) from error
             self._db, self.is_copy = self._copied(), True
         except BaseException:
             self.close()
@@ -94,7 +94,7 @@ class Database:
         except BaseException as error:
             self.close()
             if isinstance(error, _DAMAGED):
-                raise StoreError(_sentence(error, self.folder)) from error
+                raise StoreError(trouble(error, self.folder)) from error
             raise
 
     def _open(self, read_only: bool) -> None:
@@ -125,7 +125,7 @@ class Database:
             migrate(memory)
         except (OSError, sqlite3.Error) as error:
             memory.close()
-            raise StoreError(_sentence(error, self.folder)) from error
+            raise StoreError(trouble(error, self.folder)) from error
         return memory
 
     def _check(self) -> None:
@@ -149,7 +149,13 @@ class Database:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """
+        Raises:
+            StoreError: reading met trouble, of which only the project knows whose it is.
+        """
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(trouble(error, self.folder)) from error
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -167,7 +173,7 @@ class Database:
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise StoreError(_sentence(error, self.folder)) from error
+                raise StoreError(trouble(error, self.folder)) from error
             raise
 
 
@@ -187,33 +193,42 @@ def _connected(database: str | Path) -> sqlite3.Connection:
     return db
 
 
-def _cause(error: BaseException, folder: Path) -> str:
+def _cause(error: BaseException, folder: Path | None) -> str:
     """What an error of SQLite or of the system is about: "read-only", "full", "locked", "disk" or "damaged"."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest is detail
     cannot_open = code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR) or isinstance(error, OSError)
+    there = folder if cannot_open and folder is not None and folder.is_dir() else None
     full = code == sqlite3.SQLITE_FULL or getattr(error, "errno", 0) == errno.ENOSPC
-    if full or (cannot_open and shutil.disk_usage(folder).free < _ROOM):
+    if full or (there and shutil.disk_usage(there).free < _ROOM):
         return "full"
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or (cannot_open and not os.access(folder, os.W_OK)):
+    denied = code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM) or getattr(error, "errno", 0) == errno.EROFS
+    if denied or (there and not os.access(there, os.W_OK)):
         return "read-only"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "locked"
     return "disk" if cannot_open else "damaged"
 
 
-def _sentence(error: BaseException, folder: Path) -> str:
-    """What is wrong with a project, and what to do about it without losing it."""
+_CURE = (
+    "keep it, and bring a copy of it back; without one, describe the film into another folder with -o and import what "
+    "was exported from this project"
+)
+
+
+def trouble(error: BaseException, folder: Path | None = None) -> str:
+    """What is wrong with a project (None: it is not known which), and what to do about it without losing it."""
     why = " ".join(str(error).split())[:200] or type(error).__name__
+    project = f"The project {folder}" if folder else "The project"
     return {
-        "read-only": f"The project {folder} cannot be written ({why}): its place is read-only, so copy the folder to "
-        "where you may write. `calvin status`, `lint`, `pick` and `export -o FOLDER` read it where it is.",
-        "full": f"The project {folder} cannot be written ({why}): see that its disk has room, then give the same "
-        "command again; what was there before is kept.",
-        "locked": f"The project {folder} is open in another calvin process ({why}): wait for it to end, or close it.",
-        "disk": f"The project {folder} cannot be read or written ({why}): see that its disk is there and that you may "
-        "use it; the project itself may be whole.",
-        "damaged": f"{folder / DATABASE} is damaged or is not a calvin project ({why}): keep it, and bring a copy of "
-        "it back, or name another folder with -o.",
+        "read-only": f"{project} cannot be written ({why}): its place is read-only, so copy the folder to where you "
+        "may write. `calvin status`, `lint`, `pick`, `export -o FOLDER` and `mix -o FILE` read it where it is.",
+        "full": f"{project} cannot be written ({why}): see that its disk has room, then give the same command again; "
+        "what was there before is kept.",
+        "locked": f"{project} is open in another calvin process ({why}): wait for it to end, or close it.",
+        "disk": f"{project} cannot be read or written ({why}): see that its disk is there and that you may use it; the "
+        "project itself may be whole.",
+        "damaged": f"{folder / DATABASE if folder else DATABASE} is damaged or is not a calvin project ({why}): "
+        f"{_CURE}.",
     }[_cause(error, folder)]
 
 
@@ -241,8 +256,7 @@ class Setting(Generic[_T]):
             return self._default if row is None else self._kind.validate_json(row[0])
         except ValidationError as error:
             raise StoreError(
-                f"{project.folder / DATABASE} is damaged ({self._name}: {error.errors()[0]['msg']}): describe the film "
-                "into another folder with -o."
+                f"{project.folder / DATABASE} is damaged ({self._name}: {error.errors()[0]['msg']}): {_CURE}."
             ) from error
 
     def __set__(self, project: Database, value: _T) -> None:

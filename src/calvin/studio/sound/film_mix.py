@@ -114,7 +114,7 @@ def mix_project(
     if suffix not in CONTAINERS.keys() | SOUND_CODECS.keys():
         known = ", ".join(sorted(CONTAINERS.keys() | SOUND_CODECS.keys()))
         raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
-    with ProjectStore(folder) as store:
+    with ProjectStore(folder, or_look=True) as store:
         spoken = _ready(store, folder)
         row = store.bound_film()
         facts = _facts(row, film)

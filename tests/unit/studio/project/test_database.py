@@ -204,7 +204,9 @@ def test_a_project_in_a_read_only_place_can_be_looked_at(locked_away: Path, tmp_
         assert words[0] != "status" or "Last words." in done.stdout
     assert "Ann opens the door." in (tmp_path / "elsewhere/film.vtt").read_text()
     assert "Last words." in (tmp_path / "elsewhere/film.json").read_text()
-    for words in (["voice"], ["mix", "-o", tmp_path / "mixed.mkv"], ["describe"], ["import", FORMER / "film.srt"]):
+    done = calvin_where_nothing_may_be_written("mix", locked_away, "-o", tmp_path / "mixed.mkv")
+    assert "not spoken as they now read" in done.stderr, "it got as far as what there is to mix"
+    for words in (["voice"], ["describe"], ["import", FORMER / "film.srt"]):
         done = calvin_where_nothing_may_be_written(words[0], locked_away, *words[1:])
         assert done.returncode == 1
         assert "its place is read-only, so copy the folder" in done.stderr
@@ -254,6 +256,17 @@ def test_a_sentence_says_what_is_wrong(code: int, said: str, former: Path, monke
     with pytest.raises(StoreError, match=said) as caught:
         ProjectStore(former)
     assert "move" not in str(caught.value)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match=said), ProjectStore(former, read_only=True):
+        fails()  # reading, later on
+
+
+def test_a_project_that_is_gone_has_a_sentence_too(former: Path) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    shutil.rmtree(former)
+    assert "see that its disk is there" in database.trouble(error, former)
+    assert database.trouble(error).startswith("The project cannot be read or written (disk I/O error)")
 
 
 @pytest.mark.parametrize(

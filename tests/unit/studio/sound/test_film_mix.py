@@ -24,6 +24,7 @@ from calvin.media.sound.film_check import essence, timecode
 from calvin.media.sound.film_sound import Pause, programme_blocks
 from calvin.media.subtitles import read_subtitles
 from calvin.media.voice.voices import ToneVoice
+from calvin.studio.project import database
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue
 from calvin.studio.project.store import ProjectStore
@@ -421,3 +422,14 @@ def test_two_letters_become_three_and_titles_are_said_once(
         assert original.language == "ger"
         for stream, title in ((original, "Stereo"), (description, "English - Audio Description")):
             assert [value for key, value in stream.metadata.items() if "DURATION" not in key.upper()].count(title) == 1
+
+
+def test_a_project_that_cannot_be_written_is_mixed_elsewhere(
+    project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = project()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setattr(database, "_ROOM", 1 << 60)  # as on a full disk
+    report = mix_project(folder, tmp_path / "out.wav")
+    assert (report.cues, report.files[0].is_file()) == (2, True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
