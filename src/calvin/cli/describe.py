@@ -19,6 +19,11 @@ from calvin.core.time import to_ms
 if TYPE_CHECKING:
     from calvin.studio.describe.films import Description, FilmJob, Known, Outcome
 
+SHIFT = Annotated[float | None, Option(help="By how many s the subtitles come later.", show_default="0")]
+STRETCH = Annotated[
+    str | None, Option(help="Frame rate of the film of the subtitles / of this one: 25/23.976.", show_default="none")
+]
+
 
 def describe(
     films: Annotated[
@@ -33,9 +38,8 @@ def describe(
             show_default="beside or in the film",
         ),
     ] = None,
-    shift_subtitles: Annotated[
-        float | None, Option(help="By how many s the subtitles come later.", show_default="0")
-    ] = None,
+    shift_subtitles: SHIFT = None,
+    stretch_subtitles: STRETCH = None,
     encoding: Annotated[str | None, Option(help="Of the subtitles, such as cp1250.", show_default="found out")] = None,
     context: Annotated[
         int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
@@ -79,6 +83,7 @@ def describe(
     """
     from calvin.captioners import open_captioner
     from calvin.captioners.adapted import adapter_context, with_adapter
+    from calvin.studio.describe.dialogue import checked_stretch
     from calvin.studio.describe.films import describe_many
     from calvin.studio.project.describe_settings import DescribeSources, DescribeWish, settle
     from calvin.studio.script.writers import find_writers
@@ -91,7 +96,8 @@ def describe(
     jobs, known = _jobs(films, subtitles, out_dir)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     named = bool(model or adapter or yes)
-    jobs = [replace(job, shift_ms=shift_ms, encoding=encoding, replace=named) for job in jobs]
+    stretch = checked_stretch(stretch_subtitles)
+    jobs = [replace(job, shift_ms=shift_ms, stretch=stretch, encoding=encoding, replace=named) for job in jobs]
     sources = DescribeSources.named(known.sources, model, frames, four_bit, adapter, cast)
     people = known.cast(sources, cast)
     captioner = open_captioner(model or sources.model, opening(yes, sources.frames, sources.four_bit))

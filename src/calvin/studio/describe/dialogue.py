@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from calvin.core.errors import SubtitleError
@@ -12,9 +13,10 @@ from calvin.core.time import Span
 from calvin.core.types import DialogueLine
 from calvin.media.film.source import FilmFacts, choose_audio
 from calvin.media.languages import language_name, short_code
-from calvin.media.sound.speech import Alignment, align
+from calvin.media.sound.speech import STRETCHES, align, stretch_of
 from calvin.media.subtitles import Subtitles, find_subtitles, read_film_subtitles, read_subtitles
 from calvin.media.timed_text import read_text
+from calvin.studio.project.describe_settings import DescribeRecord
 
 LISTEN = Path("none")
 """In place of a subtitle file: use none, also where there are some, and listen."""
@@ -95,20 +97,64 @@ def _times(path: Path) -> list[Span]:
     return [line.span for line in read_subtitles(path).lines]
 
 
-def moved(lines: Sequence[DialogueLine], shift_ms: int) -> list[DialogueLine]:
-    """Lines later by some time (earlier where it is negative); what then ends before the film begins is left out."""
-    if not shift_ms:
+def retimed(lines: Sequence[DialogueLine], shift_ms: int, stretch: Fraction = Fraction(1)) -> list[DialogueLine]:
+    """Lines whose times are taken times `stretch` and then come later by some time (earlier where it is negative); what
+    then ends before the film begins is left out."""
+    if not shift_ms and stretch == 1:
         return list(lines)
-    spans = ((line, line.span.start_ms + shift_ms, line.span.end_ms + shift_ms) for line in lines)
+
+    def place(time_ms: int) -> int:
+        return round(time_ms * stretch) + shift_ms
+
+    spans = ((line, place(line.span.start_ms), place(line.span.end_ms)) for line in lines)
     return [replace(line, span=Span(max(0, start), end)) for line, start, end in spans if end > 0]
 
 
-def step_notes(lines: Sequence[DialogueLine], heard: Sequence[Span], duration_ms: int, shift_ms: int) -> list[str]:
+def checked_stretch(text: str | None) -> str | None:
+    """A stretch as it is kept in a project's record; that of nothing is empty.
+
+    Raises:
+        UsageError: it is no stretch.
+    """
+    return None if text is None else "" if stretch_of(text) == 1 else "".join(text.split())
+
+
+def spoken_lines(
+    given: Dialogue | None, known: Sequence[DialogueLine], kept: DescribeRecord | None, record: DescribeRecord,
+    heard: Sequence[Span], duration_ms: int,
+) -> tuple[list[DialogueLine], list[str]]:  # fmt: skip
+    """Where a film speaks, and sentences for its describer: by the subtitles that are given, else as is `known` from
+    the record that is `kept`, else as was heard."""
+    shift_ms, stretch = record.subtitle_shift_ms, record.subtitle_stretch
+    listened = [DialogueLine(span, "") for span in heard]
+    if given is not None:
+        lines = retimed(given.subtitles.lines, shift_ms, stretch_of(stretch))
+    elif kept is None:
+        return listened, []
+    elif kept.subtitles is None:
+        return list(known), []
+    elif not any(line.text for line in known):  # what was heard, because not one subtitle lay inside
+        return list(known), ["The subtitles lie outside of the film, and it was listened to instead: name them anew."]
+    else:
+        further = stretch_of(stretch) / stretch_of(kept.subtitle_stretch)
+        lines = retimed(known, shift_ms - round(kept.subtitle_shift_ms * further), further)
+    notes = step_notes(lines, heard, duration_ms, shift_ms, stretch)
+    late = sum(line.span.start_ms >= duration_ms for line in lines)
+    if lines and late == len(lines):
+        return listened, [*notes, "No subtitle lies inside the film, so dialogue was found by listening instead."]
+    if late:
+        notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
+    return lines, notes
+
+
+def step_notes(
+    lines: Sequence[DialogueLine], heard: Sequence[Span], duration_ms: int, shift_ms: int, stretch: str = ""
+) -> list[str]:
     """Sentences on subtitles that are not where the film speaks, with the option that mends it.
 
     Args:
         heard: where speech was heard.
-        shift_ms: by how much the lines are moved already.
+        shift_ms, stretch: by how much the lines are moved and stretched already.
     """
     found = align([line.span for line in lines], heard, duration_ms)
     if found is None:
@@ -117,12 +163,18 @@ def step_notes(lines: Sequence[DialogueLine], heard: Sequence[Span], duration_ms
     chance = min(0.8, max(0.3, 6 / (duration_ms / 1000) ** 0.5))
     share = f"{abs(found.share):.0%} of the speech heard"
     if found.fit - found.fit_now >= _GAIN and found.fit >= chance:
-        option = f"`--shift-subtitles {_seconds(found, shift_ms)}`"
-        return [f"The subtitles cover {share}, and {found.moved_share:.0%} if moved: add {option} if that is right."]
+        factor = stretch_of(found.stretch)
+        option = f"--shift-subtitles {(found.shift_ms + round(shift_ms * factor)) / 1000:.1f}"
+        how = "moved"
+        if found.stretch:
+            how = "stretched and moved"
+            option = f"--stretch-subtitles {_named(factor * stretch_of(stretch))} {option}"
+        return [f"The subtitles cover {share}, and {found.moved_share:.0%} if {how}: add `{option}` if that is right."]
     if found.share < _POOR:
         return [f"The subtitles cover only {share}: they may belong to another cut or be a part; {_LISTEN_HINT}."]
     return []
 
 
-def _seconds(found: Alignment, shift_ms: int) -> str:
-    return f"{(found.shift_ms + shift_ms) / 1000:.1f}"
+def _named(factor: Fraction) -> str:
+    """A stretch as two frame rates where it is that of two."""
+    return next((text for text in STRETCHES if abs(stretch_of(text) - factor) < 1e-5), f"{float(factor):.7g}")

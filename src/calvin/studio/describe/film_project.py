@@ -19,7 +19,7 @@ from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
 from calvin.core.progress import Listener, Progress
 from calvin.core.time import Span
-from calvin.core.types import FPS, FRAME_SIZE, Author, DialogueLine, Place, Scene
+from calvin.core.types import FPS, FRAME_SIZE, Author, Place, Scene
 from calvin.data import FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
 from calvin.media.film.decode import SOUND, DecodeSettings, decode_film
@@ -33,9 +33,8 @@ from calvin.studio.describe.dialogue import (
     Dialogue,
     find_dialogue,
     given_dialogue,
-    moved,
     passed_over,
-    step_notes,
+    spoken_lines,
 )
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
@@ -53,8 +52,9 @@ class FilmJob:
     """A film to describe; `out_dir` None: `<film stem>.calvin` in the current folder.
 
     `subtitles` None: those beside the film, else in it; `LISTEN`: none. With `again`, the dialogue that the project
-    knows is used again unless subtitles are given. `shift_ms` moves the subtitles (None: as the project did), and
-    `encoding` is that of their file (None: found out). Drafts of another model are only written over with `replace`.
+    knows is used again unless subtitles are given. `shift_ms` moves the subtitles and `stretch` takes their times times
+    a factor (None: as the project did), and `encoding` is that of their file (None: found out). Drafts of another model
+    are only written over with `replace`.
     """
 
     film: Path
@@ -62,6 +62,7 @@ class FilmJob:
     out_dir: Path | None = None
     again: bool = False
     shift_ms: int | None = None
+    stretch: str | None = None
     encoding: str | None = None
     replace: bool = True
 
@@ -173,9 +174,10 @@ def open_film_project(
                 given = find_dialogue(facts, record.audio_language, written_files(store), job.encoding)
             kept = store.described if job.again and given is None and not listen else None
             shift_ms = (kept.subtitle_shift_ms if kept else 0) if job.shift_ms is None else job.shift_ms
+            stretch = (kept.subtitle_stretch if kept else "") if job.stretch is None else job.stretch
             source = given.identity if given else kept.subtitles if kept else None
             project.film = replace(project.film, language=record.language or project.film.language)
-            record = record.changed(language=project.film.language).moved_subtitles(source, shift_ms)
+            record = record.changed(language=project.film.language).retimed_subtitles(source, shift_ms, stretch)
             project.notes += given.notes if given else [] if kept else passed_over(facts)
             _plan(project, given, record, kept, captioner.info.name)
             if sources is not None:
@@ -293,25 +295,14 @@ def _plan(
 ) -> None:
     """Plan the cues anew, unless the same record was planned before: then go on with what is open.
 
-    Dialogue is that of the subtitles, else the known one of the record that is kept, else what is heard.
+    Subtitles are compared with what is heard each time, so that nobody goes on with wrong ones unaware.
     """
     store, sound = project.store, project.store.folder / "frames" / SOUND
     duration_ms = project.film.duration_ms
-    listens = given is not None or (kept is None and store.described != record)
+    listens = record.subtitles is not None or (kept is None and store.described != record)
     heard = detect_speech(sound) if listens and sound.is_file() else []
-    listened = [DialogueLine(span, "") for span in heard]
-    spoken = listened
-    if given is not None:
-        spoken = moved(given.subtitles.lines, record.subtitle_shift_ms)
-        project.notes += step_notes(spoken, heard, duration_ms, record.subtitle_shift_ms)
-        late = sum(line.span.start_ms >= duration_ms for line in spoken)
-        if spoken and late == len(spoken):
-            project.notes.append("No subtitle lies inside the film, so dialogue was found by listening instead.")
-            spoken = listened
-        elif late:
-            project.notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
-    elif kept is not None:
-        spoken = moved(store.dialogue, record.subtitle_shift_ms - kept.subtitle_shift_ms)
+    spoken, notes = spoken_lines(given, store.dialogue, kept, record, heard, duration_ms)
+    project.notes += notes
     with store.together():
         if store.described != record:
             if store.described is not None:

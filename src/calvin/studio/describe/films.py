@@ -24,6 +24,7 @@ from calvin.media.film.source import check_survivable
 from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
+from calvin.studio.describe.dialogue import checked_stretch
 from calvin.studio.describe.film_project import FilmJob, FilmProject, open_film_project
 from calvin.studio.project.database import is_project, project_folder, trouble
 from calvin.studio.project.describe_settings import (
@@ -85,6 +86,7 @@ def describe(
     language: str | None = None,
     audio_language: str | None = None,
     shift_subtitles: float | None = None,
+    stretch_subtitles: str | None = None,
     encoding: str | None = None,
 ) -> Description:
     """Describe one film, or a project again.
@@ -100,6 +102,8 @@ def describe(
         language: of the description; None: English, or as the project.
         audio_language: of the sound track to listen to; None: the film's own choice, or as the project.
         shift_subtitles: by how many seconds the subtitles are to be moved; None: not at all, or as the project.
+        stretch_subtitles: by what their times are taken times before that: the frame rates of the film that they are
+            for and of this one ("25/23.976"), or a factor; None: by nothing, or as the project.
         encoding: of the subtitle file; None: found out.
 
     Raises:
@@ -123,7 +127,7 @@ def describe(
     captioner = model if isinstance(model, Captioner) else open_captioner(model or sources.model)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     asked = model is not None or adapter is not None
-    job = replace(job, shift_ms=shift_ms, encoding=encoding, replace=asked)
+    job = replace(job, shift_ms=shift_ms, stretch=checked_stretch(stretch_subtitles), encoding=encoding, replace=asked)
     with with_adapter(captioner, sources.adapter) as captioner:
         settings = settle(wish, known.record, adapter_context(captioner))
         kept = sources if named and told else None

@@ -21,7 +21,7 @@ WordRate = Annotated[int, Field(ge=60, le=400)]
 Language = Annotated[str, AfterValidator(language_tag)]
 
 
-_MOVED = " moved by ms: "
+_STRETCHED, _MOVED = " stretched by: ", " moved by ms: "
 
 
 class DescribeWish(FrozenConfig):
@@ -62,8 +62,8 @@ class DescribeRecord(_WordSettings):
     """All that the words of a project's drafts depend on: described with anything else, they are written anew.
 
     `model` is the fingerprint or else the name of the captioner, `subtitles` the SHA-256 of their file or the film's
-    stream, with by how much they are moved (`moved_subtitles`), and `cast` the identity of the people whose names were
-    given (see `Cast.identity`).
+    stream, with by how much they are stretched and moved (`retimed_subtitles`), and `cast` the identity of the people
+    whose names were given (see `Cast.identity`).
     """
 
     model: str
@@ -75,10 +75,18 @@ class DescribeRecord(_WordSettings):
         moved = (self.subtitles or "").rpartition(_MOVED)
         return int(moved[2]) if moved[1] else 0
 
-    def moved_subtitles(self, source: str | None, shift_ms: int) -> Self:
-        """The record with subtitles of some source that are moved by some time."""
-        source = source.partition(_MOVED)[0] if source else None
-        return self.changed(subtitles=f"{source}{_MOVED}{shift_ms}" if source and shift_ms else source)
+    @property
+    def subtitle_stretch(self) -> str:
+        """By what the times of the subtitles are taken times, such as "25/23.976"; empty: as they are."""
+        return (self.subtitles or "").partition(_MOVED)[0].partition(_STRETCHED)[2]
+
+    def retimed_subtitles(self, source: str | None, shift_ms: int, stretch: str) -> Self:
+        """The record with subtitles of some source that are stretched, and then moved by some time."""
+        if not source:
+            return self.changed(subtitles=None)
+        source = source.partition(_MOVED)[0].partition(_STRETCHED)[0]
+        stretched = f"{_STRETCHED}{stretch}" if stretch else ""
+        return self.changed(subtitles=source + stretched + (f"{_MOVED}{shift_ms}" if shift_ms else ""))
 
     @property
     def base_context(self) -> int:

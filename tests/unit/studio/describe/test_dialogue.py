@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from av.stream import Disposition
 
 from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine
 from calvin.media.film.source import probe
+from calvin.media.sound.speech import stretch_of
 from calvin.studio.describe import film_project as module
-from calvin.studio.describe.dialogue import find_dialogue, moved, passed_over, step_notes
+from calvin.studio.describe.dialogue import checked_stretch, find_dialogue, passed_over, retimed, step_notes
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import export_script
 from calvin.studio.script.writers import find_writers
@@ -216,7 +220,7 @@ def test_subtitles_out_of_step_are_told_with_what_mends_them(
         "The subtitles cover 0% of the speech heard, and 100% if moved: add `--shift-subtitles -3600.0` "
         "if that is right."
     )
-    assert step_notes(moved(late, -3_600_000), heard, 8000, -3_600_000) == []
+    assert step_notes(retimed(late, -3_600_000), heard, 8000, -3_600_000) == []
     srt = tmp_path / "late.srt"
     blocks = [f"01:00:{s.start_ms / 1000:06.3f} --> 01:00:{s.end_ms / 1000:06.3f}\nHi.\n" for s in heard]
     srt.write_text("\n".join(blocks))
@@ -229,10 +233,66 @@ def test_subtitles_out_of_step_are_told_with_what_mends_them(
     assert not any("subtitle" in note for note in result.notes)
 
 
+@pytest.mark.parametrize(("kept", "named"), [("", "25/23.976"), ("25/24", "24/23.976"), ("25/23.976", "1")])
+def test_subtitles_of_another_frame_rate_are_told_with_what_mends_them(kept: str, named: str) -> None:
+    random = np.random.default_rng(3)
+    starts = np.cumsum(random.integers(1500, 6000, 200)).tolist()
+    heard = [Span(at, at + int(length)) for at, length in zip(starts, random.integers(500, 1400, 200), strict=True)]
+    right = Fraction(25) / Fraction("23.976") if named != "1" else Fraction(1)
+    own = [DialogueLine(Span(round(s.start_ms / right), round(s.end_ms / right)), "Hi.") for s in heard]
+    duration_ms = heard[-1].end_ms + 5000
+    now = retimed(own, 20_000, stretch_of(kept))
+    [note] = step_notes(now, heard, duration_ms, 20_000, kept)
+    [told] = re.findall(r"add `(.*)` if that is right", note)
+    assert f"--stretch-subtitles {'25/23.976' if named != '1' else '1'} --shift-subtitles" in told
+    shift_s = float(told.rpartition(" ")[2])
+    assert abs(shift_s) <= 0.2
+    assert "if stretched and moved" in note
+    mended = retimed(own, round(shift_s * 1000), stretch_of(told.split()[1]))
+    assert step_notes(mended, heard, duration_ms, 0, told.split()[1]) == []
+
+
+def test_a_project_remembers_how_subtitles_are_stretched_and_warns_again(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = [Span(at, at + 400 + at % 700) for at in (1000, 1900, 3200, 4100, 5200, 6100, 7000)]
+    monkeypatch.setattr(module, "detect_speech", lambda sound: heard)
+    srt = tmp_path / "a.srt"
+    srt.write_text(SRT)
+    first = describe(plain, srt, Teller(), out_dir=tmp_path / "p", stretch_subtitles="2", shift_subtitles=-1)  # type: ignore[arg-type]
+    assert dialogue_of(first.project) == [Span(1000, 4000), Span(5000, 7000)]
+    again = describe(first.project, model=Teller())  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == [Span(1000, 4000), Span(5000, 7000)]
+    again = describe(first.project, model=Teller(), shift_subtitles=0)  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == [Span(2000, 5000), Span(6000, 8000)]
+    again = describe(first.project, model=Teller(), stretch_subtitles="1")  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == [Span(1000, 2500), Span(3000, 4000)]
+    lines = [Span(s.start_ms + 900, s.end_ms + 900) for s in heard]
+    stamps = [f"00:00:{s.start_ms / 1000:06.3f} --> 00:00:{s.end_ms / 1000:06.3f}\nHi.\n" for s in lines]
+    srt.write_text("\n".join(stamps))
+    moved = describe(plain, srt, Teller(), out_dir=tmp_path / "q", shift_subtitles=100)  # type: ignore[arg-type]
+    assert any("No subtitle lies inside" in note for note in moved.notes)
+    again = describe(moved.project, model=Teller())  # type: ignore[arg-type]
+    assert any("lie outside of the film" in note for note in again.notes)
+    late = describe(plain, srt, Teller(), out_dir=tmp_path / "r", shift_subtitles=2)  # type: ignore[arg-type]
+    assert any("--shift-subtitles -0.9" in note for note in late.notes)
+    again = describe(late.project, model=Teller())  # type: ignore[arg-type]
+    assert any("--shift-subtitles -0.9" in note for note in again.notes)
+
+
+def test_a_stretch_is_two_frame_rates_or_a_factor() -> None:
+    assert checked_stretch(None) is None
+    assert checked_stretch("24/24") == checked_stretch("1") == ""
+    assert checked_stretch(" 25 / 23.976 ") == "25/23.976"
+    for wrong in ("25/0", "PAL", "3", "nan", "1e99", "-1", "25/23/24"):
+        with pytest.raises(UsageError, match="two frame rates"):
+            checked_stretch(wrong)
+
+
 def test_moving_lines_leaves_out_what_ends_before_the_film() -> None:
     lines = [DialogueLine(Span(0, 900), "A."), DialogueLine(Span(500, 2000), "B.")]
-    assert moved(lines, -1000) == [DialogueLine(Span(0, 1000), "B.")]
-    assert moved(lines, 0) == lines
+    assert retimed(lines, -1000) == [DialogueLine(Span(0, 1000), "B.")]
+    assert retimed(lines, 0) == lines
 
 
 def test_picture_subtitles_are_named(plain: Path) -> None:
