@@ -83,7 +83,8 @@ class TimedCue:
     """A cue as its file has it: with markup, and times that may run backwards or begin before the film.
 
     `where` names it to people; `name` is its own, such as a number. `represents` are DAPT's words for what it puts into
-    text, where the file says so.
+    text, where the file says so, and `note` is what the file says about it: WebVTT in a comment before it, calvin's
+    DAPT in an attribute.
     """
 
     start_ms: int
@@ -93,6 +94,7 @@ class TimedCue:
     name: str = ""
     speaker: str = ""
     represents: str = ""
+    note: str = ""
 
 
 class TimedText(NamedTuple):
@@ -213,6 +215,7 @@ class _Block:
     times: re.Match[str] | None
     lines: list[str]
     name: str = ""
+    note: str = ""
 
 
 def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
@@ -229,6 +232,8 @@ def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
     form = previous = ""
     for before, block in pairwise([head, *blocks]):
         block.name = _take_name(before, kind, form, previous, before is head)
+        if kind == "vtt":
+            block.note = _comment(before.lines, block.name, before is head)
         previous = block.name
         form = form or re.sub(r"\d+", "#", block.name)
     cues: list[TimedCue] = []
@@ -239,7 +244,8 @@ def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
         times = [time_ms(stamp, rate) for stamp in stamps]
         wrong = next((stamp for stamp, ms in zip(stamps, times, strict=True) if ms is None), None)
         if wrong is None:
-            cues.append(TimedCue(times[0] or 0, times[-1] or 0, _said(block.lines, kind), where, block.name))
+            said = _said(block.lines, kind)
+            cues.append(TimedCue(times[0] or 0, times[-1] or 0, said, where, block.name, note=block.note))
         else:
             unread.append(f"{where}: {not_a_time(wrong, rate)}")
     return TimedText(cues, unread)
@@ -294,6 +300,13 @@ def _take_name(block: _Block, kind: str, form: str, previous: str, first: bool) 
         return ""
     del lines[last:]
     return name
+
+
+def _comment(lines: list[str], name: str, first: bool) -> str:
+    """The comment of WebVTT that ends a block; also where it was meant as one, and stands on the times as a name."""
+    *rest, last = [name] if name.startswith("NOTE") else re.split(r"\n[ \t]*\n", "\n".join(lines).rstrip())
+    match = re.fullmatch(r"NOTE(\s.*)?", last.strip(), re.DOTALL) if rest or first or last == name else None
+    return " ".join((match[1] or "").split()) if match else ""
 
 
 def _said(lines: list[str], kind: str) -> str:

@@ -12,6 +12,8 @@ from calvin.core.prompts import clean_line
 from calvin.core.time import round_half_up
 from calvin.media.timed_text import TimedCue, TimedText, time_ms
 
+NAMESPACE = "urn:x-calvin-ad:script"
+"""Of what calvin says about an event and TTML has no words for."""
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _CLOCK_FRAMES = re.compile(r"(\d{2,9}):(\d\d):(\d\d)(?:[:;](\d{2,9})(?:\.(\d{1,9}))?)?")
 _OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
@@ -143,7 +145,8 @@ class _Reading:
         speaker = next((self.agents[agent] for agent in agents.split() if agent in self.agents), "")
         times = round_half_up(float(start)), round_half_up(float(max(start, until)))
         name, represents = about
-        self.cues.append(TimedCue(*times, text, self._where(), name, speaker, represents))
+        note = element.get(f"{{{NAMESPACE}}}status", "")
+        self.cues.append(TimedCue(*times, text, self._where(), name, speaker, represents, note))
 
     def _where(self) -> str:
         return f"event {len(self.cues) + len(self.unread) + 1}"

@@ -70,6 +70,17 @@ def test_status_counts_the_kinds_where_there_are_several(project: Path) -> None:
     assert json.loads(run("status", project, "--json").stdout)["cues"]["kinds"] == {"title": 1, "picture": 2}
 
 
+def test_an_export_says_what_its_format_cannot(project: Path) -> None:
+    assert run("export", project, "-f", "srt,txt").stderr == ""
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cues[0], extended=True))
+    assert run("export", project, "-f", "vtt,dapt,csv,json").stderr == ""
+    said = run("export", project, "-f", "srt,vtt,txt").stderr
+    assert said == (
+        "Note: srt and txt cannot say that the film is to pause for 1 cue (`extended`); the other formats can.\n"
+    )
+
+
 def test_status_while_another_process_is_at_work_and_after_the_film_moved(project: Path) -> None:
     film = project.parent / "Night.mp4"
     with ProjectStore(project):

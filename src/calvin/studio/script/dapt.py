@@ -6,7 +6,17 @@ from xml.etree import ElementTree as ET
 
 from calvin.core.time import format_timecode
 from calvin.core.types import CueKind, Script
-from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, printable, spoken
+from calvin.media.ttml import NAMESPACE
+from calvin.studio.script.writers import (
+    Provenance,
+    Writer,
+    cue_name,
+    last_ms,
+    mentioned,
+    printable,
+    spoken,
+    status_words,
+)
 
 TT = "http://www.w3.org/ns/ttml"
 TTP = "http://www.w3.org/ns/ttml#parameter"
@@ -23,7 +33,7 @@ REPRESENTS = {
 """The content descriptor of each kind of cue (DAPT's registry of content descriptors)."""
 
 _NAMED = frozenset(REPRESENTS.values())
-_PREFIXES = {"ttp": TTP, "ttm": TTM, "daptm": DAPTM}
+_PREFIXES = {"ttp": TTP, "ttm": TTM, "daptm": DAPTM, "calvin": NAMESPACE}
 
 
 class DaptWriter(Writer):
@@ -66,6 +76,8 @@ class DaptWriter(Writer):
                     f"{{{DAPTM}}}represents": REPRESENTS[cue.kind],
                 },
             )
+            if cue.extended:
+                div.set(f"{{{NAMESPACE}}}status", status_words(cue))
             named = [agents[name] for name in mentioned(script, text)]
             if named:
                 div.set(f"{{{TTM}}}agent", " ".join(named))

@@ -11,6 +11,7 @@ from pathlib import Path
 from calvin.captioners import CaptionerInfo
 from calvin.core.files import file_sha256, write_text
 from calvin.core.package import __version__
+from calvin.core.text_tables import counted
 from calvin.media.gaps import PlanSettings
 from calvin.studio.project.status import current_notes
 from calvin.studio.project.store import ProjectStore
@@ -76,7 +77,19 @@ def export_script(
     renewed = Exported(())
     if not store.is_copy:  # nothing can be written in the folder of one
         renewed = renew_exports(store, leave_edited=leave_edited)
-    return Exported(tuple(path for path, _ in targets), (*notes, *renewed.notes))
+    return Exported(tuple(path for path, _ in targets), (*notes, *renewed.notes, *_lost_marks(store, writers)))
+
+
+def _lost_marks(store: ProjectStore, writers: Sequence[Writer]) -> list[str]:
+    """What to say where a format cannot hold that the film is to pause for a cue."""
+    mute = [writer.name for writer in writers if not writer.marks_pauses]
+    paused = sum(cue.extended for cue in store.cues)
+    if not (mute and paused):
+        return []
+    return [
+        f"{' and '.join(mute)} cannot say that the film is to pause for {counted(paused, 'cue')} (`extended`); the other "
+        "formats can."
+    ]
 
 
 def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exported:

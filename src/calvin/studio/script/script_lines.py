@@ -119,7 +119,7 @@ def _timed(text: str, rate: float | None, kind: str) -> Iterator[ScriptLine]:
             raise DataError(f"{cue.where}: {error}") from error
         # The numbers of SRT are counted anew by every editor, so they name nothing.
         own = _own_id(cue.name) if kind != "srt" else None
-        yield ScriptLine(said, span, cue.where, own, kind=kind_represented(cue.represents))
+        yield ScriptLine(said, span, cue.where, own, *_marks(cue.note), kind_represented(cue.represents))
 
 
 def _csv(text: str, rate: float | None) -> Iterator[ScriptLine]:
@@ -174,6 +174,14 @@ def _kind(text: str, where: str) -> CueKind | None:
     if word and word not in tuple(CueKind):
         raise DataError(f"{where}: {text!r} is not a kind of cue: write {', '.join(CueKind)}, or leave it empty")
     return CueKind(word) if word else None
+
+
+def _marks(note: str) -> tuple[Status | None, bool | None]:
+    """What a note says in the words of a status; a note in other words is somebody's comment."""
+    try:
+        return _status(note, "")
+    except DataError:
+        return None, None
 
 
 def _status(text: str, where: str) -> tuple[Status | None, bool | None]:

@@ -16,7 +16,10 @@ JSON_VERSION = 1
 
 
 class VttWriter(Writer):
-    """WebVTT, for `<track kind="descriptions">` (W3C WebVTT, sections 4.1 and 4.2)."""
+    """WebVTT, for `<track kind="descriptions">` (W3C WebVTT, sections 4.1 and 4.2).
+
+    A comment, which players pass over, stands before each cue for which the film is to pause.
+    """
 
     name = "vtt"
     suffix = ".vtt"
@@ -26,6 +29,7 @@ class VttWriter(Writer):
         blocks = ["WEBVTT", f"NOTE Audio description, kind=descriptions, language {language}"]
         for cue, text in spoken(script):
             times = f"{format_timecode(cue.span.start_ms)} --> {format_timecode(last_ms(cue))}"
+            blocks += [f"NOTE {status_words(cue)}"] if cue.extended else []
             blocks.append(f"{cue_name(cue)}\n{times}\n{_escaped(text)}")
         return "\n\n".join(blocks) + "\n"
 
@@ -35,6 +39,7 @@ class SrtWriter(Writer):
 
     name = "srt"
     suffix = ".srt"
+    marks_pauses = False
 
     def render(self, script: Script, provenance: Provenance) -> str:
         blocks = []
@@ -49,6 +54,7 @@ class TxtWriter(Writer):
 
     name = "txt"
     suffix = ".txt"
+    marks_pauses = False
 
     def render(self, script: Script, provenance: Provenance) -> str:
         lines = [

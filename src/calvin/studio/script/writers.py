@@ -37,10 +37,14 @@ class Provenance:
 
 
 class Writer(ABC):
-    """Writes a script in one format, whole or not at all."""
+    """Writes a script in one format, whole or not at all.
+
+    `marks_pauses`: the format says for which cues the film is to pause (`extended`).
+    """
 
     name: ClassVar[str]
     suffix: ClassVar[str]
+    marks_pauses: ClassVar[bool] = True
 
     @abstractmethod
     def render(self, script: Script, provenance: Provenance) -> str:

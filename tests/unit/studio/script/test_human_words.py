@@ -450,6 +450,53 @@ def test_the_mark_of_a_pause_is_a_persons_to_set_and_to_clear(
     assert plan_lines(before, read_script(path).lines).steps[0].after == found
 
 
+@pytest.mark.parametrize("name", ["vtt", "dapt", "csv", "json"])
+def test_the_mark_of_a_pause_comes_and_goes_by_every_format_that_has_it(name: str, tmp_path: Path) -> None:
+    writer = WRITERS.find(name).writer
+    path = writer.write(Script("Film", PAUSED, duration_ms=200_000), tmp_path / f"f{writer.suffix}")
+    text = path.read_text()
+    assert not plan_lines(PAUSED, read_script(path).lines).changes, "what was exported changes nothing"
+    # Somebody sets it in a project that does not have it, ...
+    [set_] = plan_lines(CUES, read_script(path).lines).changes
+    assert (set_.before, set_.after) == (CUES[0], PAUSED[0])
+    # ... and clears it in one that does.
+    cleared = text.replace("draft, extended", "draft").replace('"extended": true', '"extended": false')
+    path.write_text(cleared)
+    [gone] = plan_lines(PAUSED, read_script(path).lines).changes
+    assert (gone.before, gone.after) == (PAUSED[0], CUES[0])
+
+
+@pytest.mark.parametrize("name", ["srt", "vtt", "dapt"])
+def test_a_file_that_says_nothing_of_pauses_leaves_them(name: str, tmp_path: Path) -> None:
+    """SubRip has no place for the mark, and other programs may drop comments and attributes that they do not know."""
+    writer = WRITERS.find(name).writer
+    path = writer.write(Script("Film", CUES, duration_ms=200_000), tmp_path / f"f{writer.suffix}")
+    assert not plan_lines(PAUSED, read_script(path).lines).changes
+
+
+@pytest.mark.parametrize(
+    ("comment", "extended"),
+    [
+        ("NOTE extended\n\n", True),
+        ("NOTE\nextended\n\n", True),
+        ("NOTE extended\n", True),
+        ("NOTE Approved, EXTENDED\n \n", True),
+        ("NOTE approved\n\n", False),
+        ("NOTE Is this extended?\n\n", None),
+        ("NOTE extended\n\nNOTE of Ann: too long?\n\n", None),
+        ("", None),
+    ],
+)
+def test_a_comment_of_webvtt_marks_the_cue_after_it(comment: str, extended: bool | None, tmp_path: Path) -> None:
+    path = tmp_path / "f.vtt"
+    cues = "00:00:01.000 --> 00:00:02.000\nOne.\n\n", "00:00:03.000 --> 00:00:04.000\nTwo.\n\n"
+    for texts, marked in (((cues[0], comment, cues[1]), 1), ((comment, *cues), 0)):
+        path.write_text(f"WEBVTT\n\n{''.join(texts)}")
+        lines = read_script(path).lines
+        assert [line.text for line in lines] == ["One.", "Two."]
+        assert [line.extended for line in lines] == [extended if at == marked else None for at in (0, 1)]
+
+
 def test_what_says_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     path.write_text("in,out,text,status\n0:01,0:02,x,final\n")
