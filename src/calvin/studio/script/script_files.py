@@ -87,8 +87,8 @@ def _lost_marks(store: ProjectStore, writers: Sequence[Writer]) -> list[str]:
     if not (mute and paused):
         return []
     return [
-        f"{' and '.join(mute)} cannot say that the film is to pause for {counted(paused, 'cue')} (`extended`); the other "
-        "formats can."
+        f"{' and '.join(mute)} cannot say that the film is to pause for {counted(paused, 'cue')} (`extended`); "
+        "the other formats can."
     ]
 
 
