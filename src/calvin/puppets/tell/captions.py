@@ -20,6 +20,9 @@ from calvin.puppets.lexicon import ACTION_BY_KEY, PLACE_BY_KEY, Action
 from calvin.puppets.tell.screenplay import Film, Scene, names_for, pick, rng_for
 from calvin.puppets.truth import Look, SceneTruth, read_told
 
+PRONOUNS = ("he", "she")
+"""What the one who acts may be called where it was said before who that is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Style:
@@ -57,13 +60,18 @@ def film_style(film: Film) -> Style:
 
 
 def write_caption(
-    truth: SceneTruth, rng: np.random.Generator, style: Style = STYLES[0], introduced: Collection[str] | None = None
+    truth: SceneTruth,
+    rng: np.random.Generator,
+    style: Style = STYLES[0],
+    introduced: Collection[str] | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> str:
     """The caption of a scene.
 
     Args:
         introduced: names whose look was said before; all others get theirs now. None: the style alone decides (for
             scenes on their own).
+        known: what people are called; those left out are told by their looks. None: everybody by name.
     """
     agent, patient = truth.agent, truth.patient
     said = {
@@ -71,20 +79,27 @@ def write_caption(
         for name in truth.present
         if rng.random() < style.look or (introduced is not None and name not in introduced)
     }
-    him = patient or ""
+    called = {name: name for name in truth.present} if known is None else dict(known)
+    for name in truth.present:
+        if name not in called:
+            look = truth.looks[name]
+            called[name] = f"a {look.noun} {said.pop(name, '') or say_look(look)}"
+        elif called[name] in PRONOUNS:
+            said.pop(name, None)
+    him = called[patient] if patient else ""
     if patient in said:
-        him = f"{patient}, {said[patient]},"
+        him = f"{him}, {said[patient]},"
     sentence = say_action(ACTION_BY_KEY[truth.action], rng, truth, him)
     at = PLACE_BY_KEY[truth.place].at
     wants_place = rng.random() < style.place and truth.place not in sentence
     place_first = wants_place and rng.random() < style.place_first
     look_first = agent in said and rng.random() < style.look_first and not place_first
     if look_first:
-        sentence = f"{said[agent]}, {agent} {sentence}"
+        sentence = f"{said[agent]}, {called[agent]} {sentence}"
     elif agent in said:
-        sentence = f"{agent}, {said[agent]}, {sentence}"
+        sentence = f"{called[agent]}, {said[agent]}, {sentence}"
     else:
-        sentence = f"{agent} {sentence}"
+        sentence = f"{called[agent]} {sentence}"
     if place_first:
         sentence = f"{at}, {sentence}"
     elif wants_place:
@@ -162,7 +177,7 @@ def retell(
         fresh: with this probability the context introduces everybody itself, as if the film began there.
     """
     first = max(0, number - context)
-    names = _new_names(scenes, rng)
+    names = new_names(scenes, rng)
     earlier = () if rng.random() < fresh else scenes[:first]
     introduced = {names[name] for scene in earlier for name in scene.present}
     style, captions = pick(rng, STYLES), list[str]()
@@ -173,7 +188,7 @@ def retell(
     return RetoldScene(captions[-1], tuple(captions[:-1]), tuple(sorted(renamed.present, key=captions[-1].index)))
 
 
-def _new_names(scenes: Sequence[SceneTruth], rng: np.random.Generator) -> dict[str, str]:
+def new_names(scenes: Sequence[SceneTruth], rng: np.random.Generator) -> dict[str, str]:
     """Another name for each member of the cast, one that may wear the coat in training films."""
     coats = {name: look.coat for scene in scenes for name, look in scene.looks.items()}
     names: dict[str, str] = {}

@@ -9,6 +9,8 @@ are right, not after a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from calvin.core.prompts import Prompt, fewshot_caption, regularisation_caption
 from calvin.puppets.lexicon import ACTIONS, COLOURS, GARMENTS, NAMES, PLACES, PROPS
 from calvin.puppets.tell import drills
 from calvin.puppets.tell.captions import STYLES, look_caption, with_article, write_caption
+from calvin.puppets.tell.contexts import FORMS, tell_scene
 from calvin.puppets.tell.screenplay import Person, Split, draw_cast, pick
 
 
@@ -51,6 +54,25 @@ def _prompt(
         made.add(parts.stand_in)
     made.add(parts.prompt.text.strip())
     made.add(parts.caption, *(parts.known if seen or entities else ()))
+    return made.drill()
+
+
+def draw_told(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> drills.PromptText:
+    """A prompt of one of `contexts.FORMS`, and a caption that names only whom it makes known."""
+    # In a film the story stays with some of the cast for a while, so that the context tells who most of them are.
+    count, group = 3 + 2 * int(rng.random() < 0.4), tuple(cast[i] for i in rng.permutation(len(cast))[:3])
+    scenes = [drills.draw_truth(rng, group) for _ in range(int(rng.integers(3 * count + 1)) + 1)]
+    told = tell_scene(scenes, form, count, rng)
+    prompt = replace(told.prompt, question=drills.draw_question(rng))
+    return drills.PromptText(look_caption(scenes[-1], rng), prompt, told.caption, tuple(told.known.values()))
+
+
+def _told(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> drills.Drill:
+    """What a sample of stage 2 says whose caption names only whom the prompt makes known."""
+    parts, made = draw_told(rng, cast, form), drills.Builder()
+    made.add(parts.stand_in)
+    made.add(parts.prompt.text.strip())
+    made.add(parts.caption, *parts.known)
     return made.drill()
 
 
@@ -98,6 +120,7 @@ PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]],
     "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
     "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
     "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
+    **{f"form_{form}": (4, partial(_told, form=form)) for form in FORMS},
     "fewshot": (4, lambda rng, cast: drills.Drill(" ".join(draw_fewshot(rng, cast) for _ in range(3)), ())),
 }
 """The curriculum in order: phase name to size of cast and maker. The last two have no look-ups: they are the plain
