@@ -38,8 +38,8 @@ class Source:
 
     `weight` is the share of batches, relative to the other sources. A text source may give `texts` instead of
     samples: the examples of its n-th batch, a pure function of n. `vary` rewords a sample for each epoch (other
-    words, other names), a pure function of both. `report` accounts for what was left out so far: what
-    is broken in it counts against `max_bad_share` (None: the mixture's).
+    words, other names), a pure function of both; what it gives as an example keeps the prompt that it has. `report`
+    accounts for what was left out so far: what is broken in it counts against `max_bad_share` (None: the mixture's).
     """
 
     name: str
@@ -48,7 +48,7 @@ class Source:
     features: Features | None = None
     weight: float = 1.0
     texts: Callable[[int], Sequence[Example | Encoded]] | None = None
-    vary: Callable[[Sample, int], Sample] | None = None
+    vary: Callable[[Sample, int], Sample | Example] | None = None
     report: DropReport = field(default_factory=DropReport)
     max_bad_share: float | None = None
 
@@ -165,7 +165,7 @@ class Mixture:
             sample = source.samples[self._shuffled(source.name, epoch, len(source.samples))[place]]
             try:
                 varied = source.vary(sample, epoch) if source.vary else sample
-                encoded = self._encoded(self.instructions(varied, epoch))
+                encoded = self._encoded(varied if isinstance(varied, Example) else self.instructions(varied, epoch))
                 if source.kind == "text" or source.features is None:
                     return encoded, None
                 return encoded, source.features.scene(sample.media_id, sample.span, self.max_frames)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,23 +14,25 @@ import numpy as np
 
 from calvin.core.files import write_text
 from calvin.core.progress import Listener, silent
-from calvin.core.prompts import STAGE_1, Prompt
+from calvin.core.prompts import STAGE_1, TRAINING_QUESTIONS, Prompt
 from calvin.core.types import Scene
-from calvin.data import Example, FeatureStore, Sample, SourceConfig, read_mad_csv
+from calvin.data import Example, FeatureStore, Sample, Source, SourceConfig, read_mad_csv
 from calvin.encode import Kind
 from calvin.encode.vectors import make_features
+from calvin.lab.own_captions import read_own, scene_number, write_own
 from calvin.lab.truth_scoring import TruthScene
 from calvin.puppets.draw.render import TRAINING_SIZE
 from calvin.puppets.draw.stills import Stills, StoredStills, store_stills
 from calvin.puppets.lexicon import NAMES
+from calvin.puppets.tell import contexts
 from calvin.puppets.tell.captions import list_details, look_caption, read_films, retell
-from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, lexicon_text, make_drill
+from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, draw_told, lexicon_text, make_drill
 from calvin.puppets.tell.drills import draw_known_scene, draw_question
-from calvin.puppets.tell.screenplay import draw_cast, rng_for
+from calvin.puppets.tell.screenplay import draw_cast, pick, rng_for
 from calvin.puppets.truth import SceneTruth, names_in, read_told, score_caption
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.training.small.language import MarkedText
-from calvin.training.steps import WorldConfig
+from calvin.training.steps import CaptionsStep, WorldConfig
 
 _MIXED = {
     # Its own mixture: with another one, all that a language model learnt before would be in other tokens.
@@ -83,11 +86,17 @@ class PuppetMaterial:
         for index in range(40):
             yield from (text.text for text in self.texts_at("tokenizer", 2**41 + index, 64))
 
-    def examples_at(self, index: int, count: int) -> Sequence[Example]:
+    def examples_at(self, index: int, count: int, forms: Mapping[str, float]) -> Sequence[Example]:
         rng = np.random.default_rng([self.config.seed, 2**20, index])
         examples = []
         for number in range(count):
             cast = draw_cast(rng, 4, "train")
+            if forms and number % 8:
+                parts = draw_told(rng, cast, draw_form(rng, forms))
+                # The stand-in is a caption more: it stands where the visual would, before the context.
+                prompt = replace(parts.prompt, context=(parts.stand_in, *parts.prompt.context))
+                examples.append(Example(prompt, parts.caption, visual=False))
+                continue
             if number % 4 == 3:
                 # Without a prompt, which a scene to describe always has: no question is to be answered in this form.
                 examples.append(Example(STAGE_1, draw_fewshot(rng, cast), visual=False))
@@ -126,13 +135,22 @@ class PuppetMaterial:
             clips.changed(name="webvid_clips"),
         ]
 
-    def vary(self, source: str) -> Retelling | None:
+    def vary(self, source: str, forms: Mapping[str, float], own: Path | None) -> Retelling | None:
         folder, _, form = source.partition("_")
         if folder != "mad" and form != "clips":
             return None
         if folder not in self._films:
             self._films[folder] = read_films(self.folder / "train" / folder / "truth.jsonl")
-        return Retelling(self._films[folder], self.config.seed, nameless=form == "clips")
+        if form == "clips":
+            return Retelling(self._films[folder], self.config.seed, nameless=True)
+        kept = read_own(own) if own is not None else {}
+        return Retelling(self._films[folder], self.config.seed, forms=forms, own=kept, written=_digest(kept))
+
+    def describe_films(
+        self, step: CaptionsStep, model: Path, sources: Sequence[Source], target: Path, work: Path, listener: Listener
+    ) -> None:
+        [films] = [source for source in sources if source.name == "mad"]
+        write_own(step, model, films, target, work, listener)
 
     def heldout(self, tower: Path, max_frames: int) -> tuple[list[TruthScene], list[np.ndarray]]:
         """Scenes of held-out films with their truth, and each film's frame vectors [T, D]."""
@@ -154,25 +172,46 @@ class PuppetMaterial:
 class Retelling:
     """Gives a sample of a puppet film new words (see `calvin.puppets.tell.captions.retell`), by (seed, epoch, sample).
 
-    `nameless`: as somebody would say it without knowing any names or the scenes before.
+    Args:
+        nameless: as somebody would say it without knowing any names or the scenes before.
+        forms: shares of the forms of prompts (`calvin.puppets.tell.contexts.FORMS`), if the retelling makes them too.
+        own: a model's captions of the scenes of films, as `read_own` gives them; `written` tells them from others.
     """
 
     films: dict[str, list[SceneTruth]] = field(repr=False)
     seed: int
     nameless: bool = False
+    forms: Mapping[str, float] = field(default_factory=dict)
+    own: Mapping[str, Sequence[str]] = field(default_factory=dict, repr=False)
+    written: str = ""
 
-    def __call__(self, sample: Sample, epoch: int) -> Sample:
-        scenes, span = self.films[sample.media_id], sample.span
-        # Some rows reach a little beyond their scene, as MAD's do; a clip of its own is one scene.
-        number = 0 if span is None else max(range(len(scenes)), key=lambda index: scenes[index].span.overlap_ms(span))
+    def __call__(self, sample: Sample, epoch: int) -> Sample | Example:
+        scenes = self.films[sample.media_id]
+        number = scene_number(scenes, sample)
         rng = rng_for(self.seed, epoch, sample.source, sample.id, "retell")
         if self.nameless:
             scene = scenes[number]
             if rng.random() < _DETAILS[scene.prop is not None]:
                 return replace(sample, caption=list_details(scene), question=_DETAILS_QUESTION)
             return replace(sample, caption=look_caption(scene, rng))
+        if self.forms:
+            form, context = draw_form(rng, self.forms), len(sample.context)
+            own = self.own.get(sample.media_id, ())
+            lines = own if len(own) == len(scenes) else None  # rows that cleaning left out would shift the others
+            made = contexts.retell(scenes, number, context, rng, form, lines)
+            return Example(replace(made.prompt, question=pick(rng, TRAINING_QUESTIONS)), made.caption)
         told = retell(scenes, number, len(sample.context), rng)
         return replace(sample, caption=told.caption, context=told.context, entities=told.names)
+
+
+def draw_form(rng: np.random.Generator, forms: Mapping[str, float]) -> str:
+    """A form of prompts, by its share."""
+    shares = np.array(list(forms.values()))
+    return list(forms)[int(rng.choice(len(shares), p=shares / shares.sum()))]
+
+
+def _digest(kept: Mapping[str, Sequence[str]]) -> str:
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16] if kept else ""
 
 
 def _features(media: Path, tower: Path, path: Path, kind: Kind, listener: Listener) -> Path:

@@ -37,7 +37,9 @@ from calvin.training.loop.log import draw_curve
 from calvin.training.loop.train import LossOf, fast_bf16, fingerprint_of, model_loss, train
 from calvin.training.small.language import MarkedText, make_language_model, marked_loss
 from calvin.training.small.tower import SlotImages, make_tower, slot_loss
-from calvin.training.steps import LanguageStep, Loss, Recipe, StageStep, TowerStep
+from calvin.training.steps import CaptionsStep, LanguageStep, Loss, Recipe, StageStep, TowerStep
+
+PartStep = TowerStep | LanguageStep | CaptionsStep
 
 LOSSES: Mapping[Loss, LossOf] = {"slots": slot_loss, "marked_words": marked_loss, "captions": model_loss}
 """What a step minimises, by the name that its recipe gives."""
@@ -54,16 +56,30 @@ class Material(Protocol):
 
     def tokenizer_texts(self) -> Iterator[str]: ...
 
-    def examples_at(self, index: int, count: int) -> Sequence[Example]:
-        """Text-only examples for the stages, so that what the language model learnt is not forgotten."""
+    def examples_at(self, index: int, count: int, forms: Mapping[str, float]) -> Sequence[Example]:
+        """Text-only examples for the stages, so that what the language model learnt is not forgotten; with `forms`, of
+        the prompts that the stage has."""
         ...
 
     def source_configs(self, tower: Path, listener: Listener) -> Sequence[SourceConfig]:
         """The captioned sources, their features made with `tower`; called before stage 1."""
         ...
 
-    def vary(self, source: str) -> Callable[[Sample, int], Sample] | None:
-        """How the samples of a source are described anew in each epoch; None: they stay as they are."""
+    def vary(
+        self, source: str, forms: Mapping[str, float], own: Path | None
+    ) -> Callable[[Sample, int], Sample | Example] | None:
+        """How the samples of a source are described anew in each epoch; None: they stay as they are.
+
+        Args:
+            forms: shares of the forms of prompts, if the stage has any.
+            own: what `describe_films` left.
+        """
+        ...
+
+    def describe_films(
+        self, step: CaptionsStep, model: Path, sources: Sequence[Source], target: Path, work: Path, listener: Listener
+    ) -> None:
+        """Leave the model's own captions of training films in the folder `target`; `work` keeps those made so far."""
         ...
 
 
@@ -109,7 +125,7 @@ class Run:
         made = False
         for number, step in enumerate(self.recipe.steps):
             # A stage goes into those after it: if one of them is done, it need not be made again.
-            after = self.recipe.steps[number:] if isinstance(step, StageStep) else (step,)
+            after = (step,) if isinstance(step, TowerStep | LanguageStep) else self.recipe.steps[number:]
             if any(places[later.name].result.is_dir() for later in after):
                 continue
             self._make(step, places[step.name])
@@ -118,7 +134,7 @@ class Run:
             self._draw_curves(places)
         return {step.name: places[step.name].result for step in self.recipe.stages}
 
-    def place(self, step: TowerStep | LanguageStep | StageStep) -> StepPlace:
+    def place(self, step: PartStep | StageStep) -> StepPlace:
         """Where a step lies, made or not."""
         if self.recipe.world is None:
             folder = self.folder / step.name if len(self.recipe.steps) > 1 else self.folder
@@ -126,13 +142,20 @@ class Run:
         result = "model" if step == self.recipe.steps[-1] else step.folder_name
         return StepPlace(self.folder, self.folder / result, self.folder / "checkpoints" / step.folder_name)
 
-    def _make(self, step: TowerStep | LanguageStep | StageStep, place: StepPlace) -> None:
+    def _make(self, step: PartStep | StageStep, place: StepPlace) -> None:
         if isinstance(step, StageStep):
             self._stage(step, place)
             return
         given, world = self.given, self.recipe.world
         assert world is not None
         assert not isinstance(given, DataFile)
+        if isinstance(step, CaptionsStep):
+            sources = self._material_sources(given, place)
+            stage = next(stage for stage in self.recipe.stages if stage.name == step.starts_from)
+            with _timed(place.folder, step.name):
+                model = self.place(stage).result
+                given.describe_films(step, model, sources, place.result, place.checkpoints, self.listener)
+            return
         where = (place.result, place.checkpoints, self.listener, LOSSES[step.loss])
         with _timed(place.folder, step.name):
             if isinstance(step, TowerStep):
@@ -155,9 +178,13 @@ class Run:
                 write_text(place.folder / "data.txt", "".join(reports))
         else:
             parts = ModelParts(language=str(self.folder / "language"), vision=str(self.folder / "tower"))
-            texts = partial(given.examples_at, count=step.batch_sizes.get("text", 16))
-            with _timed(place.folder, "sources"):
-                sources = self._sources = self._sources or _sources_of(given, Path(parts.vision), self.listener)
+            texts = partial(given.examples_at, count=step.batch_sizes.get("text", 16), forms=step.forms)
+            own = next((self.place(it).result for it in self.recipe.steps if isinstance(it, CaptionsStep)), None)
+            own = own if own is not None and own.is_dir() and "own" in step.forms else None
+            sources = [
+                replace(source, vary=given.vary(source.name, step.forms, own))
+                for source in self._material_sources(given, place)
+            ]
         with _timed(place.folder, step.folder_name):
             start = self._start(step, place)
             model, processor = build(self.recipe, step, parts, start)
@@ -186,6 +213,15 @@ class Run:
                 model.cpu().vision_tower = load_vision_tower(parts.vision)[0]
                 _save(model, processor, self.recipe, step, place.result)
             state.wait_for_everyone()
+
+    def _material_sources(self, given: Material, place: StepPlace) -> list[Source]:
+        """What is captioned, drawn and read when the first step asks for it."""
+        if not self._sources:
+            with _timed(place.folder, "sources"):
+                tower = self.folder / "tower"
+                configs = given.source_configs(tower, self.listener)
+                self._sources = load_sources(configs, encoder_identity(tower), self.listener)
+        return self._sources
 
     def _start(self, step: StageStep, place: StepPlace) -> Path | None:
         """The model that a stage goes on from, there or not."""
@@ -345,12 +381,6 @@ def claim_folder(folder: Path, facts: Mapping[str, Any]) -> None:
 def leads() -> bool:
     """Whether this process is the one of a distributed run that speaks."""
     return os.environ.get("RANK", "0") == "0"
-
-
-def _sources_of(material: Material, tower: Path, listener: Listener) -> list[Source]:
-    configs = material.source_configs(tower, listener)
-    loaded = load_sources(configs, encoder_identity(tower), listener)
-    return [replace(source, vary=material.vary(source.name)) for source in loaded]
 
 
 @contextmanager

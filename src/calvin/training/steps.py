@@ -70,7 +70,7 @@ class _PartStep(FrozenConfig):
     """A step that makes a part of the model from nothing."""
 
     kind: str
-    loss: Loss
+    loss: Loss | None
 
     @property
     def name(self) -> str:
@@ -158,6 +158,9 @@ class StageStep(LoraSettings):
     max_frames: int = Field(default=32, gt=0, le=32)
     no_context_share: float = Field(default=0.0, description="scenes shown without context; 0 in the paper")
     entity_share: float = Field(default=0.0, description="scenes shown with an entity prompt; 0 in the paper")
+    forms: Mapping[str, float] = Field(
+        default={}, description="shares of the forms of prompts after which films are told anew, if not those above"
+    )
     max_length: int = Field(default=512, gt=0)
     prefix_tokens: int = Field(default=16, gt=0, description="learned keys and values, where a prefix is trained")
     loop: LoopConfig
@@ -172,11 +175,12 @@ class StageStep(LoraSettings):
 
     @property
     def folder_name(self) -> str:
-        return self.name.replace(" ", "")
+        return self.name.replace(" ", "").replace(",", "-")
 
     def mixed(self, mode: Literal["json", "python"] = "python") -> dict[str, Any]:
         """What fixes the batches and what is learnt from them, without the loop: part of a checkpoint's identity."""
-        return {**self.model_dump(mode=mode, include=_MIXED), **_other_loss(self)}
+        forms = {"forms": dict(self.forms)} if self.forms else {}
+        return {**self.model_dump(mode=mode, include=_MIXED), **forms, **_other_loss(self)}
 
     def record(self) -> dict[str, Any]:
         """What the run's folder keeps of this step (see `Recipe.record`)."""
@@ -198,10 +202,33 @@ class StageStep(LoraSettings):
         return {**self.mixed("json"), "loop": self.loop.model_dump(mode="json")}
 
 
+class CaptionsStep(_PartStep):
+    """The model so far describes training films from its own captions, which are then context for the stages after.
+
+    What a model writes is the context that it will have; what a person writes is not.
+    """
+
+    kind: Literal["own captions"] = "own captions"
+    loss: None = None
+    starts_from: str = Field(description="name of the stage whose model describes")
+    films: int = Field(gt=0, description="films described")
+    context: int = Field(default=3, gt=0, description="captions before each scene")
+    corrected: tuple[int, ...] = Field(
+        default=(0, 10, 4), description="which captions a person corrects, film by film in turn: none, every tenth, ..."
+    )
+
+    @property
+    def folder_name(self) -> str:
+        return "own"
+
+    def record(self) -> dict[str, Any]:
+        return {self.folder_name: self.model_dump(mode="json", exclude={"kind", "loss"})}
+
+
 _MIXED = {"stage", "trains", "weights", "batch_sizes", "max_frames", "no_context_share", "entity_share", "max_length"}
 _LORA = {"lora_rank", "lora_alpha", "lora_dropout"}
 
-Step = Annotated[TowerStep | LanguageStep | StageStep, Field(discriminator="kind")]
+Step = Annotated[TowerStep | LanguageStep | CaptionsStep | StageStep, Field(discriminator="kind")]
 
 
 def _other_loss(step: FrozenConfig) -> dict[str, Any]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from calvin.data import read_mad_csv, read_webvid
+from calvin.core.prompts import TRAINING_QUESTIONS
+from calvin.data import Example, read_mad_csv, read_webvid, with_context
 from calvin.lab.material import PuppetMaterial
+from calvin.puppets.lexicon import NAMES
 from calvin.puppets.truth import SceneTruth, action_of, names_in, read_told, score_caption
 from calvin.puppets.world import WorldSizes, write_world
 from calvin.training.recipes import MICRO
@@ -28,7 +32,7 @@ def truths(folder: Path) -> dict[str, list[SceneTruth]]:
 
 
 def test_clips_told_anew_say_what_happens_or_what_is_to_be_seen(material: PuppetMaterial) -> None:
-    vary = material.vary("webvid_clips")
+    vary = material.vary("webvid_clips", {}, None)
     assert vary is not None
     folder = material.folder / "train" / "webvid"
     known, by_details, wordings = truths(folder), 0, set()
@@ -56,7 +60,7 @@ def coats(truth: SceneTruth) -> list[str]:
 
 def test_scenes_of_films_are_told_with_names_or_as_clips_without(material: PuppetMaterial) -> None:
     folder = material.folder / "train" / "mad"
-    named, nameless = material.vary("mad"), material.vary("mad_clips")
+    named, nameless = material.vary("mad", {}, None), material.vary("mad_clips", {}, None)
     assert named is not None
     assert nameless is not None
     known = truths(folder)
@@ -73,5 +77,43 @@ def test_scenes_of_films_are_told_with_names_or_as_clips_without(material: Puppe
 
 
 def test_what_is_not_told_anew_stays_as_it_is(material: PuppetMaterial) -> None:
-    assert material.vary("webvid") is None
-    assert material.vary("cc") is None
+    assert material.vary("webvid", {}, None) is None
+    assert material.vary("cc", {}, None) is None
+
+
+def test_films_are_told_after_prompts_of_the_forms_that_a_stage_asks_for(
+    material: PuppetMaterial, tmp_path: Path
+) -> None:
+    rows = with_context(read_mad_csv(material.folder / "train" / "mad" / "mad.csv").samples)
+    kept = {
+        media: [f"{media} line {number}." for number in range(SIZES.scenes)] for media in {r.media_id for r in rows}
+    }
+    lines = [json.dumps({"media": media, "captions": texts}) + "\n" for media, texts in kept.items()]
+    (tmp_path / "own.jsonl").write_text("".join(lines))
+    forms = {"bare": 0.5, "entities": 0.25, "own": 0.25}
+    plain, vary = (material.vary("mad", forms, own) for own in (None, tmp_path))
+    assert vary is not None
+    assert repr(vary) != repr(plain), "a run goes on only with the captions that it had"
+    found: Counter[str] = Counter()
+    for row in rows:
+        for epoch in range(10):
+            example = vary(row, epoch)
+            assert isinstance(example, Example)
+            assert example == vary(row, epoch)
+            assert example.prompt.question in TRAINING_QUESTIONS
+            assert len(example.prompt.context) <= len(row.context)
+            form = "entities" if example.prompt.entities else "bare"
+            if any(" line " in line for line in example.prompt.context):
+                form = "own"
+            if form != "entities":
+                assert not names_in(example.caption, NAMES), "nobody was introduced"
+            found[form] += 1
+    assert 0.15 < found["entities"] / found.total() < 0.35
+    assert found["own"] > 0.1 * found.total()
+
+
+def test_text_beside_the_films_is_of_these_forms_too(material: PuppetMaterial) -> None:
+    texts = material.examples_at(3, 64, {"bare": 1.0})
+    assert texts == material.examples_at(3, 64, {"bare": 1.0})
+    assert sum(bool(names_in(text.caption, NAMES)) for text in texts) <= 8
+    assert sum(bool(names_in(text.caption, NAMES)) for text in material.examples_at(3, 64, {})) > 32

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from calvin.core.errors import ConfigError
+from calvin.puppets.tell.contexts import FORMS
 from calvin.training.loop.distributed import lay_out
 from calvin.training.loop.train import fingerprint_of
 from calvin.training.recipes import ORIGIN, RECIPES, SOURCES, get_recipe
 from calvin.training.run import LOSSES
-from calvin.training.steps import LoopConfig, Parallel, Recipe, StageStep
+from calvin.training.steps import CaptionsStep, LoopConfig, Parallel, Recipe, StageStep
 
 FROM_NOTHING = [name for name, recipe in RECIPES.items() if recipe.world is not None]
 FROM_PARTS = [name for name in RECIPES if name not in FROM_NOTHING]
@@ -30,7 +31,7 @@ def test_unknown_recipe_names_those_there_are() -> None:
 @pytest.mark.parametrize("name", FROM_NOTHING)
 def test_recipes_say_what_they_are_and_mix_what_they_name(name: str) -> None:
     recipe = get_recipe(name)
-    stage_1, stage_2 = recipe.stages
+    stage_1, *_, stage_2 = recipe.stages
     assert recipe.name == name
     assert recipe.about
     assert recipe.model.num_query_tokens == 32
@@ -135,7 +136,7 @@ def test_recipes_start_from_recipes_mix_known_sources_and_name_where_settings_co
         assert set(step.origin) == set(ORIGIN)
         unexplained = set(flat(get_recipe(step.name))) - set(step.origin)
         ours = {"kind", "loss", "starts_from", "stage", "parallel", "seed", "checkpoint_every", "log_every", "half"}
-        ours |= {"precision", "no_context_share", "entity_share", "max_length", "rates", "lora_targets"}
+        ours |= {"precision", "no_context_share", "entity_share", "forms", "max_length", "rates", "lora_targets"}
         assert unexplained <= ours
 
 
@@ -148,19 +149,36 @@ def test_a_model_means_its_stages_in_order_each_of_which_is_a_recipe_too() -> No
 
 def test_the_small_models_have_two_steps_more_than_the_7b() -> None:
     names = {name: [step.name for step in get_recipe(name).steps] for name in ("micro", "mini", "calvin-7b")}
-    assert names["micro"] == names["mini"] == ["tower", "language", "stage 1", "stage 2"]
+    assert names["micro"] == ["tower", "language", "stage 1", "stage 2"]
+    assert names["mini"] == [*names["micro"], "own captions", "stage 2, own context"]
     assert len(names["calvin-7b"]) == 2
+
+
+def test_forms_of_prompts_are_known_and_own_captions_are_made_before_they_are_context() -> None:
+    made = set()
+    for step in get_recipe("mini").steps:
+        if isinstance(step, CaptionsStep):
+            assert step.starts_from in made
+            made.add("own")
+        elif isinstance(step, StageStep):
+            assert set(step.forms) <= set(FORMS)
+            assert "own" not in step.forms or "own" in made
+            assert not step.forms or sum(step.forms.values()) == pytest.approx(1)
+            made.add(step.name)
+    assert "own" in made
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_step_names_a_loss_that_there_is(name: str) -> None:
     for step in get_recipe(name).steps:
-        assert LOSSES[step.loss] is not None
+        assert isinstance(step, CaptionsStep) or LOSSES[step.loss] is not None
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_another_loss_is_another_run_and_the_usual_one_is_as_old_as_the_first_runs(name: str) -> None:
     for number, step in enumerate(get_recipe(name).steps):
+        if isinstance(step, CaptionsStep):
+            continue  # nothing is learnt in it
         assert "loss" not in json.dumps(step.record())
         other = step.changed(loss="slots" if step.loss != "slots" else "captions")
         assert "loss" in json.dumps(other.record()), number
@@ -175,7 +193,6 @@ CLAIMS = {
     "calvin-7b-stage3": "fd64298cd738228a",
     "calvin-small-stage2": "ff6677ea87518d8b",
     "micro": "24e2edc66ed0db92",
-    "mini": "2ff212e91ebcf0b8",
 }
 
 
