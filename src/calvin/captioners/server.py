@@ -27,11 +27,8 @@ from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.messages import MAX_NEW_TOKENS, Message, build_message, fingerprint, stills
 from calvin.core.errors import ServerError, UsageError, first_line
+from calvin.core.masking import MASK, SERVER_KEY, is_secret
 
-KEY = "CALVIN_API_KEY"
-"""The environment variable that holds the server's key, where it wants one."""
-MASK = "[key]"
-"""What stands for the key in everything that is shown or stored."""
 FRAMES = 8
 """Stills per scene; servers limit the images per request."""
 MAX_FRAMES = 64
@@ -63,6 +60,9 @@ class Address:
             UsageError: another scheme, a password, a query, no host or no name.
         """
         form = "write openai:http://HOST:PORT/v1#MODEL"
+        # Before anything is said about it: what cannot be read as an address may still hold a password.
+        if "@" in (text or "").partition("#")[0]:
+            raise UsageError(f"The address of a model server holds no password: put the key in {SERVER_KEY}.")
         try:
             parts = urlsplit(text or "")
             host, _ = parts.hostname, parts.port
@@ -71,8 +71,8 @@ class Address:
             raise UsageError(f"{text!r} is not an address ({error}): {form}.") from error
         if parts.scheme not in ("http", "https") or not host:
             raise UsageError(f"{text or 'Nothing'} is not the address of a model server: {form}.")
-        if "@" in parts.netloc or parts.query:
-            raise UsageError(f"The address of a model server holds no password and no query: put the key in {KEY}.")
+        if parts.query:
+            raise UsageError(f"The address of a model server holds no query: put the key in {SERVER_KEY}.")
         if not parts.fragment.strip():
             raise UsageError(f"Which model of {host}: {form}.")
         if not (text or "").isprintable():
@@ -113,9 +113,11 @@ class Server:
     ) -> None:
         key = (key or "").strip()
         if not re.fullmatch(r"[\x21-\x7e]*", key):
-            raise UsageError(f"The key in {KEY} holds a space or a letter that no key has: copy it again.")
+            raise UsageError(f"The key in {SERVER_KEY} holds a space or a letter that no key has: copy it again.")
         if key and not address.local and not address.url.startswith("https:"):
-            raise UsageError(f"The key in {KEY} would go to {address.host} in the clear: use https, or unset it.")
+            raise UsageError(
+                f"The key in {SERVER_KEY} would go to {address.host} in the clear: use https, or unset it."
+            )
         self.address = address
         self.frames = min(frames or FRAMES, MAX_FRAMES)
         self._key = key
@@ -245,9 +247,7 @@ class Server:
         return max(min(wait, MAX_WAIT_S), seconds)
 
     def _masked(self, text: str) -> str:
-        """A text without the key; a short word such as EMPTY, as local servers are given for a key, is not a secret."""
-        secret = len(self._key) >= 4 and not (self._key.isalpha() and len(self._key) < 8)
-        return text.replace(self._key, MASK) if secret else text
+        return text.replace(self._key, MASK) if is_secret(self._key) else text
 
     def _excerpt(self, content: bytes) -> str:
         """The start of a server's answer, or the message in it, on one line."""
@@ -265,8 +265,8 @@ class Server:
     def _refused(self, status: int, content: bytes) -> str:
         what = {
             **dict.fromkeys((301, 302, 307, 308), MOVED),
-            401: f"wants a key: put it in {KEY}",
-            403: f"does not accept the key in {KEY}",
+            401: f"wants a key: put it in {SERVER_KEY}",
+            403: f"does not accept the key in {SERVER_KEY}",
             404: f"knows no model {self.address.model}, or its address is another (most end in /v1)",
             413: "takes no request of this size: ask with fewer --frames",
         }.get(status, f"refuses (status {status})")
@@ -278,7 +278,7 @@ def open_server(model: str | None, options: OpenOptions) -> Server:
     Raises:
         UsageError: no address of a model server.
     """
-    return Server(Address.parse(model), os.environ.get(KEY), options.frames)
+    return Server(Address.parse(model), os.environ.get(SERVER_KEY), options.frames)
 
 
 def _finished(work: Coroutine[Any, Any, _T]) -> _T:

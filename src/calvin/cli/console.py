@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from calvin.core.masking import masked
 from calvin.core.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ _COMMANDING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e]")
 def shown(text: str) -> str:
     """A text that a terminal can only show: each character that would command it is spelled out, as in JSON.
 
-    Captions, names of films and headings of tables are other people's words, and all pass through here.
+    Captions, names of films and headings of tables are other people's words, and all pass through here. Passwords, keys
+    and tokens are masked.
     """
-    return _COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", masked(text))
 
 
 def say(text: str = "") -> None:

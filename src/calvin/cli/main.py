@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from calvin.cli.console import decorated, warn
+from calvin.cli.console import decorated, shown, warn
 from calvin.core.errors import CalvinError
 from calvin.core.package import __version__
+
+_WrongUse: Any = typer.BadParameter.__base__
+"""Typer's error for a wrong command line, which it does not name itself."""
 
 
 class Group(TyperGroup):
@@ -45,6 +48,10 @@ class Commands(Group):
             # The reader of our output has gone, as in `calvin ... | head`.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except _WrongUse as error:
+            # It repeats what was typed, which may be a password or what a terminal obeys.
+            error.message = shown(error.message)
+            raise
         except (CalvinError, OSError, sqlite3.Error) as error:
             if ctx.params.get("debug"):
                 raise

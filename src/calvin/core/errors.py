@@ -6,11 +6,16 @@ for people. The command line prints the message alone and exits with `exit_code`
 
 from __future__ import annotations
 
+from calvin.core.masking import masked
+
 
 class CalvinError(Exception):
-    """Anything calvin raises on purpose."""
+    """Anything calvin raises on purpose; passwords, keys and tokens in its message are masked."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(masked(message))
 
 
 class UsageError(CalvinError):

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from calvin.captioners import CaptionRequest, OpenOptions, open_captioner
-from calvin.captioners.server import KEY, MAX_ANSWER, Address, Server
+from calvin.captioners.server import MAX_ANSWER, Address, Server
 from calvin.core.errors import DataError, ServerError, UsageError
+from calvin.core.masking import SERVER_KEY
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Scene
@@ -188,7 +189,10 @@ def test_lasting_trouble_ends_in_one_sentence_that_says_what_to_do(
 
 @pytest.mark.parametrize(
     ("code", "hint"),
-    [(401, KEY), (403, KEY), (404, "knows no model tiny"), (400, "status 400"), (413, "--frames"), (302, "another")],
+    [
+        *((401, SERVER_KEY), (403, SERVER_KEY), (404, "knows no model tiny")),
+        *((400, "status 400"), (413, "--frames"), (302, "another")),
+    ],
 )
 def test_a_refusal_is_final(code: int, hint: str, ask: CaptionRequest, connect: Callable[..., Server]) -> None:
     with running(status(code, Location="http://127.0.0.1:1/")) as server:
@@ -199,7 +203,7 @@ def test_a_refusal_is_final(code: int, hint: str, ask: CaptionRequest, connect: 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", " ", "\t", "\u00a0"])
 def test_a_key_may_end_in_a_line_end(end: str, ask: CaptionRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY, f"sk-secret-7{end}")
+    monkeypatch.setenv(SERVER_KEY, f"sk-secret-7{end}")
     with running() as server:
         open_captioner(server.model).caption([ask])
     assert server.headers[0]["Authorization"] == "Bearer sk-secret-7"
@@ -207,8 +211,8 @@ def test_a_key_may_end_in_a_line_end(end: str, ask: CaptionRequest, monkeypatch:
 
 @pytest.mark.parametrize("key", ["sk-sécret-7", "sk-secret 7", "sk-secret\x7f7", "sk-secret-7\nX-Evil: 1", "ключ"])
 def test_a_key_that_no_server_takes_is_refused_and_not_printed(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY, key)
-    with pytest.raises(UsageError, match=f"The key in {KEY} holds") as caught:
+    monkeypatch.setenv(SERVER_KEY, key)
+    with pytest.raises(UsageError, match=f"The key in {SERVER_KEY} holds") as caught:
         open_captioner("openai:http://localhost/v1#m")
     assert "cret" not in str(caught.value)
 
@@ -245,7 +249,7 @@ def test_a_word_in_the_place_of_a_key_is_no_secret(ask: CaptionRequest, connect:
 
 
 def test_the_key_comes_from_the_environment(ask: CaptionRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(KEY, "secret-7")
+    monkeypatch.setenv(SERVER_KEY, "secret-7")
     with running() as server:
         captioner = open_captioner(server.model, OpenOptions(frames=2))
         assert isinstance(captioner, Server)
@@ -254,7 +258,7 @@ def test_the_key_comes_from_the_environment(ask: CaptionRequest, monkeypatch: py
     assert "secret-7" not in repr(captioner.info)
     with pytest.raises(UsageError, match="in the clear"):
         open_captioner("openai:http://example.org/v1#m")
-    monkeypatch.delenv(KEY)
+    monkeypatch.delenv(SERVER_KEY)
     remote = open_captioner("openai:http://example.org/v1#m")
     assert "sent to example.org" in remote.info.card
 

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 
 from calvin.core.config import FrozenConfig
+from calvin.core.masking import without_login
 from calvin.core.prompts import EVALUATION_QUESTION
 from calvin.media.gaps import PlanSettings
 from calvin.media.languages import language_tag
@@ -116,13 +117,13 @@ class DescribeSources(FrozenConfig):
     ) -> Self:
         """What is named, else what the project knows; another model has no use for the adapter of the one before.
 
-        A cast or adapter called "none" is left out.
+        A cast or adapter called "none" is left out, and so is a login in a model's URL.
         """
         known = known or cls()
         if model is not None:
             known = cls(cast=known.cast)
         return cls(
-            model=lasting_name(model) or known.model,
+            model=without_login(lasting_name(model) or known.model or "") or None,
             frames=frames or known.frames,
             four_bit=four_bit or known.four_bit,
             adapter=lasting_name(adapter) or known.adapter,
