@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from calvin import Calvin, describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.cli.main import app
+from calvin.core.errors import CalvinError
 from calvin.core.types import Status
 from calvin.model import load_calvin
 from calvin.model.tuning import LoraSettings, add_lora, save_adapter
@@ -144,6 +146,28 @@ def test_a_picture_that_cannot_be_read_costs_no_drafts(film: Path, tiny_model: P
 def drafts(project: Path) -> list[str]:
     with ProjectStore(project, read_only=True) as store:
         return [cue.text for cue in store.cues]
+
+
+def test_a_portrait_from_after_the_end_costs_no_drafts_and_one_within_names_whom_it_shows(
+    film: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    project, cast = tmp_path / "p", tmp_path / "cast.toml"
+    describe(film, model=str(tiny_model), out_dir=project)
+    with ProjectStore(project, read_only=True) as store:
+        before = [cue.text for cue in store.cues]
+    cast.write_text('[[character]]\nname = "Ann"\nportraits = [{at = "1:00"}]')
+    with pytest.raises(CalvinError, match="beyond the end of the film"):
+        describe(project, model=str(tiny_model), cast=cast)
+    with ProjectStore(project, read_only=True) as store:
+        assert [cue.text for cue in store.cues] == before
+    cast.write_text('[[character]]\nname = "Ann"\nportraits = [{at = "0:01", box = [0, 0, 0.5, 1]}]')
+    describe(project, model=str(tiny_model), cast=cast)
+    rows = [json.loads(line) for line in (project / "presence.jsonl").read_text().splitlines()]
+    assert {guess["source"] for row in rows for guess in row["guesses"]} == {"portraits"}
+    assert rows[0]["guesses"][0]["confidence"] > max(row["guesses"][0]["confidence"] for row in rows[1:])
+    cast.unlink()
+    described = describe(project, model=str(tiny_model), context=2)
+    assert [person.name for person in described.script.characters] == ["Ann"], "the project knows its portraits"
 
 
 def test_a_project_goes_on_with_what_described_it(

@@ -5,6 +5,7 @@ name = "Ann Lee"
 aliases = ["the captain"]
 pronouns = "she/her"
 pictures = ["ann.jpg"]        # beside the cast file
+portraits = [{at = "0:12.4", box = [0.3, 0.1, 0.2, 0.8]}]  # stills of the film (see `portraits`)
 known_from = "00:12:00"       # not named before, so that nothing is given away
 
 [[scene]]                     # what you know of a stretch of the film
@@ -34,9 +35,10 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.prompts import clean_line
-from calvin.core.time import Span, parse_timecode
+from calvin.core.time import Span, format_timecode, parse_timecode
 from calvin.core.types import Character
 from calvin.data.entities import COMMON, RANKS, TITLES
+from calvin.studio.cast.portraits import Portrait, PortraitRow, check_apart, portrait_of
 
 _PRONOUNS = {
     "he": ("he", "him", "his", "himself"),
@@ -70,8 +72,10 @@ class PresenceSettings(FrozenConfig):
 
     Somebody heard during a scene is taken to be in it with confidence `heard`; somebody heard within `near_ms` of it,
     with `near` (by itself not enough). A likeness of `z` spreads above the film's mean counts as
-    sigmoid(`slope` x (z - `offset`)). If somebody is in the film, their pictures tell its scenes apart at least
-    `contrast` times as well as the film's own frames do.
+    sigmoid(`slope` x (z - `offset`)). Portraits from the film are judged by colours too: `with_vectors` holds the
+    constant and the weights of z, of the likeness by colours and of that of whoever else is most like the scene;
+    `by_colours` is the same without z, for captioners without frame vectors. If somebody is in the film, their pictures
+    tell its scenes apart at least `contrast` times as well as the film's own frames do.
 
     Threshold, curve and `near` are what `calvin adapt-compare` chooses on ten training puppet films of 150 scenes: the
     curve by logistic regression, the threshold by F0.5, because a wrong name misleads more than a missing one. In those
@@ -86,6 +90,9 @@ class PresenceSettings(FrozenConfig):
     exemplars: int = Field(default=5, gt=0, description="frames of the film that stand for a picture (AutoAD-II: 5)")
     offset: float = 0.47
     slope: float = Field(default=1.93, gt=0)
+    with_vectors: tuple[float, float, float, float] = (-1.25, 1.42, 5.39, -2.97)
+    by_colours: tuple[float, float, float] = (-1.25, 6.0, -3.0)
+    usual_rival: float = Field(default=0.6, description="that likeness where nobody else has portraits")
     contrast: float = Field(default=1.0, ge=0)
 
 
@@ -106,6 +113,7 @@ class _CharacterRow(FrozenConfig):
     pronouns: str = ""
     look: str = ""
     pictures: tuple[str, ...] = ()
+    portraits: tuple[PortraitRow, ...] = ()
     known_from: str = "00:00:00"
 
 
@@ -124,12 +132,13 @@ class _File(FrozenConfig):
 
 @dataclass(frozen=True)
 class Cast:
-    """The characters, their reference pictures by name, and what is known of who is where."""
+    """The characters, their pictures and portraits from the film by name, and what is known of who is where."""
 
     characters: tuple[Character, ...]
     pictures: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     settings: PresenceSettings = field(default_factory=PresenceSettings)
+    portraits: Mapping[str, tuple[Portrait, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         owners: dict[str, int] = {}
@@ -210,6 +219,9 @@ class Cast:
             "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.notes],
             "settings": self.settings.model_dump(),
         }
+        if self.portraits:  # a cast without them is the one that it always was
+            rows = {name: [[one.at_ms, *one.box] for one in many] for name, many in self.portraits.items()}
+            facts["portraits"] = rows
         return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -236,15 +248,20 @@ def cast_of_identity(identity: str, characters: Sequence[Character]) -> Cast:
     if facts["pictures"]:
         raise UsageError("The cast of this project has pictures and its file is not known: name it with --cast.")
     notes = tuple(Note(Span(start, end), tuple(there), tuple(away)) for start, end, there, away in facts["told"])
-    return Cast(tuple(characters), {}, notes, PresenceSettings.load(facts["settings"], "cast"))
+    portraits = {
+        name: tuple(Portrait(at_ms, (left, top, width, height)) for at_ms, left, top, width, height in rows)
+        for name, rows in facts.get("portraits", {}).items()
+    }
+    return Cast(tuple(characters), {}, notes, PresenceSettings.load(facts["settings"], "cast"), portraits)
 
 
 def read_cast_file(path: str | Path) -> Cast:
     """A cast from TOML.
 
     Raises:
-        UsageError: not such a file, two characters of one name, a picture that is not there, a name that the cast
-            does not hold, unknown pronouns, a malformed time, a scene that ends before it starts.
+        UsageError: not such a file, two characters of one name, a picture that is not there, a portrait outside of its
+            picture or of two people, a name that the cast does not hold, unknown pronouns, a malformed time, a scene
+            that ends before it starts or contradicts itself.
     """
     source = Path(path)
     try:
@@ -262,9 +279,15 @@ def read_cast_file(path: str | Path) -> Cast:
         clean_line(row.name): tuple(source.parent / name for name in row.pictures)
         for row in rows.character if row.pictures
     }  # fmt: skip
-    cast = Cast(characters, pictures, (), rows.presence)
+    portraits = {
+        clean_line(row.name): tuple(portrait_of(one, f"{source}, character {row.name!r}") for one in row.portraits)
+        for row in rows.character if row.portraits
+    }  # fmt: skip
+    check_apart(portraits, str(source))
+    cast = Cast(characters, pictures, (), rows.presence, portraits)
     notes = tuple(_note(row, cast, f"{source}, scene {number}") for number, row in enumerate(rows.scene, 1))
-    return Cast(characters, pictures, notes, rows.presence)
+    _check_notes(cast, notes, source)
+    return Cast(characters, pictures, notes, rows.presence, portraits)
 
 
 def _character(row: _CharacterRow, source: Path) -> Character:
@@ -290,6 +313,25 @@ def _note(row: _SceneRow, cast: Cast, where: str) -> Note:
     if end <= start:
         raise UsageError(f"{where}: the end, {row.end}, must lie after the start, {row.start}.")
     return Note(Span(start, end), _known(cast, row.present, where), _known(cast, row.absent, where))
+
+
+def _check_notes(cast: Cast, notes: Sequence[Note], source: Path) -> None:
+    """
+    Raises:
+        UsageError: a note that says of somebody that they are there and that they are not, or one against a portrait.
+    """
+    for number, note in enumerate(notes, 1):
+        both = next((name for name in note.present if name in note.absent), None)
+        if both is not None:
+            raise UsageError(f"{source}, scene {number}: {both} is both present and absent: leave one of them out.")
+        for name in note.absent:
+            seen = (one for one in cast.portraits.get(name, ()) if note.span.start_ms <= one.at_ms < note.span.end_ms)
+            portrait = next(seen, None)
+            if portrait is not None:
+                at = format_timecode(portrait.at_ms)
+                raise UsageError(
+                    f"{source}, scene {number}: {name} is absent, but has a portrait at {at}: leave one of them out."
+                )
 
 
 def _known(cast: Cast, names: Iterable[str], where: str) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""Who is in which scene: from who speaks, from what a person wrote, and from pictures, by likeness of frame vectors.
+"""Who is in which scene: from who speaks, from what a person wrote, and from pictures, by likeness.
 
 Pictures work as in AutoAD-II's character bank: a portrait rarely looks like the film, so the film's own frames that are
-most like it become the exemplars, and scenes are compared with these.
+most like it become the exemplars, and scenes are compared with these by their frame vectors. Portraits from the film
+itself are also compared by their colours.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _ENOUGH = 20
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Somebody who may be in a scene; `source` is "notes", "subtitles" or "pictures"."""
+    """Somebody who may be in a scene; `source` is "notes", "subtitles", "pictures" or "portraits"."""
 
     name: str
     confidence: float
@@ -122,8 +123,12 @@ def guess_presence(
     lines: Sequence[DialogueLine] = (),
     notes: Sequence[Note] = (),
     bank: CharacterBank | None = None,
+    colours: Mapping[str, np.ndarray] | None = None,
 ) -> list[tuple[Guess, ...]]:
     """Everybody who may be in each scene, surest first; the threshold is not yet applied.
+
+    `colours` [scenes] by name are the likenesses of `colour_likeness`. Where they say how somebody looks, a voice is
+    evidence beside them, and one that is only near is none: whoever speaks is often not in the picture.
 
     A person's word is beyond doubt and beats the other sources. `absent` in the cast also beats names in cues, since
     cues may name somebody who is not there ("Ann looks for Bob."). Nobody is named before they are known.
@@ -132,6 +137,7 @@ def guess_presence(
     heard = [(line.span, name) for line in lines if (name := cast.resolve(line.speaker)) is not None]
     notes = (*cast.notes, *notes)
     from_ms = {person.name: person.known_from_ms for person in cast.characters}
+    alike = likenesses(settings, bank.scores if bank else {}, colours or {})
     found = []
     for number, span in enumerate(spans):
         guesses: dict[str, Guess] = {}
@@ -140,8 +146,12 @@ def guess_presence(
             near = line.end_ms > span.start_ms - settings.near_ms and line.start_ms < span.end_ms + settings.near_ms
             if inside or near:
                 _add(guesses, Guess(name, settings.heard if inside else settings.near, "subtitles"))
-        for name, scores in bank.scores.items() if bank else ():
-            _add(guesses, Guess(name, _sigmoid(settings.slope * (scores[number] - settings.offset)), "pictures"))
+        for name, values in alike.items():
+            seen, voice = Guess(name, float(values[number]), "pictures"), guesses.get(name)
+            if colours and name in colours:
+                seen = Guess(name, _heard_too(seen.confidence, voice, settings), "portraits")
+                guesses.pop(name, None)
+            _add(guesses, seen)
         for name, word in words_on(span, notes).items():
             guesses.pop(name, None)
             if word:
@@ -149,6 +159,36 @@ def guess_presence(
         known = [guess for guess in guesses.values() if span.end_ms > from_ms.get(guess.name, 0)]
         found.append(tuple(sorted(known, key=lambda guess: -guess.confidence)))
     return found
+
+
+def likenesses(
+    settings: PresenceSettings, vectors: Mapping[str, np.ndarray], colours: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """How sure it is by looks that somebody is in each scene [scenes], by name: by all sources that know them.
+
+    What is like somebody else even more is likely to be them, so the best likeness of the others counts too.
+    """
+    sure = {}
+    for name in dict.fromkeys((*vectors, *colours)):
+        if name not in colours:
+            sure[name] = _sigmoid(settings.slope * (vectors[name] - settings.offset))
+            continue
+        others = [values for other, values in colours.items() if other != name]
+        rival = np.max(others, axis=0) if others else np.full(len(colours[name]), settings.usual_rival)
+        terms, weights = [colours[name], rival], [*settings.by_colours]
+        if name in vectors:
+            terms, weights = [vectors[name], *terms], [*settings.with_vectors]
+        constant, *shares = weights
+        sure[name] = _sigmoid(constant + np.tensordot(shares, np.stack(terms), 1))
+    return sure
+
+
+def _heard_too(confidence: float, voice: Guess | None, settings: PresenceSettings) -> float:
+    """The confidence of somebody's looks, with their voice heard in the scene."""
+    if voice is None or voice.confidence < settings.heard:
+        return confidence
+    odds = confidence / max(1 - confidence, 1e-9) * settings.heard / max(1 - settings.heard, 1e-9)
+    return odds / (1 + odds)
 
 
 def words_on(span: Span, notes: Sequence[Note]) -> dict[str, bool]:
@@ -163,9 +203,9 @@ def _add(guesses: dict[str, Guess], guess: Guess) -> None:
         guesses[guess.name] = guess
 
 
-def _sigmoid(value: float) -> float:
+def _sigmoid(values: np.ndarray) -> np.ndarray:
     # Clipped, because exp overflows on likenesses far from the curve.
-    return float(1 / (1 + np.exp(-np.clip(value, -60, 60))))
+    return 1 / (1 + np.exp(-np.clip(values, -60, 60)))
 
 
 def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str, ...]:
@@ -177,7 +217,7 @@ def unlike_film(
     bank: CharacterBank | None, cast: Cast, lines: Sequence[DialogueLine], notes: Sequence[Note]
 ) -> list[str]:
     """Characters whose pictures look like nobody in the film, unless another source says that they are in it."""
-    placed = {cast.resolve(line.speaker) for line in lines}
+    placed = {cast.resolve(line.speaker) for line in lines} | set(cast.portraits)
     placed.update(name for note in (*cast.notes, *notes) for name in note.present)
     contrast = bank.contrast if bank else {}
     return [name for name, value in contrast.items() if value < cast.settings.contrast and name not in placed]

@@ -8,9 +8,11 @@ import numpy as np
 
 from calvin.captioners.base import Captioner, FeatureCaptioner
 from calvin.core.time import Span
-from calvin.core.types import FRAME_SIZE
+from calvin.core.types import FRAME_SIZE, Place
 from calvin.media.film.sampling import read_image
 from calvin.studio.cast.characters import Cast, Note
+from calvin.studio.cast.colours import film_colours
+from calvin.studio.cast.portraits import Portrait
 from calvin.studio.cast.presence import (
     PRESENCE,
     CharacterBank,
@@ -54,21 +56,32 @@ def bring_cast(
     portraits = read_pictures(cast, captioner) if portraits is None else portraits
     store, plans = film.store, film.store.plans
     notes = notes_of(store.cues, cast)
-    spans, lines = [plan.visual for plan in plans], store.dialogue
+    spans, lines = [shown(plan, store.shots) for plan in plans], store.dialogue
     bank = _bank(film, cast, captioner, spans, [*cast.notes, *notes], portraits) if plans else None
+    colours = film_colours(film.frames, spans, cast.portraits) if plans and cast.portraits else None
     if not isinstance(captioner, FeatureCaptioner) and cast.pictures:
         film.notes.append(
             f"The pictures of the cast were not used: {captioner.info.name} has no frame vectors to compare them with."
         )
-    guesses = guess_presence(spans, cast, lines, notes, bank)
+    guesses = guess_presence(spans, cast, lines, notes, bank, colours)
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
-    write_presence(store.folder / PRESENCE, film.film.title, spans, guesses, cast.settings)
+    visuals = [plan.visual for plan in plans]
+    write_presence(store.folder / PRESENCE, film.film.title, visuals, guesses, cast.settings)
     store.characters = cast.characters
     if plans:
         film.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, notes))
     strangers = unknown_speakers(lines, cast)
     if strangers:
         film.notes.append(f"These speak in the subtitles, but are not in the cast: {', '.join(strangers)}.")
+
+
+def shown(place: Place, shots: Sequence[Span]) -> Span:
+    """What of a place's film its cue is about: the shot of its event. What else it covers, such as the dialogue before,
+    is often of other people.
+    """
+    shot = next((shot for shot in shots if shot.start_ms <= place.event_ms < shot.end_ms), place.visual)
+    start, end = max(shot.start_ms, place.visual.start_ms), min(shot.end_ms, place.visual.end_ms)
+    return Span(start, end) if end > start else place.visual
 
 
 def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[str]) -> list[str]:
@@ -97,11 +110,21 @@ def _bank(
 ) -> CharacterBank | None:  # fmt: skip
     if film.features is None or not isinstance(captioner, FeatureCaptioner):
         return None
-    seen = seen_alone(notes)
+    seen, vectors = seen_alone(notes), film.features.get(film.film.sha256)
+    own = {name: vectors[_frames_of(rows, film.features.fps, len(vectors))] for name, rows in cast.portraits.items()}
+    portraits = {name: np.concatenate([*_there(name, portraits, own)]) for name in {**portraits, **own}}
     if not portraits and not seen:
         return None
-    vectors = film.features.get(film.film.sha256)
     return CharacterBank.build(vectors, film.features.fps, spans, portraits, seen, cast.settings.exemplars)
+
+
+def _there(name: str, *sources: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    return [rows[name] for rows in sources if name in rows]
+
+
+def _frames_of(portraits: Sequence[Portrait], fps: float, count: int) -> list[int]:
+    """The film's frames at the times of portraits; those have vectors already."""
+    return [Span(one.at_ms, one.at_ms).frame_range(fps, count)[0] for one in portraits]
 
 
 def seen_alone(notes: Sequence[Note]) -> dict[str, list[Span]]:

@@ -28,6 +28,8 @@ from calvin.media.film.source import FilmFacts, probe
 from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
+from calvin.studio.cast.characters import Cast
+from calvin.studio.cast.portraits import check_within
 from calvin.studio.describe.dialogue import (
     LISTEN,
     Dialogue,
@@ -138,19 +140,24 @@ def open_film_project(
     listener: Listener,
     spoken: SpokenLength,
     sources: DescribeSources | None = None,
+    cast: Cast | None = None,
 ) -> Iterator[FilmProject]:
     """The project of a film, ready for captions.
 
     What an earlier run left is used again: the frames and features of the film, and the cues, if the `record` is the
     same; its language (by default the project's, else English) and subtitles are filled in here. A folder that was made
-    for a film that then cannot be used is removed. `sources` are kept with the drafts.
+    for a film that then cannot be used is removed. `sources` are kept with the drafts; a `cast` that cannot be this
+    film's costs none of them.
 
     Raises:
         MediaError: the film or the subtitles cannot be used.
-        UsageError: it would replace another model's drafts, and nobody asked for that.
+        UsageError: the cast has a portrait from after the film's end, or it would replace another model's drafts, and
+            nobody asked for that.
         StoreError: the folder holds another film or cannot be used.
     """
     facts = probe(job.film)
+    if cast is not None and facts.duration_ms:
+        check_within(cast.portraits, facts.duration_ms)
     listen = job.subtitles == LISTEN
     given = given_dialogue(job.subtitles, facts, job.encoding) if job.subtitles and not listen else None
     ours = not folder.exists()

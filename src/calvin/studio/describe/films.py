@@ -220,7 +220,7 @@ def describe_many(
                     if len(jobs) > 1 and job.film.is_file():
                         check_survivable(job.film)
                     film = stack.enter_context(
-                        open_film_project(job, folder, captioner, record, listener, spoken, sources)
+                        open_film_project(job, folder, captioner, record, listener, spoken, sources, cast)
                     )
                     if cast is not None:
                         bring_cast(film, cast, captioner, portraits)

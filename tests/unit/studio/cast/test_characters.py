@@ -10,7 +10,8 @@ import pytest
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Character
-from calvin.studio.cast.characters import Cast, cast_of_names, read_cast_file
+from calvin.studio.cast.characters import Cast, cast_of_identity, cast_of_names, read_cast_file
+from calvin.studio.cast.portraits import WHOLE, Portrait
 
 FILE = """
 [[character]]
@@ -18,6 +19,7 @@ name = "Ann Lee"
 aliases = ["the captain"]
 pronouns = "she/her"
 pictures = ["ann.jpg"]
+portraits = [{at = "0:12.4", box = [0.3, 0.1, 0.2, 0.9]}, {at = "1:00"}]
 known_from = "00:01:00"
 
 [[character]]
@@ -25,7 +27,7 @@ name = "Bob"
 pronouns = "he/him"
 
 [[scene]]
-start = "00:00:10"
+start = "00:00:13"
 end = "00:00:20"
 present = ["BOB"]
 absent = ["the captain"]
@@ -33,6 +35,9 @@ absent = ["the captain"]
 [presence]
 threshold = 0.7
 """
+
+ANN = '[[character]]\nname = "Ann"\n'
+SCENE = '[[scene]]\nstart = "0:01"\nend = "0:02"\n'
 
 
 @pytest.fixture
@@ -46,9 +51,18 @@ def test_a_file_is_read_whole(cast: Cast, tmp_path: Path) -> None:
     assert [person.name for person in cast.characters] == ["Ann Lee", "Bob"]
     assert cast.characters[0].known_from_ms == 60_000
     assert cast.pictures == {"Ann Lee": (tmp_path / "ann.jpg",)}
-    assert cast.notes[0].span == Span(10_000, 20_000)
+    assert cast.portraits == {"Ann Lee": (Portrait(12_400, (0.3, 0.1, 0.2, 0.9)), Portrait(60_000, WHOLE))}
+    assert cast.notes[0].span == Span(13_000, 20_000)
     assert (cast.notes[0].present, cast.notes[0].absent) == (("Bob",), ("Ann Lee",))
     assert cast.settings.threshold == 0.7
+
+
+def test_a_project_that_keeps_a_cast_keeps_its_portraits() -> None:
+    plain = Cast((Character("Ann"),))
+    seen = Cast((Character("Ann"),), portraits={"Ann": (Portrait(1500, (0.1, 0.0, 0.5, 1.0)),)})
+    assert cast_of_identity(seen.identity, seen.characters) == seen
+    assert seen.identity != plain.identity
+    assert "portraits" not in plain.identity, "casts of projects that were described before stay the same"
 
 
 def test_names_aliases_and_parts_of_names_are_found(cast: Cast) -> None:
@@ -85,6 +99,17 @@ def test_a_pronoun_means_the_last_one_named_whose_it_is(cast: Cast) -> None:
             r"cast.toml, scene 2: the end, 0:02, must lie after",
         ),
         ('[[character]]\nname = "Ann"\n[[scene]]\nstart = "x"\nend = "0:02"', r"cast.toml, scene 1: start is 'x'"),
+        (f'{ANN}portraits = [{{at = "x"}}]', "a portrait is at 'x', which is not a time"),
+        (f'{ANN}portraits = [{{at = "0:01", box = [0.5, 0, 0.6, 1]}}]', r"\[0.5, 0.0, 0.6, 1.0\].*outside of the pict"),
+        (f'{ANN}portraits = [{{at = "0:01", box = [80, 20, 60, 90]}}]', "as shares of it, each from 0 to 1"),
+        (f'{ANN}portraits = [{{at = "0:01", box = [0, 0, 0, 1]}}]', "outside of the picture"),
+        (f'{ANN}portraits = [{{at = "0:01", box = [0, 1]}}]', "outside of the picture"),
+        (
+            f'{ANN}portraits = [{{at = "0:01"}}]\n[[character]]\nname = "B"\nportraits = [{{at = "0:01"}}]',
+            "at 00:00:01.000 is that of both Ann and B: give each a box",
+        ),
+        (f'{ANN}{SCENE}present = ["Ann"]\nabsent = ["ANN"]', "scene 1: Ann is both present and absent"),
+        (f'{ANN}portraits = [{{at = "0:01.5"}}]\n{SCENE}absent = ["Ann"]', "Ann is absent, but has a portrait at 00:"),
         ("", "character"),
         ("[[", "is not TOML"),
     ],

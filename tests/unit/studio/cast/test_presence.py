@@ -15,6 +15,7 @@ from calvin.studio.cast.characters import Cast, Note, PresenceSettings
 from calvin.studio.cast.presence import (
     CharacterBank,
     guess_presence,
+    likenesses,
     names_at,
     notes_of,
     speakers_of,
@@ -128,3 +129,28 @@ def test_noise_does_not_drown_the_looks() -> None:
         for name, there in zip("ABCD", present.T, strict=True)
     ]
     assert np.mean(right) > 0.8
+
+
+def test_where_portraits_tell_how_somebody_looks_a_voice_counts_beside_them_and_one_nearby_does_not() -> None:
+    settings = PresenceSettings(by_colours=(-3.0, 6.0, 0.0))
+    cast = Cast((Character("Ann"), Character("Bob")), settings=settings)
+    colours = {"Ann": np.array([0.4, 0.4, 0.0]), "Bob": np.array([0.0, 1.0, 0.9])}
+    lines = [DialogueLine(SCENES[0], "Yes.", "Ann"), DialogueLine(Span(31_000, 31_500), "No.", "Ann")]
+    rows = guess_presence(SCENES, cast, lines, colours=colours)
+    assert [names_at(row, settings) for row in rows] == [("Ann",), ("Bob",), ("Bob",)]
+    assert {guess.source for row in rows for guess in row} == {"portraits"}
+    quiet = guess_presence(SCENES, cast, (), colours=colours)
+    assert names_at(quiet[0], settings) == (), "by her colours alone it is not sure enough"
+    [[ann, *_], *_] = guess_presence(SCENES, cast, [DialogueLine(SCENES[2], "No.", "Ann")], colours=colours)
+    assert ann.confidence == pytest.approx(next(g.confidence for g in quiet[0] if g.name == "Ann"))
+
+
+def test_who_is_less_like_a_scene_than_somebody_else_is_less_likely_there() -> None:
+    settings = PresenceSettings(by_colours=(-1.25, 5.0, -3.0), with_vectors=(-1.25, 1.5, 5.0, -3.0))
+    colours = {"Ann": np.array([0.8, 0.8]), "Bob": np.array([0.2, 1.2])}
+    sure = likenesses(settings, {}, colours)
+    assert sure["Ann"][0] > settings.threshold > sure["Ann"][1]
+    vectors = {"Ann": np.array([0.0, 3.0]), "Cy": np.array([2.0, -2.0])}
+    both = likenesses(settings, vectors, colours)
+    assert both["Ann"][1] > sure["Ann"][1], "the vectors say that she is there too"
+    assert both["Cy"][0] > settings.threshold > both["Cy"][1], "pictures from elsewhere are judged by vectors alone"

@@ -15,9 +15,9 @@ from PIL import Image
 from calvin.captioners.base import CaptionAnswer, CaptionRequest, FeatureCaptioner
 from calvin.core.errors import MediaError
 from calvin.core.time import Span
-from calvin.core.types import Character
+from calvin.core.types import Character, Place
 from calvin.studio.cast.characters import Cast, Note
-from calvin.studio.cast.scene_cast import bring_cast, read_pictures, seen_alone
+from calvin.studio.cast.scene_cast import bring_cast, read_pictures, seen_alone, shown
 from calvin.studio.describe.film_project import FilmProject
 
 LOOKS = np.random.default_rng(3).normal(size=(3, 64))
@@ -78,8 +78,8 @@ def hand_of(folder: Path) -> FilmProject:
     rng = np.random.default_rng(0)
     seen = (rng.random((60, 2)) < 0.4) @ LOOKS[:2] + rng.normal(size=(60, 64))
     vectors = np.repeat(seen, 5, axis=0) + 0.5 * rng.normal(size=(300, 64))
-    plans = [SimpleNamespace(id=i, visual=Span(1000 * i, 1000 * (i + 1))) for i in range(60)]
-    store = SimpleNamespace(folder=folder, plans=plans, cues=[], dialogue=[], put=lambda *_: None)
+    plans = [SimpleNamespace(id=i, visual=Span(1000 * i, 1000 * (i + 1)), event_ms=1000 * i) for i in range(60)]
+    store = SimpleNamespace(folder=folder, plans=plans, cues=[], dialogue=[], shots=[], put=lambda *_: None)
     film = SimpleNamespace(sha256="film", title="Film")
     features = SimpleNamespace(get=lambda _: vectors.astype(np.float32), fps=5.0)
     return typed(FilmProject, SimpleNamespace(store=store, film=film, features=features, notes=[], present={}))
@@ -105,3 +105,13 @@ def test_alone_is_who_is_alone_by_all_that_is_told() -> None:
         Note(third, ("Bob",)), Note(third, absent=("Bob",)),
     ]  # fmt: skip
     assert seen_alone(notes) == {"Ann": [first]}
+
+
+@pytest.mark.parametrize(
+    ("event_ms", "what"),
+    [(2500, Span(2000, 3000)), (3500, Span(3000, 4500)), (500, Span(1000, 4500))],
+    ids=["a whole shot", "a shot that runs on", "an event that no shot holds"],
+)
+def test_a_cue_is_about_the_shot_of_its_event(event_ms: int, what: Span) -> None:
+    place = Place(Span(3000, 4000), Span(1000, 4500), event_ms)
+    assert shown(place, [Span(1000, 2000), Span(2000, 3000), Span(3000, 6000)]) == what
