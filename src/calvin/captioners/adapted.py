@@ -53,8 +53,13 @@ class AdaptedCalvin(Calvin):
         chosen = choose(captions, previous(request))
         found, score = kept[chosen]
         named = found.entities if found.parsed else ()
-        candidates = tuple(dict.fromkeys(captions))
-        return CaptionAnswer(cut_loop(captions[chosen]), score, candidates, named=named, parsed=found.parsed)
+        candidates: dict[str, float] = {}
+        for caption, (_, its) in zip(captions, kept, strict=True):
+            candidates.setdefault(caption, its)
+        return CaptionAnswer(
+            cut_loop(captions[chosen]), score, tuple(candidates), named=named, parsed=found.parsed,
+            scores=tuple(candidates.values()),
+        )  # fmt: skip
 
     def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
         """The prompt with the best thought after it: what is to be short is the caption."""

@@ -37,6 +37,7 @@ class CaptionRequest:
 class CaptionAnswer:
     """The caption chosen, its score (mean log-probability per token, 0 if not known) and all `candidates`, best first.
 
+    `scores` are those of the candidates, where the captioner knows them: then as many.
     `cleaned` names the rules (`captioners.answers.RULES`) that changed the model's words; these are then in `said`. An
     adapted model first says who is there (Figure 6): those are `named`, and `parsed` is whether it kept to that form.
     """
@@ -48,6 +49,18 @@ class CaptionAnswer:
     said: str = ""
     named: tuple[str, ...] = ()
     parsed: bool | None = None
+    scores: tuple[float, ...] = ()
+
+    @property
+    def scored(self) -> tuple[tuple[str, float], ...]:
+        """Each text once, the caption chosen first, with its score."""
+        known = len(self.scores) == len(self.candidates)
+        found = {self.text: self.score}
+        for text, score in zip(
+            self.candidates, self.scores if known else [self.score] * len(self.candidates), strict=True
+        ):
+            found.setdefault(text, score)
+        return tuple(found.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,7 @@ class Calvin:
     def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
         """The best of the beams' texts [K], best first, by the guard."""
         chosen = choose(texts, previous(request))
-        return CaptionAnswer(cut_loop(texts[chosen]), scores[chosen], tuple(texts))
+        return CaptionAnswer(cut_loop(texts[chosen]), scores[chosen], tuple(texts), scores=tuple(scores))
 
     def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
         """What the caption follows, where it is asked for in few words."""
@@ -187,7 +187,8 @@ class Calvin:
         sound = [(score, text) for score, text in fitting if is_sound(text, previous(request))]
         sound.sort(key=lambda pair: -pair[0])
         score, text = sound[0] if sound else (0.0, "")
-        return CaptionAnswer(text, score, tuple(text for _, text in sound))
+        texts, scores = tuple(text for _, text in sound), tuple(score for score, _ in sound)
+        return CaptionAnswer(text, score, texts, scores=scores)
 
     def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
         """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D], by the model's vision tower.

@@ -38,7 +38,7 @@ _NOTHING = CaptionAnswer("", 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Turn:
+class Turn:
     """A place whose cue is asked for, and the answer once it is there."""
 
     film: FilmProject
@@ -72,7 +72,8 @@ def caption_films(
             turns, answers = _film_by_film(
                 turns, lambda part: captioner.caption([t.request for t in part]), error, failed
             )
-        for wave in _waves([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)]):
+        turns = reviewed([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)], captioner)
+        for wave in _waves(turns):
             _keep(wave, captioner, failed)
         waiting = {film: places[count:] for film, places in waiting.items() if film not in failed}
         done += len(places)
@@ -80,14 +81,22 @@ def caption_films(
     return failed
 
 
-def _asked(places: Sequence[tuple[FilmProject, Place]], settings: DescribeSettings, failed: Failed) -> list[_Turn]:
+def reviewed(turns: Sequence[Turn], captioner: Captioner) -> list[Turn]:
+    """The turns with the answers that may be said: here an answer may be changed, or asked for anew, for its request.
+
+    Whatever comes after, the choice of what is said and the context of the captions to come, knows only these.
+    """
+    return list(turns)
+
+
+def _asked(places: Sequence[tuple[FilmProject, Place]], settings: DescribeSettings, failed: Failed) -> list[Turn]:
     """What to ask for each place, of the films whose scenes can be read."""
     turns = []
     for film, place in places:
         if film in failed:
             continue
         try:
-            turns.append(_Turn(film, place, _request(film, place, settings)))
+            turns.append(Turn(film, place, _request(film, place, settings)))
         except TROUBLE as error:
             failed[film] = error
     return [turn for turn in turns if turn.film not in failed]
@@ -103,8 +112,8 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
 
 
 def _film_by_film(
-    turns: Sequence[_Turn], work: Callable[[Sequence[_Turn]], Sequence[_Result]], error: Exception, failed: Failed
-) -> tuple[list[_Turn], list[_Result]]:
+    turns: Sequence[Turn], work: Callable[[Sequence[Turn]], Sequence[_Result]], error: Exception, failed: Failed
+) -> tuple[list[Turn], list[_Result]]:
     """`work`, which failed for all turns together, for each film by itself.
 
     The films at fault join `failed`, and their turns are left out.
@@ -113,7 +122,7 @@ def _film_by_film(
     if len(films) == 1:
         failed[films[0]] = error
         return [], []
-    kept: list[_Turn] = []
+    kept: list[Turn] = []
     results: list[_Result] = []
     for film in films:
         part = [turn for turn in turns if turn.film is film]
@@ -125,19 +134,19 @@ def _film_by_film(
     return kept, results
 
 
-def _waves(turns: Sequence[_Turn]) -> Iterator[list[_Turn]]:
+def _waves(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
     """One cue of each film at a time: where it may be spoken depends on the one before."""
-    films: dict[FilmProject, list[_Turn]] = {}
+    films: dict[FilmProject, list[Turn]] = {}
     for turn in turns:
         films.setdefault(turn.film, []).append(turn)
     for wave in zip_longest(*films.values()):
         yield [turn for turn in wave if turn is not None]
 
 
-def _keep(wave: Sequence[_Turn], captioner: Captioner, failed: Failed) -> None:
+def _keep(wave: Sequence[Turn], captioner: Captioner, failed: Failed) -> None:
     """Fit each answer into its place, ask for shorter ones where none fits, and store what is to be said."""
 
-    def fit(wave: Sequence[_Turn]) -> list[Fitted]:
+    def fit(wave: Sequence[Turn]) -> list[Fitted]:
         asked = [
             Asked(one.request, one.answer, one.film.room(one.place).duration_ms, one.film.context(one.place, NOT_AGAIN))
             for one in wave
