@@ -89,6 +89,7 @@ PANELS = {
     "Describe": {
         "demo": "demo:demo",
         "describe": "describe:describe",
+        "cast": "cast:cast",
         "status": "status:status",
         "export": "import_export:export",
         "import": "import_export:import_script",

@@ -30,6 +30,7 @@ from calvin.media.film.source import (
     video_stream,
 )
 from calvin.media.languages import language_tag, short_code
+from calvin.media.speakers import is_sound, label_of, other_labels
 from calvin.media.timed_text import MAX_CUES, TimedCue, TimedText, format_of, read_cues, read_text, without_tags
 from calvin.media.ttml import read_ttml
 
@@ -40,7 +41,6 @@ _SWAP_MS = 10_000
 
 _VOICE = re.compile(r"<v(?:\.[^\s<>]{0,200})?\s([^<>]{1,200})>")
 _ASS_TIME = re.compile(r"\d{1,3}:\d{1,2}:\d{1,2}[.:]\d{1,3}")
-_NAME = re.compile(r"^(?:[-–—]\s*)?([^\W\d_][\w .'’-]{0,40}):\s+(?=\S)")
 _SOUND = re.compile(r"^(?:[\s♪♫#-]|\[[^\]]*\]|\([^)]*\))*$")
 
 
@@ -263,7 +263,7 @@ def _lines(cues: list[TimedCue]) -> tuple[list[DialogueLine], Counter[str]]:
         else:
             counts["swapped"] += end < start
             lines.append(DialogueLine(Span(max(0, min(start, end)), max(start, end)), text, speaker))
-    lines.sort(key=lambda line: line.span)
+    lines = _with_speakers(sorted(lines, key=lambda line: line.span))
     counts["overlapping"] = sum(after.span.start_ms < before.span.end_ms for before, after in pairwise(lines))
     return lines, counts
 
@@ -272,7 +272,15 @@ def _clean(cue: TimedCue) -> tuple[str, str]:
     voice = _VOICE.search(cue.text)
     speaker = voice[1] if voice else cue.speaker
     text = clean_line(html.unescape(without_tags(cue.text)))
-    named = _NAME.match(text)
-    if named and named[1].isupper():
-        speaker, text = speaker or named[1], text[named.end() :]
-    return text, clean_line(html.unescape(speaker))
+    label, text = label_of(text)
+    return text, clean_line(html.unescape(speaker or label))
+
+
+def _with_speakers(lines: list[DialogueLine]) -> list[DialogueLine]:
+    """Lines with the speakers whom only the whole file tells, and without those who are sounds."""
+    named = [replace(line, speaker="" if is_sound(line.speaker) else line.speaker) for line in lines]
+    labels = other_labels([line.text for line in named], [line.speaker for line in named if line.speaker])
+    return [
+        replace(line, text=text, speaker=line.speaker or label) if label else line
+        for line, (label, text) in zip(named, labels, strict=True)
+    ]
