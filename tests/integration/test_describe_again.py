@@ -232,3 +232,30 @@ def test_drafts_of_another_model_are_not_written_over_unasked(film: Path, tiny_m
     assert drafts(project) != before
     run("undo", project)
     assert drafts(project) == before
+
+
+def test_of_several_films_each_goes_on_with_its_own(
+    film: Path, tiny_model: Path, adapter: Path, tmp_path: Path, make_film: Callable[..., Path]
+) -> None:
+    films = [make_film(tmp_path / f"{name}.mp4", (3.0, 3.0)) for name in "abc"]
+    projects = [tmp_path / "out" / f"{path.stem}.calvin" for path in films]
+    (tmp_path / "cast.toml").write_text('[[character]]\nname = "Ann"\n')
+    (tmp_path / "a.srt").write_text("1\n00:00:03,200 --> 00:00:03,900\nANN: Hello.\n")
+    run("describe", films[0], "-m", tiny_model, "-o", projects[0], "--cast", tmp_path / "cast.toml", "-c", 2)
+    run("describe", films[1], "-m", tiny_model, "--adapter", adapter, "-o", projects[1], "--rate", 200)
+    before = [(drafts(project), request_of(project)) for project in projects[:2]]
+    said = run("describe", *films, "-o", tmp_path / "out")
+    assert [(drafts(project), request_of(project)) for project in projects[:2]] == before
+    places = [said.stdout.find(f"{path}: ") for path in films]
+    assert -1 not in places, "the new one is described by the bundled model"
+    assert places == sorted(places), "in the order in which they were named, whatever described them"
+    run("describe", *projects[:2])
+    assert [(drafts(project), request_of(project)) for project in projects[:2]] == before
+    # A model that is gone stops its own film alone.
+    with ProjectStore(projects[0]) as store:
+        assert store.sources is not None
+        store.sources = store.sources.changed(model=str(tmp_path / "gone"))
+    failed = CliRunner().invoke(app, ["describe", *map(str, projects[:2])])
+    assert failed.exit_code == 1
+    assert "There is no model" in failed.stderr
+    assert "1 of 2 films could not be described" in failed.stderr

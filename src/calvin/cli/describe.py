@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +13,13 @@ from typer import Argument, Option
 from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, opening
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.import_export import FORMATS
-from calvin.core.errors import UsageError
+from calvin.core.errors import CalvinError, UsageError
 from calvin.core.text_tables import counted
 from calvin.core.time import to_ms
 
 if TYPE_CHECKING:
-    from calvin.studio.describe.films import Description, FilmJob, Known, Outcome
+    from calvin.studio.describe.films import Alike, Description, FilmJob, Known, Outcome
+    from calvin.studio.project.describe_settings import DescribeWish
 
 SHIFT = Annotated[float | None, Option(help="By how many s the subtitles come later.", show_default="0")]
 STRETCH = Annotated[
@@ -81,36 +83,60 @@ def describe(
 
         calvin describe film.calvin --adapter adapted
     """
-    from calvin.captioners import open_captioner
-    from calvin.captioners.adapted import adapter_context, with_adapter
     from calvin.studio.describe.dialogue import checked_stretch
-    from calvin.studio.describe.films import describe_many
-    from calvin.studio.project.describe_settings import DescribeSources, DescribeWish, settle
-    from calvin.studio.script.writers import find_writers
+    from calvin.studio.describe.films import alike
+    from calvin.studio.project.describe_settings import DescribeSources
 
-    names = tuple(writer.name for writer in find_writers(formats.split(",")))
-    gaps = {"min_gap_ms": min_gap, "guard_ms": guard}
-    plan = {name: round(seconds * 1000) for name, seconds in gaps.items() if seconds is not None} or None
-    values = {"context": context, "formats": names, "plan": plan, "words_per_minute": rate}
-    wish = DescribeWish.load(values | {"language": language, "audio_language": audio_language}, "describe")
-    jobs, known = _jobs(films, subtitles, out_dir)
+    values = {"context": context, "words_per_minute": rate, "language": language, "audio_language": audio_language}
+    wish = _wish(formats, {"min_gap_ms": min_gap, "guard_ms": guard}, values)
+    found = _jobs(films, subtitles, out_dir)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     named = bool(model or adapter or yes)
     stretch = checked_stretch(stretch_subtitles)
-    jobs = [replace(job, shift_ms=shift_ms, stretch=stretch, encoding=encoding, replace=named) for job in jobs]
-    sources = DescribeSources.named(known.sources, model, frames, four_bit, adapter, cast)
-    people = known.cast(sources, cast)
-    captioner = open_captioner(model or sources.model, opening(yes, sources.frames, sources.four_bit))
-    with with_adapter(captioner, sources.adapter) as captioner, ProgressView() as progress:
-        settings = settle(wish, known.record, adapter_context(captioner))
-        outcomes = describe_many(jobs, captioner, settings, progress, cast=people, sources=sources)
-    raise typer.Exit(report(outcomes))
+    found = [
+        (replace(job, shift_ms=shift_ms, stretch=stretch, encoding=encoding, replace=named), known)
+        for job, known in found
+    ]
+    groups = alike(
+        found, wish, lambda known: DescribeSources.named(known, model, frames, four_bit, adapter, cast), cast
+    )
+    described = [_describe_alike(group, wish, model, yes, alone=len(groups) == 1) for group in groups]
+    outcomes = {outcome.job: outcome for some in described for outcome in some}
+    raise typer.Exit(report([outcomes[job] for job, _ in found]))
 
 
-def _jobs(films: list[Path], subtitles: list[Path] | None, out_dir: Path | None) -> tuple[list[FilmJob], Known]:
-    """What to describe, and what the project of a single film remembers."""
+def _wish(formats: str, gaps_s: dict[str, float | None], values: Mapping[str, object]) -> DescribeWish:
+    from calvin.studio.project.describe_settings import DescribeWish
+    from calvin.studio.script.writers import find_writers
+
+    names = tuple(writer.name for writer in find_writers(formats.split(",")))
+    plan = {name: round(seconds * 1000) for name, seconds in gaps_s.items() if seconds is not None} or None
+    return DescribeWish.load({**values, "formats": names, "plan": plan}, "describe")
+
+
+def _describe_alike(group: Alike, wish: DescribeWish, model: str | None, yes: bool, alone: bool) -> list[Outcome]:
+    """Describe films with one captioner; if it cannot be opened, that stops the others only where there are none."""
+    from calvin.captioners import open_captioner
+    from calvin.captioners.adapted import adapter_context, with_adapter
+    from calvin.studio.describe.films import Outcome, describe_many
+    from calvin.studio.project.describe_settings import settle
+
+    sources = group.sources
+    try:
+        captioner = open_captioner(model or sources.model, opening(yes, sources.frames, sources.four_bit))
+        with with_adapter(captioner, sources.adapter) as captioner, ProgressView() as progress:
+            settings = settle(wish, group.record, adapter_context(captioner))
+            return describe_many(group.jobs, captioner, settings, progress, cast=group.cast, sources=sources)
+    except CalvinError as error:
+        if alone:
+            raise
+        return [Outcome(job, error=error) for job in group.jobs]
+
+
+def _jobs(films: list[Path], subtitles: list[Path] | None, out_dir: Path | None) -> list[tuple[FilmJob, Known]]:
+    """What to describe, and what the project of each film remembers."""
     from calvin.studio.describe.dialogue import LISTEN
-    from calvin.studio.describe.films import Known, film_job
+    from calvin.studio.describe.films import film_job
     from calvin.studio.project.database import is_project
 
     if subtitles == [LISTEN]:
@@ -119,10 +145,9 @@ def _jobs(films: list[Path], subtitles: list[Path] | None, out_dir: Path | None)
         raise UsageError(f"{len(subtitles)} subtitle files for {len(films)} films: give one for each film, or none.")
     lines: list[Path | None] = list(subtitles) if subtitles else [None] * len(films)
     several = len(films) > 1
-    if any(map(is_project, films)) and (several or out_dir is not None):
-        raise UsageError("A project is described by itself and into itself: name it alone, without -o.")
-    found = [film_job(film, srt, out_dir, several) for film, srt in zip(films, lines, strict=True)]
-    return [job for job, _ in found], Known() if several else found[0][1]
+    if any(map(is_project, films)) and out_dir is not None:
+        raise UsageError("A project is described into itself: name it without -o.")
+    return [film_job(film, srt, out_dir, several) for film, srt in zip(films, lines, strict=True)]
 
 
 def report(outcomes: list[Outcome]) -> int:

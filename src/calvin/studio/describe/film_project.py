@@ -56,7 +56,8 @@ class FilmJob:
     `subtitles` None: those beside the film, else in it; `LISTEN`: none. With `again`, the dialogue that the project
     knows is used again unless subtitles are given. `shift_ms` moves the subtitles and `stretch` takes their times times
     a factor (None: as the project did), and `encoding` is that of their file (None: found out). Drafts of another model
-    are only written over with `replace`.
+    are only written over with `replace`. The project's folder is `nested` in `out_dir` where there are several films
+    (None: where a call has several jobs).
     """
 
     film: Path
@@ -67,6 +68,7 @@ class FilmJob:
     stretch: str | None = None
     encoding: str | None = None
     replace: bool = True
+    nested: bool | None = None
 
 
 @dataclass(eq=False)

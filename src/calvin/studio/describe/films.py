@@ -8,7 +8,7 @@ was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -169,13 +169,16 @@ def film_job(
     """
     given = is_project(film)
     folder = film if given else project_folder(film, out_dir, several)
+    nested = several and not given
     if not is_project(folder):
-        return FilmJob(film, subtitles, out_dir), Known()
+        return FilmJob(film, subtitles, out_dir, nested=nested), Known()
     with ProjectStore(folder, read_only=True) as store:
         row, known = store.film, Known(store.described, store.sources, store.characters)
         path = Path(store.bound_film().path) if given else film
     if not given and (row is None or not film.is_file() or film.stat().st_size != row.facts.get("bytes")):
-        return FilmJob(film, subtitles, out_dir), Known()  # another film, or none yet: opening it will tell
+        return FilmJob(
+            film, subtitles, out_dir, nested=nested
+        ), Known()  # another film, or none yet: opening it will tell
     if not path.is_file():
         raise StoreError(f"The film of {film} is no longer at {path}: name it, with -o {film}.")
     again = True
@@ -184,7 +187,43 @@ def film_job(
         # come to it since.
         again = known.record.subtitles is not None
         known = replace(known, record=known.record.changed(audio_language=None))
-    return FilmJob(path, subtitles, film if given else out_dir, again), known
+    return FilmJob(path, subtitles, film if given else out_dir, again, nested=nested), known
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Films that are described by the same captioner, with the same cast and settings; `record` is what one of their
+    projects remembers, which for those is the same in all of them."""
+
+    jobs: tuple[FilmJob, ...]
+    sources: DescribeSources
+    record: DescribeRecord | None
+    cast: Cast | None
+
+
+def alike(
+    found: Iterable[tuple[FilmJob, Known]],
+    wish: DescribeWish,
+    named: Callable[[DescribeSources | None], DescribeSources],
+    cast: str | Path | None = None,
+) -> list[Alike]:
+    """Films in groups: each is described as its project remembers, and a captioner is opened once for those it serves.
+
+    Args:
+        named: from what a project knows to what it is described from (`DescribeSources.named`).
+        cast: the file that somebody named for all of them.
+
+    Raises:
+        UsageError: a cast cannot be read.
+    """
+    groups: dict[object, Alike] = {}
+    for job, known in found:
+        sources = named(known.sources)
+        people = known.cast(sources, cast)
+        key = (sources, settle(wish, known.record), people.identity if people else None)
+        group = groups.get(key, Alike((), sources, known.record, people))
+        groups[key] = replace(group, jobs=(*group.jobs, job))
+    return list(groups.values())
 
 
 def describe_many(
@@ -214,10 +253,11 @@ def describe_many(
         films: dict[FilmJob, FilmProject] = {}
         with ExitStack() as stack:
             for job in jobs[start : start + TOGETHER]:
-                listener = _naming(job.film, progress) if len(jobs) > 1 else progress
+                several = len(jobs) > 1 if job.nested is None else job.nested
+                listener, folder = _naming(job.film, progress) if several else progress, None
                 try:
-                    folder = _own_folder(job, len(jobs) > 1, folders)
-                    if len(jobs) > 1 and job.film.is_file():
+                    folder = _own_folder(job, several, folders)
+                    if several and job.film.is_file():
                         check_survivable(job.film)
                     film = stack.enter_context(
                         open_film_project(job, folder, captioner, record, listener, spoken, sources, cast)
@@ -226,7 +266,7 @@ def describe_many(
                         bring_cast(film, cast, captioner, portraits)
                     films[job] = film
                 except TROUBLE as error:
-                    outcomes[job] = Outcome(job, error=_as_ours(error, job, len(jobs) > 1))
+                    outcomes[job] = Outcome(job, error=_as_ours(error, folder))
             failed = caption_films(list(films.values()), captioner, settings, progress)
             for job, film in films.items():
                 try:
@@ -234,7 +274,7 @@ def describe_many(
                         raise failed[film]
                     outcomes[job] = Outcome(job, _finish(film, captioner, writers))
                 except TROUBLE as error:
-                    outcomes[job] = Outcome(job, error=_as_ours(error, job, len(jobs) > 1))
+                    outcomes[job] = Outcome(job, error=_as_ours(error, film.store.folder))
     return [outcomes[job] for job in jobs]
 
 
@@ -264,11 +304,9 @@ def _naming(film: Path, progress: Listener) -> Listener:
     return lambda event: progress(replace(event, detail=film.name))
 
 
-def _as_ours(error: Exception, job: FilmJob, several: bool) -> CalvinError:
+def _as_ours(error: Exception, folder: Path | None) -> CalvinError:
     """Trouble of the disk in the words of the project."""
-    if isinstance(error, CalvinError):
-        return error
-    return StoreError(trouble(error, project_folder(job.film, job.out_dir, several)))
+    return error if isinstance(error, CalvinError) else StoreError(trouble(error, folder))
 
 
 def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) -> Description:
