@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from calvin.captioners.hub import Agree, nobody_asked
 from calvin.core.prompts import Prompt
@@ -20,17 +20,37 @@ Need = Literal["features", "frames"]
 
 
 @dataclass(frozen=True, slots=True)
+class Licence:
+    """Who `may` be named in a caption, by any form of the name, and which names are `known` to be names at all.
+
+    What the film's other `text` writes in small letters, such as its dialogue, is no name where a sentence opens.
+    `language` is that of the captions.
+    """
+
+    may: frozenset[str] = frozenset()
+    known: frozenset[str] = frozenset()
+    text: tuple[str, ...] = field(default=(), repr=False)
+    language: str = "en"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", self.known | self.may)
+
+
+@dataclass(frozen=True, slots=True)
 class CaptionRequest:
     """One scene to caption, and the words to ask with.
 
     `prompt.context` holds the previous captions, oldest first; the last of them is not repeated. `max_words` asks for
     a whole caption of at most so many words, never a cut one; a captioner that finds none answers with a blank or
-    longer one.
+    longer one. `licence` says who may be named (None: anybody), to whoever holds the captioner to it
+    (`captioners.naming`); the captioner itself is then asked again with names `barred`, which it must not say.
     """
 
     scene: Scene
     prompt: Prompt
     max_words: int | None = None
+    licence: Licence | None = None
+    barred: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,7 @@ class CaptionAnswer:
     `scores` are those of the candidates, where the captioner knows them: then as many.
     `cleaned` names the rules (`captioners.answers.RULES`) that changed the model's words; these are then in `said`. An
     adapted model first says who is there (Figure 6): those are `named`, and `parsed` is whether it kept to that form.
+    `held` are the names that were held back, because nobody had introduced them.
     """
 
     text: str
@@ -50,6 +71,20 @@ class CaptionAnswer:
     named: tuple[str, ...] = ()
     parsed: bool | None = None
     scores: tuple[float, ...] = ()
+    held: tuple[str, ...] = ()
+
+    def of(self, texts: Sequence[str]) -> Self:
+        """The answer with those of its candidates alone that stand in `texts`, the first of these as its text."""
+        kept = [(text, score) for text, score in self.scored if text in texts]
+        if not kept:
+            return self
+        first = min(kept, key=lambda pair: list(texts).index(pair[0]))
+        pairs = [pair for pair in kept if pair[0] in self.candidates]
+        known = len(self.scores) == len(self.candidates)
+        return replace(
+            self, text=first[0], score=first[1], candidates=tuple(text for text, _ in pairs),
+            scores=tuple(score for _, score in pairs) if known else (),
+        )  # fmt: skip
 
     @property
     def scored(self) -> tuple[tuple[str, float], ...]:

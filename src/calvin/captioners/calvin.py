@@ -126,7 +126,7 @@ class Calvin:
         if missing is not None:
             raise DataError(f"Scene {missing} carries no frame vectors: make them with encode_frames.")
         answers: list[CaptionAnswer] = []
-        for short, run in groupby(requests, key=lambda request: request.max_words is not None):
+        for (short, _), run in groupby(requests, key=lambda request: (request.max_words is not None, request.barred)):
             group = list(run)
             for part in (group[start : start + batch] for start in range(0, len(group), batch)):
                 if short:
@@ -142,13 +142,19 @@ class Calvin:
     def _answers(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[CaptionAnswer]:
         rows = self.model.generate_candidates(
             **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens + self.thought_tokens,
-            no_repeat_ngram_size=self.no_repeat_ngram_size,
+            no_repeat_ngram_size=self.no_repeat_ngram_size, bad_words_ids=self._spelt(requests[0].barred),
         )  # fmt: skip
         answers = []
         for request, row in zip(requests, rows, strict=True):
             texts = self.processor.captions([list(candidate.token_ids) for candidate in row])
             answers.append(self._chosen(request, list(map(strip_start, texts)), [one.score for one in row]))
         return answers
+
+    def _spelt(self, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+        """The token ids of whole names, as they stand within a sentence and where one opens."""
+        forms = dict.fromkeys(form for name in names for form in (name, f" {name}"))
+        spelt = (self.processor.tokenizer(form, add_special_tokens=False).input_ids for form in forms)
+        return tuple(dict.fromkeys(tuple(ids) for ids in spelt if ids))
 
     def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
         """The best of the beams' texts [K], best first, by the guard."""
@@ -167,7 +173,9 @@ class Calvin:
         """
         words = request.max_words or 1
         inputs = self._short_inputs(request)
-        [firsts] = self.model.generate_candidates(**inputs, num_beams=SHORT_STARTS, max_new_tokens=1)
+        [firsts] = self.model.generate_candidates(
+            **inputs, num_beams=SHORT_STARTS, max_new_tokens=1, bad_words_ids=self._spelt(request.barred)
+        )
         firsts = [first for first in firsts if first.token_ids]
         found: list[tuple[float, str]] = []
         if firsts:
@@ -176,8 +184,9 @@ class Calvin:
             inputs = followed_by(inputs, starts)
             limit = TOKENS_A_WORD * words + 2
             rows = self.model.generate_candidates(
-                **inputs, num_beams=SHORT_BEAMS, max_new_tokens=limit, no_repeat_ngram_size=NO_REPEAT_NGRAM
-            )
+                **inputs, num_beams=SHORT_BEAMS, max_new_tokens=limit, no_repeat_ngram_size=NO_REPEAT_NGRAM,
+                bad_words_ids=self._spelt(request.barred),
+            )  # fmt: skip
             for first, candidate in ((first, c) for first, row in zip(firsts, rows, strict=True) for c in row):
                 length = len(candidate.token_ids) + 1
                 if length <= limit:

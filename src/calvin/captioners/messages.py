@@ -20,7 +20,7 @@ from PIL import Image
 
 from calvin.captioners.base import CaptionRequest
 from calvin.core.errors import DataError, MediaError
-from calvin.core.prompts import clean_line, entity_sentence
+from calvin.core.prompts import clean_line, entity_sentence, join_names
 from calvin.core.time import sample_indices
 from calvin.core.types import Frame
 
@@ -120,6 +120,8 @@ STYLE = (
     "who does what. Call people by their names where you know them. Do not mention the camera, the video, the scene, "
     "the image or the frames. Write the sentence and nothing else."
 )
+NAMELESS = "Do not name anyone who has not been introduced: say what is to be seen, such as a woman in a yellow dress."
+EXCEPT = "You may name {}."
 MAX_NEW_TOKENS = 64
 """What an answer may take."""
 UNSEEN = "You cannot see the scene. Say what most likely happens in it."
@@ -135,6 +137,9 @@ def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
     if prompt.question and frames:
         asked.append(_plain(prompt.question))
     asked.append(STYLE)
+    if request.barred:
+        allowed = tuple(sorted(request.licence.may)) if request.licence else ()
+        asked.append(_plain(f"{NAMELESS} {EXCEPT.format(join_names(allowed))}" if allowed else NAMELESS))
     if request.max_words:
         asked.append(f"Use at most {request.max_words} words.")
     parts.append(" ".join(asked))
@@ -159,6 +164,9 @@ def stills(request: CaptionRequest, count: int) -> list[Frame]:
 
 
 def fingerprint(weights: str, **settings: Any) -> str:
-    """Of everything that shapes a captioner's words: weights, settings, and the words it is asked with."""
+    """Of everything that shapes a captioner's words: weights, settings, and the words it is asked with.
+
+    Who may be named stands in a project's record, so the words on that are left out.
+    """
     asked = json.dumps([weights, settings, CONTEXT, STYLE, UNSEEN], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()

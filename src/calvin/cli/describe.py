@@ -27,6 +27,12 @@ STRETCH = Annotated[
 ]
 
 
+NAMES = Annotated[
+    str | None,
+    Option(help="known: only those whom a cast or your cues introduce; free: anybody.", show_default="known"),
+]
+
+
 def describe(
     films: Annotated[
         list[Path], Argument(help="Films (mp4, mkv, mov, webm, avi, ts), or a project to continue.", show_default=False)
@@ -57,6 +63,7 @@ def describe(
     guard: Annotated[float | None, Option(help="What is left free around dialogue, in s.", show_default="0.3")] = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
     cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")] = None,
+    names: NAMES = None,
     adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made, or none.")] = None,
     language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
     audio_language: Annotated[str | None, Option(help="Sound track to listen to.", show_default="the film's")] = None,
@@ -87,7 +94,8 @@ def describe(
     from calvin.studio.describe.films import alike
     from calvin.studio.project.describe_settings import DescribeSources
 
-    values = {"context": context, "words_per_minute": rate, "language": language, "audio_language": audio_language}
+    values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names}
+    values |= {"language": language, "audio_language": audio_language}
     wish = _wish(formats, {"min_gap_ms": min_gap, "guard_ms": guard}, values)
     found = _jobs(films, subtitles, out_dir)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
@@ -109,9 +117,9 @@ def _wish(formats: str, gaps_s: dict[str, float | None], values: Mapping[str, ob
     from calvin.studio.project.describe_settings import DescribeWish
     from calvin.studio.script.writers import find_writers
 
-    names = tuple(writer.name for writer in find_writers(formats.split(",")))
+    kinds = tuple(writer.name for writer in find_writers(formats.split(",")))
     plan = {name: round(seconds * 1000) for name, seconds in gaps_s.items() if seconds is not None} or None
-    return DescribeWish.load({**values, "formats": names, "plan": plan}, "describe")
+    return DescribeWish.load({**values, "formats": kinds, "plan": plan}, "describe")
 
 
 def _describe_alike(group: Alike, wish: DescribeWish, model: str | None, yes: bool, alone: bool) -> list[Outcome]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from calvin.core.prompts import clean_line
 from calvin.data.samples import Sample
@@ -58,6 +59,24 @@ def _has_verb(caption: str, start: int) -> bool:
     return following is not None and (following[0].endswith("s") or following[0] in ("and", "is", "has"))
 
 
+def _opens(caption: str, start: int) -> bool:
+    """Whether a sentence opens at a place of a caption."""
+    return start == 0 or caption[:start].rstrip().endswith((".", "!", "?", ":", '"', "“"))
+
+
+@dataclass(frozen=True, slots=True)
+class CapitalRun:
+    """A run of capitals that is a name of some kind: where in the caption it stands, and what general words replace it.
+
+    `opens`: only its being where a sentence opens and what follows it speak for a name.
+    """
+
+    start: int
+    end: int
+    stand_in: str
+    opens: bool
+
+
 class EntityStripper:
     """Takes names out of captions by their capitals.
 
@@ -87,6 +106,13 @@ class EntityStripper:
         text = _SEVERAL.sub(lambda m: "Some people" if m[0][0] == "S" else "some people", text)
         return re.sub(r"\b([Tt]he|[Aa]n?) (the|a)\b", r"\1", text)
 
+    def runs(self, caption: str) -> Iterator[CapitalRun]:
+        """The names of people, places and things in a caption, as they stand in it, possessives included."""
+        for run in _RUN.finditer(caption):
+            start, stripped = self._stripped(caption, run)
+            if stripped is not None:
+                yield CapitalRun(start, run.end(), stripped, _opens(caption, start))
+
     def captions(self, samples: Iterable[Sample]) -> list[str]:
         """The captions of samples without names: a rule for `judge_by`."""
         return [self(sample.caption) for sample in samples]
@@ -101,7 +127,7 @@ class EntityStripper:
     def _stripped(self, caption: str, run: re.Match[str]) -> tuple[int, str | None]:
         """Where the names of a run of capitals begin, and what stands for them; None where they are not names."""
         start, words = run.start(), run[0].split()
-        opens = start == 0 or caption[:start].rstrip().endswith((".", "!", "?", ":", '"', "“"))
+        opens = _opens(caption, start)
         # The first word of a sentence is capital anyway: it belongs to the names only if it is not a common word.
         while words and (
             self._is_calendar(words[0], caption, start, opens)

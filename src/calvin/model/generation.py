@@ -20,6 +20,7 @@ from transformers import (
     GenerationConfig,
     LogitsProcessorList,
     MinNewTokensLengthLogitsProcessor,
+    NoBadWordsLogitsProcessor,
     NoRepeatNGramLogitsProcessor,
     PreTrainedConfig,
     PreTrainedModel,
@@ -60,6 +61,7 @@ class Options(FrozenConfig):
     eos_token_id: tuple[int, ...] = ()
     pad_token_id: int = 0
     suppress_tokens: tuple[int, ...] = ()
+    bad_words_ids: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,9 @@ def logits_processors(options: Options, device: torch.device) -> LogitsProcessor
         processors.append(MinNewTokensLengthLogitsProcessor(0, options.min_new_tokens, ends, device=str(device)))
     if options.suppress_tokens:
         processors.append(SuppressTokensLogitsProcessor(list(options.suppress_tokens), device=str(device)))
+    if options.bad_words_ids:
+        words = [list(word) for word in options.bad_words_ids]
+        processors.append(NoBadWordsLogitsProcessor(words, list(options.eos_token_id) or None))
     if options.do_sample:
         keep = 2 if options.num_beams > 1 else 1  # beams need a second choice beside the end token
         if options.temperature != 1.0:

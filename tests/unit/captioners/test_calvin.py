@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,15 @@ def test_the_previous_caption_is_not_repeated(calvin: Calvin) -> None:
     assert len(set(calm)) > 1, "the test needs candidates that differ"
     [answer] = calvin.caption([CaptionRequest(request.scene, Prompt(context=(chosen,)))], max_new_tokens=6)
     assert answer.text != chosen
+
+
+def test_barred_words_are_not_said_whole_and_others_of_the_batch_are_left_alone(calvin: Calvin) -> None:
+    free = [CaptionRequest(scene(i), Prompt()) for i in (1, 2)]
+    answers = calvin.caption(free, max_new_tokens=8)
+    assert " waves" in answers[0].text
+    [barred, other] = calvin.caption([replace(free[0], barred=("waves",)), free[1]], max_new_tokens=8)
+    assert not any(" waves" in text for text in barred.candidates)
+    assert other.text == answers[1].text
 
 
 def test_frames_become_vectors_of_the_encoders_width(calvin: Calvin) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from calvin.captioners import CaptionRequest
-from calvin.captioners.messages import STYLE, UNSEEN, Message, build_message, rgb, stills, video_metadata
+from calvin.captioners.base import Licence
+from calvin.captioners.messages import NAMELESS, STYLE, UNSEEN, Message, build_message, rgb, stills, video_metadata
 from calvin.core.errors import DataError, MediaError
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
@@ -68,6 +69,15 @@ def test_the_prompt_holds_what_calvin_is_told_and_the_style(make_scene: MakeScen
     )
     for wish in ("one short sentence", "present tense", "Do not mention the camera"):
         assert wish in STYLE
+
+
+def test_asked_again_a_model_is_told_not_to_name_anybody_but_those_it_may(make_scene: MakeScene) -> None:
+    scene = make_scene(1)
+    for may, said in ((set(), NAMELESS), ({"Bob", "Ann"}, f"{NAMELESS} You may name Ann and Bob.")):
+        request = CaptionRequest(scene, Prompt(), licence=Licence(frozenset(may)), barred=("Odette",))
+        text = build_message(request, stills(request, 1)).text
+        assert text.endswith(f"{STYLE} {said}")
+        assert "Odette" not in text, "a name that is read is a name that is said"
 
 
 def test_the_blind_are_told_to_guess(make_scene: MakeScene) -> None:

@@ -107,6 +107,15 @@ def test_greedy_is_transformers_greedy(seed: int) -> None:
 
 
 @pytest.mark.parametrize("beams", [1, 4])
+def test_words_that_may_not_be_said_are_transformers(beams: int) -> None:
+    said = trimmed(both(tiny_llama(3), num_beams=beams)[1].sequences, (2,))[0]
+    words = [[said[0]], said[1:3]]
+    theirs, ours = both(tiny_llama(3), num_beams=beams, bad_words_ids=words)
+    assert trimmed(ours.sequences, (2,)) == trimmed(theirs.sequences, (2,))
+    assert trimmed(ours.sequences, (2,))[0] != said
+
+
+@pytest.mark.parametrize("beams", [1, 4])
 def test_repetition_penalty_is_transformers(beams: int) -> None:
     # without padding: transformers 5.24 exempts as many *new* tokens as a prompt of embeddings has padding
     theirs, ours = both(tiny_llama(3), padded=False, num_beams=beams, repetition_penalty=1.5)

@@ -67,6 +67,9 @@ GENERIC = COMMON | frozenset(
 """Besides titles and ranks, words of a full name that alone could mean anybody, such as those of 'Man in Black'."""
 
 
+_LATER = ("with_vectors", "by_colours", "usual_rival")
+
+
 class PresenceSettings(FrozenConfig):
     """How sure a guess must be that somebody is in a scene, and how far each source of guesses is trusted.
 
@@ -95,6 +98,11 @@ class PresenceSettings(FrozenConfig):
     by_colours: tuple[float, float, float] = (-2.76, 9.3, -4.81)
     usual_rival: float = Field(default=0.85, description="that likeness where nobody else has portraits")
     contrast: float = Field(default=1.0, ge=0)
+
+    @property
+    def unused(self) -> set[str]:
+        """Settings of later versions that are as they come: without them a cast has the identity that it always had."""
+        return {name for name in _LATER if getattr(self, name) == type(self).model_fields[name].default}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +226,7 @@ class Cast:
             "characters": [[one.name, *one.aliases, one.pronouns, one.known_from_ms] for one in self.characters],
             "pictures": {name: [file_sha256(path) for path in paths] for name, paths in self.pictures.items()},
             "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.notes],
-            "settings": self.settings.model_dump(),
+            "settings": self.settings.model_dump(exclude=self.settings.unused),
         }
         if self.portraits:  # a cast without them is the one that it always was
             rows = {name: [[one.at_ms, *one.box] for one in many] for name, many in self.portraits.items()}

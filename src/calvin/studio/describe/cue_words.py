@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from calvin.captioners.answers import is_sound, says_again
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
+from calvin.captioners.naming import NameGuard
 from calvin.core.errors import CalvinError
 from calvin.core.progress import Listener, Stage
 from calvin.core.prompts import Prompt
@@ -57,6 +58,7 @@ def caption_films(
 
     Returns the films that had to be given up, each with its error; what was stored of them is kept.
     """
+    guard = NameGuard(captioner)
     failed: Failed = {}
     waiting = {film: [place for place in film.store.plans if not place.done] for film in films}
     stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
@@ -67,26 +69,15 @@ def caption_films(
         places = [(film, place) for film, places in waiting.items() for place in places[:count]]
         turns = _asked(places, settings, failed)
         try:
-            answers = captioner.caption([turn.request for turn in turns]) if turns else []
+            answers = guard.caption([turn.request for turn in turns]) if turns else []
         except TROUBLE as error:
-            turns, answers = _film_by_film(
-                turns, lambda part: captioner.caption([t.request for t in part]), error, failed
-            )
-        turns = reviewed([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)], captioner)
-        for wave in _waves(turns):
-            _keep(wave, captioner, failed)
+            turns, answers = _film_by_film(turns, lambda part: guard.caption([t.request for t in part]), error, failed)
+        for wave in _waves([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)]):
+            _keep(wave, guard, failed)
         waiting = {film: places[count:] for film, places in waiting.items() if film not in failed}
         done += len(places)
         stage.update(done, detail=_shortened(answers))
     return failed
-
-
-def reviewed(turns: Sequence[Turn], captioner: Captioner) -> list[Turn]:
-    """The turns with the answers that may be said: here an answer may be changed, or asked for anew, for its request.
-
-    Whatever comes after, the choice of what is said and the context of the captions to come, knows only these.
-    """
-    return list(turns)
 
 
 def _asked(places: Sequence[tuple[FilmProject, Place]], settings: DescribeSettings, failed: Failed) -> list[Turn]:
@@ -108,7 +99,8 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
     question, language = settings.question, film.film.language
     if language != "en" and film.features is None:  # CALVIN knows the question by its words, and English alone
         question = f"{question} Answer in {language_name(language)}."
-    return CaptionRequest(film.scene(place), Prompt(question, before, names))
+    licence = film.introduced.licence(place, names, settings.context) if film.introduced else None
+    return CaptionRequest(film.scene(place), Prompt(question, before, names), licence=licence)
 
 
 def _film_by_film(
@@ -143,7 +135,7 @@ def _waves(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
         yield [turn for turn in wave if turn is not None]
 
 
-def _keep(wave: Sequence[Turn], captioner: Captioner, failed: Failed) -> None:
+def _keep(wave: Sequence[Turn], captioner: NameGuard, failed: Failed) -> None:
     """Fit each answer into its place, ask for shorter ones where none fits, and store what is to be said."""
 
     def fit(wave: Sequence[Turn]) -> list[Fitted]:
@@ -188,7 +180,7 @@ class Fitted:
     decision: Decision
 
 
-def fit_all(asked: Sequence[Asked], captioner: Captioner, spoken: SpokenLength) -> list[Fitted]:
+def fit_all(asked: Sequence[Asked], captioner: Captioner | NameGuard, spoken: SpokenLength) -> list[Fitted]:
     """For each answer the best of its candidates that fits; where none does, a shorter caption or a pause."""
     fitted = [_from_beam(one, spoken) for one in asked]
     words = {i: _words(asked[i], spoken) for i, found in enumerate(fitted) if found is None}

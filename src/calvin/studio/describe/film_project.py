@@ -15,6 +15,7 @@ from typing import Any
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
+from calvin.captioners.naming import count_held
 from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
 from calvin.core.progress import Listener, Progress
@@ -29,6 +30,7 @@ from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.speech import detect_speech
 from calvin.studio.cast.characters import Cast
+from calvin.studio.cast.introduced import Introduced
 from calvin.studio.cast.portraits import check_within
 from calvin.studio.describe.dialogue import (
     LISTEN,
@@ -86,6 +88,8 @@ class FilmProject:
     author: Author = Author.MODEL
     present: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Names of those in the scene of a place, by the place's id."""
+    introduced: Introduced | None = None
+    """Who may be named where; None: anybody, anywhere."""
 
     def scene(self, place: Place) -> Scene:
         """What a place's cue is about: frame vectors where there are any, and a way to the stills."""
@@ -129,6 +133,8 @@ class FilmProject:
             self.store.finish_plan(place, text, Span(room.start_ms, end), answer.candidates, decision, self.author)
             if answer.parsed is False:
                 self.store.unparsed += 1
+            if answer.held:
+                self.store.held = count_held(answer.held, self.store.held)
             if answer.cleaned:
                 self.store.cleaned = count_cleanings([answer.cleaned], self.store.cleaned)
 

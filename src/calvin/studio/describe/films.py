@@ -12,16 +12,19 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from calvin.captioners import Captioner, open_captioner
 from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.answers import cleaning_note
+from calvin.captioners.naming import held_note
 from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, silent
 from calvin.core.time import to_ms
 from calvin.core.types import Character, Script
 from calvin.media.film.source import check_survivable
 from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
+from calvin.studio.cast.introduced import Introduced
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
 from calvin.studio.describe.dialogue import checked_stretch
@@ -88,6 +91,7 @@ def describe(
     shift_subtitles: float | None = None,
     stretch_subtitles: str | None = None,
     encoding: str | None = None,
+    names: Literal["known", "free"] | None = None,
 ) -> Description:
     """Describe one film, or a project again.
 
@@ -105,14 +109,16 @@ def describe(
         stretch_subtitles: by what their times are taken times before that: the frame rates of the film that they are
             for and of this one ("25/23.976"), or a factor; None: by nothing, or as the project.
         encoding: of the subtitle file; None: found out.
+        names: "known": those alone are named whom a cast or a person's cue introduces; "free": whomever the model
+            names; None: "known", or as the project.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
     """
     kinds = tuple(formats)
     find_writers(kinds)
-    values = {"context": context, "language": language, "audio_language": audio_language, "formats": kinds}
-    wish = DescribeWish.load(values, "describe")
+    values = {"context": context, "language": language, "audio_language": audio_language, "names": names}
+    wish = DescribeWish.load(values | {"formats": kinds}, "describe")
     job, known = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
     named, told = not isinstance(model, Captioner), not isinstance(cast, Cast)
     sources = DescribeSources.named(
@@ -264,6 +270,8 @@ def describe_many(
                     )
                     if cast is not None:
                         bring_cast(film, cast, captioner, portraits)
+                    if settings.names == "known":
+                        film.introduced = Introduced.of(film.store, cast, film.author)
                     films[job] = film
                 except TROUBLE as error:
                     outcomes[job] = Outcome(job, error=_as_ours(error, folder))
@@ -322,6 +330,9 @@ def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) 
     cleaned = cleaning_note(film.store.cleaned, sum(plan.done for plan in film.store.plans))
     if cleaned is not None:
         notes.append(cleaned)
+    held = held_note(film.store.held)
+    if held is not None:
+        notes.append(held)
     unparsed = film.store.unparsed
     if unparsed:
         notes.append(f"{unparsed} answers did not keep to the form the model was adapted to; check these cues.")

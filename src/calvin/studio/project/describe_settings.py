@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -17,6 +17,8 @@ from calvin.studio.project.timing import WORDS_PER_MINUTE
 NONE = "none"
 """Said in place of an adapter or a cast: without the one that the project remembers."""
 
+Names = Literal["known", "free"]
+"""Who is named: those alone whom somebody has introduced, or whomever the model names."""
 Context = Annotated[int, Field(ge=0, le=50)]
 WordRate = Annotated[int, Field(ge=60, le=400)]
 Language = Annotated[str, AfterValidator(language_tag)]
@@ -35,6 +37,7 @@ class DescribeWish(FrozenConfig):
     words_per_minute: WordRate | None = None
     language: Language | None = None
     audio_language: Language | None = None
+    names: Names | None = None
 
 
 class _WordSettings(FrozenConfig):
@@ -46,6 +49,7 @@ class _WordSettings(FrozenConfig):
     own_context: Context | None = None
     language: str | None = None  # checked in the wish: not again by every command that reads a project
     audio_language: str | None = None
+    names: Names = "known"
 
 
 class DescribeSettings(_WordSettings):
@@ -53,7 +57,7 @@ class DescribeSettings(_WordSettings):
     lie, and how fast they are spoken. `language` is that of the description (None: the project's, else English),
     `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
     names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
-    `own_context` is the project's, where an adapter's stands in `context`.
+    `own_context` is the project's, where an adapter's stands in `context`. `names` says who may be named.
     """
 
     formats: tuple[str, ...] = ("vtt", "srt", "json")
@@ -149,8 +153,8 @@ def settle(
     project's own is then remembered beside it. A context that is wished for is also given where names are known.
     """
     given = wish.model_dump(exclude_none=True)
-    names = {"question", "plan", "words_per_minute", "audio_language", "names_alone"}
-    kept = remembered.model_dump(include=names) if remembered else {}
+    lasting = {"question", "plan", "words_per_minute", "audio_language", "names_alone", "names"}
+    kept = remembered.model_dump(include=lasting) if remembered else {}
     own = remembered.base_context if remembered else DescribeSettings().context
     context = {"context": own} if adapter_context is None else {"context": adapter_context, "own_context": own}
     if wish.context is not None:

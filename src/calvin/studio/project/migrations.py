@@ -27,13 +27,13 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         "id",
         (
             *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
-            *("audio_language", "subtitles", "people", "plan"),
+            *("audio_language", "subtitles", "people", "plan", "names"),
         ),
     ),
     "setting": ("name", ("value",)),
 }
 """The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
-_KEPT_SETTINGS = "('cast', 'cleaned', 'model', 'notes', 'sources', 'unparsed')"
+_KEPT_SETTINGS = "('cast', 'cleaned', 'held', 'model', 'notes', 'sources', 'unparsed')"
 
 
 def _journal(table: str, since: tuple[str, ...] = ()) -> str:
@@ -190,7 +190,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (step_id, place, key)
     ) STRICT, WITHOUT ROWID;
     {_journal("plan")}{_journal("cue", since=("kind",))}
-    {"".join(map(_journal, ("dialogue", "film", "described", "setting")))}
+    {"".join(map(_journal, ("dialogue", "film")))}{_journal("described", since=("names",))}{_journal("setting")}
     """,
     # 5: whether a cue describes the picture or reads out what stands on the screen
     f"""
@@ -200,6 +200,17 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER cue_update;
     DROP TRIGGER cue_delete;
     {_journal("cue")}
+    """,
+    # 6: whether those alone are named whom somebody has introduced, and how many names were held back
+    f"""
+    ALTER TABLE described ADD COLUMN names TEXT NOT NULL DEFAULT 'known' CHECK (names IN ('known', 'free'));
+    DROP TRIGGER described_insert;
+    DROP TRIGGER described_update;
+    DROP TRIGGER described_delete;
+    DROP TRIGGER setting_insert;
+    DROP TRIGGER setting_update;
+    DROP TRIGGER setting_delete;
+    {_journal("described")}{_journal("setting")}
     """,
 )
 

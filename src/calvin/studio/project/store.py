@@ -48,6 +48,8 @@ class ProjectStore(Journal):
     """How many answers of the model were cleaned, and how many by each rule (see `count_cleanings`)."""
     unparsed = Setting("unparsed", TypeAdapter(int), 0)
     """How many answers of an adapted model did not keep to its form."""
+    held = Setting("held", TypeAdapter(dict[str, int]), {})
+    """In how many places each name was held back, and any at all (see `count_held`)."""
     voice = Setting("voice", TypeAdapter(VoiceRecord | None), None)
     """Who spoke the cues, and what; None before that."""
     mixed = Setting("mixed", TypeAdapter(dict[str, tuple[int, int]]), {})
@@ -360,7 +362,7 @@ class ProjectStore(Journal):
                 + ", ".join(f"{column} = excluded.{column}" for column in _DESCRIBED.values()),
                 [values[name] for name in _DESCRIBED],
             )
-            self.cleaned, self.unparsed = {}, 0
+            self.cleaned, self.unparsed, self.held = {}, 0, {}
 
     @contextmanager
     def together(self) -> Iterator[Self]:

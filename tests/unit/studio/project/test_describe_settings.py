@@ -26,6 +26,15 @@ def test_what_is_remembered_holds_where_nothing_is_wished_for() -> None:
     )  # fmt: skip
 
 
+def test_who_may_be_named_is_remembered() -> None:
+    assert settle(DescribeWish()).names == "known"
+    free = DescribeRecord(model="m", **settle(DescribeWish(names="free")).model_dump(exclude={"formats"}))
+    assert settle(DescribeWish(), free).names == "free"
+    assert settle(DescribeWish(names="known"), free).names == "known"
+    with pytest.raises(ConfigError, match="names"):
+        DescribeWish.load({"names": "some"}, "describe")
+
+
 def test_wishes_come_first() -> None:
     plan = PlanSettings(min_gap_ms=1)
     wish = DescribeWish(context=0, formats=("vtt",), question="Who?", plan=plan, words_per_minute=200, language="ger")

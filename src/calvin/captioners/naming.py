@@ -1,0 +1,217 @@
+"""Nobody is named who has not been introduced: whose names are held back, and what is said in their place.
+
+A wrong name misleads more than none. What names somebody else is passed over for the next best candidate; where all
+do, the captioner is asked again without these names; last, a name is replaced by what is to be seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from calvin.captioners.answers import is_sound
+from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest, Licence
+from calvin.captioners.people_names import LOOK_AFTER, LOOK_FIRST, TITLED, Mention, PeopleFinder, named_twice, words_of
+from calvin.core.text_tables import counted
+from calvin.data.entities import RANKS
+
+_WOMANS = re.compile(r"\b(?:dress|gown|skirt|blouse|bonnet)\b")
+_JOINED = re.compile(r"(?: and|,) $")
+
+SOMEONE = {
+    "en": "someone", "de": "jemand", "fr": "quelqu'un", "es": "alguien", "it": "qualcuno", "pt": "alguém",
+    "nl": "iemand", "sv": "någon", "da": "nogen", "nb": "noen", "no": "noen", "ca": "algú", "cs": "někdo", "pl": "ktoś",
+    "fi": "joku",
+}  # fmt: skip
+"""What stands for a name that may not be said, by language."""
+
+
+def strangers(text: str, licence: Licence, finder: PeopleFinder) -> list[Mention]:
+    """Those whom a text names and who may not be named here."""
+    may = {word.casefold() for name in licence.may for word in (name, *words_of(name))}
+    return [
+        one for one in finder.mentions(text)
+        if one.name.casefold() not in may and not all(word.casefold() in may for word in words_of(one.name))
+    ]  # fmt: skip
+
+
+def without(text: str, found: Sequence[Mention], language: str = "en") -> str:
+    """A text with general words, by what it says of their looks, in place of names.
+
+    'Odette, in a yellow dress, hands Bob the lamp.' -> 'A woman in a yellow dress hands someone the lamp.' Blank where
+    the language has no word for it here.
+    """
+    someone = SOMEONE.get(language.split("-")[0].lower())
+    if not found:
+        return text
+    if someone is None:
+        return ""
+    made, at, seen = "", 0, dict[str, str]()
+    pending = list(found)
+    while pending:
+        one = pending.pop(0)
+        made += text[at : one.start]
+        at = one.end
+        group = [one]
+        while pending and _JOINED.search(text[at : pending[0].start]) and len(text[at : pending[0].start]) <= 6:
+            group.append(pending.pop(0))
+            at = group[-1].end
+        if someone == "someone":
+            made, said, at = _seen(text, made, group, at, seen)
+        else:
+            said = someone
+        opens = not made.strip() or made.rstrip().endswith((".", "!", "?", ":"))
+        made += said[0].upper() + said[1:] if opens else said
+    return made + text[at:]
+
+
+_NUMBERS = {2: "two people", 3: "three people", 4: "four people"}
+
+
+def _seen(text: str, made: str, group: Sequence[Mention], at: int, seen: dict[str, str]) -> tuple[str, str, int]:
+    """English for one person or several: the text so far, what is said, and where the text goes on."""
+    if len(group) > 1:
+        return made, _NUMBERS.get(len(group), "some people"), at
+    one = group[0]
+    title = TITLED.match(text[one.start : one.end])
+    after, first = LOOK_AFTER.match(text, at), LOOK_FIRST.search(made)
+    look = ""
+    if after and text[at : at + 2] not in ("'s", "’s"):
+        look, at = after[1], after.end()
+    elif first:
+        look, made = first[1][0].lower() + first[1][1:], made[: first.start(1)]
+    if not look and one.name in seen:
+        return made, seen[one.name], at
+    noun = _noun(title[0] if title else "", look, text, one)
+    seen[one.name] = {"a woman": "the woman", "a man": "the man"}.get(noun, "that person")
+    return made, f"{noun} {look}".strip(), at
+
+
+def _noun(title: str, look: str, text: str, one: Mention) -> str:
+    """'a woman', 'the captain', 'someone': by a title, by clothes, by a pronoun in a sentence of one person."""
+    if re.match(r"(?:Mrs|Ms|Miss|Madame|Lady|Aunt)\b", title) or _WOMANS.search(look):
+        return "a woman"
+    if re.match(r"(?:Mr|Sir|Lord|Monsieur|Uncle)\b", title):
+        return "a man"
+    rank = re.match(RANKS, title)
+    if rank:
+        return f"the {rank[0].rstrip('. ').lower()}".replace("the dr", "the doctor")
+    start = max(text.rfind(mark, 0, one.start) for mark in ".!?") + 1
+    end = min((at for mark in ".!?" if (at := text.find(mark, one.end)) >= 0), default=len(text))
+    sentence = text[start:end]
+    others = [match[0] for match in re.finditer(r"\b[A-Z][\w’'-]+", sentence) if match[0] not in (one.name, "In")]
+    pronouns = {word.lower() for word in re.findall(r"\b(?:he|him|his|she|her)\b", sentence, re.IGNORECASE)}
+    if not others and pronouns:
+        return "a woman" if pronouns <= {"she", "her"} else "a man" if pronouns <= {"he", "him", "his"} else "someone"
+    return "someone"
+
+
+_ROUNDS = 2
+"""How often a captioner is asked anew before its words are changed."""
+
+
+class NameGuard:
+    """A captioner that names only those whom each request's licence allows, and says which names it held back."""
+
+    def __init__(self, captioner: Captioner) -> None:
+        self.captioner = captioner
+        self._finders: dict[tuple[object, ...], PeopleFinder] = {}
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        """One answer per request, in their order; requests without a licence are answered as they come."""
+        answers = list(self.captioner.caption(requests))
+        held: dict[int, dict[str, None]] = {}
+        waiting = list(range(len(requests)))
+        for attempt in range(_ROUNDS + 1):
+            waiting = [at for at in waiting if not self._passes(requests[at], answers, at, held)]
+            if not waiting or attempt == _ROUNDS:
+                break
+            again = [self._without_strangers(requests[at], tuple(held[at])) for at in waiting]
+            for at, answer in zip(waiting, self.captioner.caption(again), strict=True):
+                answers[at] = answer
+        for at in waiting:
+            answers[at] = self._reworded(requests[at], answers[at])
+        return [replace(one, held=tuple(held.get(at, ()))) for at, one in enumerate(answers)]
+
+    def _finder(self, licence: Licence) -> PeopleFinder:
+        key = (licence.known, licence.text, licence.language)
+        if key not in self._finders:
+            self._finders[key] = PeopleFinder(licence.known, licence.text, licence.language)
+        return self._finders[key]
+
+    def _passes(
+        self, request: CaptionRequest, answers: list[CaptionAnswer], at: int, held: dict[int, dict[str, None]]
+    ) -> bool:
+        """Whether an answer, or one of its candidates in its place, names nobody who may not be named."""
+        if request.licence is None:
+            return True
+        answer, finder = answers[at], self._finder(request.licence)
+        offered = list(dict.fromkeys(text for text in (answer.text, *answer.candidates) if text.strip()))
+        wrong = {text: strangers(text, request.licence, finder) for text in offered}
+        # Asked not to name anybody, it says it again: what only opened a sentence is no name.
+        before = held.get(at, {})
+        wrong = {text: [one for one in found if one.sure or one.name not in before] for text, found in wrong.items()}
+        allowed = [text for text in offered if not wrong[text] and not named_twice(text, finder)]
+        if not offered or answer.text in allowed:
+            answers[at] = answer.of(allowed) if offered else answer
+            return True
+        names = [one.name for one in wrong[answer.text]] or list(named_twice(answer.text, finder))
+        held.setdefault(at, {}).update(dict.fromkeys(names))
+        previous = request.prompt.context[-1] if request.prompt.context else None
+        sound = [text for text in allowed if is_sound(text, previous)]
+        if sound:
+            answers[at] = answer.of(sound + [text for text in allowed if text not in sound])
+        return bool(sound)
+
+    def _reworded(self, request: CaptionRequest, answer: CaptionAnswer) -> CaptionAnswer:
+        """The answer with general words in place of names."""
+        assert request.licence is not None
+        licence, finder = request.licence, self._finder(request.licence)
+
+        def change(text: str) -> str:
+            found = strangers(text, licence, finder)
+            twice = named_twice(text, finder)
+            others = [one for one in finder.mentions(text) if one.name in twice and one not in found]
+            return without(text, sorted([*found, *others], key=lambda one: one.start), licence.language)
+
+        changed = {change(text): score for text, score in reversed(answer.scored)}
+        changed.pop("", None)
+        texts, scores = tuple(reversed(changed)), tuple(reversed(changed.values()))
+        return replace(answer, text=change(answer.text), candidates=texts, scores=scores if answer.scores else ())
+
+    def _without_strangers(self, request: CaptionRequest, names: tuple[str, ...]) -> CaptionRequest:
+        """The request anew with names barred.
+
+        Lines of the context in which nobody is named are left out: a model whose context always named somebody goes on
+        to name somebody after them, and without any it says what it sees.
+        """
+        assert request.licence is not None
+        finder = self._finder(request.licence)
+        kept = tuple(line for line in request.prompt.context if finder.mentions(line))
+        return replace(request, prompt=replace(request.prompt, context=kept), barred=names)
+
+
+def count_held(names: Sequence[str], counts: Mapping[str, int]) -> dict[str, int]:
+    """In how many places each name was held back, and any at all ("places"), with one more place."""
+    total = Counter(counts)
+    total.update([*names, *(["places"] if names else [])])
+    return dict(total)
+
+
+def held_note(counts: Mapping[str, int]) -> str | None:
+    """A sentence on the names that were held back (see `count_held`), or None where none was."""
+    places, names = counts.get("places", 0), [name for name in counts if name != "places"]
+    if not places:
+        return None
+    most = sorted(names, key=lambda name: (-counts[name], name))
+    shown = ", ".join(f"{name} {counts[name]}" for name in most[:_SHOWN])
+    more = f" and {len(most) - _SHOWN} more" if len(most) > _SHOWN else ""
+    return (
+        f"In {counted(places, 'place')} the model named somebody whom nobody has introduced, and that was held back "
+        f"({shown}{more}): name people in a cue or in a cast, or turn this off with --names free."
+    )
+
+
+_SHOWN = 8

@@ -1,0 +1,124 @@
+"""Nobody is named who has not been introduced: passed over, asked again, reworded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from calvin.captioners.base import CaptionAnswer, CaptionRequest, Licence
+from calvin.captioners.naming import NameGuard, count_held, held_note, strangers, without
+from calvin.captioners.people_names import PeopleFinder
+from calvin.core.prompts import Prompt
+from calvin.core.time import Span
+from calvin.core.types import Scene
+
+
+class Teller:
+    """Says its answers one after another, and keeps what it was asked."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self.answers = list(answers)
+        self.asked: list[CaptionRequest] = []
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        self.asked += requests
+        return [CaptionAnswer(said[0], -0.5, tuple(said)) for said in (self.answers.pop(0) for _ in requests)]
+
+
+def request(*context: str, may: Sequence[str] = (), known: Sequence[str] = ()) -> CaptionRequest:
+    licence = Licence(frozenset(may), frozenset(known))
+    return CaptionRequest(Scene("1", "film", Span(0, 4000)), Prompt(context=context), licence=licence)
+
+
+def guarded(teller: Teller, *requests: CaptionRequest) -> list[CaptionAnswer]:
+    return NameGuard(teller).caption(requests)  # type: ignore[arg-type]
+
+
+def test_who_is_introduced_may_be_named_and_others_not() -> None:
+    [answer] = guarded(Teller(["Ann waves.", "Odette waves.", "Someone waves."]), request(may=["Ann Lee"]))
+    assert (answer.text, answer.candidates, answer.held) == ("Ann waves.", ("Ann waves.", "Someone waves."), ())
+
+
+def test_a_candidate_that_names_nobody_else_is_said_instead() -> None:
+    teller = Teller(["Odette waves to Ann.", "A woman waves to Ann.", "Zora waves."])
+    [answer] = guarded(teller, request("Ann sits.", may=["Ann"]))
+    assert (answer.text, answer.held, len(teller.asked)) == ("A woman waves to Ann.", ("Odette",), 1)
+    assert answer.candidates == ("A woman waves to Ann.",)
+
+
+def test_where_all_name_somebody_it_is_asked_again_with_these_names_barred() -> None:
+    teller = Teller(["Odette waves."], ["A woman in a red coat waves."])
+    [answer] = guarded(teller, request("A man sits.", "Ann sits.", may=["Ann"]))
+    assert (answer.text, answer.held) == ("A woman in a red coat waves.", ("Odette",))
+    assert teller.asked[1].barred == ("Odette",)
+    assert teller.asked[1].prompt.context == ("Ann sits.",), "lines that name nobody ask for names"
+
+
+def test_last_the_name_is_replaced_by_what_is_seen() -> None:
+    teller = Teller(["Odette waves."], ["Zora waves."], ["In a red dress, Ilse hands Ann the lamp."])
+    [answer] = guarded(teller, request(may=["Ann"]))
+    assert teller.asked[2].barred == ("Odette", "Zora")
+    assert answer.text == "A woman in a red dress hands Ann the lamp."
+    assert answer.held == ("Odette", "Zora", "Ilse")
+
+
+def test_a_word_that_only_opens_a_sentence_is_kept_where_it_is_said_again() -> None:
+    [answer] = guarded(Teller(["Oatmeal boils."], ["Oatmeal boils."]), request())
+    assert answer.text == "Oatmeal boils."
+
+
+def test_one_name_for_two_people_is_not_said_either() -> None:
+    teller = Teller(*[["Ann, in a blue coat, pursues Ann, in a red coat."]] * 3)
+    [answer] = guarded(teller, request(may=["Ann"]))
+    assert answer.text == "Someone in a blue coat pursues someone in a red coat."
+
+
+def test_without_a_licence_everybody_may_be_named() -> None:
+    free = CaptionRequest(Scene("1", "film", Span(0, 4000)), Prompt())
+    [answer] = guarded(teller := Teller(["Odette waves."]), free)
+    assert (answer.text, len(teller.asked)) == ("Odette waves.", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Odette, in a yellow dress, hands Bob the lamp.", "A woman in a yellow dress hands Bob the lamp."),
+        ("In a blue coat and a red hat, Hadi sits down.", "Someone in a blue coat and a red hat sits down."),
+        ("In the kitchen, Odette sits.", "In the kitchen, someone sits."),
+        ("Bob waves to Odette.", "Bob waves to someone."),
+        ("Odette's hat falls.", "Someone's hat falls."),
+        ("She takes Aziz's hat.", "She takes someone's hat."),
+        ("Aziz and Odette walk.", "Two people walk."),
+        ("Aziz, Zita and Odette walk.", "Three people walk."),
+        ("Bob and Odette walk.", "Bob and someone walk."),
+        ("Odette covers her eyes.", "A woman covers her eyes."),
+        ("Aziz shakes his head.", "A man shakes his head."),
+        ("Mr. Pike and the dog rest. Then Mr. Pike leaves.", "A man and the dog rest. Then the man leaves."),
+        ("Dr. Pike, wearing a white coat, nods.", "The doctor wearing a white coat nods."),
+        (
+            "Farah, in a red jacket, helps Aziz, in a blue jacket, up on the beach.",
+            "Someone in a red jacket helps someone in a blue jacket up on the beach.",
+        ),
+        ("On Monday, Odette flies to Paris.", "On Monday, someone flies to Paris."),
+    ],
+)
+def test_general_words_stand_in_for_names(text: str, said: str) -> None:
+    finder, licence = PeopleFinder(["Bob"]), Licence(frozenset({"Bob"}))
+    assert without(text, strangers(text, licence, finder)) == said
+
+
+def test_other_languages_have_their_own_word_and_where_there_is_none_nothing_is_said() -> None:
+    finder = PeopleFinder(["Odette"])
+    for language, said in (("fr", "Quelqu'un salue."), ("de-CH", "Jemand salue."), ("ja", "")):
+        assert without("Odette salue.", finder.mentions("Odette salue."), language) == said
+
+
+def test_the_note_counts_places_and_names() -> None:
+    counts = count_held(("Odette",), count_held(("Odette", "Aziz"), count_held((), {})))
+    assert counts == {"Odette": 2, "Aziz": 1, "places": 2}
+    note = held_note(counts)
+    assert note is not None
+    assert note.startswith("In 2 places the model named somebody whom nobody has introduced")
+    assert "(Odette 2, Aziz 1)" in note
+    assert held_note({}) is None

@@ -1,0 +1,92 @@
+"""Who may be named where in a film that is described: by the cast, by a person's cues, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from calvin import describe
+from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.core.types import Status
+from calvin.studio.project.store import ProjectStore
+
+SRT = """1
+00:00:00,200 --> 00:00:00,900
+PALOMA: You eat porridge cold?
+
+2
+00:00:01,000 --> 00:00:01,400
+[MUSIC] La la la.
+"""
+
+
+class Namer:
+    """A captioner that always names Odette, whatever is shown; asked not to, it sees somebody."""
+
+    info = CaptionerInfo("namer")
+    needs = frozenset({"frames"})
+
+    def __init__(self) -> None:
+        self.asked: list[CaptionRequest] = []
+
+    def caption(self, requests: list[CaptionRequest]) -> list[CaptionAnswer]:
+        self.asked += requests
+        number = len(self.asked)
+        return [
+            CaptionAnswer(f"A woman, number {number}, sits." if one.barred else f"Odette, number {number}, sits.", 0.0)
+            for one in requests
+        ]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, make_film: Callable[..., Path]) -> Path:
+    path = make_film(tmp_path_factory.mktemp("film") / "a.mp4", seconds=(4.0,) * 6)
+    path.with_suffix(".srt").write_text(SRT)
+    return path
+
+
+def texts(project: Path) -> list[str]:
+    with ProjectStore(project) as store:
+        return [cue.text for cue in store.cues]
+
+
+def test_a_model_names_nobody_whom_nobody_introduced_unless_it_may(film: Path, tmp_path: Path) -> None:
+    held = describe(film, model=(namer := Namer()), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert len(held.script.cues) >= 4
+    assert not any("Odette" in cue.text for cue in held.script.cues)
+    note = f"In {len(held.script.cues)} places the model named somebody whom nobody has introduced"
+    assert any(one.startswith(note) and f"(Odette {len(held.script.cues)})" in one for one in held.notes)
+    licence = namer.asked[0].licence
+    assert licence is not None
+    assert (licence.may, licence.known) == (frozenset(), {"Paloma"}), "[MUSIC] is nobody"
+    free = describe(held.project, model=Namer(), names="free")  # type: ignore[arg-type]
+    assert all("Odette" in cue.text for cue in free.script.cues)
+    assert not any("introduced" in one for one in free.notes)
+    describe(held.project, model=(again := Namer()))  # type: ignore[arg-type]
+    assert again.asked == [], "the project remembers it"
+
+
+def test_a_cue_of_a_person_introduces_for_as_long_as_it_is_context(film: Path, tmp_path: Path) -> None:
+    project = describe(film, model=Namer(), out_dir=tmp_path / "p", context=2).project  # type: ignore[arg-type]
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cues[0], text="Odette, in a red coat, waits.", status=Status.APPROVED))
+    describe(project, model=Namer(), context=2, language="en-GB")  # type: ignore[arg-type]
+    said = texts(project)
+    assert ["Odette" in text for text in said] == [True, True, True, *[False] * (len(said) - 3)]
+
+
+def test_who_the_cast_puts_there_may_be_named(film: Path, tmp_path: Path) -> None:
+    cast = tmp_path / "cast.toml"
+    cast.write_text(
+        '[[character]]\nname = "Odette Lee"\naliases = ["the captain"]\n'
+        '[[scene]]\nstart = "00:00:08"\nend = "00:00:12"\npresent = ["Odette Lee"]\n'
+    )
+    project = describe(film, model=Namer(), out_dir=tmp_path / "p", cast=cast).project  # type: ignore[arg-type]
+    with ProjectStore(project) as store:
+        there = [cue.visual.end_ms > 8000 and cue.visual.start_ms < 12000
+                 for cue in store.cues]  # fmt: skip
+    assert ["Odette" in text for text in texts(project)] == there
+    assert 0 < sum(there) < len(there)
