@@ -66,18 +66,24 @@ def film(
     width: Annotated[int, Option(help="Width in pixels.", min=16)] = 640,
     height: Annotated[int, Option(help="Height in pixels.", min=16)] = 360,
     fps: Annotated[float, Option(help="Frames per second.", min=1)] = 25.0,
+    writing: Annotated[bool, Option("--writing", help="With signs, letters and cards between the shots.")] = False,
+    burnt_in: Annotated[bool, Option("--burnt-in", help="With the subtitles in the picture, too.")] = False,
 ) -> None:
     """Draw one film with voices, subtitles and credits, and write the truth of every scene next to it.
 
     Example:
 
         calvin puppets film lamp.mp4 --seed 7
+
+        calvin puppets film letters.mp4 --seed 8 --writing --burnt-in
     """
     from calvin.puppets.film import render_film
 
     if path.suffix.lower() != ".mp4":
         raise UsageError(f"Puppet films are written as MP4: give {path.name} the suffix .mp4.")
     with ProgressView() as progress:
-        render_film(seed, path, width, height, fps, scenes, split=split, listener=progress)
+        render_film(
+            seed, path, width, height, fps, scenes, split=split, listener=progress, writing=writing, burnt_in=burnt_in
+        )
     for written in (path, path.with_suffix(".srt"), path.with_suffix(".truth.json")):
         say(str(written))

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from calvin.core.errors import MediaError, MissingExtraError
+from calvin.core.errors import MediaError
 from calvin.data.cleaning import KeywordCredits
 from calvin.data.samples import Sample
+from calvin.media.film.ocr import READ_SIZE, read_lines
 from calvin.media.film.sampling import Scaler
 from calvin.media.film.source import MediaLimits, open_film, pixel_aspect, start_us, video_stream
+from calvin.media.film.text_kinds import CREDIT_WORDS
 
 ReadScreen = Callable[[np.ndarray], Sequence[str]]
 """The lines of text in a picture, uint8 RGB [H, W, 3]."""
 
-_SIDE = 360  # the shorter side of what is read, in pixels
 _SURE = 0.6
-_CREDIT_WORDS = re.compile(
-    r"\b(?:(?:directed|produced|written|edited|music|screenplay|story|costumes?|cast(?:ing)?)\s*(?:designed\s*)?by"
-    r"|producers?|director|editor|cinematograph\w*|presents?|starring|in\s+association\s+with|pictures|the\s*end"
-    r"|an?\s+[\w'’. -]{0,30}\b(?:film|picture|production)|all\s+rights\s+reserved|copyright|entertainment)\b|©",
-    re.IGNORECASE,
-)
 _MANY_LINES = 5
 
 
@@ -37,26 +29,12 @@ def read_screen(rgb: np.ndarray) -> list[str]:
     Raises:
         MissingExtraError: rapidocr is not installed.
     """
-    found = _engine()(np.ascontiguousarray(rgb[..., ::-1]))
-    pairs = zip(found.txts or (), found.scores or (), strict=True)
-    return [str(text).strip() for text, score in pairs if score >= _SURE and str(text).strip()]
-
-
-@cache
-def _engine() -> Any:
-    try:
-        import logging
-
-        from rapidocr import RapidOCR
-    except ImportError as error:
-        raise MissingExtraError("Reading words on screen", "ocr") from error
-    logging.getLogger("RapidOCR").setLevel(logging.ERROR)
-    return RapidOCR(params={"Global.log_level": "error"})
+    return [line.text for line in read_lines(rgb) if line.score >= _SURE]
 
 
 def looks_like_credits(lines: Sequence[str]) -> bool:
     """Words that credits use, or so many lines that they can only be a list of names."""
-    return bool(_CREDIT_WORDS.search(" ".join(lines))) or len(lines) >= _MANY_LINES
+    return bool(CREDIT_WORDS.search(" ".join(lines))) or len(lines) >= _MANY_LINES
 
 
 class ScreenCredits(KeywordCredits):
@@ -101,7 +79,7 @@ def frames_at(path: Path, times_ms: Sequence[int]) -> Iterator[np.ndarray | None
     with open_film(path, limits) as container:
         stream = video_stream(container, path, limits)
         origin_us = start_us(container, stream) or 0
-        scaler = Scaler(_SIDE, pixel_aspect(stream))
+        scaler = Scaler(READ_SIZE, pixel_aspect(stream))
         for time_ms in times_ms:
             target_s = (time_ms * 1000 + origin_us) / 1e6
             container.seek(int(target_s * 1e6))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from calvin.media.voice.voices import Voice
 from calvin.puppets.draw.video import VideoWriter, film_frames
 from calvin.puppets.tell.captions import film_captions
 from calvin.puppets.tell.screenplay import Film, Line, Split, make_film, rng_for
+from calvin.puppets.tell.writings import with_writing
 from calvin.puppets.world import write_srt
 
 SOUND_RATE = 44_100
@@ -31,18 +32,22 @@ _FASTEST_WPM = 320.0
 def render_film(
     seed: int, path: str | Path, width: int = 640, height: int = 360, fps: float = 25.0, scenes: int = 18,
     cast: int = 4, split: Split = "heldout", voice: Voice | None = None, listener: Listener = silent,
+    writing: bool = False, burnt_in: bool = False,
 ) -> Film:  # fmt: skip
     """Draw, voice and encode one film as MP4 (H.264, AAC), with PATH.srt and PATH.truth.json beside it.
 
     Frames and sound are made as they are written, so memory does not grow with the film. The picture is the same for
-    the same seed; the sound depends on the voice (by default the best that is installed).
+    the same seed; the sound depends on the voice (by default the best that is installed). With `writing`, there are
+    signs, letters and cards between the shots; `burnt_in` puts the subtitles into the picture.
     """
     film = make_film(seed, scenes, cast, split, card_ms=3000, seconds=(3.0, 5.6), talk=0.3)
+    film = with_writing(film) if writing else film
     target = Path(path)
     speaker = voice or open_voice()
     try:
         with atomic_path(target) as temporary:
-            _encode(film, temporary, width, height, fps, speaker, Stage("render film", listener, None, "frames"))
+            stage = Stage("render film", listener, None, "frames")
+            _encode(film, temporary, film_frames(film, width, height, fps, burnt_in), fps, speaker, stage)
     finally:
         if voice is None:
             speaker.close()
@@ -52,7 +57,9 @@ def render_film(
 
 
 def film_truth(film: Film) -> dict[str, Any]:
-    """Everything that is true of a film: cast, credits, dialogue, and each described scene with a reference caption."""
+    """Everything that is true of a film: cast, credits, dialogue, and each described scene with a reference caption;
+    where it has any, the writing in it."""
+    written = [*map(asdict, film.inserts), *map(asdict, film.signs)]
     return {
         "film": film.id,
         "title": film.title,
@@ -65,17 +72,20 @@ def film_truth(film: Film) -> dict[str, Any]:
             {**scene.truth.to_json(), "caption": caption}
             for scene, caption in zip(film.scenes, film_captions(film), strict=True)
         ],
+        **({"writing": written} if written else {}),
     }
 
 
-def _encode(film: Film, path: Path, width: int, height: int, fps: float, voice: Voice, stage: Stage) -> None:
+def _encode(film: Film, path: Path, pictures: Iterator[np.ndarray], fps: float, voice: Voice, stage: Stage) -> None:
+    first = next(pictures)
+    height, width = first.shape[:2]
     stage.total = round(film.duration_ms / 1000 * fps)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         picture = VideoWriter(container, width, height, fps, crf=23, preset="veryfast")
         sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono", options={"b": "96k"})
         blocks = sound_blocks(film, voice, fps)
         written = 0
-        for number, rgb in enumerate(film_frames(film, width, height, fps), 1):
+        for number, rgb in enumerate(chain([first], pictures), 1):
             # A frame and its sound in turn, so that the muxer never has to hold much of one to wait for the other.
             picture.write(rgb)
             block = next(blocks)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,17 +22,27 @@ from calvin.media.film.sampling import FrameSampler, Scaler
 from calvin.media.film.source import FilmFacts, MediaLimits, check_unchanged, choose_audio, probe
 from calvin.media.sound.film_sound import SoundWriter
 
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
 SOUND = "sound.wav"
+READABLE = "readable"
+"""The folder, beside the stills, of the larger and fewer ones in which writing can be read."""
+READABLE_FPS = 1.0
 
 
 class DecodeSettings(FrozenConfig):
-    """`frame_size` is the shorter side of the stills or an exact (height, width); `language` prefers a sound track."""
+    """`frame_size` is the shorter side of the stills or an exact (height, width); `language` prefers a sound track.
+
+    With a `readable_size`, larger stills of that shorter side are kept too, one a second, in the folder `READABLE`.
+    """
 
     fps: float = FPS
     frame_size: int | tuple[int, int] = FRAME_SIZE
     cuts: bool = True
     sound: bool = True
     language: str | None = None
+    readable_size: int | None = None
     batch_size: int = 64
     limits: MediaLimits = MediaLimits()
 
@@ -103,6 +114,7 @@ def decode_film(
     try:
         with ExitStack() as stack:
             batcher = _Batcher(settings.batch_size, stack.enter_context(FrameWriter(folder, settings.fps)), on_batch)
+            readable = stack.enter_context(_readable(folder, settings, facts))
             sound = stack.enter_context(SoundWriter(Path(folder) / SOUND)) if track else None
             reader = FilmReader(
                 Path(path), settings.limits, sound.feed if sound else None, track.index if track else None
@@ -112,10 +124,12 @@ def decode_film(
                     finder = finder or CutFinder(reader.rate)
                     finder.feed(frame, time_us)
                 batcher.extend(sampler.feed(frame, time_us))
+                readable.feed(frame, time_us)
                 if reader.frames % 100 == 0:
                     stage.update(time_us / 1_000_000)
             batcher.extend(sampler.finish(reader.end_us))
             batcher.flush()
+            readable.finish(reader.end_us)
             check_unchanged(facts)  # before anything is kept
     except OSError as error:
         if error.errno is None:
@@ -130,6 +144,34 @@ def decode_film(
         sound=Path(folder) / SOUND if sound else None,
         report=DecodeReport(reader.frames, reader.damaged, tuple(reader.notes)),
     )
+
+
+class _Readable:
+    """Keeps larger stills of the same pass, or none."""
+
+    def __init__(self, writer: FrameWriter | None, sampler: FrameSampler) -> None:
+        self._writer, self._sampler = writer, sampler
+
+    def feed(self, frame: VideoFrame, time_us: int) -> None:
+        if self._writer is not None:
+            for rgb in self._sampler.feed(frame, time_us):
+                self._writer.add(rgb)
+
+    def finish(self, end_us: int) -> None:
+        if self._writer is not None:
+            for rgb in self._sampler.finish(end_us):
+                self._writer.add(rgb)
+
+
+@contextmanager
+def _readable(folder: str | Path, settings: DecodeSettings, facts: FilmFacts) -> Iterator[_Readable]:
+    sampler = FrameSampler(READABLE_FPS, Scaler(settings.readable_size, facts.sample_aspect))
+    if settings.readable_size is None:
+        yield _Readable(None, sampler)
+        return
+    (Path(folder) / READABLE).mkdir(parents=True, exist_ok=True)
+    with FrameWriter(Path(folder) / READABLE, READABLE_FPS) as writer:
+        yield _Readable(writer, sampler)
 
 
 class _Batcher:

@@ -15,8 +15,9 @@ from calvin.puppets.draw.figure import Figure
 from calvin.puppets.draw.places import DRAW_PLACE, draw_foreground
 from calvin.puppets.draw.props import DRAW_PROP, draw_chest, draw_stool
 from calvin.puppets.draw.stage import STAGE_WIDTH, Canvas, Instant, Stage
+from calvin.puppets.draw.writing import draw_sign
 from calvin.puppets.lexicon import PROPS
-from calvin.puppets.tell.screenplay import Scene, rng_for
+from calvin.puppets.tell.screenplay import Scene, Sign, rng_for
 
 TRAINING_SIZE = (112, 64)
 """Width and height of the frames the small vision tower sees."""
@@ -81,8 +82,8 @@ def draw_setup(scene: Scene) -> Setup:
 class SceneRenderer:
     """Draws any moment of one scene at one size. Small frames are drawn at twice their size and reduced by area."""
 
-    def __init__(self, scene: Scene, width: int, height: int) -> None:
-        self.scene, self.size = scene, (width, height)
+    def __init__(self, scene: Scene, width: int, height: int, sign: Sign | None = None) -> None:
+        self.scene, self.size, self.sign = scene, (width, height), sign
         self.reduced = width < 200
         factor = 2 if self.reduced else 1
         self.image = np.empty((height * factor, width * factor, 3), np.uint8)
@@ -100,6 +101,8 @@ class SceneRenderer:
         DRAW_PLACE[self.scene.truth.place](canvas, rng_for(self.scene.seed, "place"))
         for prop, x, size in self.setup.clutter:
             DRAW_PROP[prop](canvas, complex(x, 7.5 * size), size)
+        if self.sign is not None:
+            draw_sign(canvas, self.sign)
         return image
 
     def instant(self, seconds: float) -> Instant:

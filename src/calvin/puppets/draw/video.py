@@ -12,6 +12,7 @@ import numpy as np
 
 from calvin.core.files import atomic_path
 from calvin.puppets.draw.render import SceneRenderer
+from calvin.puppets.draw.writing import draw_letter, draw_subtitle
 from calvin.puppets.tell.screenplay import Card, Film, Scene
 
 _FULL_COLOUR_BELOW = 128
@@ -19,7 +20,9 @@ _PAPER, _INK = (24, 26, 40), (246, 236, 214)
 
 
 def draw_card(card: Card, width: int, height: int) -> np.ndarray:
-    """A card of credits, RGB uint8 [H, W, 3]: its lines centred, the first one large."""
+    """A card of credits, RGB uint8 [H, W, 3]: its lines centred, the first one large. A letter is a sheet of paper."""
+    if card.kind == "letter":
+        return draw_letter(card.lines, width, height)
     image = np.full((height, width, 3), _PAPER, np.uint8)
     margin, line_height = width // 24, height // (len(card.lines) + 1)
     cv2.rectangle(image, (margin // 2, margin // 2), (width - margin // 2, height - margin // 2), _INK, 1)
@@ -33,23 +36,36 @@ def draw_card(card: Card, width: int, height: int) -> np.ndarray:
     return image
 
 
-def film_frames(film: Film, width: int, height: int, fps: float) -> Iterator[np.ndarray]:
+def film_frames(film: Film, width: int, height: int, fps: float, burnt_in: bool = False) -> Iterator[np.ndarray]:
     """Every frame of a film in order, RGB uint8 [H, W, 3]; frame i shows the time i / fps.
 
-    One shot is held in memory at a time.
+    One shot is held in memory at a time. With `burnt_in`, the picture carries the dialogue as subtitles.
     """
-    parts: list[Card | Scene] = [film.cards[0], *film.shots, film.cards[-1]]
-    starts = [part.start_ms if isinstance(part, Card) else part.truth.start_ms for part in parts]
+    for number, image in enumerate(_pictures(film, width, height, fps)):
+        now_ms = number * 1000 / fps
+        said = next((line.text for line in film.lines if line.start_ms <= now_ms < line.end_ms), None)
+        yield draw_subtitle(image.copy(), said) if burnt_in and said else image
+
+
+def _pictures(film: Film, width: int, height: int, fps: float) -> Iterator[np.ndarray]:
+    signs = {id(film.shots[sign.shot]): sign for sign in film.signs}
+    parts: list[Card | Scene] = [film.cards[0], *film.shots, *film.inserts, film.cards[-1]]
+    parts.sort(key=_start_ms)
+    starts = [_start_ms(part) for part in parts]
     at, image, renderer = -1, np.empty(0), None
     for number in range(round(film.duration_ms / 1000 * fps)):
         now_ms = number * 1000 / fps
         while at + 1 < len(parts) and starts[at + 1] <= now_ms:
             at += 1
             part = parts[at]
-            renderer = None if isinstance(part, Card) else SceneRenderer(part, width, height)
+            renderer = None if isinstance(part, Card) else SceneRenderer(part, width, height, signs.get(id(part)))
             if isinstance(part, Card):
                 image = draw_card(part, width, height)
         yield image if renderer is None else renderer.frame((now_ms - starts[at]) / 1000)
+
+
+def _start_ms(part: Card | Scene) -> int:
+    return part.start_ms if isinstance(part, Card) else part.truth.start_ms
 
 
 class VideoWriter:

@@ -58,17 +58,35 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card of opening or closing credits."""
+    """A card of opening or closing credits; or, between shots, of a later time (`intertitle`) or a letter."""
 
     start_ms: int
     end_ms: int
-    kind: Literal["opening", "closing"]
+    kind: Literal["opening", "closing", "intertitle", "letter"]
     lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """A board with writing on it that hangs in a shot (its number in the film): middle and letter height in units of
+    the stage."""
+
+    shot: int
+    start_ms: int
+    end_ms: int
+    lines: tuple[str, ...]
+    x: float
+    y: float
+    size: float
+    style: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Film:
-    """A cast, the shots in order, without gaps, between the cards of the opening and closing credits, the dialogue."""
+    """A cast, the shots in order, without gaps, between the cards of the opening and closing credits, the dialogue.
+
+    Films with writing in them also have `inserts`, cards between shots, and `signs` (see `with_writing`).
+    """
 
     id: str
     seed: int
@@ -77,6 +95,8 @@ class Film:
     shots: tuple[Scene, ...]
     cards: tuple[Card, ...]
     lines: tuple[Line, ...] = ()
+    inserts: tuple[Card, ...] = ()
+    signs: tuple[Sign, ...] = ()
 
     @property
     def scenes(self) -> tuple[Scene, ...]:
