@@ -172,9 +172,15 @@ def report(outcomes: list[Outcome]) -> int:
 
 
 def show(film: Path, description: Description) -> None:
+    """Say what was written, and what there is to know that was not said of this project before."""
+    from calvin.studio.project.status import notes_to_tell
+    from calvin.studio.project.store import ProjectStore
+
     count = len(description.script.cues)
     say(f"{film}: {counted(count, 'cue')}")
     for path in description.files:
         say(f"  {path}")
-    for note in description.notes:
+    with ProjectStore(description.project) as store:
+        notes = notes_to_tell(store, "describe", description.notes)
+    for note in notes:
         warn(f"Note on {film.name}: {note}")

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from calvin.cli.console import say
+from calvin.core.text_tables import counted
 from calvin.core.time import format_timecode
+from calvin.media.languages import language_name
+
+_HASH = re.compile(r"[0-9a-f]{12,64}")
+_AUTHORS = {"model": "the model", "adapter": "the adapted model", "human": "a person"}
+_CHOICES = {
+    "best": "the model's best caption",
+    "candidate": "another caption that fits",
+    "shorter": "a shorter sentence",
+    "extended": "a caption for which the film pauses",
+    "repeated": "silent, because it was said just before",
+    "silent": "silent, because there were no words",
+    "human": "a person's words",
+}
 
 
 def status(
@@ -68,50 +83,79 @@ def status(
         say(json.dumps(found, ensure_ascii=False, indent=2))
     elif history == "all":
         for cue in found["cues_ever"]:
-            count = f"{cue['texts']} text{'' if cue['texts'] == 1 else 's'}"
-            say(f"cue-{cue['cue']}  {count}{', removed' if cue['removed'] else ''}: {cue['text']}")
+            removed = ", removed" if cue["removed"] else ""
+            say(f"cue-{cue['cue']}, {counted(cue['texts'], 'text')}{removed}: {cue['text']}")
     elif history is not None:
         for number, past in enumerate(found["history"], 1):
-            say(f"{number}  {past['written_at']}  {past['author']}: {past['text'] or '(removed)'}")
+            when = past["written_at"][:16].replace("T", " ")
+            say(f"{number}, {when} UTC, by {_AUTHORS[past['author']]}: {past['text'] or '(removed)'}")
     else:
         _show(found)
 
 
 def _made_by(found: dict[str, Any]) -> list[str]:
-    """What decoded, described and spoke, in sentences."""
+    """What decoded, described and spoke, each under its heading."""
     lines = []
     if found["decoding"]:
         done, total = found["decoding"]
         lines.append(f"Decoded: {done} of {total} s")
     described, spoken = found["described"], found["spoken"]
     if described:
-        parts = [f"{described['model']}{' ' + described['fingerprint'][:12] if described['fingerprint'] else ''}"]
-        parts += [f"adapter {described['adapter']}"] if described["adapter"] else []
-        parts += [f"a cast of {len(described['cast'])}"] if described["cast"] else []
-        parts += ["subtitles"] if described["subtitles"] else ["dialogue found by listening"] * bool(found["dialogue"])
-        lines.append(f"Described by {parts[0]}{''.join(f', {part}' for part in parts[1:])}, in {described['language']}")
+        parts = [f"with the adapter {described['adapter']}"] if described["adapter"] else []
+        parts += [f"with a cast of {len(described['cast'])}"] if described["cast"] else []
+        by = ", ".join([_model_name(described["model"]), *parts])
+        lines.append(f"Described by: {by}, in {language_name(described['language'])}")
     if spoken:
         pace = f"{spoken['rate']:g} words a minute" if spoken["rate"] else "the voice's own pace"
         to_do = f", {spoken['to_speak']} still to speak" if spoken["to_speak"] else ""
-        lines.append(f"Spoken by {spoken['name']} at {pace}: {spoken['cues']} cues{to_do}")
+        lines.append(f"Spoken by: {spoken['name']}, at {pace}: {counted(spoken['cues'], 'cue')}{to_do}")
     return lines
+
+
+def _model_name(model: str) -> str:
+    """A model as people call it: of a path the last part, and nothing of what only another program compares."""
+    return "a model without a name" if _HASH.fullmatch(model) else model.rstrip("/").rpartition("/")[2] or model
+
+
+def _cues(found: dict[str, Any]) -> str:
+    """How many cues there are, by whom, and how far they are."""
+    by = found["cues"]["by"]
+    words = {
+        "model": "by the model",
+        "adapter": "by the adapted model",
+        "human": "by a person",
+        "draft": "draft" if by.get("draft") == 1 else "drafts",
+        "approved": "approved",
+        "extended": "with a pause of the film",
+    }
+    kinds = ", ".join(f"{by[name]} {said}" for name, said in words.items() if by.get(name))
+    return f"Cues: {found['cues']['total']}{f' ({kinds})' if kinds else ''}"
 
 
 def _show(found: dict[str, Any]) -> None:
     film, cues = found["film"], found["cues"]
-    say(f"{film['title']}: {format_timecode(film['duration_ms'])}, {film['where']}")
-    say(f"{found['shots']} shots, {found['dialogue']} lines of dialogue")
-    say(f"{found['places_done']} of {found['places']} places done")
-    kinds = [f"{count} {name}" for name, count in cues["by"].items() if count]
-    say(f"{cues['total']} cues{': ' if kinds else ''}{', '.join(kinds)}")
+    say(f"Film: {film['title']}, {format_timecode(film['duration_ms'])} long, {film['where']}")
+    say(f"Shots: {found['shots']}")
+    described = found["described"]
+    source = "" if not (described and found["dialogue"]) else ", from subtitles"
+    if source and not described["subtitles"]:
+        source = ", found by listening"
+    say(f"Dialogue: {counted(found['dialogue'], 'line')}{source}")
+    say(f"Places for cues: {found['places_done']} of {found['places']} done")
+    say(_cues(found))
     if set(cues["kinds"]) - {"picture"}:
         say(f"Kinds: {', '.join(f'{count} {kind}' for kind, count in cues['kinds'].items())}")
     for line in _made_by(found):
         say(line)
+    if found["choices"]:
+        say("How the words for each place were chosen:")
     for choice, count in found["choices"].items():
-        say(f"  {count} {choice}")
+        say(f"  {choice}{f', {_CHOICES[choice]}' if choice in _CHOICES else ''}: {count}")
     for note in found["notes"]:
         say(f"Note: {note}")
+    for command, notes in found["notes_of"].items():
+        for note in notes:
+            say(f"Note of the last `calvin {command}`: {note}")
     done = [step for step in found["steps"] if not step["undone"]]
     if done:
         when = done[-1]["made_at"][:16].replace("T", " ")

@@ -71,6 +71,7 @@ def voice(
 
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
     """
+    from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.sound.voiced_cues import voice_project, voice_settings
 
@@ -79,7 +80,8 @@ def voice(
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
     say(f"{project}: {counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept")
-    warn_all((*report.on_lengths(), *report.notes))
+    with ProjectStore(project) as store:
+        warn_all(notes_to_tell(store, "voice", (*report.on_lengths(), *report.notes)))
 
 
 def mix(
@@ -92,7 +94,9 @@ def mix(
     ] = False,
     channels: Annotated[Channels, typer.Option(help="5.1 only where the film has it.")] = Channels.STEREO,
     duck: Annotated[float, typer.Option(help="How far the film is turned down, in dB.", min=-60, max=0)] = -8,
-    language: Annotated[str | None, typer.Option(help="The film's sound track to mix with, such as en.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="The film's sound track to mix with, such as en.", show_default="as before")
+    ] = None,
     film: Annotated[Path | None, typer.Option(help="Where the film is now, if it was moved.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that this project did not mix.")] = False,
 ) -> None:
@@ -109,23 +113,27 @@ def mix(
         calvin mix film.calvin -o film.extended.mp4 --extended
     """
     from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.sound.film_mix import mix_project
 
     with ProjectStore(project, read_only=True) as store:
         _check_target(output, store.mixed.get(str(output.resolve())), yes)
+        language = language or store.mix_language
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
     with ProgressView() as progress:
         report = mix_project(project, output, settings, extended, language, film, progress)
     with ProjectStore(project, or_look=True) as store:
         store.mixed = {**store.mixed, str(output.resolve()): _stamp(output)}
+        store.mix_language = language
         if store.is_copy:
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
+        notes = notes_to_tell(store, "mix", report.notes)
     pauses = f", {counted(report.pauses, 'pause')}" if extended else ""
     say(f"{counted(report.cues, 'cue')}{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
     for path in report.files:
         say(f"  {path}")
-    warn_all(report.notes)
+    warn_all(notes)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

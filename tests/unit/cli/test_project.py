@@ -53,9 +53,10 @@ def test_the_voices_are_listed_without_a_project() -> None:
 
 def test_status_says_how_far_it_is(project: Path) -> None:
     said = run("status", project).stdout
-    assert "Night: 00:01:00.000, at " in said
-    assert "3 of 4 places done" in said
-    assert "3 cues: 3 model, 3 draft" in said
+    assert "Film: Night, 00:01:00.000 long, at " in said
+    assert "Shots: 1\nDialogue: 1 line\nPlaces for cues: 3 of 4 done\n" in said
+    assert "Cues: 3 (3 by the model, 3 drafts)" in said
+    assert "chosen:\n  best, the model's best caption: 3\n" in said
     assert "Note: A note." in said
     assert "best: Takes 1.5 s of 4.0 s." in run("status", project, "--decisions").stdout
     found = json.loads(run("status", project, "--json").stdout)
@@ -136,7 +137,10 @@ def test_export_edit_three_lines_import_leaves_three_human_cues(project: Path) -
     vtt.write_text(text)
     asked = run("import", project, vtt)
     assert asked.exit_code == 1
-    assert "  - Mara opens the gate.\n  + She opens the gate.\n" in asked.stdout
+    assert (
+        "Change cue-1, 00:00:00.000 - 00:00:03.000\n    was: Mara opens the gate.\n    now: She opens the gate.\n"
+        in (asked.stdout)
+    )
     assert "3 changes, 0 unchanged" in asked.stdout
     assert "Nothing was written" in asked.stderr
     with ProjectStore(project) as store:
@@ -149,7 +153,7 @@ def test_export_edit_three_lines_import_leaves_three_human_cues(project: Path) -
             ("He turns to the wall.", Author.HUMAN, Status.APPROVED),
         ]
     assert run("import", project, vtt).exit_code == 0, "nothing is left to change"
-    assert "human: She opens the gate." in run("status", project, "--history", "cue-1").stdout
+    assert "by a person: She opens the gate." in run("status", project, "--history", "cue-1").stdout
     again = run("export", project, "--format", "vtt")
     assert again.stderr == ""
     assert vtt.read_text() == text
@@ -224,7 +228,7 @@ def test_the_language_of_an_imported_script(project: Path, tmp_path: Path) -> No
     with ProjectStore(project, read_only=True) as store:
         assert store.script().language == "en"
     result = run("import", project, vtt, "--language", "deu", "--yes")
-    assert (result.exit_code, "Language: en -> de" in result.stdout) == (0, True)
+    assert (result.exit_code, "Language was: English (en), now: German (de)" in result.stdout) == (0, True)
     run("export", project, "--format", "vtt")
     assert "language de" in vtt.read_text()
 
@@ -247,13 +251,60 @@ def test_approve_restore_and_undo(project: Path) -> None:
     assert "There is nothing to undo" in run("undo", project).stderr
     assert run("undo", project, "--redo").exit_code == run("undo", project, "--redo").exit_code == 0
     assert "Ada opens" in vtt.read_text()
-    assert "1  20" in run("status", project, "--history", "cue-1").stdout
+    assert "1, 20" in run("status", project, "--history", "cue-1").stdout
     assert "cue-1: Mara opens the gate." in run("restore", project, "cue-1", "--text", 1).stdout
     csv = project / "Night.csv"
     csv.write_text(csv.read_text().replace("He turns around.", ""))
     assert run("import", project, csv, "--yes").exit_code == 0
-    assert "cue-3  1 text, removed: He turns around." in run("status", project, "--history", "all").stdout
+    assert "cue-3, 1 text, removed: He turns around." in run("status", project, "--history", "all").stdout
     assert "cue-3: He turns around." in run("restore", project, "cue-3").stdout
+
+
+def test_what_is_restored_on_top_of_a_cue_is_named(project: Path) -> None:
+    with ProjectStore(project) as store, store.step("removal"):
+        second = store.cues[1]
+        store.delete_cue(second.id)
+    with ProjectStore(project) as store:
+        store.add_cue(replace(second, text="A cat."))
+    said = run("restore", project, "cue-2")
+    assert "cue-2: A man in grey waits." in said.stdout
+    assert (
+        "Note: Cues overlap and are kept as they are: cue-2 (00:00:05.000 - 00:00:08.000) with cue-4 (" in said.stderr
+    )
+    assert run("restore", project, "cue-1", "--text", 1).stderr == ""
+
+
+def test_a_renamed_film_keeps_the_names_of_its_exports(project: Path) -> None:
+    run("export", project, "--format", "vtt,dapt")
+    film = project.parent / "Night.mp4"
+    with ProjectStore(project) as store:
+        row = store.bound_film()
+        store.bind_film(replace(row, path=str(film.rename(film.with_name("Night (final).mp4")))))
+    assert run("export", project, "--format", "vtt,csv").stdout.splitlines() == [
+        str(project / f"Night{suffix}") for suffix in (".vtt", ".csv")
+    ]
+
+
+def test_a_note_is_told_once_unless_it_asks_for_something(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def mixed(
+        folder: Path, output: Path, settings: object, extended: bool, language: str | None, *_: object
+    ) -> MixReport:
+        output.write_bytes(b"mix")
+        asked.append(language)
+        more = ["Fewer cues."] if len(asked) > 2 else []
+        return MixReport([output], 3, 0, -1.0, notes=["It is loud.", "Left out: cue-1. Mix with --extended.", *more])
+
+    monkeypatch.setattr("calvin.studio.sound.film_mix.mix_project", mixed)
+    target = project.parent / "Night.ad.mkv"
+    first, second, third = (run("mix", project, "-o", target, *more).stderr for more in ((), ("--language", "en"), ()))
+    assert first == "Note: It is loud.\nNote: Left out: cue-1. Mix with --extended.\n"
+    again = f"Note: 1 note as before: see `calvin status {project}`.\n"
+    assert second == f"Note: Left out: cue-1. Mix with --extended.\n{again}"
+    assert third == f"Note: Left out: cue-1. Mix with --extended.\nNote: Fewer cues.\n{again}"
+    assert asked == [None, "en", "en"], "the language of the film's sound is remembered"
+    assert "Note of the last `calvin mix`: It is loud." in run("status", project).stdout
 
 
 def test_what_was_exported_is_renewed_wherever_it_was_written(project: Path, tmp_path: Path) -> None:

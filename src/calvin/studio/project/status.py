@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from calvin.core.files import file_sha256
+from calvin.core.text_tables import counted
 from calvin.core.types import Author, Cue
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
@@ -41,6 +42,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         },
         "choices": dict(Counter(str(decision.choice) for decision in standing_decisions(store))),
         "notes": list(current_notes(store)),
+        "notes_of": {name: list(notes) for name, notes in store.told.items() if name != "describe" and notes},
         "decoding": None if store.decoded or not store.decoding else list(store.decoding),
         "decoded": store.decoded is not None,
         "described": _described(store),
@@ -70,6 +72,18 @@ def current_notes(store: ProjectStore) -> tuple[str, ...]:
     now = pause_note(store.cues)
     notes = [now if note.endswith(_PAUSES) else note for note in store.notes]
     return tuple(note for note in (*notes, *([] if now in notes else [now])) if note is not None)
+
+
+def notes_to_tell(store: ProjectStore, command: str, notes: Sequence[str]) -> list[str]:
+    """Those of a command's notes that it did not have for this project the last time, and how many it did have.
+
+    A note that names an option asks for something, and is told until that is done.
+    """
+    known = store.told.get(command, ())
+    store.told = {**store.told, command: tuple(notes)}
+    told = [note for note in notes if note not in known or "--" in note]
+    again = len(notes) - len(told)
+    return [*told, *([f"{counted(again, 'note')} as before: see `calvin status {store.folder}`."] if again else [])]
 
 
 def _described(store: ProjectStore) -> dict[str, Any] | None:

@@ -56,6 +56,10 @@ class ProjectStore(Journal):
     """Size and time of change (ns) of the mixes of the project, by path: other files there are somebody else's."""
     written = Setting("written", TypeAdapter(dict[str, list[str]]), {})
     """SHA-256 of the last two states in which a file was written, by its path: other ones are somebody's work."""
+    told = Setting("told", TypeAdapter(dict[str, tuple[str, ...]]), {})
+    """The notes that each command last had for the project's describer."""
+    mix_language = Setting("mix_language", TypeAdapter(str | None), None)
+    """The language of the film's sound track to mix with, as it was last named."""
     exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())
     """Where the script was written to, by path: there it is renewed whenever it changes."""
 

@@ -17,7 +17,7 @@ from calvin.core.files import file_sha256
 from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, CueKind, Place, Status
-from calvin.media.languages import language_tag
+from calvin.media.languages import language_name, language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.line_match import listed, match, same_times
@@ -56,18 +56,19 @@ class Change:
     place_id: int | None = None
 
     def lines(self) -> list[str]:
-        """The change for people: times once where they stay, old text, new text."""
-        shown = self.after or self.before
-        assert shown is not None
-        mark = "+" if self.before is None else "-" if self.after is None else "~"
-        head = f"{mark} {f'cue-{self.before.id}' if self.before else 'new'}  {_times(shown)}"
-        if self.before and self.after and self.before.span != self.after.span:
-            head += f"  (was {_times(self.before)})"
-        if self.before and self.after and self.before.text == self.after.text:
-            kind = f", {self.after.kind}" if self.before.kind is not self.after.kind else ""
-            return [f"{head}  {status_words(self.after)}{kind}", f"    {self.after.text}"]
-        old = [f"  - {self.before.text}"] if self.before else []
-        return [head, *old, *([f"  + {self.after.text}"] if self.after else [])]
+        """The change for people, in words that can be heard as well as seen: what was, and what is then."""
+        before, after = self.before, self.after
+        if before is None or after is None:
+            shown = after or before
+            assert shown is not None
+            what = f"Remove cue-{shown.id}" if before else "Add a cue"
+            return [f"{what}, {_times(shown)}", f"    {'was' if before else 'now'}: {shown.text}"]
+        pairs = {"time": (_times(before), _times(after)), "kind": (before.kind, after.kind)}
+        if before.text == after.text:  # a new text says by itself that it is a person's
+            pairs["status"] = status_words(before), status_words(after)
+        lines = [f"    {name} was: {was}, now: {now}" for name, (was, now) in pairs.items() if was != now]
+        texts = [f"text: {after.text}"] if before.text == after.text else [f"was: {before.text}", f"now: {after.text}"]
+        return [f"Change cue-{before.id}, {_times(before)}", *lines, *(f"    {text}" for text in texts)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class WordsPlan:
         """The plan for people."""
         shown = [line for change in self.changes for line in change.lines()]
         shown.append(f"{counted(len(self.changes), 'change')}, {self.unchanged} unchanged")
-        return [*shown, f"Language: {self.language[0]} -> {self.language[1]}"] if self.language else shown
+        names = [f"{language_name(code)} ({code})" for code in self.language or ()]
+        return [*shown, f"Language was: {names[0]}, now: {names[1]}"] if names else shown
 
 
 def plan_import(
@@ -262,7 +264,8 @@ def restore_text(store: ProjectStore, cue_id: str, number: int | None = None) ->
         raise StoreError(f"cue-{cue_id} has no such text to go back to: of its texts, choose {known}.")
     with store.step(f"text {number} of cue-{cue_id} again"):
         cue = store.restore_cue(cue_id, past[number - 1])
-    return cue, renew_exports(store)
+    renewed = renew_exports(store)
+    return cue, replace(renewed, notes=(*renewed.notes, *_overlaps(store.cues, [Change(cue, cue)])))
 
 
 def _lines_of(
@@ -383,13 +386,17 @@ def _overlaps(cues: Sequence[Cue], changes: Sequence[Change]) -> list[str]:
     pairs = [(a, b) for a, b in pairwise(after) if a.span.overlap_ms(b.span) and (a in touched or b in touched)]
     if not pairs:
         return []
-    shown = ", ".join(f"{_times(a)} with {_times(b)}" for a, b in pairs[:3])
+    shown = ", ".join(f"{_called(a)} with {_called(b)}" for a, b in pairs[:3])
     more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
     return [f"Cues overlap and are kept as they are: {shown}{more}; `calvin lint` lists them."]
 
 
 def _times(cue: Cue) -> str:
     return f"{format_timecode(cue.span.start_ms)} - {format_timecode(cue.span.end_ms)}"
+
+
+def _called(cue: Cue) -> str:
+    return f"{f'cue-{cue.id}' if cue.id else 'a new cue'} ({_times(cue)})"
 
 
 def _named(cues: Sequence[Cue]) -> str:

@@ -136,6 +136,12 @@ def _exports(store: ProjectStore) -> list[tuple[Path, Writer]]:
 
 
 def _stem(store: ProjectStore) -> str:
+    """What the exports are called: as the first of them, also once the film has another name, else as the film."""
+    suffixes = sorted((kind.writer.suffix for kind in WRITERS.working()), key=len, reverse=True)
+    first = Path(store.exported[0]).name if store.exported else ""
+    for suffix in suffixes:
+        if first.endswith(suffix) and first != suffix:
+            return first.removesuffix(suffix)
     film = store.film
     return Path(film.path).stem if film else store.script().title
 

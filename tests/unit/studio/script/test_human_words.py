@@ -69,7 +69,11 @@ def test_by_id_a_line_may_move_far() -> None:
     plan = plan_lines(CUES, [line(CUES[0].text, 40_000, 43_000, "1")])
     [change] = plan.changes
     assert change.after == replace(CUES[0], span=Span(40_000, 43_000)), "its words are no more approved than before"
-    assert change.lines()[0] == "~ cue-1  00:00:40.000 - 00:00:43.000  (was 00:00:05.000 - 00:00:08.000)  draft"
+    assert change.lines() == [
+        "Change cue-1, 00:00:05.000 - 00:00:08.000",
+        "    time was: 00:00:05.000 - 00:00:08.000, now: 00:00:40.000 - 00:00:43.000",
+        "    text: Text <1> & more.",
+    ]
     assert plan.notes == ("4 cues are not in the file and stay: cue-2, cue-3, cue-4, cue-5; --remove takes them out.",)
 
 
@@ -104,7 +108,7 @@ def test_an_id_twice_is_refused() -> None:
 def test_times_that_overlap_are_kept_and_told() -> None:
     plan = plan_lines(CUES, [line("Long.", 5000, 11_000, "1"), *(line(c.text, *times(c), c.id) for c in CUES[1:])])
     assert len(plan.changes) == 1
-    assert "Cues overlap and are kept as they are: 00:00:05.000" in plan.notes[0]
+    assert "Cues overlap and are kept as they are: cue-1 (00:00:05.000" in plan.notes[0]
 
 
 def times(cue: Cue) -> tuple[int, int]:
@@ -134,7 +138,11 @@ def test_an_emptied_line_removes_its_cue_and_so_does_an_absent_one_on_request() 
 def test_a_status_alone_approves_without_a_new_author() -> None:
     [change] = plan_lines(CUES[:1], [line(CUES[0].text, *times(CUES[0]), "1", Status.APPROVED)]).changes
     assert change.after == replace(CUES[0], status=Status.APPROVED)
-    assert change.lines() == ["~ cue-1  00:00:05.000 - 00:00:08.000  approved", "    Text <1> & more."]
+    assert change.lines() == [
+        "Change cue-1, 00:00:05.000 - 00:00:08.000",
+        "    status was: draft, now: approved",
+        "    text: Text <1> & more.",
+    ]
 
 
 @settings(deadline=None, max_examples=60)
@@ -231,7 +239,7 @@ def test_a_kind_alone_approves_nothing_and_stays_where_a_file_does_not_carry_it(
     plan = plan_lines(CUES, read_script(path).lines)
     [change] = plan.changes
     assert change.after == replace(CUES[0], kind=CueKind.TITLE)
-    assert change.lines()[0].endswith("draft, title")
+    assert change.lines()[1] == "    kind was: picture, now: title"
     titled = (change.after, *CUES[1:])
     for name in ("vtt", "srt", "dapt", "csv", "json"):
         assert plan_lines(titled, read_script(written(tmp_path, name, titled)).lines).changes == (), name
@@ -280,7 +288,7 @@ def test_the_language_changes_with_the_words_or_not_at_all(store: ProjectStore, 
     path = tmp_path / "f.csv"
     path.write_text("id,in,out,text\ncue-1,0.0,0.9,Er sitzt.\n")
     plan = plan_import(store, path, language="deu")
-    assert plan.lines()[-2:] == ["1 change, 0 unchanged", "Language: en -> de"]
+    assert plan.lines()[-2:] == ["1 change, 0 unchanged", "Language was: English (en), now: German (de)"]
     assert store.script().language == "en"
     apply_plan(store, plan)
     assert (store.script().language, store.cues[0].text) == ("de", "Er sitzt.")
