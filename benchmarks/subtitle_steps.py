@@ -20,8 +20,9 @@ from speech import LINES, trimmed
 
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine
+from calvin.media.sound.alignment import STRETCHES, align, stretch_of
 from calvin.media.sound.film_sound import SOUND_RATE, resampled
-from calvin.media.sound.speech import STRETCHES, align, speech_probabilities, speech_spans, stretch_of
+from calvin.media.sound.speech import speech_probabilities, speech_spans
 from calvin.media.voice.registry import open_voice
 from calvin.studio.describe.dialogue import step_notes
 

@@ -25,6 +25,15 @@ SHIFT = Annotated[float | None, Option(help="By how many s the subtitles come la
 STRETCH = Annotated[
     str | None, Option(help="Frame rate of the film of the subtitles / of this one: 25/23.976.", show_default="none")
 ]
+LONG = Annotated[float | None, Option(help="Talk without a gap in which the film may pause, in s.", show_default="30")]
+TRUST = Annotated[
+    bool | None,
+    Option(
+        "--trust-subtitles/--heard-too",
+        help="Whether what is heard but not in the subtitles may be talked over.",
+        show_default="heard too",
+    ),
+]
 
 
 NAMES = Annotated[
@@ -48,6 +57,7 @@ def describe(
     ] = None,
     shift_subtitles: SHIFT = None,
     stretch_subtitles: STRETCH = None,
+    trust_subtitles: TRUST = None,
     encoding: Annotated[str | None, Option(help="Of the subtitles, such as cp1250.", show_default="found out")] = None,
     context: Annotated[
         int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
@@ -61,6 +71,7 @@ def describe(
     formats: FORMATS = "vtt,srt,json",
     min_gap: Annotated[float | None, Option(help="Shortest dialogue gap to use, in s.", show_default="2.0")] = None,
     guard: Annotated[float | None, Option(help="What is left free around dialogue, in s.", show_default="0.3")] = None,
+    long_talk: LONG = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
     cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")] = None,
     names: NAMES = None,
@@ -82,8 +93,6 @@ def describe(
 
         calvin describe film.mkv --format vtt --context 5 -o film-project
 
-        calvin describe a.mp4 b.mp4 --model my-model
-
         calvin describe film.mp4 --model openai:http://127.0.0.1:8000/v1#qwen3-vl
 
         calvin describe film.mp4 --cast cast.toml
@@ -96,7 +105,7 @@ def describe(
 
     values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names}
     values |= {"language": language, "audio_language": audio_language}
-    wish = _wish(formats, {"min_gap_ms": min_gap, "guard_ms": guard}, values)
+    wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)
     found = _jobs(films, subtitles, out_dir)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     named = bool(model or adapter or yes)
@@ -113,12 +122,21 @@ def describe(
     raise typer.Exit(report([outcomes[job] for job, _ in found]))
 
 
-def _wish(formats: str, gaps_s: dict[str, float | None], values: Mapping[str, object]) -> DescribeWish:
+def _plan(
+    min_gap: float | None, guard: float | None, long_talk: float | None, trust_subtitles: bool | None
+) -> dict[str, int] | None:
+    """What is asked for of the places of cues."""
+    asked = {"min_gap_ms": min_gap, "guard_ms": guard, "long_talk_ms": long_talk}
+    plan = {name: round(seconds * 1000) for name, seconds in asked.items() if seconds is not None}
+    plan |= {} if trust_subtitles is None else {"trust_subtitles": trust_subtitles}
+    return plan or None
+
+
+def _wish(formats: str, plan: dict[str, int] | None, values: Mapping[str, object]) -> DescribeWish:
     from calvin.studio.project.describe_settings import DescribeWish
     from calvin.studio.script.writers import find_writers
 
     kinds = tuple(writer.name for writer in find_writers(formats.split(",")))
-    plan = {name: round(seconds * 1000) for name, seconds in gaps_s.items() if seconds is not None} or None
     return DescribeWish.load({**values, "formats": kinds, "plan": plan}, "describe")
 
 

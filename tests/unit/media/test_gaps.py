@@ -73,6 +73,21 @@ def test_a_cue_never_sees_into_the_next_gap() -> None:
     assert [plan.span for plan in plans] == [Span(0, 5000), Span(5010, 5020)]
 
 
+def test_in_long_talk_the_film_may_pause_where_the_picture_changed() -> None:
+    lines = [DialogueLine(Span(at, at + 4600), "Hm." if at % 10_000 else "And") for at in range(0, 120_000, 5000)]
+    shots = shots_between([20_000, 34_500, 71_000], 130_000)
+    plans = plan_cues(130_000, shots, lines)
+    after = plan_cues(130_000, shots, lines, PlanSettings(long_talk_ms=0))
+    assert plans == [
+        Place(Span(39_800, 40_000), Span(24_800, 40_000), 29_650),
+        Place(Span(79_800, 80_000), Span(64_800, 80_000), 75_500),
+        *after,
+    ]
+    assert after[0].span.start_ms == 119_900
+    assert plan_cues(130_000, [Span(0, 130_000)], lines) == after, "one shot all along shows nothing new"
+    assert all(plan.span.start_ms > 120_000 for plan in plan_cues(130_000, shots, [Span(0, 120_000)]))
+
+
 def test_settings_are_checked() -> None:
     with pytest.raises(ConfigError, match="min_gap_ms"):
         PlanSettings.load({"min_gap_ms": 0})
@@ -88,6 +103,7 @@ _SETTINGS = st.builds(
     max_cue_ms=st.integers(1, 12_000),
     beyond_ms=st.integers(0, 2000),
     look_back_ms=st.integers(0, 20_000),
+    long_talk_ms=st.just(0),
 )
 
 
@@ -119,6 +135,29 @@ def test_what_holds_for_any_film(duration: int, cuts: list[int], dialogue: list[
     for plan in plans:
         assert plan.visual.start_ms == max(seen_to, plan.span.start_ms - chosen.look_back_ms)
         seen_to = plan.visual.end_ms
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(0, 900), st.integers(300, 7000)), min_size=10, max_size=60),
+    st.lists(st.integers(0, 200_000), max_size=40),
+    st.integers(1000, 40_000),
+)
+def test_pauses_lie_between_lines(steps: list[tuple[int, int]], cuts: list[int], every: int) -> None:
+    lines, at = [], 0
+    for pause, length in steps:
+        lines.append(Span(at + pause, at + pause + length))
+        at += pause + length
+    chosen = PlanSettings(long_talk_ms=every)
+    plans = plan_cues(at, shots_between(cuts, at), lines, chosen)
+    assert dialogue_gaps(lines, at) == []
+    assert all(plan.span.overlap_ms(line) <= 1 for plan in plans for line in lines)
+    for before, after in pairwise([0, *(plan.span.start_ms for plan in plans)]):
+        assert after - before >= every // 2
+        assert any(before < cut <= after for cut in cuts)
+    if plans:
+        assert at - plans[-1].span.start_ms >= every // 2
+        assert all(plan.visual.duration_ms <= chosen.look_back_ms + chosen.beyond_ms + 900 for plan in plans)
 
 
 @settings(deadline=None, max_examples=200)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +19,15 @@ from calvin.media.film.cuts import CutFinder, shots_between
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.media.film.reader import FilmReader
 from calvin.media.film.sampling import FrameSampler, Scaler
-from calvin.media.film.source import FilmFacts, MediaLimits, check_unchanged, choose_audio, probe
+from calvin.media.film.source import FilmFacts, MediaLimits, check_unchanged, choose_audio, mono_tracks, probe
 from calvin.media.sound.film_sound import SoundWriter
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
 SOUND = "sound.wav"
+OTHER_SOUNDS = "sound-*.wav"
+"""The film's sound, and further tracks of it where it is spread over tracks of one channel each."""
 READABLE = "readable"
 """The folder, beside the stills, of the larger and fewer ones in which writing can be read."""
 READABLE_FPS = 1.0
@@ -58,7 +60,10 @@ class DecodeReport:
 
 @dataclass(frozen=True, slots=True)
 class DecodedFilm:
-    """What one pass over a film gave. `duration_ms` is what was decoded, not what the container claims."""
+    """What one pass over a film gave. `duration_ms` is what was decoded, not what the container claims.
+
+    `other_sounds`: by index of the stream, tracks of one channel each over which the sound is spread besides `sound`.
+    """
 
     facts: FilmFacts
     duration_ms: int
@@ -66,6 +71,7 @@ class DecodedFilm:
     cuts_ms: tuple[int, ...]
     sound: Path | None
     report: DecodeReport
+    other_sounds: Mapping[int, Path] = field(default_factory=dict)
 
     @property
     def shots(self) -> tuple[Span, ...]:
@@ -108,6 +114,9 @@ def decode_film(
     settings = settings or DecodeSettings()
     facts = facts or probe(path, settings.limits)
     track = choose_audio(facts.audio_streams, settings.language) if settings.sound else None
+    spread = {one.index: _other_sound(folder, one.index) for one in mono_tracks(facts.audio_streams, track)[1:]}
+    for old in Path(folder).glob(OTHER_SOUNDS):
+        old.unlink()
     sampler = FrameSampler(settings.fps, Scaler(settings.frame_size, facts.sample_aspect))
     finder: CutFinder | None = None
     stage = Stage("decode", listener, facts.duration_ms / 1000 or None, "s")
@@ -115,10 +124,9 @@ def decode_film(
         with ExitStack() as stack:
             batcher = _Batcher(settings.batch_size, stack.enter_context(FrameWriter(folder, settings.fps)), on_batch)
             readable = stack.enter_context(_readable(folder, settings, facts))
-            sound = stack.enter_context(SoundWriter(Path(folder) / SOUND)) if track else None
-            reader = FilmReader(
-                Path(path), settings.limits, sound.feed if sound else None, track.index if track else None
-            )
+            sounds = ({track.index: Path(folder) / SOUND} if track else {}) | spread
+            heard = {index: stack.enter_context(SoundWriter(file)).feed for index, file in sounds.items()}
+            reader = FilmReader(Path(path), settings.limits, heard)
             for frame, time_us in reader:
                 if settings.cuts:
                     finder = finder or CutFinder(reader.rate)
@@ -141,7 +149,8 @@ def decode_film(
         duration_ms=max(1, round_half_up(reader.end_us / 1000)),
         frames=FrameStore.open(folder),
         cuts_ms=tuple(round_half_up(cut / 1000) for cut in finder.finish()) if finder else (),
-        sound=Path(folder) / SOUND if sound else None,
+        sound=Path(folder) / SOUND if track else None,
+        other_sounds=spread,
         report=DecodeReport(reader.frames, reader.damaged, tuple(reader.notes)),
     )
 
@@ -172,6 +181,16 @@ def _readable(folder: str | Path, settings: DecodeSettings, facts: FilmFacts) ->
     (Path(folder) / READABLE).mkdir(parents=True, exist_ok=True)
     with FrameWriter(Path(folder) / READABLE, READABLE_FPS) as writer:
         yield _Readable(writer, sampler)
+
+
+def sounds_in(folder: str | Path) -> list[Path]:
+    """What `decode_film` left of the film's sound: its track, and those over which it is spread besides."""
+    sound = Path(folder) / SOUND
+    return [sound, *sorted(Path(folder).glob(OTHER_SOUNDS))] if sound.is_file() else []
+
+
+def _other_sound(folder: str | Path, index: int) -> Path:
+    return Path(folder) / OTHER_SOUNDS.replace("*", str(index))
 
 
 class _Batcher:

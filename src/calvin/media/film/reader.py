@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.video.frame import VideoFrame
 
+Hearer = Callable[["AudioFrame", int], None]
+"""Takes the frames of a sound stream with their film times in us."""
 _JUMP_US = 10_000_000
 """A step in a stream's clock above this, beyond the film's stated end, is a break in the clock and not a pause."""
 
@@ -74,7 +76,7 @@ class PresentationClock:
 
 @dataclass
 class FilmReader:
-    """Decodes the picture, and one audio stream where wanted, in one pass.
+    """Decodes the picture, and the audio streams of `sounds` (by index in the file) for their hearers, in one pass.
 
     Iterating gives (frame, film time in us); after that, `end_us` is the end of the last frame and `notes` says in
     plain sentences what was wrong with the file.
@@ -82,8 +84,7 @@ class FilmReader:
 
     path: Path
     limits: MediaLimits
-    on_audio: Callable[[AudioFrame, int], None] | None = None
-    audio_index: int | None = None
+    sounds: Mapping[int, Hearer] = field(default_factory=dict)
     frames: int = 0
     end_us: int = 0
     notes: list[str] = field(default_factory=list)
@@ -96,8 +97,7 @@ class FilmReader:
     def __iter__(self) -> Iterator[tuple[VideoFrame, int]]:
         with open_film(self.path, self.limits) as container:
             stream = video_stream(container, self.path, self.limits)
-            wanted = self.audio_index if self.on_audio is not None else None
-            audio = next((track for track in container.streams.audio if track.index == wanted), None)
+            heard = [track for track in container.streams.audio if track.index in self.sounds]
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
             self.stated_us = stated_us(container, stream)
             origin = start_us(container, stream)
@@ -108,8 +108,10 @@ class FilmReader:
             self._longest_us = max(_JUMP_US, trusted_us)
             step = max(1, min(round(1_000_000 / self.rate), self._longest_us))
             clock = PresentationClock(origin, step, trusted_us, Fraction(stream.time_base or 0))
-            sound = PresentationClock(origin, 0, trusted_us, Fraction((audio or stream).time_base or 0))
-            for packet in self._packets(container.demux([stream, audio] if audio else [stream])):
+            clocks = {
+                track.index: PresentationClock(origin, 0, trusted_us, Fraction(track.time_base or 0)) for track in heard
+            }
+            for packet in self._packets(container.demux([stream, *heard])):
                 self.damaged += packet is not None and packet.is_corrupt
                 frames: list[Any] = []
                 try:
@@ -120,11 +122,11 @@ class FilmReader:
                 except av.error.FFmpegError:
                     self.damaged += 1
                 for frame in frames:
-                    if packet is not None and packet.stream is audio:
-                        self._hear(frame, sound)
+                    if packet is not None and packet.stream.index in clocks:
+                        self._hear(frame, clocks[packet.stream.index], self.sounds[packet.stream.index])
                     else:
                         yield self._see(frame, clock)
-            self._judge(clock, sound, bool(stream.duration))
+            self._judge(clock, [*clocks.values()], bool(stream.duration))
 
     def _packets(self, demuxed: Iterator[av.Packet]) -> Iterator[av.Packet | None]:
         try:
@@ -149,16 +151,19 @@ class FilmReader:
         self.damaged += bool(frame.is_corrupt)
         return frame, time
 
-    def _hear(self, frame: AudioFrame, clock: PresentationClock) -> None:
-        assert self.on_audio is not None
+    def _hear(self, frame: AudioFrame, clock: PresentationClock, hearer: Hearer) -> None:
         if frame.samples:
             clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
-            self.on_audio(frame, clock.film_time(frame.pts))
+            hearer(frame, clock.film_time(frame.pts))
 
-    def _judge(self, clock: PresentationClock, sound: PresentationClock, picture_stated: bool) -> None:
+    def _judge(self, clock: PresentationClock, sounds: list[PresentationClock], picture_stated: bool) -> None:
         if not self.frames:
             raise MediaError(NO_FRAME.format(self.path))
-        reached_us = self.end_us if picture_stated else max(self.end_us, (sound.last_us or 0) + sound.step_us)
+        reached_us = (
+            self.end_us
+            if picture_stated
+            else max(self.end_us, *((sound.last_us or 0) + sound.step_us for sound in sounds), 0)
+        )
         if self.stated_us - reached_us > _SHORTFALL_US + self.stated_us // 1000:
             self.notes.append(
                 f"The film says it is {self.stated_us / 1e6:.1f} s long, "

@@ -57,7 +57,7 @@ _FIRST_FRAME_PACKETS = 2000
 _TRIAL = (
     "import itertools, pathlib, sys; from calvin.media.film import reader, source; film = pathlib.Path(sys.argv[1]);"
     "track = source.choose_audio(source.probe(film, fingerprint=False).audio_streams);"
-    "films = reader.FilmReader(film, source.MediaLimits(), lambda *_: None, track.index if track else None);"
+    "films = reader.FilmReader(film, source.MediaLimits(), {track.index: lambda *_: None} if track else {});"
     "list(itertools.islice(films, 50))"
 )
 _TRIAL_S = 60
@@ -393,6 +393,20 @@ def choose_audio(streams: tuple[AudioStream, ...], language: str | None = None) 
         return stream.aside, wanted is not None and spoken != wanted, not stream.default
 
     return min(streams, key=rank, default=None)
+
+
+def mono_tracks(streams: tuple[AudioStream, ...], chosen: AudioStream | None) -> list[AudioStream]:
+    """The tracks of one channel each over which a film's sound is spread, the chosen one first; else nothing.
+
+    Cameras and Pro Tools write each microphone or speaker as a track of its own, more than two of them; as many tracks
+    in other languages, or of several channels, are something else.
+    """
+    if chosen is None:
+        return []
+    alike = [one for one in streams if one.channels == 1 and not one.aside and one.language == chosen.language]
+    if chosen not in alike or len(alike) <= 2:
+        return []
+    return sorted(alike, key=lambda one: one is not chosen)
 
 
 def track_title(metadata: Mapping[str, str]) -> str:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from calvin.core.errors import SubtitleError
 from calvin.core.files import file_sha256
+from calvin.core.text_tables import counted
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine
 from calvin.media.film.source import FilmFacts, choose_audio
 from calvin.media.languages import language_name, short_code
-from calvin.media.sound.speech import STRETCHES, align, stretch_of
+from calvin.media.sound.alignment import STRETCHES, align, stretch_of
+from calvin.media.sound.speech import Heard, outside
 from calvin.media.subtitles import Subtitles, find_subtitles, read_film_subtitles, read_subtitles
 from calvin.media.timed_text import read_text
 from calvin.studio.project.describe_settings import DescribeRecord
@@ -21,6 +23,8 @@ from calvin.studio.project.describe_settings import DescribeRecord
 LISTEN = Path("none")
 """In place of a subtitle file: use none, also where there are some, and listen."""
 _LISTEN_HINT = "`--subtitles none` listens instead"
+_BESIDE_MS, _LEAST_MS = 700, 1000
+"""What is heard this close to a subtitle is its own, and what lasts less than that is let be."""
 _POOR, _GAIN = 0.5, 0.2
 """A share of speech that is little, and the correlation that a shift must gain."""
 
@@ -121,12 +125,16 @@ def checked_stretch(text: str | None) -> str | None:
 
 def spoken_lines(
     given: Dialogue | None, known: Sequence[DialogueLine], kept: DescribeRecord | None, record: DescribeRecord,
-    heard: Sequence[Span], duration_ms: int,
+    heard: Heard, duration_ms: int,
 ) -> tuple[list[DialogueLine], list[str]]:  # fmt: skip
     """Where a film speaks, and sentences for its describer: by the subtitles that are given, else as is `known` from
-    the record that is `kept`, else as was heard."""
+    the record that is `kept`, else as was heard.
+
+    What is surely spoken and not in the subtitles (songs, other languages, what they leave out) joins them without a
+    text, unless the record trusts the subtitles alone.
+    """
     shift_ms, stretch = record.subtitle_shift_ms, record.subtitle_stretch
-    listened = [DialogueLine(span, "") for span in heard]
+    listened = [DialogueLine(span, "") for span in heard.spans]
     if given is not None:
         lines = retimed(given.subtitles.lines, shift_ms, stretch_of(stretch))
     elif kept is None:
@@ -137,13 +145,22 @@ def spoken_lines(
         return list(known), ["The subtitles lie outside of the film, and it was listened to instead: name them anew."]
     else:
         further = stretch_of(stretch) / stretch_of(kept.subtitle_stretch)
-        lines = retimed(known, shift_ms - round(kept.subtitle_shift_ms * further), further)
-    notes = step_notes(lines, heard, duration_ms, shift_ms, stretch)
+        subtitles = [line for line in known if line.text]
+        lines = retimed(subtitles, shift_ms - round(kept.subtitle_shift_ms * further), further)
+    notes = step_notes(lines, heard.spans, duration_ms, shift_ms, stretch)
     late = sum(line.span.start_ms >= duration_ms for line in lines)
     if lines and late == len(lines):
         return listened, [*notes, "No subtitle lies inside the film, so dialogue was found by listening instead."]
     if late:
         notes.append(f"{late} subtitles lie beyond the end of the film: they may belong to another cut.")
+    more = outside(heard.sure, (line.span for line in lines), _BESIDE_MS, _LEAST_MS)
+    if more and not record.plan.trust_subtitles:
+        places, seconds = counted(len(more), "place"), sum(span.duration_ms for span in more) / 1000
+        notes.append(
+            f"People are heard in {places} ({seconds:.0f} s) that no subtitle covers, and these are not talked over "
+            "either: `--trust-subtitles` goes by the subtitles alone."
+        )
+        lines = sorted([*lines, *(DialogueLine(span, "") for span in more)], key=lambda line: line.span)
     return lines, notes
 
 

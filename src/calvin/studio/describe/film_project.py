@@ -23,12 +23,12 @@ from calvin.core.time import Span
 from calvin.core.types import FPS, FRAME_SIZE, Author, Place, Scene
 from calvin.data import FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
-from calvin.media.film.decode import SOUND, DecodeSettings, decode_film
+from calvin.media.film.decode import DecodedFilm, DecodeSettings, decode_film, sounds_in
 from calvin.media.film.frames import FrameStore
-from calvin.media.film.source import FilmFacts, probe
+from calvin.media.film.source import FilmFacts, choose_audio, probe
 from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
-from calvin.media.sound.speech import detect_speech
+from calvin.media.sound.speech import Heard, listen
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.introduced import Introduced
 from calvin.studio.cast.portraits import check_within
@@ -166,8 +166,8 @@ def open_film_project(
     facts = probe(job.film)
     if cast is not None and facts.duration_ms:
         check_within(cast.portraits, facts.duration_ms)
-    listen = job.subtitles == LISTEN
-    given = given_dialogue(job.subtitles, facts, job.encoding) if job.subtitles and not listen else None
+    listens = job.subtitles == LISTEN
+    given = given_dialogue(job.subtitles, facts, job.encoding) if job.subtitles and not listens else None
     ours = not folder.exists()
     with ExitStack() as stack:
         store = stack.enter_context(ProjectStore(folder, create=True))
@@ -185,9 +185,9 @@ def open_film_project(
                 stack.enter_context(project.features)
             if "adapter" in captioner.info.details:
                 project.author = Author.ADAPTER
-            if given is None and not (listen or job.again):
+            if given is None and not (listens or job.again):
                 given = find_dialogue(facts, record.audio_language, written_files(store), job.encoding)
-            kept = store.described if job.again and given is None and not listen else None
+            kept = store.described if job.again and given is None and not listens else None
             shift_ms = (kept.subtitle_shift_ms if kept else 0) if job.shift_ms is None else job.shift_ms
             stretch = (kept.subtitle_stretch if kept else "") if job.stretch is None else job.stretch
             source = given.identity if given else kept.subtitles if kept else None
@@ -244,24 +244,29 @@ def _decoded(
     with store.together():
         store.bind_film(replace(film, duration_ms=decoded.duration_ms))
         store.set_shots(decoded.shots)
-        notes = [*decoded.report.notes, *_track_notes(decoded.facts, audio)]
+        notes = [*decoded.report.notes, *_track_notes(decoded, audio)]
         store.decoding = None
         store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
     film = store.film or film
     return FilmProject(store, film, decoded.frames, features, max_frames, notes)
 
 
-def _track_notes(facts: FilmFacts, language: str | None) -> list[str]:
+def _track_notes(decoded: DecodedFilm, language: str | None) -> list[str]:
     """What to say where the film has no sound track in the language asked for, or its sound lies in several."""
-    tracks, notes = facts.audio_streams, []
+    tracks, notes = decoded.facts.audio_streams, []
     if language is not None and all(short_code(track.language or "") != short_code(language) for track in tracks):
         other = ": another was listened to" if tracks else ""
         notes.append(f"The film has no sound track in {language_name(language)}{other}.")
-    mono = [track for track in tracks if track.channels == 1 and not track.aside]
-    if len(mono) > 2 and len({track.language for track in mono}) == 1:
+    if decoded.other_sounds and decoded.sound:
+        chosen = choose_audio(tracks, language)
+        sounds = {chosen.index: decoded.sound} | dict(decoded.other_sounds) if chosen else decoded.other_sounds
+        numbers = {track.index: number for number, track in enumerate(tracks, 1)}
+        spoken = [str(numbers[index]) for index in sorted(sounds) if listen(sounds[index]).spans]
+        where = f"on track{'s' * (len(spoken) > 1)} {', '.join(spoken)}" if spoken else "on none of them"
+        taken = numbers[chosen.index] if chosen else 1
         notes.append(
-            f"The film has {len(mono)} sound tracks of one channel each, and only the first was listened to: if people "
-            "speak on another, name subtitles."
+            f"The film's sound lies in {len(sounds)} tracks of one channel each: people speak {where}. Gaps are those "
+            f"of all together, but `calvin mix` mixes with track {taken} alone."
         )
     return notes
 
@@ -270,13 +275,13 @@ def _kept_in(store: ProjectStore, listener: Listener) -> Listener:
     """A listener that also keeps how far decoding is, now and then, for `calvin status`."""
     said = -math.inf
 
-    def listen(event: Progress) -> None:
+    def keep(event: Progress) -> None:
         nonlocal said
         if time.monotonic() - said > DECODING_EVERY_S:
             store.decoding, said = (round(event.done), round(event.total or 0)), time.monotonic()
         listener(event)
 
-    return listen
+    return keep
 
 
 def _kept(
@@ -312,10 +317,10 @@ def _plan(
 
     Subtitles are compared with what is heard each time, so that nobody goes on with wrong ones unaware.
     """
-    store, sound = project.store, project.store.folder / "frames" / SOUND
+    store = project.store
     duration_ms = project.film.duration_ms
     listens = record.subtitles is not None or (kept is None and store.described != record)
-    heard = detect_speech(sound) if listens and sound.is_file() else []
+    heard = listen(*sounds_in(store.folder / "frames")) if listens else Heard()
     spoken, notes = spoken_lines(given, store.dialogue, kept, record, heard, duration_ms)
     project.notes += notes
     with store.together():
@@ -323,8 +328,7 @@ def _plan(
             if store.described is not None:
                 store.begin_step(f"new description by {name}")
             store.set_dialogue(spoken)
-            plans = plan_cues(duration_ms, store.shots, [line.span for line in spoken], project.settings)
-            store.set_plan(plans)
+            store.set_plan(plan_cues(duration_ms, store.shots, spoken, project.settings))
             store.begin_description(record)
         store.set_language(project.film.language)
     if record.subtitles is None and store.dialogue:

@@ -153,6 +153,8 @@ def settle(
     project's own is then remembered beside it. A context that is wished for is also given where names are known.
     """
     given = wish.model_dump(exclude_none=True)
+    if wish.plan is not None and remembered is not None:  # what was not asked for stays as the project has it
+        given["plan"] = remembered.plan.model_dump() | wish.plan.model_dump(exclude_unset=True)
     lasting = {"question", "plan", "words_per_minute", "audio_language", "names_alone", "names"}
     kept = remembered.model_dump(include=lasting) if remembered else {}
     own = remembered.base_context if remembered else DescribeSettings().context

@@ -270,7 +270,8 @@ def _naming(script: Script) -> Iterator[tuple[Character, Cue]]:
 
 
 def _over(cue: Cue, case: _Case) -> bool:
-    return any(cue.span.overlap_ms(line) for line in case.dialogue)
+    """Whether another rule speaks of where a cue lies, or the film pauses there."""
+    return cue.extended or any(cue.span.overlap_ms(line) for line in case.dialogue)
 
 
 @dataclass(frozen=True, slots=True)

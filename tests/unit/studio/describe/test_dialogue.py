@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -19,10 +20,16 @@ from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import DialogueLine
 from calvin.media.film.source import probe
-from calvin.media.sound.speech import stretch_of
+from calvin.media.sound.alignment import stretch_of
+from calvin.media.sound.film_sound import resampled
+from calvin.media.sound.speech import Heard
+from calvin.media.voice.registry import open_voice
 from calvin.studio.describe import film_project as module
 from calvin.studio.describe.dialogue import checked_stretch, find_dialogue, passed_over, retimed, step_notes
+from calvin.studio.describe.films import describe_many, film_job
+from calvin.studio.project.describe_settings import DescribeWish, settle
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.lint import lint
 from calvin.studio.script.script_files import export_script
 from calvin.studio.script.writers import find_writers
 
@@ -213,7 +220,7 @@ def test_subtitles_out_of_step_are_told_with_what_mends_them(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = [Span(at, at + 400 + at % 700) for at in (0, 900, 2200, 3100, 4800, 6100, 7000)]
-    monkeypatch.setattr(module, "detect_speech", lambda sound: heard)
+    monkeypatch.setattr(module, "listen", lambda *sounds: Heard(heard))
     late = [DialogueLine(Span(span.start_ms + 3_600_000, span.end_ms + 3_600_000), "Hi.") for span in heard]
     [note] = step_notes(late, heard, 8000, 0)
     assert note == (
@@ -256,7 +263,7 @@ def test_a_project_remembers_how_subtitles_are_stretched_and_warns_again(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = [Span(at, at + 400 + at % 700) for at in (1000, 1900, 3200, 4100, 5200, 6100, 7000)]
-    monkeypatch.setattr(module, "detect_speech", lambda sound: heard)
+    monkeypatch.setattr(module, "listen", lambda *sounds: Heard(heard))
     srt = tmp_path / "a.srt"
     srt.write_text(SRT)
     first = describe(plain, srt, Teller(), out_dir=tmp_path / "p", stretch_subtitles="2", shift_subtitles=-1)  # type: ignore[arg-type]
@@ -299,18 +306,92 @@ def test_picture_subtitles_are_named(plain: Path) -> None:
     assert passed_over(probe(plain)) == []
 
 
-def test_sound_in_mono_tracks_is_told(plain: Path, tmp_path: Path) -> None:
-    film = tmp_path / "a.mov"
-    with av.open(str(plain)) as source, av.open(str(film), "w") as target:
-        picture, sound = source.streams.video[0], source.streams.audio[0]
-        copies = {picture: [target.add_stream_from_template(picture)]}
-        copies[sound] = [target.add_stream_from_template(sound) for _ in range(4)]
-        for packet in source.demux():
-            for copy in copies[packet.stream] if packet.size else []:
-                made = av.Packet(bytes(packet))
-                made.pts, made.dts, made.duration = packet.pts, packet.dts, packet.duration
-                made.time_base, made.is_keyframe, made.stream = packet.time_base, packet.is_keyframe, copy
-                target.mux(made)
+def with_mono_tracks(path: Path, film: Path, sounds: list[np.ndarray], languages: list[str]) -> Path:
+    """The picture of a film with tracks of one channel, samples [N] at 16 kHz."""
+    with av.open(str(film)) as source, av.open(str(path), "w") as target:
+        copy = target.add_stream_from_template(source.streams.video[0])
+        tracks: list[Any] = [target.add_stream("pcm_s16le", rate=16_000, layout="mono") for _ in sounds]
+        for track, language in zip(tracks, languages, strict=True):
+            track.metadata.update({"language": language} if language else {})
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = copy
+                target.mux(packet)
+        for track, sound in zip(tracks, sounds, strict=True):
+            samples = (np.clip(sound, -1, 1) * 32_767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, 0
+            target.mux([*track.encode(frame), *track.encode(None)])
+    return path
+
+
+@pytest.fixture(scope="module")
+def talk() -> np.ndarray:
+    """Eight seconds of sound in which somebody speaks from second 5."""
+    with open_voice("espeak") as speaker:
+        said = resampled(*speaker.synthesize("Where have you been all night?"), 16_000)
+    sound = np.zeros(8 * 16_000, np.float32)
+    sound[5 * 16_000 : 5 * 16_000 + len(said)] = said
+    return sound
+
+
+def test_what_is_said_on_another_of_four_tracks_is_heard(plain: Path, tmp_path: Path, talk: np.ndarray) -> None:
+    quiet = np.zeros_like(talk)
+    film = with_mono_tracks(tmp_path / "a.mov", plain, [quiet, quiet, talk, quiet], [""] * 4)
     result = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
-    assert any("4 sound tracks of one channel each" in note for note in result.notes)
-    assert not any("channel" in note for note in describe(plain, model=Teller(), out_dir=tmp_path / "q").notes)  # type: ignore[arg-type]
+    [note] = [note for note in result.notes if "one channel" in note]
+    assert "in 4 tracks of one channel each: people speak on track 3." in note
+    [line] = dialogue_of(result.project)
+    assert 4700 <= line.start_ms <= 5200
+    assert not any(cue.span.overlap_ms(line) for cue in result.script.cues)
+    again = describe(result.project, model=Teller())  # type: ignore[arg-type]
+    assert note in again.notes
+
+
+def test_second_languages_are_not_listened_to(plain: Path, tmp_path: Path, talk: np.ndarray) -> None:
+    quiet = np.zeros_like(talk)
+    film = with_mono_tracks(tmp_path / "a.mov", plain, [quiet, talk, talk, talk], ["eng", "ger", "fra", "spa"])
+    result = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert dialogue_of(result.project) == []
+    assert not any("channel" in note for note in result.notes)
+    assert [path.name for path in (result.project / "frames").glob("sound*")] == ["sound.wav"]
+
+
+def test_what_no_subtitle_covers_is_not_talked_over(plain: Path, tmp_path: Path, talk: np.ndarray) -> None:
+    film, srt = with_mono_tracks(tmp_path / "a.mov", plain, [talk], [""]), tmp_path / "forced.srt"
+    srt.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    result = describe(film, srt, Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    [note] = [note for note in result.notes if "that no subtitle covers" in note]
+    assert note.startswith("People are heard in 1 place (")
+    first, heard = dialogue_of(result.project)
+    assert (first, heard.start_ms > 4000) == (Span(1000, 2000), True)
+    again = describe(result.project, model=Teller(), shift_subtitles=1)  # type: ignore[arg-type]
+    assert dialogue_of(again.project) == [Span(2000, 3000), heard], "what is heard stays where it is"
+    assert note in again.notes
+    job, known = film_job(result.project)
+    settings = settle(DescribeWish.load({"plan": {"trust_subtitles": True}}, "describe"), known.record)
+    [outcome] = describe_many([job], Teller(), settings)  # type: ignore[arg-type, list-item]
+    assert outcome.description is not None
+    assert dialogue_of(result.project) == [Span(2000, 3000)]
+    assert not any("covers" in note for note in outcome.description.notes)
+    settings = settle(DescribeWish.load({"plan": {"guard_ms": 100}}, "describe"), film_job(result.project)[1].record)
+    assert settings.plan.trust_subtitles, "a project remembers what another wish does not name"
+
+
+def test_in_long_talk_a_cue_is_offered_for_which_the_film_pauses(plain: Path, tmp_path: Path) -> None:
+    """The film's picture changes at 4 s."""
+    srt = tmp_path / "a.srt"
+    times = [(0.1, 2), (2, 4.6), (4.8, 6.2), (6.2, 7.9)]
+    srt.write_text("\n".join(f"00:00:{a:06.3f} --> 00:00:{b:06.3f}\nTalk.\n" for a, b in times))
+    without = describe(plain, srt, Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert without.script.cues == ()
+    job, known = film_job(without.project)
+    wish = DescribeWish.load({"plan": {"long_talk_ms": 5000}}, "describe")
+    [outcome] = describe_many([job], Teller(), settle(wish, known.record))  # type: ignore[arg-type, list-item]
+    assert outcome.description is not None
+    [cue] = outcome.description.script.cues
+    assert (cue.span, cue.extended, cue.visual) == (Span(4700, 4800), True, Span(0, 4800))
+    with ProjectStore(without.project) as store:
+        found = lint(outcome.description.script, dialogue=[line.span for line in store.dialogue])
+    assert {finding.rule for finding in found} <= {"late"}, "it is about the shot before"
+    assert any("pause" in note for note in outcome.description.notes)
