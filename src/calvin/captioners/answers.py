@@ -49,8 +49,12 @@ def cut_loop(text: str) -> str:
 
 
 def strip_start(text: str) -> str:
-    """The text without the stray full stop or comma that a small model may begin with; quotes and dashes stay."""
-    return text.lstrip(" .,;:")
+    """The text without the stray full stop or comma that a small model may begin with; quotes and dashes stay.
+
+    A whole sentence gets its capital: captions of clips, which models learn from, often have none.
+    """
+    text = text.lstrip(" .,;:")
+    return _upper(text) if is_whole(text) else text
 
 
 def same_words(one: str, other: str) -> bool:

@@ -27,7 +27,9 @@ def _table(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_BEFORE_THINGS = _table("the a an his her their its my our your this that these those each every some no")
+_BEFORE_THINGS = _table(
+    "christmas year's the a an his her their its my our your this that these those each every some no"
+)
 _BEFORE_TIMES = _table("in on of since until by early late last next every this")
 
 _NOBODY = _table(
@@ -52,13 +54,21 @@ _NOBODY = _table(
 )
 """Capitals that mean nobody of the story: places, peoples, faiths, makes. Words of the calendar: `data.entities`."""
 _STUFF = _table(
-    """applause ash blood breath champagne chaos clothing coffee confetti darkness debris dirt dust everything fabric
-    fireworks fog food foam frost fur furniture glass grass gravel gunfire hail hair heat ice indoors ink ivy
-    laughter lava leaves light lightning lava luggage machinery mist moonlight moss mud music newspaper night oil
-    onscreen outdoors paint paper petrol plaster rainwater rubble rust sand sawdust seawater shadow shampoo
-    silence sleet smoke snow soap soil soup spray steam stuff sunlight sunshine sunset sunrise sweat tea text
-    thunder title traffic upstairs downstairs vapour vapor vegetation water wax wind wine wood wreckage midday
-    noon"""
+    """air applause ash bacon beer blood bread breakfast breath broth business butter cash cement chalk champagne chaos
+    cheese chocolate church class cloth clothing coal coffee concrete confetti cotton court cream darkness dawn
+    daylight death debris dew dinner dirt dough downstairs downtown dust electricity everything fabric fat fear
+    fire fireworks flesh flour foam fog foliage food frost froth fuel fur furniture garbage gas glass gold grass
+    gravel gravity grease gunfire hail hair ham heat honey ice indoors ink ivy jelly juice justice ketchup lace
+    land laughter lava leather leaves life light lightning lipstick liquid liquor litter love luggage lunch
+    machinery mail makeup marble mascara meat medicine metal midday milk mist money moonlight moss mould mud
+    music nature newspaper night noon oatmeal oil onscreen outdoors oxygen paint panic paper parchment pasta
+    peace perfume petrol pizza plaster plastic poison pollen porridge poverty powder pressure rainwater resin
+    ribbon rice rock rope rubbish rubble rum rust salt sand sawdust scenery school seawater seaweed sewage shadow
+    shampoo silence silk silver sleet slime sludge smoke snow soap soda soil soup spray static steam steel stone
+    straw string stuff sugar sunlight sunrise sunset sunshine supper surf suspense sweat tape tar tea tension
+    terror text thread thunder tide timber time tinsel title toast tobacco toothpaste traffic trash twilight
+    upstairs urine vapor vapour vegetation vinegar vodka vomit war warmth water wax whiskey whisky wildlife wind
+    wine wire wood wool work wreckage yarn yeast yoghurt"""
 )
 """What opens a sentence without an article and has a verb in -s, yet is nobody: 'Water drips from the tap.'"""
 _AMBIGUOUS = _table(
@@ -105,15 +115,11 @@ _CAPITAL_NOUNS = ("de", "lb", "gsw", "nds")
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A person's name in a caption: where it stands, the possessive's ending left out, and its words without titles.
-
-    `sure` is False where only its opening a sentence speaks for a name.
-    """
+    """A person's name in a caption: where it stands, the possessive's ending left out, and its words without titles."""
 
     start: int
     end: int
     name: str
-    sure: bool = True
 
 
 class PeopleFinder:
@@ -129,6 +135,11 @@ class PeopleFinder:
         self.known = {word: word for name in known for word in (name, *_WORD.findall(name)) if _is_name(word)}
         self._stripper = EntityStripper([word for word in self.known if word not in _AMBIGUOUS], corpus)
         self._capitals = language.split("-")[0].lower() not in _CAPITAL_NOUNS
+
+    def knows(self, name: str) -> bool:
+        """Whether a name, or each word of it, is known."""
+        folded = {word.casefold() for word in self.known}
+        return name.casefold() in folded or all(word.casefold() in folded for word in _WORD.findall(name))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
@@ -163,9 +174,7 @@ class PeopleFinder:
                 if earlier:  # 'Then Mr. Pike': the full stop of a title ends no sentence
                     start, title, opens = earlier.start(), title or TITLED.match(earlier[0]), False
                 if words and self._person(words, title is not None, before, opens, owner, run.stand_in, text, start):
-                    known = all(word in self.known and word not in _AMBIGUOUS for word in words)
-                    sure = known or title is not None or not opens
-                    yield Mention(start, run.start + piece.start() + len(said), core, sure)
+                    yield Mention(start, run.start + piece.start() + len(said), core)
                 owner, before = piece[0] != said, text[: run.start + piece.end()]
 
     def _person(
@@ -175,7 +184,9 @@ class PeopleFinder:
         """Whether capital words are a person's name, by themselves and by what stands before them."""
         previous = (re.findall(r"[\w'’]+", before[-30:]) or [""])[-1]
         if any(word in _AMBIGUOUS for word in words) and len(words) == 1 and not titled:
-            return words[0] in self.known and _acts(text, start, start + len(words[0]))
+            known = words[0] in self.known
+            if known or opens or not _acts(text, start, start + len(words[0])):
+                return known and _acts(text, start, start + len(words[0]))
         if all(word in self.known or word.capitalize() in self.known for word in words):
             return True
         if all(word.isupper() and len(word) > 1 for word in words):

@@ -36,6 +36,10 @@ def evaluate(
         int | None,
         Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1),
     ] = None,
+    names: Annotated[
+        str | None,
+        Option(help="known: only who was introduced is named; free: anybody.", show_default="known with --own"),
+    ] = None,
     annotations: Annotated[Path | None, Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")] = None,
     format: Annotated[str | None, Option(help=f"Format of the annotations: {READERS.listed()}.")] = None,
     features: Annotated[Path | None, Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
@@ -78,8 +82,10 @@ def evaluate(
     from calvin.evaluation.evaluate import system_name
     from calvin.evaluation.scenes import Context
     from calvin.lab.evaluation_sets import DataOptions, make_job
+    from calvin.studio.project.describe_settings import checked_names
 
-    chosen = Context.parse(context, "own" if own else "references", correct_every or 0)
+    held = checked_names(names or ("known" if own else "free")) == "known"
+    chosen = Context.parse(context, "own" if own else "references", correct_every or 0, held)
     options = DataOptions(
         data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )

@@ -41,6 +41,7 @@ def lint(
 
         calvin lint film.calvin --ignore inference --json
     """
+    from calvin.studio.cast.introduced import known_speakers
     from calvin.studio.project.status import measured_ms
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
@@ -57,7 +58,9 @@ def lint(
         measured = measured_ms(store)
         known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}
         spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
-        found = lint(script, [line.span for line in store.dialogue], settings, spoken, ignore or ())
+        lines = store.dialogue
+        spans, speakers = [line.span for line in lines], known_speakers(lines)
+        found = lint(script, spans, settings, spoken, ignore or (), speakers)
     counts = Counter(finding.level for finding in found)
     if as_json:
         totals: dict[str, object] = {"errors": counts[Level.ERROR], "warnings": counts[Level.WARNING]}

@@ -17,7 +17,9 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
+from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest, Licence
+from calvin.captioners.naming import NameGuard
+from calvin.captioners.people_names import PeopleFinder, names_said
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt, clean_line
@@ -38,29 +40,31 @@ class Context:
     """What the prompt holds besides the visual: the last `count` captions from `origin`, or names of people there.
 
     Of its own captions, those at every `corrected`-th place of a film, from the first on, are the references instead,
-    as if a describer had corrected them (0: none are).
+    as if a describer had corrected them (0: none are). `held` names nobody whom neither these lines nor the names given
+    introduce, as `describe` does.
     """
 
     kind: Kind = "scenes"
     count: int = 0
     origin: Origin = "references"
     corrected: int = 0
+    held: bool = False
 
     @classmethod
-    def parse(cls, text: str, origin: Origin = "references", corrected: int = 0) -> Context:
+    def parse(cls, text: str, origin: Origin = "references", corrected: int = 0, held: bool = False) -> Context:
         """'none', a number of scenes, 'entities-oracle' or 'entities-bank'.
 
         Raises:
             UsageError: anything else, or corrections where no captions of its own are given.
         """
         if text in ("entities-oracle", "entities-bank"):
-            return cls("entities-oracle" if text == "entities-oracle" else "entities-bank")
+            return cls("entities-oracle" if text == "entities-oracle" else "entities-bank", held=held)
         count = 0 if text == "none" else int(text) if re.fullmatch(r"\d{1,2}", text) else -1
         if not 0 <= count <= _LONGEST:
             raise UsageError(
                 f"The context is none, 1 to {_LONGEST} scenes, entities-oracle or entities-bank, not {text!r}."
             )
-        made = cls("scenes", count, origin, corrected)
+        made = cls("scenes", count, origin, corrected, held)
         if corrected and not made.own:
             raise UsageError("Only a context of the model's own captions is corrected: add --own and --context 3.")
         return made
@@ -77,14 +81,19 @@ class Context:
     @property
     def label(self) -> str:
         """'none', '3', '3-own', 'entities-oracle': short, for names of folders and columns."""
+        held = "-held" if self.held else ""
         if self.kind != "scenes":
-            return self.kind
+            return f"{self.kind}{held}"
         corrected = f"-corrected{self.corrected}" if self.corrected else ""
-        return "none" if not self.count else f"{self.count}{'-own' if self.own else ''}{corrected}"
+        return f"{self.count}{'-own' if self.own else ''}{corrected}{held}" if self.count else f"none{held}"
 
     @property
     def words(self) -> str:
         """For the protocol card: what the prompt held, and where that came from."""
+        return f"{self._given}; only who was introduced is named" if self.held else self._given
+
+    @property
+    def _given(self) -> str:
         if self.kind != "scenes":
             how = "by oracle: those the reference names" if self.kind == "entities-oracle" else "from a presence file"
             return f"names of those present, {how}"
@@ -233,12 +242,13 @@ def caption_scenes(
     """
     stage = Stage("caption", listener, len(samples), "scenes", kept=len(store.kept))
     stage.update(len(store.kept))
+    guard = NameGuard(captioner)
     for group in _order(samples, context, store, batch):
-        requests = [
-            request_for(sample, _before(before, context, store), context, pictures, question)
-            for sample, before in group
-        ]
-        answers = captioner.caption(requests)
+        requests = []
+        for sample, before in group:
+            request = request_for(sample, _before(before, context, store), context, pictures, question)
+            requests.append(replace(request, licence=_licence(request, before, context)))
+        answers = guard.caption(requests)
         store.add([_kept(request, answer) for request, answer in zip(requests, answers, strict=True)])
         stage.update(len(store.kept), answers[-1].text[:60])
 
@@ -264,6 +274,15 @@ def _before(before: Sequence[Sample], context: Context, store: CaptionStore) -> 
     shown = min(context.count, len(before)) if context.kind == "scenes" else 0
     last = list(enumerate(before))[len(before) - shown :]
     return [store.kept[s.id].text if context.own and not context.corrects(at) else s.caption for at, s in last]
+
+
+def _licence(request: CaptionRequest, before: Sequence[Sample], context: Context) -> Licence | None:
+    """Whom the lines of the context that no model wrote introduce, and whom the prompt names."""
+    if not context.held:
+        return None
+    first = len(before) - len(request.prompt.context)
+    human = [s.caption for at, s in enumerate(before) if at >= first and (not context.own or context.corrects(at))]
+    return Licence(names_said(human, PeopleFinder()) | frozenset(request.prompt.entities))
 
 
 def _kept(request: CaptionRequest, answer: CaptionAnswer) -> Captioned:

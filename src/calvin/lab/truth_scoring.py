@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from calvin.captioners.base import Captioner, CaptionRequest
+from calvin.captioners.base import Captioner, CaptionRequest, Licence
+from calvin.captioners.naming import NameGuard
+from calvin.captioners.people_names import PeopleFinder, names_said
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import Prompt
@@ -42,6 +44,7 @@ class Condition:
 
     `own` puts its own captions in place of the references before the scene, as `describe` does; of these, a film's
     first and every `corrected`-th after it are the references still, as if a person had corrected them (0: none).
+    `held` names nobody whom neither these nor the names given introduce.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Condition:
     frames: Literal["own", "other", "middle", "shuffled"] = "own"
     own: bool = False
     corrected: int = 0
+    held: bool = False
 
     def request(self, items: Sequence[TruthScene], index: int, said: Mapping[int, str] | None = None) -> CaptionRequest:
         """What is asked for a scene; `said` holds the captions so far, by index, where they are the context.
@@ -57,16 +61,15 @@ class Condition:
         The scenes of a film stand in order, one after another.
         """
         item = items[index]
-        previous = item.previous
-        if self.own and said is not None:
-            first = index - len(previous)
-            previous = tuple(
-                text if self.corrected and not at % self.corrected else said[first + at]
-                for at, text in enumerate(previous)
-            )
-        previous = previous[-self.context :] if self.context else ()
+        first, count = index - len(item.previous), min(self.context, len(item.previous))
+        shown = list(enumerate(item.previous))[len(item.previous) - count :]
+        human = [not self.own or said is None or (self.corrected and not at % self.corrected) for at, _ in shown]
+        lines = [text if by else (said or {})[first + at] for by, (at, text) in zip(human, shown, strict=True)]
         scene = replace(item.scene, image_embeds=self._embeds(items, index))
-        return CaptionRequest(scene, Prompt(context=previous, entities=item.entities if self.entities else ()))
+        entities = item.entities if self.entities else ()
+        introduced = [line for line, by in zip(lines, human, strict=True) if by]
+        licence = Licence(names_said(introduced, PeopleFinder()) | frozenset(entities)) if self.held else None
+        return CaptionRequest(scene, Prompt(context=tuple(lines), entities=entities), licence=licence)
 
     def _embeds(self, items: Sequence[TruthScene], index: int) -> np.ndarray | None:
         embeds = items[index].scene.image_embeds
@@ -90,9 +93,11 @@ CONDITIONS: tuple[Condition, ...] = (
 
 OWN: tuple[Condition, ...] = (
     Condition("own 3 scenes", context=3, own=True),
+    Condition("own 3 scenes, held", context=3, own=True, held=True),
     Condition("own 3 scenes, every 10th corrected", context=3, own=True, corrected=10),
+    Condition("own 3 scenes, every 10th corrected, held", context=3, own=True, corrected=10, held=True),
 )
-"""Context as it is where a film is described."""
+"""Context as it is where a film is described: whomever the model names, and only who was introduced."""
 
 CONTROLS: tuple[Condition, ...] = (
     Condition("none, other frames", frames="other"),
@@ -137,7 +142,7 @@ def evaluate_truth(
         for indices in _groups(items, condition, batch):
             requests = [condition.request(items, index, said) for index in indices]
             contexts |= {index: one.prompt.context for index, one in zip(indices, requests, strict=True)}
-            answers = captioner.caption(requests)
+            answers = NameGuard(captioner).caption(requests)
             said |= {index: answer.text for index, answer in zip(indices, answers, strict=True)}
             stage.update(number * len(items) + len(said), condition.name)
         order = range(len(items))

@@ -92,7 +92,7 @@ _LOOK = re.compile(
     rf",? *\bin an? (?:{_COLOUR}) (?:{'|'.join(GARMENTS)}|hat)(?: and an? (?:{_COLOUR}) hat)?\b,?", re.IGNORECASE
 )
 _SLOTS = {
-    "p": r"(?P<p>[A-Z]\w+|an? (?:wo)?man|SOMEONE)",
+    "p": r"(?P<p>[A-Z]\w+|an? (?:wo)?man|someone|SOMEONE)",
     "o": rf"the (?P<o>{'|'.join(PROPS)})",
     "l": rf"the (?P<l>{'|'.join(place.key for place in PLACES)})",
     "his": "(?:his|her|their)",

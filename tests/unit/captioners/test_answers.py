@@ -71,6 +71,8 @@ def test_words_are_compared_without_case_and_punctuation() -> None:
         ("", ""),
         ("...", ""),
         ('"Run", says a sign.', '"Run", says a sign.'),
+        ("a man in a red coat nods.", "A man in a red coat nods."),
+        ("a man in a", "a man in a"),
     ],
 )
 def test_a_stray_start_goes(said: str, kept: str) -> None:

@@ -67,6 +67,7 @@ def test_places_makes_days_peoples_and_titles_are_nobody(text: str) -> None:
         ("Will they come? A rose lies there. She nods to May.", ["May"]),
         ("Rose and Bob dance.", ["Rose", "Bob"]),
         ("A rose falls. It will rain.", []),
+        ("Dawn breaks. Ivy climbs the wall. She waves to Hazel.", ["Hazel"]),
         ("Willow branches sway over a rosebush in Maytime.", []),
         ("Annabelle, Bobby and Rosemary sing.", ["Annabelle", "Bobby", "Rosemary"]),
     ],
@@ -76,8 +77,8 @@ def test_names_that_are_words_and_names_within_words(text: str, names: list[str]
 
 
 def test_what_the_film_writes_small_opens_no_sentence_as_a_name() -> None:
-    assert [one.sure for one in PeopleFinder().mentions("Oatmeal boils. She gives Jonas some.")] == [False, True]
-    assert names_said(["Oatmeal boils."], PeopleFinder(corpus=["Eat your oatmeal!"])) == frozenset()
+    assert names_said(["Quinoa boils."], PeopleFinder()) == {"Quinoa"}
+    assert names_said(["Quinoa boils."], PeopleFinder(corpus=["Eat your quinoa!"])) == frozenset()
 
 
 def test_a_language_that_writes_nouns_with_capitals_knows_only_known_names() -> None:

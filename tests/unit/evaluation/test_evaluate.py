@@ -88,6 +88,19 @@ def test_of_its_own_captions_every_nth_is_corrected(make_job: Make, parrot: Any,
         Context.parse("2", "references", 2)
 
 
+def test_names_may_be_held_to_those_introduced(make_job: Make, parrot: Any, out: Path) -> None:
+    class Namer(parrot):  # type: ignore[misc]
+        def caption(self, requests: Any) -> Any:
+            return [replace(one, text="Zoe sees Ann.", candidates=()) for one in super().caption(requests)]
+
+    context = Context.parse("2", "own", 2, held=True)
+    results = evaluate(Namer(), replace(make_job(), context=context), out)
+    assert results.card.context.endswith("; only who was introduced is named")
+    assert context.label == "2-own-corrected2-held"
+    said = [results.captions[f"a/{number}"].text for number in range(5)]
+    assert said == ["Someone sees someone.", *["Someone sees Ann."] * 4]
+
+
 @pytest.mark.parametrize("text", ["-1", "51", "three", "entities", ""])
 def test_other_contexts_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="context is none"):

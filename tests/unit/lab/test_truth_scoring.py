@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,10 +94,22 @@ def test_own_context_is_what_was_said_in_the_film_but_for_what_a_person_correcte
             self.batches.append([request.scene.id for request in requests])
             return [CaptionAnswer(f"said {request.scene.id}", 0.0) for request in requests]
 
-    own, corrected = evaluate_truth(counter := Counter(), items, lambda *_: {}, OWN)  # type: ignore[arg-type]
+    own, held, corrected, _ = evaluate_truth(counter := Counter(), items, lambda *_: {}, OWN)  # type: ignore[arg-type]
+    assert held.contexts == own.contexts
     assert counter.batches[:3] == [["a0", "b0"], ["a1", "b1"], ["a2"]]
     assert own.contexts == ((), ("said a0",), ("said a0", "said a1"), (), ("said b0",))
     assert corrected.contexts == (
         (), ("a-reference-0",), ("a-reference-0", "said a1"), (), ("b-reference-0",),
     )  # fmt: skip
     assert own.captions == tuple(f"said {item.scene.id}" for item in items)
+
+
+def test_held_back_are_names_that_neither_the_context_nor_the_prompt_gives() -> None:
+    items = make_items(2)
+    items[1] = replace(items[1], previous=("Ann waves.",), entities=("Bob",))
+    asked = [
+        replace(one, held=True).request(items, 1, {0: "Cy waves."}) for one in (CONDITIONS[1], CONDITIONS[3], *OWN)
+    ]
+    may = [one.licence.may if one.licence else None for one in asked]
+    assert may == [{"Ann"}, {"Bob"}, set(), set(), {"Ann"}, {"Ann"}]
+    assert OWN[0].request(items, 1, {0: "Cy waves."}).licence is None

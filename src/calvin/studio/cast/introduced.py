@@ -11,7 +11,7 @@ from typing import Self
 
 from calvin.captioners.base import Licence
 from calvin.captioners.people_names import PeopleFinder, is_label, names_said
-from calvin.core.types import Author, Character, Place
+from calvin.core.types import Author, Character, DialogueLine, Place
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import speakers_of
 from calvin.studio.project.store import ProjectStore
@@ -37,7 +37,7 @@ class Introduced:
         """What the project of a film knows as it is now: its cast, its subtitles, and the cues of a person."""
         characters = cast.characters if cast else ()
         lines, film = store.dialogue, store.bound_film()
-        speakers = [one.name for one in speakers_of(lines).characters if not is_label(one.name)]
+        speakers = known_speakers(lines)
         forms = {one.name: _forms(one) for one in characters}
         names = frozenset(speakers).union(*forms.values())
         text = tuple(line.text for line in lines if line.text)
@@ -58,6 +58,11 @@ class Introduced:
         introduced = names_said((cue.text for cue in before if cue.settled), self.finder)
         may = introduced.union(self.everywhere, *(self.forms.get(name, frozenset((name,))) for name in present))
         return Licence(may, self.known, self.text, self.language)
+
+
+def known_speakers(lines: Sequence[DialogueLine]) -> list[str]:
+    """The people whom subtitles name as speakers: no sounds, and nobody who could be anybody."""
+    return [one.name for one in speakers_of(lines).characters if not is_label(one.name)]
 
 
 def _forms(person: Character) -> frozenset[str]:

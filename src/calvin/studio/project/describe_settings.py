@@ -27,6 +27,14 @@ Language = Annotated[str, AfterValidator(language_tag)]
 _STRETCHED, _MOVED = " stretched by: ", " moved by ms: "
 
 
+def checked_names(text: str) -> Names:
+    """
+    Raises:
+        ConfigError: neither "known" nor "free".
+    """
+    return DescribeWish.load({"names": text}, "--names").names or "known"
+
+
 class DescribeWish(FrozenConfig):
     """What somebody asks for of a description; what is None is left to the project, the adapter or the defaults."""
 

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from calvin.captioners.answers import says_again
+from calvin.captioners.people_names import PeopleFinder, named_twice, names_said
 from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s
@@ -72,6 +74,16 @@ class _Case:
     settings: LintSettings
     spoken: SpokenLength
     rooms: Mapping[str, int] = field(default_factory=dict)
+    names: Sequence[str] = ()
+
+    @cached_property
+    def people(self) -> PeopleFinder:
+        """Finds people's names: those of the cast, those given, those of cues that a person settled, and others."""
+        cast = [name for person in self.script.characters for name in (person.name, *person.aliases)]
+        texts = [cue.text for cue in self.script.cues]
+        given = PeopleFinder([*cast, *self.names], texts, self.script.language)
+        settled = names_said((cue.text for cue in self.script.cues if cue.settled), given)
+        return PeopleFinder([*cast, *self.names, *settled], texts, self.script.language)
 
     def gaps(self, shortest_ms: int, guard_ms: int) -> list[Span]:
         ends = [cue.span.end_ms for cue in self.script.cues] + [line.end_ms for line in self.dialogue]
@@ -88,11 +100,13 @@ def lint(
     settings: LintSettings | None = None,
     spoken: SpokenLength | None = None,
     ignore: Iterable[str] = (),
+    names: Iterable[str] = (),
 ) -> list[Finding]:
     """What breaks a rule, in time order.
 
     Args:
         dialogue: when somebody speaks.
+        names: of people, where something besides cast and cues knows them, such as the subtitles.
         spoken: how long a text takes to say; by default estimated at the rate of the settings.
         ignore: names of rules to leave out.
 
@@ -103,7 +117,7 @@ def lint(
     ignored = {RULES.find(name).name for name in ignore}
     lines = sorted(dialogue)
     spoken = spoken or EstimatedLength(settings.words_per_minute)
-    case = _Case(script, lines, settings, spoken, rooms(script.cues, lines, script.duration_ms))
+    case = _Case(script, lines, settings, spoken, rooms(script.cues, lines, script.duration_ms), tuple(names))
     found = [
         Finding(name, rule.level_of(cue), cue, message, suggestion)
         for name, rule in RULES.items()
@@ -262,6 +276,19 @@ def _name_without_look(case: _Case) -> Found:
         seen.add(character.name)
 
 
+def _name_unknown(case: _Case) -> Found:
+    for cue in _of_the_picture(case.script):
+        for name in dict.fromkeys(one.name for one in case.people.mentions(cue.text)):
+            if not cue.settled and not case.people.knows(name):
+                yield cue, f"It names {name}, whom neither cast nor subtitles nor your cues know.", "Say the look."
+
+
+def _one_name_twice(case: _Case) -> Found:
+    for cue in _of_the_picture(case.script):
+        for name in named_twice(cue.text, case.people):
+            yield cue, f"It names two people {name}.", "Say who the other one is, or the look."
+
+
 def _naming(script: Script) -> Iterator[tuple[Character, Cue]]:
     for character in script.characters:
         for cue in _of_the_picture(script):
@@ -328,6 +355,8 @@ RULES = Registry(
         ),
         Rule("kind", "reads out the screen, but is marked as description of the picture", _kind, english=True),
         Rule("name-early", "names somebody before viewers know the name", _name_early),
+        Rule("name-unknown", "names somebody whom nobody has introduced", _name_unknown),
+        Rule("one-name-twice", "gives two people the same name", _one_name_twice, english=True),
         Rule("name-look", "names somebody for the first time without the look", _name_without_look),
     ),
 )  # fmt: skip

@@ -12,12 +12,13 @@ from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
 from calvin.studio.script.lint import RULES, Level, LintSettings, lint
 
 TALK = [Span(10_000, 12_000), Span(13_000, 14_000)]
+MARA = ("Mara",)
 GOOD = Cue("1", Span(2000, 5000), "Mara, in a red coat, opens the gate.", Span(2000, 6000), 3000)
 
 
 def found(cue: Cue, **script: object) -> list[tuple[str, Level]]:
     whole = Script("F", (cue,), duration_ms=60_000, **script)  # type: ignore[arg-type]
-    return [(finding.rule, finding.level) for finding in lint(whole, TALK)]
+    return [(finding.rule, finding.level) for finding in lint(whole, TALK, names=MARA)]
 
 
 def test_a_good_cue_is_left_alone() -> None:
@@ -39,6 +40,8 @@ BAD = {
     "passive": replace(GOOD, text="The gate is opened by Mara."),
     "person": replace(GOOD, text="Mara looks at us."),
     "camera": replace(GOOD, text="We see Mara at the gate."),
+    "name-unknown": replace(GOOD, text="She waves to Odette."),
+    "one-name-twice": replace(GOOD, text="Mara pursues Mara.", author=Author.HUMAN),
     "kind": replace(GOOD, text="Title: The Red Lamp."),
     "inference": replace(GOOD, text="Mara is furious."),
 }
@@ -73,7 +76,7 @@ def test_words_that_only_look_bad(text: str) -> None:
 
 def test_cues_that_overlap_or_say_the_same() -> None:
     second = replace(GOOD, id="2", span=Span(4000, 8000), event_ms=4000, text="In a red coat, opens the gate.")
-    findings = lint(Script("F", (GOOD, second)), TALK)
+    findings = lint(Script("F", (GOOD, second)), TALK, names=MARA)
     assert [(f.rule, f.cue.id) for f in findings] == [("too-long", "1"), ("overlap", "2"), ("repeated", "2")]
     assert "before cue-1 ends" in str(findings[1])
 
@@ -84,6 +87,18 @@ def test_names_once_they_are_known_and_with_the_look_at_first() -> None:
     script = Script("F", (replace(GOOD, text="Mara opens the gate."), later), characters=(mara, Character("Ben")))
     assert [(f.rule, f.cue.id) for f in lint(script)] == [("name-early", "1"), ("name-look", "1")]
     assert lint(replace(script, cues=(replace(GOOD, span=Span(20_000, 23_000), event_ms=20_000),))) == []
+
+
+def test_a_name_is_known_by_cast_subtitles_or_a_persons_cue() -> None:
+    named = replace(GOOD, text="She waves to Odette.")
+    script = Script("F", (named,))
+    assert [f.rule for f in lint(script)] == ["name-unknown"]
+    assert lint(script, names=["Odette"]) == []
+    assert lint(replace(script, characters=(Character("Odette Lee"),))) == []
+    mine = replace(GOOD, id="2", span=Span(20_000, 23_000), event_ms=20_000, text="Odette sits.", author=Author.HUMAN)
+    assert lint(replace(script, cues=(named, mine))) == []
+    german = replace(script, cues=(replace(GOOD, text="Sie winkt der Frau im Mantel."),), language="de")
+    assert lint(german) == [], "every noun has a capital"
 
 
 def test_what_a_person_approved_over_dialogue_only_warns() -> None:
@@ -97,12 +112,12 @@ def test_words_are_judged_in_english_only() -> None:
 
 def test_rules_can_be_left_out_and_unknown_ones_are_named() -> None:
     script = Script("F", (BAD["fast"],), duration_ms=60_000)
-    assert lint(script, ignore=["fast"]) == []
+    assert lint(script, ignore=["fast"], names=MARA) == []
     with pytest.raises(UsageError, match="There is no rule 'fats': choose from over-dialogue"):
         lint(script, ignore=["fats"])
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
     near = replace(GOOD, span=Span(2000, 9800), event_ms=3000)
-    assert [f.rule for f in lint(Script("F", (near,)), TALK)] == ["guard"]
-    assert lint(Script("F", (near,)), TALK, LintSettings(guard_ms=100)) == []
+    assert [f.rule for f in lint(Script("F", (near,)), TALK, names=MARA)] == ["guard"]
+    assert lint(Script("F", (near,)), TALK, LintSettings(guard_ms=100), names=MARA) == []
