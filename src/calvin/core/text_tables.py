@@ -31,6 +31,30 @@ def sheet_time(ms: int) -> str:
     return f"'{format_timecode(ms)}"
 
 
+_MONTH = (
+    "(?:jan|ene|gen|feb|fév|mar|mär|apr|avr|abr|mai|may|mag|maj|jun|jui|giu|jul|lug|aug|aoû|ago|sep|set|oct|okt|ott|out|"
+    r"nov|dec|dez|déc|dic)\w*\.?"
+)
+_VALUE = re.compile(
+    r"(?=.*\d)[\d\s.,:/%$€£¥+–-]{1,40}(?:[ap]\.?m\.?|e\+?\d+)?"
+    rf"|(?:\d{{1,2}}\.? ?)?{_MONTH}(?:,? ?-?\d{{1,4}}){{1,2}}|\d{{1,2}}\.? ?{_MONTH}"
+    "|true|false|wahr|falsch|vrai|faux|verdadero|falso|vero",
+    re.IGNORECASE,
+)
+"""Texts that spreadsheets take for a number, a time, a date or a truth, and save as what that looks like."""
+
+
+def sheet_text(text: str) -> str:
+    """A text that spreadsheets leave as it is: "3.10", "12:30" and "May 1945" get an apostrophe."""
+    return f"'{text}" if _VALUE.fullmatch(text.lstrip("'")) else text
+
+
+def from_sheet(cell: str) -> str:
+    """What `sheet_text` was given, or `guarded` after it."""
+    cell = unguarded(cell)
+    return cell[1:] if cell.startswith("'") and _VALUE.fullmatch(cell.lstrip("'")) else cell
+
+
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A CSV table; all cells but numbers are guarded."""
     stream = io.StringIO()

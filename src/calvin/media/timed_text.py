@@ -164,7 +164,8 @@ def _decode(data: bytes) -> DecodedText:
             return DecodedText(data.decode(declared[1].decode()), declared[1].decode().lower())
         except (LookupError, ValueError):
             pass
-    encoding = _guess(data)
+    # Of all programs, those that end lines as old Macs did also write their letters.
+    encoding = "mac_roman" if b"\r" in data and b"\n" not in data else _guess(data)
     return DecodedText(data.decode(encoding, errors="replace"), encoding, guessed=True)
 
 

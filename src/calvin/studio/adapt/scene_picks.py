@@ -12,7 +12,7 @@ import numpy as np
 
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.files import write_text
-from calvin.core.text_tables import csv_text, sheet_time
+from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import Span
 from calvin.core.types import Cue, Place
 from calvin.data.features import FeatureStore
@@ -194,6 +194,6 @@ def write_picks(picks: Sequence[Pick], path: Path) -> None:
         span = pick.span
         end = span.end_ms if latest is None else min(span.end_ms, latest)
         times = (sheet_time(span.start_ms), sheet_time(end))
-        text = printable(pick.cue.text) if pick.cue else ""
+        text = sheet_text(printable(pick.cue.text)) if pick.cue else ""
         rows.append((cue_name(pick.cue) if pick.cue else "", *times, text, pick.reason))
     write_text(path, csv_text(("id", "in", "out", "text", "why"), rows))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
-from calvin.core.text_tables import unguarded
+from calvin.core.text_tables import from_sheet
 from calvin.core.time import Span, parse_timecode, round_half_up, to_ms
 from calvin.media.timed_text import frames_ms, not_a_time
 
@@ -31,6 +31,13 @@ _COLUMNS = {
 }
 _NUMBER = re.compile(r"\d{1,6}(?:[.,](\d+))?(?:e([+-]?\d\d?))?", re.ASCII | re.IGNORECASE)
 _HALF_DAY = re.compile(r"(\d{1,2})(:\d.*?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
+_SEPARATOR = re.compile(r'"?sep=(\W)"?[\s,;]*?(?:\n|\Z)', re.IGNORECASE)
+_ABOVE = 20
+"""How many lines are looked through for the heading."""
+_DATE = re.compile(r"(?:\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{2,4})[ T]+(?=\d+:)", re.ASCII)
+"""The day on which a spreadsheet begins to count, such as 1899-12-30, before a time."""
+_DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:[.,]\d+)?)S)?", re.ASCII | re.IGNORECASE)
+_MINUTES = re.compile(r"(\d{2,4}):(\d\d(?:[.,]\d+)?)", re.ASCII)
 _DAY_DIGITS = 5
 """A fraction of a day with fewer decimals than this is off by more than a second."""
 
@@ -83,19 +90,18 @@ def read_table(text: str, rate: float | None = None) -> Iterator[TableRow]:
 
 
 def _heading(text: str) -> tuple[list[str], int]:
-    """The names of the columns, and how many lines stand before the rows; Excel's `sep=;` may be the first of them."""
-    first, _, rest = text.partition("\n")
-    said = first.strip().strip('"').lower().startswith("sep=")
-    line = rest.partition("\n")[0] if said else first
-    names = next(csv.reader([line], delimiter=_delimiter(text)), [])
-    return [" ".join(name.lower().split()) for name in names], 1 + said
+    """The names of the columns, and how many lines stand before the rows: Excel's `sep=;` and empty ones may come
+    before them."""
+    lines = text.split("\n", _ABOVE)[:_ABOVE]
+    at = next((at for at, line in enumerate(lines) if line.strip(' "\t,;|') and not _SEPARATOR.match(line)), 0)
+    names = next(csv.reader([lines[at]], delimiter=_delimiter(text)), [])
+    return [" ".join(name.lower().split()) for name in names], at + 1
 
 
 def _delimiter(text: str) -> str:
-    first = text.partition("\n")[0].strip().strip('"')
-    if first.lower().startswith("sep=") and len(first) == 5:
-        return first[4]
-    return max(",;\t", key=first.count)
+    said = _SEPARATOR.match(text)
+    lines = (line for line in text.split("\n", _ABOVE)[:_ABOVE] if line.strip(' "\t,;|'))
+    return said[1] if said else max(",;\t|", key=next(lines, "").count)
 
 
 def _columns(heading: list[str]) -> dict[str, int]:
@@ -128,7 +134,9 @@ def _cells(where: str, cells: list[str], heading: list[str], columns: Mapping[st
         note = f"{where} has more cells than the heading, so its text was taken to hold commas without quotes: {whole}"
     if at >= len(cells):
         raise DataError(f"{where} ends before its text: write all {len(heading)} cells of the heading")
-    return {key: unguarded(cells[i].strip()).strip() if 0 <= i < len(cells) else "" for key, i in columns.items()}, note
+    return {
+        key: from_sheet(cells[i].strip()).strip() if 0 <= i < len(cells) else "" for key, i in columns.items()
+    }, note
 
 
 def _in_days(cells: list[str]) -> bool:
@@ -140,7 +148,13 @@ def _in_days(cells: list[str]) -> bool:
 
 
 def _bare(cell: str) -> str:
-    return cell.lstrip("'").strip()
+    """A cell of times as one time code where it is a date with a time, a duration, or minutes beyond an hour."""
+    cell = _DATE.sub("", cell.strip("'‘’´` \u00a0"))
+    said = _DURATION.fullmatch(cell) if len(cell) > 2 else None
+    if said:
+        return f"{int(said[1] or 0)}:{int(said[2] or 0):02d}:{(said[3] or '0').zfill(2)}"
+    long = _MINUTES.fullmatch(cell)
+    return f"{int(long[1]) // 60}:{int(long[1]) % 60:02d}:{long[2]}" if long and int(long[1]) > 59 else cell
 
 
 def _decimals(number: re.Match[str]) -> int:

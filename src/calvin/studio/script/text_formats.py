@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from calvin.core.text_tables import csv_text, sheet_time
+from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, CueKind, Script
 from calvin.studio.project.contents import Decision
@@ -76,7 +76,7 @@ def plain(text: str) -> str:
 
 class CsvWriter(Writer):
     """`gap` is the seconds the cue has to be spoken in; a cell that a spreadsheet would compute or take for a time of
-    day gets an apostrophe."""
+    day, a number or a date gets an apostrophe."""
 
     name = "csv"
     suffix = ".csv"
@@ -91,7 +91,7 @@ class CsvWriter(Writer):
                     sheet_time(cue.span.start_ms),
                     sheet_time(cue.span.end_ms),
                     "; ".join(mentioned(script, text)),
-                    text,
+                    sheet_text(text),
                     str(len(text.split())),
                     "" if room is None else f"{room / 1000:.3f}",
                     status_words(cue),

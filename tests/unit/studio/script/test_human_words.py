@@ -25,6 +25,7 @@ from calvin.studio.script.human_words import (
     plan_import,
     plan_lines,
 )
+from calvin.studio.script.script_files import export_script
 from calvin.studio.script.script_lines import ScriptLine, read_script
 from calvin.studio.script.writers import WRITERS
 
@@ -350,6 +351,13 @@ SHEETS = {
     "a clock of twelve hours": lambda ms: f"{ms // 3_600_000 or 12}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d} AM",
     "parts of a day": lambda ms: f"{ms / 86_400_000:.10g}",
     "eight decimals of a day": lambda ms: f"{ms / 86_400_000:.8f}",
+    "as a power of ten": lambda ms: f"{ms / 86_400_000:.8E}",
+    "minutes beyond an hour": lambda ms: f"{ms // 60_000:02d}:{ms // 1000 % 60:02d}.{ms // 100 % 10}",
+    "a date before it": lambda ms: f"1899-12-30 {libre_office(ms)}",
+    "a German date before it": lambda ms: f"30.12.1899 {libre_office(ms).partition('.')[0]}",
+    "the day before the first of Excel's": lambda ms: f"1/0/1900 {libre_office(ms).partition('.')[0]}",
+    "a duration": lambda ms: f"PT{ms // 3_600_000:02d}H{ms // 60_000 % 60:02d}M{ms % 60_000 / 1000:09.6f}S",
+    "another apostrophe": lambda ms: f"\N{RIGHT SINGLE QUOTATION MARK}{libre_office(ms)}",
 }
 
 
@@ -362,7 +370,7 @@ def test_a_spreadsheet_that_only_opens_and_saves_changes_nothing(sheet: str, sep
         assert not re.fullmatch(r"[\d:.,]+", row[1]), "no spreadsheet takes this for a time"
         row[1:3] = [SHEETS[sheet](ms) for ms in (cue.span.start_ms, cue.span.end_ms)]
         if separator != ",":
-            row[1:3] = [time.replace(".", ",") for time in row[1:3]]
+            row[1:3] = [re.sub(r"\.(?=\d+(?:[ES][-+\d]*)?$)", ",", time) for time in row[1:3]]
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         stream.write("sep=;\r\n" if separator == "sep=;" else "")
         csv.writer(stream, delimiter=separator[-1], lineterminator="\r\n").writerows(rows)
@@ -374,6 +382,85 @@ def test_a_spreadsheet_that_only_opens_and_saves_changes_nothing(sheet: str, sep
     assert change.after == replace(LONG[130], text="She leaves.", author=Author.HUMAN, status=Status.APPROVED), (
         "the words alone are new"
     )
+
+
+WRITTEN = [
+    *(
+        "She stops, turns; and leaves.",
+        "Übergröße — „Straße“.",
+        '"No", he mouths.',
+        "A man, 5'6\" tall",
+        "Ein Café; 1,5 km",
+    ),
+    *(
+        "12:30",
+        "May 1945",
+        "3.10",
+        "007",
+        "1/2",
+        "10 %",
+        "$5",
+        "1e5",
+        "5-6",
+        "TRUE",
+        "1984",
+        "=SUM(A1)",
+        "-5",
+        "'5",
+        "@home",
+    ),
+]
+"""Texts of cues, such as signs and years on the screen, some of which spreadsheets take for something else."""
+
+
+def spreadsheet(cell: str) -> str:
+    """What a spreadsheet makes of a cell that it opens and saves."""
+    known = {"12:30": "12:30:00", "May 1945": "May-45", "3.10": "3.1", "007": "7", "1/2": "02. Jan", "TRUE": "WAHR"}
+    known |= {"10 %": "10%", "$5": "5,00 $", "1e5": "1,00E+05", "5-6": "05. Jun", "=SUM(A1)": "0", "@home": "#NAME?"}
+    if re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}", cell):
+        return libre_office(
+            sum(f * int(n) for f, n in zip((3_600_000, 60_000, 1000, 1), re.split("[:.]", cell), strict=True))
+        )
+    return known.get(cell, cell)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "separator", "end", "quoting", "above"),
+    [
+        ("utf-8", ",", "\n", csv.QUOTE_MINIMAL, ""),
+        ("utf-8-sig", ";", "\r\n", csv.QUOTE_ALL, ""),
+        ("utf-16", "\t", "\r\n", csv.QUOTE_MINIMAL, ""),
+        ("cp1252", ";", "\r\n", csv.QUOTE_MINIMAL, ""),
+        ("mac_roman", ";", "\r", csv.QUOTE_MINIMAL, ""),
+        ("utf-8-sig", "\t", "\r\n", csv.QUOTE_MINIMAL, "sep=\t\r\n"),
+        ("utf-8", "|", "\r\n", csv.QUOTE_MINIMAL, "|||\r\n\r\n"),
+    ],
+)
+def test_a_project_of_72_minutes_comes_back_from_a_spreadsheet_unchanged(
+    encoding: str, separator: str, end: str, quoting: int, above: str, tmp_path: Path
+) -> None:
+    with ProjectStore(tmp_path / "p", create=True) as store:
+        store.bind_film(FilmRow("Long", "long.mp4", "aa", 72 * 60_000, {"frame_rate": 24.0}))
+        for number in range(320):
+            span = Span(number * 13_487 + 650, number * 13_487 + 2650 + 37 * (number % 50))
+            status, author = (
+                (Status.DRAFT, Status.APPROVED)[number % 5 == 0],
+                (Author.MODEL, Author.HUMAN)[number % 11 == 0],
+            )
+            text = WRITTEN[number % len(WRITTEN)]
+            store.add_cue(Cue("", span, text, span, span.start_ms, author, status, extended=number % 7 == 0))
+        export_script(store, [WRITERS.find("csv").writer])
+        rows = list(csv.reader((tmp_path / "p/long.csv").read_text(encoding="utf-8").splitlines()))
+        rows = [
+            [spreadsheet(cell).replace(".", "," if at == 6 else ".") for at, cell in enumerate(row)] for row in rows
+        ]
+        saved = tmp_path / "saved.csv"
+        with saved.open("w", encoding=encoding, newline="") as stream:
+            stream.write(above)
+            csv.writer(stream, delimiter=separator, lineterminator=end, quoting=quoting).writerows(rows)
+        plan = plan_import(store, saved)
+        assert (plan.changes, plan.unchanged) == ((), 320)
+        assert all("is a guess" in note for note in plan.notes)
 
 
 def moved(by_ms: int, cues: tuple[Cue, ...] = CUES) -> list[ScriptLine]:
