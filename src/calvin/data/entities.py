@@ -30,6 +30,24 @@ COMMON = _words(
     young your tears"""
 )
 """Words that open sentences without being names; what a corpus also writes in small letters is added to them."""
+GENERIC = COMMON | frozenset(
+    re.findall(
+        r"\w+",
+        """actor actress agent angel aunt baby bartender beast bird black blonde blue boss boy boys bride brother
+        brown bully butler cat chef chief child clerk clown cook cop cops count countess cousin creature customer
+        dad daddy dancer das daughter dead del della der devil die dog doorman driver drunk duchess duke earl elder
+        emperor empress fat father fellow first fisherman friend gang ghost giant golden grandfather grandma
+        grandmother grandpa granny gray great green grey groom guard guest guy hero host hostess hunter husband
+        jailer journalist junior kid killer knight lad lady las lawyer leader les little long los lover magician
+        maid man manager master mayor merchant messenger middle minister mister mistress mom monk monster mother mum
+        nephew new niece nun nurse officer old orphan owner painter parents patient peasant pilot pirate player
+        policeman policewoman porter postman priest prisoner purple reporter robber robot sailor scientist second
+        secretary senior servant shepherd shopkeeper singer sister small soldier son spy stranger student tall
+        teacher teenager thief thin third tiny tourist traveller twin uncle van victim villager visitor voice von
+        waiter waitress warrior widow wife witch wizard woman worker""",
+    )
+)
+"""Besides titles and ranks, words of a full name that alone could mean anybody, such as those of 'Man in Black'."""
 
 _NOT_NAMES = _words(
     """I Christmas Easter Halloween Thanksgiving Monday Tuesday Wednesday Thursday Friday Saturday Sunday January

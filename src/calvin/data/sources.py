@@ -19,6 +19,7 @@ from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
 from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits
+from calvin.data.face_csv import read_face_csv
 from calvin.data.features import CachedFeatures, FeatureFolder, open_features
 from calvin.data.instructions import TRAINING_CONTEXT, with_context
 from calvin.data.mixture import Source, check_share
@@ -102,11 +103,17 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
 
 def read_entities(path: Path) -> dict[tuple[str | None, Span | None], tuple[str, ...]]:
     """Names of those present by movie and span, from lines such as
-    `{"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": ["Ann", "Bob"]}` (seconds, as in the annotations).
+    `{"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": ["Ann", "Bob"]}` (seconds, as in the annotations), or
+    from AutoAD-Zero's CSV of faces, where who is seen longest comes first.
 
     Raises:
         DataError: a line lacks one of these.
     """
+    if path.suffix.lower() == ".csv":
+        rows = read_face_csv(path)
+        return {
+            (row.movie, row.span): tuple(sorted(row.people, key=lambda name: -len(row.people[name]))) for row in rows
+        }
     found: dict[tuple[str | None, Span | None], tuple[str, ...]] = {}
     for row in read_jsonl(path, DropReport()):
         try:

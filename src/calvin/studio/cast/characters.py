@@ -37,7 +37,7 @@ from calvin.core.files import file_sha256
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span, format_timecode, parse_timecode
 from calvin.core.types import Character
-from calvin.data.entities import COMMON, RANKS, TITLES
+from calvin.data.entities import GENERIC, RANKS, TITLES
 from calvin.studio.cast.portraits import Portrait, PortraitRow, check_apart, portrait_of
 
 _PRONOUNS = {
@@ -47,27 +47,9 @@ _PRONOUNS = {
     "it": ("it", "its", "itself"),
 }
 _ARTICLES = ("the", "a", "an")
-GENERIC = COMMON | frozenset(
-    re.findall(
-        r"\w+",
-        """actor actress agent angel aunt baby bartender beast bird black blonde blue boss boy boys bride brother
-        brown bully butler cat chef chief child clerk clown cook cop cops count countess cousin creature customer
-        dad daddy dancer das daughter dead del della der devil die dog doorman driver drunk duchess duke earl elder
-        emperor empress fat father fellow first fisherman friend gang ghost giant golden grandfather grandma
-        grandmother grandpa granny gray great green grey groom guard guest guy hero host hostess hunter husband
-        jailer journalist junior kid killer knight lad lady las lawyer leader les little long los lover magician
-        maid man manager master mayor merchant messenger middle minister mister mistress mom monk monster mother mum
-        nephew new niece nun nurse officer old orphan owner painter parents patient peasant pilot pirate player
-        policeman policewoman porter postman priest prisoner purple reporter robber robot sailor scientist second
-        secretary senior servant shepherd shopkeeper singer sister small soldier son spy stranger student tall
-        teacher teenager thief thin third tiny tourist traveller twin uncle van victim villager visitor voice von
-        waiter waitress warrior widow wife witch wizard woman worker""",
-    )
-)
-"""Besides titles and ranks, words of a full name that alone could mean anybody, such as those of 'Man in Black'."""
 
 
-_LATER = ("with_vectors", "by_colours", "usual_rival")
+_LATER = ("with_vectors", "by_colours", "usual_rival", "faces", "face_distance", "face_slope")
 
 
 class PresenceSettings(FrozenConfig):
@@ -97,6 +79,9 @@ class PresenceSettings(FrozenConfig):
     with_vectors: tuple[float, float, float, float] = (-3.27, 1.26, 9.32, -4.32)
     by_colours: tuple[float, float, float] = (-2.76, 9.3, -4.81)
     usual_rival: float = Field(default=0.85, description="that likeness where nobody else has portraits")
+    faces: bool = Field(default=True, description="whether faces are looked for, where the extra is installed")
+    face_distance: float = Field(default=0.52, gt=0, description="between faces, at which it is even odds")
+    face_slope: float = Field(default=30.0, gt=0)
     contrast: float = Field(default=1.0, ge=0)
 
     @property

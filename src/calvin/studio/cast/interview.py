@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from calvin.core.errors import UsageError
 from calvin.core.files import atomic_path
-from calvin.core.time import format_timecode, round_half_up
+from calvin.core.time import Span, format_timecode, round_half_up
 from calvin.media.film.frames import FrameStore
 from calvin.studio.cast.candidate_stills import CandidateStill, candidate_stills
 from calvin.studio.cast.cast_file import Addition, written
 from calvin.studio.cast.characters import Cast
-from calvin.studio.cast.portraits import WHOLE, Box, Portrait
+from calvin.studio.cast.face_proposals import body_of, speaking_faces
+from calvin.studio.cast.faces import Face, FindFaces, clusters_of, find_faces, tracks_of
+from calvin.studio.cast.portraits import WHOLE, Box, Portrait, still_at
 from calvin.studio.cast.proposals import Proposal, propose
 from calvin.studio.project.store import ProjectStore
 
@@ -30,11 +33,13 @@ _ANSWER = re.compile(r"(\d+)\s*(l|left|m|middle|r|right)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody who is proposed, the stills that may show them, and whether the cast holds them already."""
+    """Somebody who is proposed, the stills that may show them, whom of the cast they are, and portraits that faces make
+    sure of."""
 
     proposal: Proposal
     stills: tuple[CandidateStill, ...]
     known_as: str = ""
+    portraits: tuple[Portrait, ...] = ()
 
     @property
     def name(self) -> str:
@@ -128,14 +133,34 @@ def _box(still: CandidateStill, side: str) -> Box | None:
     if not side:
         return body_of(faces[0]) if len(faces) == 1 else None
     target = {"left": 0.0, "middle": 0.5, "right": 1.0}[side]
-    return body_of(min(faces, key=lambda face: abs(face[0] + face[2] / 2 - target)))
+    return body_of(min(faces, key=lambda face: abs(face[0] + face[2] / 2 - target)), faces)
 
 
-def body_of(face: Box) -> Box:
-    """Where a face's body is likely: half a face beyond each of its sides, and five faces down."""
-    left, top = max(0.0, face[0] - 0.5 * face[2]), max(0.0, face[1] - 0.3 * face[3])
-    right, bottom = min(1.0, face[0] + 1.5 * face[2]), min(1.0, face[1] + 5 * face[3])
-    return left, top, right - left, bottom - top
+def propose_cast(
+    store: ProjectStore, cast: Cast | None, count: int, frames: FrameStore, faces: Sequence[Face] | None = None
+) -> tuple[list[Candidate], list[str]]:
+    """Who may be in a project's film, each with at most `count` stills, and sentences for the describer.
+
+    Args:
+        cast: who is known already.
+        faces: of the film; None: nobody looked for them.
+
+    Raises:
+        UsageError: nobody is named.
+    """
+    found, nobody = candidates_of(store, cast, count)
+    notes = [f"Labels that name nobody in particular: {', '.join(nobody)}."] if nobody else []
+    if not found:
+        raise UsageError(
+            "The subtitles neither label who speaks nor call anybody by name: write the cast yourself (docs/adapt.md)."
+        )
+    if faces:
+        found = with_faces(found, frames, faces, store.shots)
+    elif faces is not None:
+        notes.append("No real face was found in the film: drawn figures are told by colours and looks alone.")
+    else:
+        notes.append("Faces were not looked for: pip install 'calvin-ad[faces]' if the film shows real people.")
+    return found, notes
 
 
 def candidates_of(
@@ -154,6 +179,28 @@ def candidates_of(
         stills = candidate_stills(person, lines, shots, cues, film.duration_ms, count)
         found.append(Candidate(person, tuple(stills), known or ""))
     return found, nobody
+
+
+def with_faces(
+    candidates: Sequence[Candidate], frames: FrameStore, faces: Sequence[Face], shots: Sequence[Span],
+    find: FindFaces = find_faces, clusters: Callable[[Sequence[Sequence[Face]]], list[int]] = clusters_of,
+) -> list[Candidate]:  # fmt: skip
+    """Candidates whose stills say which faces are in them; those of the face that is most often there while somebody
+    speaks come first. Where it surely is theirs, the portraits are ready.
+
+    Args:
+        faces: of the film.
+    """
+    tracks = tracks_of(faces, shots)
+    speaking = speaking_faces([one.proposal for one in candidates], tracks, clusters(tracks))
+    found = []
+    for candidate in candidates:
+        mine = speaking.get(candidate.proposal.name)
+        offered = [*(mine.stills(2) if mine else ()), *candidate.stills][: len(candidate.stills)]
+        seen = [tuple(box for box, _ in find(still_at(frames, still.at_ms))) for still in offered]
+        stills = tuple(replace(still, faces=boxes) for still, boxes in zip(offered, seen, strict=True))
+        found.append(replace(candidate, stills=stills, portraits=mine.portraits(faces) if mine else ()))
+    return found
 
 
 def write_stills(frames: FrameStore, candidates: Sequence[Candidate], folder: Path) -> None:
@@ -179,7 +226,7 @@ def listed(candidates: Sequence[Candidate], folder: Path) -> Iterator[str]:
 
 
 def unconfirmed(candidates: Sequence[Candidate], folder: Path) -> list[Addition]:
-    """Everybody who is proposed, by name alone; the stills that may show them are comments."""
+    """Everybody who is proposed, with the portraits that faces make sure of; other stills are comments."""
     additions = []
     for candidate in candidates:
         remarks = [f"doubtful: {candidate.proposal.doubt}"] if candidate.proposal.doubt else []
@@ -187,7 +234,7 @@ def unconfirmed(candidates: Sequence[Candidate], folder: Path) -> list[Addition]
             at = written(Portrait(line.still.at_ms))["at"]
             remarks.append(f'portraits = [{{at = "{at}"}}]  # {line.still.why}?')
         aliases = candidate.proposal.aliases
-        additions.append(Addition(candidate.name, aliases, remarks=tuple(remarks)))
+        additions.append(Addition(candidate.name, aliases, candidate.portraits, tuple(remarks)))
     return additions
 
 

@@ -32,7 +32,7 @@ _ENOUGH = 20
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Somebody who may be in a scene; `source` is "notes", "subtitles", "pictures" or "portraits"."""
+    """Somebody who may be in a scene; `source` is "notes", "subtitles", "pictures", "portraits" or "faces"."""
 
     name: str
     confidence: float
@@ -124,11 +124,14 @@ def guess_presence(
     notes: Sequence[Note] = (),
     bank: CharacterBank | None = None,
     colours: Mapping[str, np.ndarray] | None = None,
+    faces: Mapping[str, np.ndarray] | None = None,
 ) -> list[tuple[Guess, ...]]:
     """Everybody who may be in each scene, surest first; the threshold is not yet applied.
 
     `colours` [scenes] by name are the likenesses of `colour_likeness`. Where they say how somebody looks, a voice is
     evidence beside them, and one that is only near is none: whoever speaks is often not in the picture.
+    `faces` [scenes] by name are the distances of `FaceBank`; a face that is not seen is no evidence that somebody is
+    not there, since they may have turned away.
 
     A person's word is beyond doubt and beats the other sources. `absent` in the cast also beats names in cues, since
     cues may name somebody who is not there ("Ann looks for Bob."). Nobody is named before they are known.
@@ -152,6 +155,8 @@ def guess_presence(
                 seen = Guess(name, _heard_too(seen.confidence, voice, settings), "portraits")
                 guesses.pop(name, None)
             _add(guesses, seen)
+        for name, nearest in (faces or {}).items():
+            _add(guesses, Guess(name, face_confidence(nearest[number], settings), "faces"))
         for name, word in words_on(span, notes).items():
             guesses.pop(name, None)
             if word:
@@ -181,6 +186,11 @@ def likenesses(
         constant, *shares = weights
         sure[name] = _sigmoid(constant + np.tensordot(shares, np.stack(terms), 1))
     return sure
+
+
+def face_confidence(nearest: float, settings: PresenceSettings) -> float:
+    """How sure it is that somebody is in a scene whose nearest face lies so far from those of their portraits."""
+    return float(_sigmoid(np.array(settings.face_slope * (settings.face_distance - nearest))))
 
 
 def _heard_too(confidence: float, voice: Guess | None, settings: PresenceSettings) -> float:

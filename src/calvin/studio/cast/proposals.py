@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 from calvin.core.prompts import clean_line
 from calvin.core.types import DialogueLine
-from calvin.data.entities import RANKS, TITLES
+from calvin.data.entities import GENERIC, RANKS, TITLES
 from calvin.media.speakers import is_sound
-from calvin.studio.cast.characters import GENERIC
 
 _TITLED = rf"(?:(?:{TITLES}|{RANKS})\s+)?"
 _NAME = rf"(?P<name>{_TITLED}[A-ZÀ-ÖØ-Þ][\w’'-]*\w(?:\s+[A-ZÀ-ÖØ-Þ][\w’'-]*\w)?)"

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from calvin.captioners.base import Captioner, FeatureCaptioner
+from calvin.core.progress import Listener, silent
 from calvin.core.time import Span
 from calvin.core.types import FRAME_SIZE, Place
 from calvin.media.film.sampling import read_image
 from calvin.studio.cast.characters import Cast, Note
 from calvin.studio.cast.colours import film_colours
+from calvin.studio.cast.faces import faces_installed, film_faces
+from calvin.studio.cast.portrait_faces import face_bank
 from calvin.studio.cast.portraits import Portrait
 from calvin.studio.cast.presence import (
     PRESENCE,
@@ -43,7 +46,11 @@ def read_pictures(cast: Cast, captioner: Captioner) -> dict[str, np.ndarray]:
 
 
 def bring_cast(
-    film: FilmProject, cast: Cast, captioner: Captioner, portraits: Mapping[str, np.ndarray] | None = None
+    film: FilmProject,
+    cast: Cast,
+    captioner: Captioner,
+    portraits: Mapping[str, np.ndarray] | None = None,
+    listener: Listener = silent,
 ) -> None:
     """Work out who is where, keep it in the project (`presence.jsonl`), and note what of the cast does not fit.
 
@@ -59,20 +66,34 @@ def bring_cast(
     spans, lines = [shown(plan, store.shots) for plan in plans], store.dialogue
     bank = _bank(film, cast, captioner, spans, [*cast.notes, *notes], portraits) if plans else None
     colours = film_colours(film.frames, spans, cast.portraits) if plans and cast.portraits else None
-    if not isinstance(captioner, FeatureCaptioner) and cast.pictures:
+    faces = _faces(film, cast, spans, listener) if plans else None
+    if not isinstance(captioner, FeatureCaptioner) and cast.pictures and faces is None:
         film.notes.append(
             f"The pictures of the cast were not used: {captioner.info.name} has no frame vectors to compare them with."
         )
-    guesses = guess_presence(spans, cast, lines, notes, bank, colours)
+    guesses = guess_presence(spans, cast, lines, notes, bank, colours, faces)
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
     visuals = [plan.visual for plan in plans]
     write_presence(store.folder / PRESENCE, film.film.title, visuals, guesses, cast.settings)
     store.characters = cast.characters
     if plans:
-        film.notes += _missing(cast, guesses, unlike_film(bank, cast, lines, notes))
+        placed = {guess.name for row in guesses for guess in row if guess.source == "faces"}
+        unlike = [name for name in unlike_film(bank, cast, lines, notes) if name not in placed]
+        film.notes += _missing(cast, guesses, unlike)
     strangers = unknown_speakers(lines, cast)
     if strangers:
         film.notes.append(f"These speak in the subtitles, but are not in the cast: {', '.join(strangers)}.")
+
+
+def _faces(film: FilmProject, cast: Cast, spans: Sequence[Span], listener: Listener) -> Mapping[str, np.ndarray] | None:
+    """How near the faces of each scene are to those of the cast [scenes]; None where nobody looks for faces, or there
+    are none."""
+    if not (cast.settings.faces and (cast.portraits or cast.pictures) and faces_installed()):
+        return None
+    found = film_faces(film.frames, film.store.folder, listener=listener)
+    bank, notes = face_bank(cast, film.frames, found, film.store.shots, spans)
+    film.notes += notes
+    return bank.nearest if bank else None
 
 
 def shown(place: Place, shots: Sequence[Span]) -> Span:

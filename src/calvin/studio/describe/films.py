@@ -269,7 +269,7 @@ def describe_many(
                         open_film_project(job, folder, captioner, record, listener, spoken, sources, cast)
                     )
                     if cast is not None:
-                        bring_cast(film, cast, captioner, portraits)
+                        bring_cast(film, cast, captioner, portraits, listener)
                     if settings.names == "known":
                         film.introduced = Introduced.of(film.store, cast, film.author)
                     films[job] = film

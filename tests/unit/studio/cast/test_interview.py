@@ -11,7 +11,8 @@ from calvin.core.time import Span
 from calvin.core.types import DialogueLine
 from calvin.studio.cast.candidate_stills import CandidateStill
 from calvin.studio.cast.cast_file import Addition
-from calvin.studio.cast.interview import HALVES, Candidate, Interview, body_of, listed, read_answer, unconfirmed
+from calvin.studio.cast.face_proposals import body_of
+from calvin.studio.cast.interview import HALVES, Candidate, Interview, listed, read_answer, unconfirmed
 from calvin.studio.cast.portraits import WHOLE, Portrait
 from calvin.studio.cast.proposals import Proposal
 

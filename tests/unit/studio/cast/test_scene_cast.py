@@ -16,9 +16,12 @@ from calvin.captioners.base import CaptionAnswer, CaptionRequest, FeatureCaption
 from calvin.core.errors import MediaError
 from calvin.core.time import Span
 from calvin.core.types import Character, Place
-from calvin.studio.cast.characters import Cast, Note
+from calvin.media.film.frames import FrameStore, FrameWriter
+from calvin.studio.cast.characters import Cast, Note, PresenceSettings
+from calvin.studio.cast.portraits import Portrait
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures, seen_alone, shown
 from calvin.studio.describe.film_project import FilmProject
+from photographs import photograph
 
 LOOKS = np.random.default_rng(3).normal(size=(3, 64))
 
@@ -64,7 +67,8 @@ def test_a_picture_that_cannot_be_read_is_told_without_a_project(tmp_path: Path)
 
 def test_pictures_that_were_read_are_not_read_again(tmp_path: Path) -> None:
     path = picture(tmp_path / "ann.png", (255, 0, 0))
-    cast, encoder = Cast((Character("Ann"),), {"Ann": (path, path)}), Encoder()
+    cast = Cast((Character("Ann"),), {"Ann": (path, path)}, settings=PresenceSettings(faces=False))
+    encoder = Encoder()
     portraits = read_pictures(cast, typed(FeatureCaptioner, encoder))
     assert portraits["Ann"].shape == (2, 64)
     assert read_pictures(cast, typed(FeatureCaptioner, Describer())) == {}
@@ -88,13 +92,30 @@ def hand_of(folder: Path) -> FilmProject:
 def test_those_whose_pictures_are_like_nobody_are_told_and_named_all_the_same(tmp_path: Path) -> None:
     colours = {"Ann": (255, 0, 0), "Bob": (0, 255, 0), "Cy": (0, 0, 255)}
     pictures = {name: (picture(tmp_path / f"{name}.png", colour),) for name, colour in colours.items()}
-    cast = Cast((*map(Character, colours), Character("Di")), pictures)
+    cast = Cast((*map(Character, colours), Character("Di")), pictures, settings=PresenceSettings(faces=False))
     hand = hand_of(tmp_path)
     bring_cast(hand, cast, typed(FeatureCaptioner, Encoder()))
     assert len(hand.notes) == 2
     assert "looks much like the pictures of Cy:" in hand.notes[0]
     assert "sure enough that Di is there" in hand.notes[1]
     assert any("Cy" in names for names in hand.present.values())
+
+
+def test_real_faces_tell_who_is_where_whatever_describes(tmp_path: Path) -> None:
+    astronaut, nobody = (np.asarray(photograph("scikit-image", name)) for name in ("astronaut.png", "coffee.png"))
+    with FrameWriter(tmp_path / "frames", 5.0) as writer:
+        for second in range(4):
+            for _ in range(5):
+                writer.add((astronaut if second in (0, 2) else nobody).copy())
+    plans = [SimpleNamespace(id=i, visual=Span(1000 * i, 1000 * (i + 1)), event_ms=1000 * i) for i in range(4)]
+    shots = [plan.visual for plan in plans]
+    store = SimpleNamespace(folder=tmp_path, plans=plans, cues=[], dialogue=[], shots=shots)
+    frames, film = FrameStore.open(tmp_path / "frames"), SimpleNamespace(sha256="film", title="Film")
+    made = SimpleNamespace(store=store, film=film, features=None, frames=frames, notes=[], present={})
+    cast = Cast((Character("Eileen"),), portraits={"Eileen": (Portrait(400),)})
+    bring_cast(typed(FilmProject, made), cast, typed(FeatureCaptioner, Describer()))
+    assert made.present == {0: ("Eileen",), 1: (), 2: ("Eileen",), 3: ()}
+    assert made.notes == []
 
 
 def test_alone_is_who_is_alone_by_all_that_is_told() -> None:
