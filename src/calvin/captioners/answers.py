@@ -79,12 +79,6 @@ def is_sound(text: str, previous: str | None) -> bool:
     return bool(_words(text)) and loop_start(text) is None and not (previous and same_words(text, previous))
 
 
-def says_again(text: str, before: str) -> bool:
-    """Whether all that a text says, word for word, was part of another."""
-    words, old = _words(text), _words(before)
-    return any(words == old[start : start + len(words)] for start in range(len(old) - len(words) + 1))
-
-
 def choose(candidates: Sequence[str], previous: str | None) -> int:
     """Index of the best candidate that has words, does not loop and is not the previous caption.
 

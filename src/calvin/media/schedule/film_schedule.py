@@ -8,12 +8,14 @@ voice.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from calvin.core.time import Span
-from calvin.media.schedule.items import Item, Left, Placed, Schedule, ScheduleSettings
-from calvin.media.schedule.programme import BANNED, FilmProgramme, Wish
+from calvin.media.schedule.items import Candidate, Item, Left, Placed, Schedule, ScheduleSettings
+from calvin.media.schedule.programme import FilmProgramme
+from calvin.media.schedule.wording import BANNED, costs_in_turn, says_again, starving
 
 
 def free_silences(gaps: Iterable[Span], items: Iterable[Item], settings: ScheduleSettings) -> list[Span]:
@@ -39,20 +41,115 @@ def schedule(
     settings: ScheduleSettings | None = None,
     extra: Mapping[tuple[str, int], int] | None = None,
 ) -> Schedule:
-    """The cheapest schedule of a film by the soft rules that keeps the hard ones.
+    """The cheapest schedule of a film by the soft rules that keeps the hard ones, whatever the words before say.
 
     Args:
         items: in the order of what they describe, which is the order in which they are said.
         gaps: where the dialogue and what is kept free beside it leave silence (`media.gaps.dialogue_gaps`).
-        extra: what a candidate, by item and number, costs besides, or `BANNED`.
+        extra: what a candidate, by item and number, costs besides; `BANNED`: it is not to be said.
     """
     settings = settings or ScheduleSettings()
     silences = free_silences(gaps, items, settings)
-    extra = extra or {}
-    wanted = [Wish.of(item, settings, extra) for item in items if item.fixed is None]
-    film = FilmProgramme(wanted, silences, settings)
-    chosen = film.chosen()
-    placed = []
+    programme = FilmProgramme([item for item in items if item.fixed is None], silences, settings)
+    programme.solve(extra or {})
+    return _found(items, silences, programme, extra or {})
+
+
+def schedule_film(
+    items: Sequence[Item], gaps: Iterable[Span], settings: ScheduleSettings | None = None, rounds: int = 2
+) -> Schedule:
+    """A schedule that also minds what the words before say: nothing again, and nobody's look twice.
+
+    What a candidate costs for that depends on what is chosen before it. So the film is scheduled with the costs of the
+    best candidates, then again with those of what was chosen, until nothing changes or the rounds are over. Where that
+    leaves nothing new to say, it is tried whether the cue before has other words; in a long film less often. The
+    cheapest is taken, without what would still say the same as a cue shortly before it.
+    """
+    settings = settings or ScheduleSettings()
+    search = _Search(items, free_silences(gaps, items, settings), settings)
+    barred = Counter(starving(items, settings))
+    best = search.found(barred, rounds)
+    for _ in range(min(_TRIES, _TRIES * _SHORT_FILM // max(1, len(items)))):
+        rivals = [key for key in _rivals(best, settings) if barred[key] < BANNED]
+        if not rivals:
+            break
+        barred[rivals[0]] = BANNED
+        best = min(best, search.found(barred, rounds), key=lambda found: found.cost)
+    return best
+
+
+_TRIES, _SHORT_FILM = 8, 250
+
+
+class _Search:
+    """Schedules of one film for several costs of its candidates."""
+
+    def __init__(self, items: Sequence[Item], silences: Sequence[Span], settings: ScheduleSettings) -> None:
+        self._items, self._silences, self._settings = items, silences, settings
+        self._programme = FilmProgramme([item for item in items if item.fixed is None], silences, settings)
+
+    def found(self, always: Mapping[tuple[str, int], int], rounds: int) -> Schedule:
+        """The cheapest of some rounds, where candidates, by item and number, cost so much more than for their words."""
+        firsts = {item.id: item.candidates[0] for item in self._items if item.candidates}
+        now, tried = costs_in_turn(self._items, firsts, self._settings), list[Schedule]()
+        for _ in range(rounds):
+            extra = Counter(now)
+            extra.update(always)
+            self._programme.solve(extra)
+            found = _found(self._items, self._silences, self._programme, extra)
+            before, now = now, costs_in_turn(self._items, _words(found), self._settings)
+            chosen = [(one.item.id, one.item.candidates.index(one.candidate)) for one in found.said if one.candidate]
+            cost = found.cost + sum(now.get(key, 0) - extra[key] for key in chosen)
+            tried.append(_without_repeats(replace(found, cost=cost), self._settings))
+            if now == before:
+                break
+        return min(tried, key=lambda one: one.cost)
+
+
+def _rivals(found: Schedule, settings: ScheduleSettings) -> list[tuple[str, int]]:
+    """The candidates, by item and number, that were said shortly before what is left out because they say the same."""
+    rivals, said = list[tuple[str, int]](), list[Placed]()
+    for one in found.placed:
+        if one.left is Left.REPEATED:
+            for other in said[len(said) - min(len(said), settings.not_again) :]:
+                words, free = other.candidate, other.item.fixed is None and len(other.item.candidates) > 1
+                if free and words and any(says_again(mine.text, words.text) for mine in one.item.candidates):
+                    rivals.append((other.item.id, other.item.candidates.index(words)))
+        elif one.left is None:
+            said.append(one)
+    return rivals
+
+
+def _words(found: Schedule) -> dict[str, Candidate]:
+    return {one.item.id: one.candidate for one in found.said if one.candidate is not None}
+
+
+def _without_repeats(found: Schedule, settings: ScheduleSettings) -> Schedule:
+    """A schedule without what says the same as a cue shortly before."""
+    while True:
+        costs = costs_in_turn([one.item for one in found.placed], _words(found), settings)
+        again = next(
+            (
+                number
+                for number, one in enumerate(found.placed)
+                if one.left is None
+                and one.candidate is not None
+                and costs.get((one.item.id, one.item.candidates.index(one.candidate)), 0) >= BANNED
+            ),
+            None,
+        )
+        if again is None:
+            return found
+        left = replace(found.placed[again], left=Left.REPEATED)
+        placed = (*found.placed[:again], left, *found.placed[again + 1 :])
+        cost = found.cost - BANNED + settings.unsaid * (1 + left.item.priority)
+        found = replace(found, placed=placed, cost=cost)
+
+
+def _found(
+    items: Sequence[Item], silences: Sequence[Span], programme: FilmProgramme, extra: Mapping[tuple[str, int], int]
+) -> Schedule:
+    chosen, placed = programme.chosen(), list[Placed]()
     for item in items:
         if item.fixed is not None:
             placed.append(Placed(item, item.candidates[0] if item.candidates else None, item.fixed))
@@ -62,7 +159,7 @@ def schedule(
             placed.append(Placed(item, candidate, Span(start_ms, start_ms + candidate.spoken_ms), silence))
         else:
             placed.append(_left_out(item, silences, extra))
-    return Schedule(tuple(_with_pauses(placed, silences)), film.cost, tuple(silences))
+    return Schedule(tuple(_with_pauses(placed, silences)), programme.cost, tuple(silences))
 
 
 def _left_out(item: Item, silences: Sequence[Span], extra: Mapping[tuple[str, int], int]) -> Placed:

@@ -51,13 +51,15 @@ class Candidate:
     """Words for a cue, how likely the model holds them, and how long they take to say.
 
     `score` is a mean log-probability per token, 0 where not known. They are not said before `not_before_ms`, such as
-    the moment from which a name in them is known.
+    the moment from which a name in them is known. They name `people`, some of them with their `looks`.
     """
 
     text: str
     spoken_ms: int
     score: float = 0.0
     not_before_ms: int = 0
+    people: frozenset[str] = frozenset()
+    looks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

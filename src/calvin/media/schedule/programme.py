@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from calvin.core.time import Span
 from calvin.media.schedule.items import Item, ScheduleSettings
+from calvin.media.schedule.wording import BANNED
 
-_NEVER = 1 << 50
+_NEVER = BANNED
 """More than any schedule costs."""
-BANNED = _NEVER
-"""The extra cost of a candidate that is not to be said."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """An item in numbers: what each candidate costs wherever it stands (None: it is not to be said)."""
-
-    item: Item
-    unsaid: int
-    costs: tuple[int | None, ...]
-
-    @classmethod
-    def of(cls, item: Item, settings: ScheduleSettings, extra: Mapping[tuple[str, int], int]) -> Wish:
-        fixed = fixed_costs(item, settings)
-        found = [cost + extra.get((item.id, number), 0) for number, cost in enumerate(fixed)]
-        costs = tuple(None if cost >= BANNED else cost for cost in found)
-        return cls(item, settings.unsaid * (1 + item.priority), costs)
 
 
 def fixed_costs(item: Item, settings: ScheduleSettings) -> list[int]:
@@ -151,20 +133,23 @@ class _Rules:
 
     def __init__(self, settings: ScheduleSettings) -> None:
         self.step = settings.step_ms
-        self.least = -(-settings.least_breath_ms // self.step)
-        self.breath = max(self.least, -(-settings.breath_ms // self.step))
+        self.least = self.up(settings.least_breath_ms)
+        self.breath = max(self.least, self.up(settings.breath_ms))
         self.long = max(self.breath, settings.long_silence_ms // self.step)
         self.hasty, self.silence, self.late, self.far = settings.breath, settings.silence, settings.late, settings.far
 
+    def up(self, ms: int) -> int:
+        """A time in steps, rounded up."""
+        return -(-ms // self.step)
+
 
 class _Option(NamedTuple):
-    """A candidate that fits into a silence: the first and last step to begin at, its steps, and what its words cost."""
+    """A candidate that fits into a silence: the first and last step to begin at, and its length."""
 
     candidate: int
     first: int
     last: int
     steps: int
-    cost: int
 
 
 class FilmProgramme:
@@ -182,16 +167,37 @@ class FilmProgramme:
     whole silence, but changes only where an item may begin or, before that, within a long silence.
     """
 
-    def __init__(self, wishes: Sequence[Wish], silences: Sequence[Span], settings: ScheduleSettings) -> None:
-        self._wishes, self._silences, self._rules = wishes, silences, _Rules(settings)
-        after = np.zeros(len(wishes) + 1, np.int64)
-        self._after = [after]
-        """What each silence and all that follows costs, by the first item that is not decided yet."""
+    def __init__(self, items: Sequence[Item], silences: Sequence[Span], settings: ScheduleSettings) -> None:
+        self._items, self._silences, self._rules = items, silences, _Rules(settings)
+        self._unsaid = [settings.unsaid * (1 + item.priority) for item in items]
+        self._words = [fixed_costs(item, settings) for item in items]
+        self._fitting = self._everything_that_fits()
+        self._places: dict[tuple[int, int], np.ndarray] = {}
+        self._last: dict[int, int] = {}
+        self._costs: list[list[int]] = []
+        self._after: list[np.ndarray] = []
+        """What each silence and all that follows costs, by the first item that is not decided yet [K + 1]."""
         self._starts: list[list[_Starts]] = []
-        options = self._options()
-        self._last = {item: number for number, found in enumerate(options) for item in found}
-        for number in range(len(silences) - 1, -1, -1):
-            after, starts = self._back(number, options[number], after)
+
+    def solve(self, extra: Mapping[tuple[str, int], int]) -> None:
+        """Find what is best where candidates, by item and number, cost so much more."""
+        self._costs = [
+            [cost + extra.get((item.id, number), 0) for number, cost in enumerate(words)]
+            for item, words in zip(self._items, self._words, strict=True)
+        ]
+        banned = {(i, n) for i, costs in enumerate(self._costs) for n, cost in enumerate(costs) if cost >= BANNED}
+        fitting = self._fitting
+        if banned:
+            kept = [
+                {item: [one for one in ones if (item, one.candidate) not in banned] for item, ones in found.items()}
+                for found in fitting
+            ]
+            fitting = [{item: ones for item, ones in found.items() if ones} for found in kept]
+        self._last = {item: number for number, found in enumerate(fitting) for item in found}
+        after = np.zeros(len(self._items) + 1, np.int64)
+        self._after, self._starts = [after], []
+        for number in range(len(self._silences) - 1, -1, -1):
+            after, starts = self._back(number, fitting[number], after)
             self._after.append(after)
             self._starts.append(starts)
         self._after.reverse()
@@ -199,7 +205,7 @@ class FilmProgramme:
 
     @property
     def cost(self) -> int:
-        return int(self._after[0][0]) + sum(wish.unsaid for wish in self._wishes)
+        return int(self._after[0][0]) + sum(self._unsaid)
 
     def chosen(self) -> dict[str, tuple[int, int, Span]]:
         """For each item that is said, by id: the number of its candidate, when it begins, and in which silence."""
@@ -208,7 +214,7 @@ class FilmProgramme:
         for number, silence in enumerate(self._silences):
             said, undecided = self._forward(number, undecided)
             for item, which, at in said:
-                found[self._wishes[item].item.id] = (which, silence.start_ms + at * self._rules.step, silence)
+                found[self._items[item].id] = (which, silence.start_ms + at * self._rules.step, silence)
         return found
 
     def _forward(self, number: int, undecided: int) -> tuple[list[tuple[int, int, int]], int]:
@@ -216,7 +222,7 @@ class FilmProgramme:
 
         Each choice is one that accounts for the whole of the value, which is exact because costs are whole numbers.
         """
-        rules, silence, said = self._rules, self._silences[number], list[tuple[int, int, int]]()
+        said = list[tuple[int, int, int]]()
         worth, end, left_out = int(self._after[number][undecided]), None, False
         for one in self._starts[number]:
             if one.item < undecided:
@@ -226,46 +232,45 @@ class FilmProgramme:
             if int(costs[best]) != worth:
                 left_out = left_out or self._last[one.item] == number
                 continue
-            which, wish, at = int(one.which[best]), self._wishes[one.item], one.first + best
-            cost = wish.costs[which]
-            assert cost is not None
-            worth = int(one.costs[best]) - int(self._place_cost(wish.item, silence, at, at)[0]) - cost + wish.unsaid
-            end, left_out = at + -(-wish.item.candidates[which].spoken_ms // rules.step), False
+            which, at = int(one.which[best]), one.first + best
+            spent = int(self._place(one.item, number)[best]) + self._costs[one.item][which] - self._unsaid[one.item]
+            worth = int(one.costs[best]) - spent
+            end, left_out = at + self._rules.up(self._items[one.item].candidates[which].spoken_ms), False
             said.append((one.item, which, at))
             undecided = one.item + 1
         return said, undecided
 
-    def _options(self) -> list[dict[int, list[_Option]]]:
+    def _everything_that_fits(self) -> list[dict[int, list[_Option]]]:
         """What fits into each silence, by item, in order."""
         found: list[dict[int, list[_Option]]] = [{} for _ in self._silences]
         starts = [silence.start_ms for silence in self._silences]
-        for number, wish in enumerate(self._wishes):
-            window = wish.item.window
-            at = max(0, bisect_right(starts, window.start_ms) - 1)
-            while at < len(starts) and starts[at] <= window.end_ms:
-                fitting = self._fitting(wish, self._silences[at])
+        for number, item in enumerate(self._items):
+            at = max(0, bisect_right(starts, item.window.start_ms) - 1)
+            while at < len(starts) and starts[at] <= item.window.end_ms:
+                fitting = self._options(item, self._silences[at])
                 if fitting:
                     found[at][number] = fitting
                 at += 1
         return found
 
-    def _fitting(self, wish: Wish, silence: Span) -> list[_Option]:
-        step, window, found = self._rules.step, wish.item.window, []
-        latest = (window.end_ms - silence.start_ms) // step
-        for number, (one, cost) in enumerate(zip(wish.item.candidates, wish.costs, strict=True)):
-            length = -(-one.spoken_ms // step)
-            first = max(0, -(-(max(window.start_ms, one.not_before_ms) - silence.start_ms) // step))
-            last = min(latest, silence.duration_ms // step - length)
-            if cost is not None and first <= last:
-                found.append(_Option(number, first, last, length, cost))
+    def _options(self, item: Item, silence: Span) -> list[_Option]:
+        rules, found = self._rules, []
+        latest = (item.window.end_ms - silence.start_ms) // rules.step
+        for number, one in enumerate(item.candidates):
+            steps = rules.up(one.spoken_ms)
+            first = max(0, rules.up(max(item.window.start_ms, one.not_before_ms) - silence.start_ms))
+            last = min(latest, silence.duration_ms // rules.step - steps)
+            if first <= last:
+                found.append(_Option(number, first, last, steps))
         return found
 
     def _back(
         self, number: int, options: Mapping[int, list[_Option]], after: np.ndarray
     ) -> tuple[np.ndarray, list[_Starts]]:
         """What a silence and all that follows costs, by the first item that is not decided yet [K + 1]."""
-        silence, rules = self._silences[number], self._rules
-        steps = silence.duration_ms // rules.step
+        if not options:
+            return after, []
+        rules, steps = self._rules, self._silences[number].duration_ms // self._rules.step
         later, before, starts = _Later(steps, rules), after.copy(), list[_Starts]()
         soon: list[_Starts] = []  # what may come next with nothing left out that no later silence can take
         missed = False
@@ -277,7 +282,7 @@ class FilmProgramme:
             now = np.minimum(later.at(low, high), int(after[item + 1]) + rules.silence * quiet)
             for one in soon:
                 now = np.minimum(now, one.soon(low, high))
-            starts.append(self._starting(item, silence, found, now, low))
+            starts.append(self._starting(item, number, found, now, low))
             later.may_say(starts[-1])
             if self._last[item] == number:
                 soon, missed = [starts[-1]], True
@@ -288,21 +293,28 @@ class FilmProgramme:
             before[those] = np.minimum(untouched, min(later.first, *(one.best for one in soon)))
         return before, starts[::-1]
 
-    def _starting(self, item: int, silence: Span, options: Sequence[_Option], now: np.ndarray, low: int) -> _Starts:
-        """`say` of an item; `now` [E] is what follows its end, from the step `low` on."""
-        first, last = min(one.first for one in options), max(one.last for one in options)
+    def _starting(self, item: int, number: int, options: Sequence[_Option], now: np.ndarray, low: int) -> _Starts:
+        """`say` of an item in a silence; `now` [E] is what follows its end, from the step `low` on."""
+        first, last = self._first_and_last(item, number)
         costs, which = np.full(last - first + 1, _NEVER, np.int64), np.zeros(last - first + 1, np.int16)
         for one in options:
             there = slice(one.first - first, one.last - first + 1)
-            found = now[one.first + one.steps - low : one.last + one.steps - low + 1] + one.cost
+            found = now[one.first + one.steps - low : one.last + one.steps - low + 1] + self._costs[item][one.candidate]
             better = found < costs[there]
             costs[there][better], which[there][better] = found[better], one.candidate
-        wish = self._wishes[item]
-        costs += self._place_cost(wish.item, silence, first, last) - wish.unsaid
+        costs += self._place(item, number) - self._unsaid[item]
         return _Starts(item, first, costs, which, self._rules)
 
-    def _place_cost(self, item: Item, silence: Span, first: int, last: int) -> np.ndarray:
-        """What it costs to begin at each of these steps: after the event, or outside its shot."""
-        at = silence.start_ms + np.arange(first, last + 1) * self._rules.step
-        outside = np.maximum(item.shot.start_ms - at, 0) + np.maximum(at - item.shot.end_ms, 0)
-        return self._rules.late * np.maximum(at - item.event_ms, 0) + self._rules.far * outside
+    def _first_and_last(self, item: int, number: int) -> tuple[int, int]:
+        options = self._fitting[number][item]
+        return min(one.first for one in options), max(one.last for one in options)
+
+    def _place(self, number: int, silence: int) -> np.ndarray:
+        """What it costs to begin an item at each step of a silence at which it may [N]: after its event, or outside its
+        shot."""
+        if (number, silence) not in self._places:
+            item, rules, (first, last) = self._items[number], self._rules, self._first_and_last(number, silence)
+            at = self._silences[silence].start_ms + np.arange(first, last + 1) * rules.step
+            outside = np.maximum(item.shot.start_ms - at, 0) + np.maximum(at - item.shot.end_ms, 0)
+            self._places[number, silence] = rules.late * np.maximum(at - item.event_ms, 0) + rules.far * outside
+        return self._places[number, silence]

@@ -1,31 +1,31 @@
-"""The words of cues: asked of a captioner place by place, and fitted to the time there is to speak.
+"""The words of cues: asked of a captioner place by place, then chosen and placed for the film as a whole.
 
-Of what the captioner offers, the best that fits is said; where nothing fits, a shorter caption, else the film pauses.
-No caption is cut.
+What a captioner offers for a place is kept, with how likely it holds each. Once all places of a film are captioned, the
+schedule of the film chooses what is said and when. For what does not fit, a shorter caption is asked for, else the film
+pauses. No caption is cut.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import pairwise
 from typing import TypeVar
 
-from calvin.captioners.answers import is_sound, says_again
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
 from calvin.captioners.naming import NameGuard
 from calvin.core.errors import CalvinError
 from calvin.core.progress import Listener, Stage
 from calvin.core.prompts import Prompt
-from calvin.core.time import in_s
 from calvin.core.types import Place
 from calvin.media.languages import language_name
+from calvin.media.schedule.items import Left, Placed, Schedule
 from calvin.studio.describe.film_project import FilmProject
-from calvin.studio.project.contents import Choice, Decision
+from calvin.studio.project.contents import Choice
 from calvin.studio.project.describe_settings import DescribeSettings
-from calvin.studio.project.store import MAX_TEXT
-from calvin.studio.project.timing import NOT_AGAIN, SpokenLength, words_within
+from calvin.studio.project.timing import SpokenLength, words_within
+from calvin.studio.script.cue_places import film_schedule, place_cues
 
 TOGETHER = 8
 """Films captioned side by side, and scenes per batch where the context allows."""
@@ -54,7 +54,8 @@ _Result = TypeVar("_Result")
 def caption_films(
     films: Sequence[FilmProject], captioner: Captioner, settings: DescribeSettings, progress: Listener
 ) -> Failed:
-    """Caption every open place. With context, a film's captions follow one another and films run side by side.
+    """Caption every open place, then place the cues of each film. With context, a film's captions follow one another
+    and films run side by side.
 
     Returns the films that had to be given up, each with its error; what was stored of them is kept.
     """
@@ -72,11 +73,16 @@ def caption_films(
             answers = guard.caption([turn.request for turn in turns]) if turns else []
         except TROUBLE as error:
             turns, answers = _film_by_film(turns, lambda part: guard.caption([t.request for t in part]), error, failed)
-        for wave in _waves([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)]):
-            _keep(wave, guard, failed)
+        _keep([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)], failed)
         waiting = {film: places[count:] for film, places in waiting.items() if film not in failed}
         done += len(places)
         stage.update(done, detail=_shortened(answers))
+    for film in films:
+        if film not in failed:
+            try:
+                place_film(film, guard, settings)
+            except TROUBLE as error:
+                failed[film] = error
     return failed
 
 
@@ -126,33 +132,13 @@ def _film_by_film(
     return kept, results
 
 
-def _waves(turns: Sequence[Turn]) -> Iterator[list[Turn]]:
-    """One cue of each film at a time: where it may be spoken depends on the one before."""
-    films: dict[FilmProject, list[Turn]] = {}
-    for turn in turns:
-        films.setdefault(turn.film, []).append(turn)
-    for wave in zip_longest(*films.values()):
-        yield [turn for turn in wave if turn is not None]
-
-
-def _keep(wave: Sequence[Turn], captioner: NameGuard, failed: Failed) -> None:
-    """Fit each answer into its place, ask for shorter ones where none fits, and store what is to be said."""
-
-    def fit(wave: Sequence[Turn]) -> list[Fitted]:
-        asked = [
-            Asked(one.request, one.answer, one.film.room(one.place).duration_ms, one.film.context(one.place, NOT_AGAIN))
-            for one in wave
-        ]
-        return fit_all(asked, captioner, wave[0].film.spoken)
-
-    wave = [one for one in wave if one.film not in failed]
-    try:
-        fitted = fit(wave) if wave else []
-    except TROUBLE as error:
-        wave, fitted = _film_by_film(wave, fit, error, failed)
-    for one, words in zip(wave, fitted, strict=True):
+def _keep(turns: Sequence[Turn], failed: Failed) -> None:
+    """Store what was answered: from here on it is not lost."""
+    for one in turns:
+        if one.film in failed:
+            continue
         try:
-            one.film.keep(one.place, words.text, words.decision, one.answer)
+            one.film.keep(one.place, one.answer)
         except TROUBLE as error:
             failed[one.film] = error
 
@@ -162,70 +148,47 @@ def _shortened(answers: Sequence[CaptionAnswer]) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A request, the answer to it, the room to speak in, and what was said just before."""
+def place_film(film: FilmProject, captioner: Captioner | NameGuard, settings: DescribeSettings) -> None:
+    """Choose what is said of a film, in which words and when; where something does not fit, ask for shorter captions.
 
-    request: CaptionRequest
-    answer: CaptionAnswer
-    room_ms: int
-    said: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """The words to say, blank for none, and why these."""
-
-    text: str
-    decision: Decision
-
-
-def fit_all(asked: Sequence[Asked], captioner: Captioner | NameGuard, spoken: SpokenLength) -> list[Fitted]:
-    """For each answer the best of its candidates that fits; where none does, a shorter caption or a pause."""
-    fitted = [_from_beam(one, spoken) for one in asked]
-    words = {i: _words(asked[i], spoken) for i, found in enumerate(fitted) if found is None}
-    short = {i: replace(asked[i].request, max_words=count) for i, count in words.items() if count >= FEWEST_WORDS}
-    answers = dict(zip(short, captioner.caption(list(short.values())) if short else (), strict=True))
-    return [found or _shorter(asked[i], answers.get(i), words[i], spoken) for i, found in enumerate(fitted)]
-
-
-def _words(one: Asked, spoken: SpokenLength) -> int:
-    return words_within(one.answer.text, one.room_ms, spoken)
+    Nothing is chosen anew in a film whose cues were all placed before.
+    """
+    store = film.store
+    if not any(decision.choice is Choice.OPEN for decision in store.decisions):
+        return
+    spoken = film.lengths
+    found = film_schedule(store, spoken)
+    limits = {one.item.id: words for one in found.placed if (words := _words_to_ask(one, found, spoken))}
+    places, shorter = store.places_of_cues(), dict[str, tuple[str, ...]]()
+    turns = [
+        Turn(film, places[cue], replace(_request(film, places[cue], settings), max_words=words))
+        for cue, words in limits.items()
+        if cue in places
+    ]
+    answers = captioner.caption([turn.request for turn in turns]) if turns else []
+    offered, cues = store.scored_candidates(), {place.id: cue for cue, place in places.items()}
+    with store.together():
+        for turn, answer in zip(turns, answers, strict=True):
+            cue = cues[turn.place.id]
+            known = dict(offered[cue])
+            more = [(text, score) for text, score in answer.scored if text.strip() and text not in known]
+            store.offer(cue, [*offered[cue], *more])
+            shorter[cue] = tuple(text for text, _ in more)
+        place_cues(store, spoken, film_schedule(store, spoken) if shorter else found, shorter)
 
 
-def _sound(one: Asked, answer: CaptionAnswer) -> list[str]:
-    """What the model offers that can be said here, best first."""
-    offered = (text for text in dict.fromkeys((answer.text, *answer.candidates)) if len(text) <= MAX_TEXT)
-    return [text for text in offered if is_sound(text, None) and not any(says_again(text, old) for old in one.said)]
-
-
-def _from_beam(one: Asked, spoken: SpokenLength) -> Fitted | None:
-    """The best candidate that fits, or the reason to say nothing; None where there are only longer ones."""
-    sound, text = _sound(one, one.answer), one.answer.text
-    if not sound and len(text) > MAX_TEXT:
-        why = f"The model's answer has {len(text):,} characters, and a cue has {MAX_TEXT:,} at most."
-        return Fitted("", Decision(Choice.SILENT, why))
-    if not sound and is_sound(text, None):
-        return Fitted("", Decision(Choice.REPEATED, f'"{text}" was said just before.'))
-    if not sound:
-        return Fitted("", Decision(Choice.SILENT, "The model found no words."))
-    fitting = next((text for text in sound if spoken.ms(text) <= one.room_ms), None)
-    if fitting is None:
+def _words_to_ask(one: Placed, found: Schedule, spoken: SpokenLength) -> int | None:
+    """In how many words something that does not fit is to be said; None where no sentence would do."""
+    if one.left not in (Left.TOO_LONG, Left.FULL) or one.silence is None or one.candidate is None:
         return None
-    length = f"{in_s(spoken.ms(fitting))} of {in_s(one.room_ms)}"
-    if fitting == text:
-        return Fitted(text, Decision(Choice.BEST, f"Takes {length}."))
-    why = f"takes {in_s(spoken.ms(text))}" if text in sound else "was said just before or loops"
-    return Fitted(fitting, Decision(Choice.CANDIDATE, f"The best {why}; the best other that fits takes {length}."))
-
-
-def _shorter(one: Asked, answer: CaptionAnswer | None, words: int, spoken: SpokenLength) -> Fitted:
-    sound = _sound(one, answer) if answer else []
-    text = next((text for text in sound if spoken.ms(text) <= one.room_ms), None)
-    best = _sound(one, one.answer)[0]
-    needs = f"{in_s(spoken.ms(best))} for the best, but there are {in_s(one.room_ms)}"
-    if text is not None:
-        why = f"It takes {needs}; asked for {words} words, the model says it in {in_s(spoken.ms(text))}."
-        return Fitted(text, Decision(Choice.SHORTER, why))
-    tried = f"the model finds no whole sentence of {words} words" if answer else f"{words} words are no sentence"
-    return Fitted(best, Decision(Choice.EXTENDED, f"It takes {needs}, and {tried}: the film pauses."))
+    shortest = min(one.item.candidates, key=lambda candidate: candidate.spoken_ms)
+    start, end = max(one.silence.start_ms, one.item.window.start_ms), one.silence.end_ms
+    room = end - start
+    if one.left is Left.FULL:
+        # What the cues around it leave as they stand, and a little more: they can give way.
+        others = [other.span for other in found.said]
+        edges = [start, *(t for span in others for t in (span.start_ms, span.end_ms) if start <= t <= end), end]
+        free = (b - a for a, b in pairwise(sorted(edges)) if not any(s.start_ms < b and a < s.end_ms for s in others))
+        room = max(max(free, default=0), shortest.spoken_ms // 2)
+    words = min(words_within(one.candidate.text, room, spoken), len(shortest.text.split()) - 1)
+    return words if words >= FEWEST_WORDS else None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from calvin.captioners.adapted import AdaptedCalvin
-from calvin.captioners.answers import count_cleanings
+from calvin.captioners.answers import count_cleanings, is_sound
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
 from calvin.captioners.naming import count_held
 from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
@@ -43,8 +43,8 @@ from calvin.studio.describe.dialogue import (
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
-from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import EstimatedLength, SpokenLength
+from calvin.studio.project.store import MAX_TEXT, ProjectStore
+from calvin.studio.project.timing import EstimatedLength, MeasuredLength, SpokenLength
 from calvin.studio.script.script_files import written_files
 
 NOTICE_FRAMES = 500
@@ -102,35 +102,39 @@ class FilmProject:
             frames=lambda: self.frames.frames_between(place.visual, self.max_frames),
         )
 
+    @property
+    def lengths(self) -> SpokenLength:
+        """How long words take to say: as the project's voice measured, where it has said them."""
+        voice = self.store.voice
+        known = {record.text: record.ms for record in voice.cues.values()} if voice else {}
+        return MeasuredLength(known, self.spoken)
+
     def context(self, place: Place, count: int) -> tuple[str, ...]:
-        """The last `count` cues before a place's, oldest first, whoever wrote them."""
-        return tuple(cue.text for cue in self.store.cues_before(place.span.start_ms, count))
+        """The last `count` cues before a place's, oldest first, whoever wrote them.
 
-    def room(self, place: Place) -> Span:
-        """Where a place's cue may be spoken, now that the cues before it are there.
-
-        It begins with its place or once the cue before it has ended. It may run on into the next place of the same gap
-        while that still begins before its own event and keeps room for a cue.
+        A model sees its best words, also where others were said for want of time: so each caption is the same whenever
+        the film is placed.
         """
-        settings = self.settings
-        until, following = place.span.end_ms, self.store.plan_from(place.span.end_ms)
-        if following is not None:
-            latest = min(following.event_ms, following.span.end_ms - settings.min_cue_ms)
-            until = max(until, latest - settings.breath_ms)
-        said_until, next_from = self.store.cues_around(place.span.start_ms)
-        start = max(place.span.start_ms, said_until + settings.breath_ms if said_until else 0)
-        return Span(start, max(start, min(until, next_from if next_from is not None else until)))
+        offered = self.store.scored_candidates()
+        return tuple(
+            cue.text if cue.settled or not offered[cue.id] else offered[cue.id][0][0]
+            for cue in self.store.cues_before(place.span.start_ms, count)
+        )
 
-    def keep(self, place: Place, text: str, decision: Decision, answer: CaptionAnswer) -> None:
-        """Store the words for a place and why these: from here on they are not lost."""
-        room = self.room(place)
-        if decision.choice is Choice.EXTENDED:
-            # The film pauses for it anyway, so it takes nothing of the next place.
-            end = min(room.end_ms, max(room.start_ms, place.span.end_ms))
-        else:
-            end = min(room.end_ms, room.start_ms + self.spoken.ms(text))
+    def keep(self, place: Place, answer: CaptionAnswer) -> None:
+        """Store what was answered for a place, to be placed in the film: from here on it is not lost."""
+        offered = [(text, score) for text, score in answer.scored if len(text) <= MAX_TEXT and is_sound(text, None)]
+        text, decision = offered[0][0] if offered else "", Decision(Choice.OPEN, "Captioned, but not placed yet.")
+        if not offered:
+            why = "The model found no words."
+            if len(answer.text) > MAX_TEXT:
+                why = f"The model's answer has {len(answer.text):,} characters, and a cue has {MAX_TEXT:,} at most."
+            decision = Decision(Choice.SILENT, why)
+        start_ms = place.span.start_ms
+        span = Span(start_ms, min(place.span.end_ms, start_ms + self.spoken.ms(text)))
+        texts, scores = [text for text, _ in offered], [score for _, score in offered]
         with self.store.together():
-            self.store.finish_plan(place, text, Span(room.start_ms, end), answer.candidates, decision, self.author)
+            self.store.finish_plan(place, text, span, texts, decision, self.author, scores if answer.scores else ())
             if answer.parsed is False:
                 self.store.unparsed += 1
             if answer.held:

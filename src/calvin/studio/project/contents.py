@@ -24,8 +24,9 @@ class FilmRow:
 
 
 class Choice(StrEnum):
-    """How the words for a place were found, or why there are none."""
+    """How the words for a place were found, or why there are none. `OPEN`: captioned, but not placed yet."""
 
+    OPEN = "open"
     BEST = "best"
     CANDIDATE = "candidate"
     SHORTER = "shorter"

@@ -18,7 +18,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         "id",
         (
             *("plan_id", "start_ms", "end_ms", "visual_start_ms", "visual_end_ms", "event_ms"),
-            *("text", "author", "status", "extended", "candidates", "kind"),
+            *("text", "author", "status", "extended", "candidates", "kind", "scores"),
         ),
     ),
     "dialogue": ("id", ("start_ms", "end_ms", "text", "speaker")),
@@ -189,7 +189,7 @@ MIGRATIONS: tuple[str, ...] = (
         state TEXT,
         PRIMARY KEY (step_id, place, key)
     ) STRICT, WITHOUT ROWID;
-    {_journal("plan")}{_journal("cue", since=("kind",))}
+    {_journal("plan")}{_journal("cue", since=("kind", "scores"))}
     {"".join(map(_journal, ("dialogue", "film")))}{_journal("described", since=("names",))}{_journal("setting")}
     """,
     # 5: whether a cue describes the picture or reads out what stands on the screen
@@ -199,7 +199,7 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER cue_insert;
     DROP TRIGGER cue_update;
     DROP TRIGGER cue_delete;
-    {_journal("cue")}
+    {_journal("cue", since=("scores",))}
     """,
     # 6: whether those alone are named whom somebody has introduced, and how many names were held back
     f"""
@@ -211,6 +211,14 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER setting_update;
     DROP TRIGGER setting_delete;
     {_journal("described")}{_journal("setting")}
+    """,
+    # 7: how likely the model holds each candidate for a cue
+    f"""
+    ALTER TABLE cue ADD COLUMN scores TEXT NOT NULL DEFAULT '[]';
+    DROP TRIGGER cue_insert;
+    DROP TRIGGER cue_update;
+    DROP TRIGGER cue_delete;
+    {_journal("cue")}
     """,
 )
 

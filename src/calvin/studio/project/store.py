@@ -76,8 +76,8 @@ class ProjectStore(Journal):
             raise ValueError(f"a time of {last} ms")
         for author in self._db.execute("SELECT DISTINCT author FROM cue_history"):
             Author(*author)
-        for (candidates,) in self._db.execute("SELECT candidates FROM cue"):
-            if not isinstance(json.loads(candidates), list):
+        for candidates, scores in self._db.execute("SELECT candidates, scores FROM cue"):
+            if not isinstance(json.loads(candidates), list) or not isinstance(json.loads(scores), list):
                 raise ValueError("the candidates of a cue")
 
     # The film
@@ -173,16 +173,14 @@ class ProjectStore(Journal):
     def plans(self) -> list[Place]:
         return [_plan(row) for row in self._db.execute(f"SELECT {_PLAN} FROM plan ORDER BY start_ms, end_ms, id")]
 
-    def plan_from(self, time_ms: int) -> Place | None:
-        """The plan whose place begins at a time."""
-        row = self._db.execute(f"SELECT {_PLAN} FROM plan WHERE start_ms = ? ORDER BY id", (time_ms,)).fetchone()
-        return _plan(row) if row else None
-
     def finish_plan(
         self, plan: Place, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None,
-        author: Author = Author.MODEL,
+        author: Author = Author.MODEL, scores: Sequence[float] = (),
     ) -> Cue | None:  # fmt: skip
-        """Store what a model wrote for a plan and why, and mark the plan done; blank text makes no cue."""
+        """Store what a model wrote for a plan and why, and mark the plan done; blank text makes no cue.
+
+        `scores` are those of the candidates, where they are known.
+        """
         choice = decision.choice if decision else Choice.BEST if text.strip() else Choice.SILENT
         with self._change() as db:
             db.execute(
@@ -192,7 +190,7 @@ class ProjectStore(Journal):
             if not text.strip():
                 return None
             draft = Cue("", span, text, plan.visual, plan.event_ms, author, extended=choice is Choice.EXTENDED)
-            return self.add_cue(draft, plan_id=plan.id, candidates=candidates)
+            return self.add_cue(draft, plan_id=plan.id, candidates=candidates, scores=scores)
 
     def decide(self, cue_id: str, decision: Decision) -> None:
         """Put another decision, with its reason, on the place of a cue."""
@@ -233,12 +231,6 @@ class ProjectStore(Journal):
         )
         return [_cue(row) for row in rows][::-1]
 
-    def cues_around(self, time_ms: int) -> tuple[int | None, int | None]:
-        """Until when the cues that start before a time last, and when the first that does not begins."""
-        before = self._db.execute("SELECT max(end_ms) FROM cue WHERE start_ms < ?", (time_ms,)).fetchone()[0]
-        after = self._db.execute("SELECT min(start_ms) FROM cue WHERE start_ms >= ?", (time_ms,)).fetchone()[0]
-        return before, after
-
     def cue(self, cue_id: str) -> Cue:
         """
         Raises:
@@ -249,16 +241,18 @@ class ProjectStore(Journal):
             raise StoreError(f"There is no cue {cue_id!r} in this project.")
         return _cue(row)
 
-    def add_cue(self, cue: Cue, plan_id: int | None = None, candidates: Sequence[str] = ()) -> Cue:
+    def add_cue(
+        self, cue: Cue, plan_id: int | None = None, candidates: Sequence[str] = (), scores: Sequence[float] = ()
+    ) -> Cue:
         """Store a cue; the id it came with is not used. Returns it with its own."""
         text = _checked(cue.text)
         with self._change() as db:
             number = db.execute(
                 "INSERT INTO cue (plan_id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, "
-                "status, extended, kind, candidates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "status, extended, kind, candidates, scores) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(plan_id, *_times(cue), text, cue.author, cue.status, int(cue.extended)),
-                    *(cue.kind, json.dumps(list(candidates))),
+                    *(cue.kind, json.dumps(list(candidates)), json.dumps(list(scores))),
                 ),
             ).lastrowid
             self._note_text(str(number), text, cue.author)
@@ -335,6 +329,30 @@ class ProjectStore(Journal):
         stored = self._db.execute("SELECT candidates FROM cue WHERE id = ?", (number,)).fetchone()[0]
         return [str(text) for text in json.loads(stored)]
 
+    def scored_candidates(self) -> dict[str, list[tuple[str, float | None]]]:
+        """What the model offered for each cue, by id, best first, with the scores that are known."""
+        found = {}
+        for number, texts, scores in self._db.execute("SELECT id, candidates, scores FROM cue"):
+            words, known = json.loads(texts), json.loads(scores)
+            given = [float(score) for score in known] if len(known) == len(words) else [None] * len(words)
+            found[str(number)] = list(zip(map(str, words), given, strict=True))
+        return found
+
+    def offer(self, cue_id: str, candidates: Sequence[tuple[str, float | None]]) -> None:
+        """Keep what a model offers for a cue, best first, with the scores that are known of all or of none."""
+        scores = [score for _, score in candidates if score is not None]
+        with self._change() as db:
+            db.execute(
+                "UPDATE cue SET candidates = ?, scores = ? WHERE id = ?",
+                (json.dumps([text for text, _ in candidates]), json.dumps(scores), _number(cue_id)),
+            )
+
+    def places_of_cues(self) -> dict[str, Place]:
+        """The place that each cue was written for, by the cue's id; not for those without one."""
+        columns = ", ".join(f"plan.{column}" for column in _PLAN.split(", "))
+        rows = self._db.execute(f"SELECT cue.id, {columns} FROM cue JOIN plan ON plan.id = cue.plan_id")
+        return {str(number): _plan(row) for number, *row in rows}
+
     def script(self) -> Script:
         """The script as it stands.
 
@@ -379,7 +397,7 @@ def _times(one: Cue | Place) -> tuple[int, ...]:
     return one.span.start_ms, one.span.end_ms, one.visual.start_ms, one.visual.end_ms, one.event_ms
 
 
-def _plan(row: tuple[Any, ...]) -> Place:
+def _plan(row: Sequence[Any]) -> Place:
     start, end, visual_start, visual_end, event, number, done = row
     return Place(Span(start, end), Span(visual_start, visual_end), event, number, bool(done))
 

@@ -16,13 +16,13 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from calvin.captioners.answers import says_again
 from calvin.captioners.people_names import PeopleFinder, named_twice, names_said
 from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s
 from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
 from calvin.media.gaps import dialogue_gaps
+from calvin.media.schedule.wording import says_again
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength, rooms
 
 _LITTLE_MS = 50

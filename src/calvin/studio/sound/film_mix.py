@@ -63,16 +63,19 @@ class Placement:
 def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration_ms: int, extended: bool) -> Placement:
     """Each voice at its cue's start. One that lasts longer than its room makes an extended version pause there.
 
-    Otherwise such a cue is left out, because it would be spoken over dialogue; only one that a person wrote or approved
-    and did not mark as extended is spoken as it was placed. No voice is ever cut.
+    Otherwise all are said that are not marked as extended. One that would then be spoken over dialogue is left out, but
+    not if a person wrote or approved it: it is spoken as it was placed. No voice is ever cut.
     """
     placed = Placement()
+    if not extended:
+        placed.left_out = [one for one in spoken if one.cue.extended]
+        spoken = [one for one in spoken if not one.cue.extended]
     room = rooms([s.cue for s in spoken], dialogue, duration_ms)
     added = 0
     for one in sorted(spoken, key=lambda s: s.cue.span):
         start, has = one.cue.span.start_ms, room[one.cue.id]
         too_long = one.duration_ms > has
-        if too_long and not extended and (one.cue.extended or not one.cue.settled):
+        if too_long and not extended and not one.cue.settled:
             placed.left_out.append(one)
             continue
         placed.voices.append(PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id))

@@ -1,34 +1,42 @@
 """The cues of a project, spoken: one WAV file per cue, made again only when its words or its voice have changed.
 
-A voice may take longer than the estimate that the words were written by; then a model's cue is fitted once more.
+A voice takes another time than the estimate that the cues were placed by, so drafts are placed once more by it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from pydantic import Field
 
-from calvin.captioners.answers import is_sound, says_again
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError, MissingExtraError
 from calvin.core.progress import Listener, Stage, silent
-from calvin.core.time import Span, in_s
 from calvin.core.types import Cue
 from calvin.media.languages import short_code
+from calvin.media.schedule.items import Left
 from calvin.media.voice.pronunciation import pronounced, read_pronunciations
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
-from calvin.studio.project.contents import Choice, Decision, SpokenRecord, VoiceRecord
+from calvin.studio.project.contents import SpokenRecord, VoiceRecord
 from calvin.studio.project.describe_settings import lasting_name
 from calvin.studio.project.status import VOICE_FOLDER, SpokenCue
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import NOT_AGAIN, rooms
-from calvin.studio.script.script_files import project_plan, renew_exports
+from calvin.studio.project.timing import (
+    SHORTEST_MS,
+    WORDS_PER_MINUTE,
+    EstimatedLength,
+    MeasuredLength,
+    SpokenLength,
+    rooms,
+)
+from calvin.studio.script.cue_places import film_schedule, place_cues
+from calvin.studio.script.script_files import renew_exports
 from calvin.studio.script.writers import cue_names, printable, spoken
 
 PRONUNCIATION = "pronunciation.csv"
@@ -45,8 +53,8 @@ class VoiceSettings(FrozenConfig):
 class VoiceReport:
     """`made` cues were spoken now, `kept` are those of an earlier run: together all that are spoken.
 
-    Of those that the voice takes too long for, `reworded` got another candidate, `paused` were marked as extended, and
-    `late` are a person's, which stay as they are. `notes` are sentences for the describer.
+    By what the voice takes, `reworded` got another candidate and `paused` were marked `extended`. `late` are a person's
+    that take too long and stay as they are. `notes` are sentences for the describer.
     """
 
     voice: str
@@ -61,8 +69,8 @@ class VoiceReport:
     def on_lengths(self) -> list[str]:
         """Which cues the voice takes too long for, and what became of them, in sentences."""
         became = {
-            "Too long when spoken, so other words that fit were taken": self.reworded,
-            "Too long when spoken, so the film is to pause (`extended`)": self.paused,
+            "As this voice says them, other words fit the film better": self.reworded,
+            "As this voice says it, no silence holds it, so the film is to pause (`extended`)": self.paused,
             "Takes longer to say than the gap lasts, but stays as a person wrote it": [s.cue.id for s in self.late],
         }
         return [f"{what}: {cue_names(ids)}." for what, ids in became.items() if ids]
@@ -78,8 +86,8 @@ def voice_project(
     """Speak every cue of a project into its folder `voice/`, and note in the store how long each takes.
 
     Killed at any moment, the same call goes on. Only cues whose words, voice, pace, level or pronunciation are new are
-    spoken again. A model's cue that takes longer than its room gets words that fit, or is marked as `extended`; the
-    scripts in the project are then written anew.
+    spoken again. What of the drafts is said, in which words and when is chosen anew for the film as a whole. What no
+    silence can hold is marked as `extended`. The scripts in the project are then written anew.
 
     Args:
         voice: a voice, its name, or the path of a Piper model; None for the one that spoke the project in this
@@ -163,7 +171,7 @@ def _speak_all(
         report.cues += [one] if one else []
         stage.update(number)
     with store.step(f"words fitted to {speaker.name}"):
-        changed = _fit(store, report, say)
+        changed = _place(store, report, say)
     if changed:
         report.notes += renew_exports(store).notes
     report.made = sum(one.path in new for one in report.cues)
@@ -176,71 +184,55 @@ def _speak_all(
     return report
 
 
-def _fit(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> bool:
-    """Replace cues that take longer than their room by the best candidate that fits, else mark them as `extended`.
+def _place(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> bool:
+    """Choose for the film as a whole what is said and when, by what the voice takes; returns whether anything changed.
 
-    A cue that was marked and fits after all loses the mark. What a person wrote or approved stays. Returns whether any
-    cue was changed.
+    Words that are chosen and were not spoken yet are spoken, and the choice is made again, until all that is chosen has
+    been measured. What a person wrote or approved stays.
     """
-
-    def ms(cue: Cue, text: str) -> int | None:
-        one = say(cue, printable(text))
-        return one.duration_ms if one else None
-
-    order = [one.cue for one in report.cues]
-    room, changed = _room_to_speak(store, project_plan(store).guard_ms), False
-    for number, one in enumerate(report.cues):
-        cue, has = one.cue, room[one.cue.id]
-        if cue.settled or cue.extended == (one.duration_ms > has):
-            continue
-        needs = f"Spoken, it takes {in_s(one.duration_ms)} of {in_s(has)}"
-        if cue.extended:
-            new, decision = _lasting(replace(cue, extended=False), one.duration_ms), Decision(Choice.BEST, f"{needs}.")
-        else:
-            near = [c.text for c in (*order[max(0, number - NOT_AGAIN) : number], *order[number + 1 : number + 2])]
-            new, decision = _other_words(cue, store.candidates(cue.id), near, has, ms, needs)
-        with store.together():
-            order[number] = new = store.edit_cue(new)
-            store.decide(cue.id, decision)
-        changed = True
-        if new.text != cue.text:
-            report.reworded.append(cue.id)
-        elif new.extended:
-            report.paused.append(cue.id)
-        report.cues[number] = say(new, printable(new.text)) or one
+    described = store.described
+    estimate = EstimatedLength(described.words_per_minute if described else WORDS_PER_MINUTE)
+    measured = {one.cue.text: one.duration_ms for one in report.cues}
+    cues = {cue.id: cue for cue in store.cues}
+    while True:
+        pace = [ms / estimate.ms(text) for text, ms in measured.items()]
+        lengths = MeasuredLength(measured, _Paced(estimate, median(pace) if pace else 1.0))
+        found = film_schedule(store, lengths)
+        new = {
+            one.candidate.text: cues[one.item.id]
+            for one in found.placed
+            if one.candidate is not None and one.left not in (Left.REPEATED, Left.NO_WORDS)
+        }
+        new = {text: cue for text, cue in new.items() if text not in measured}
+        if not new:
+            break
+        for text, cue in new.items():
+            said = say(cue, printable(text))
+            measured[text] = said.duration_ms if said else SHORTEST_MS
+    changes = place_cues(store, lengths, found)
+    report.reworded, report.paused = changes.reworded, changes.paused
+    all_said = (say(cue, text) for cue, text in spoken(store.script()))
+    report.cues = [one for one in all_said if one is not None]
     room = _room_to_speak(store)
     report.late = [s for s in report.cues if not s.cue.extended and s.duration_ms > room[s.cue.id]]
-    return changed
+    return bool(changes)
 
 
-def _room_to_speak(store: ProjectStore, guard_ms: int = 0) -> dict[str, int]:
-    """The milliseconds that each cue, by id, may be spoken for, with `guard_ms` kept free before dialogue."""
-    lines = [Span(max(0, line.span.start_ms - guard_ms), line.span.end_ms) for line in store.dialogue]
+@dataclass(frozen=True, slots=True)
+class _Paced:
+    """An estimate at the pace at which a voice was measured."""
+
+    estimate: SpokenLength
+    pace: float
+
+    def ms(self, text: str) -> int:
+        return round(self.estimate.ms(text) * self.pace)
+
+
+def _room_to_speak(store: ProjectStore) -> dict[str, int]:
+    """The milliseconds that each cue, by id, may be spoken for."""
+    lines = [line.span for line in store.dialogue]
     return rooms(store.cues, lines, store.film.duration_ms if store.film else None)
-
-
-def _other_words(
-    cue: Cue,
-    candidates: Sequence[str],
-    near: Sequence[str],
-    room_ms: int,
-    ms: Callable[[Cue, str], int | None],
-    needs: str,
-) -> tuple[Cue, Decision]:
-    """The best candidate that fits and says nothing that is said `near`, else the cue with the mark of a pause."""
-    for text in candidates:
-        if text == cue.text or not is_sound(text, None) or any(says_again(text, other) for other in near):
-            continue
-        length = ms(cue, text)
-        if length is not None and length <= room_ms:
-            why = f"{needs}; the best other that fits takes {in_s(length)}."
-            return _lasting(replace(cue, text=text), length), Decision(Choice.CANDIDATE, why)
-    why = f"{needs}, and no other candidate fits: the film pauses."
-    return replace(cue, extended=True), Decision(Choice.EXTENDED, why)
-
-
-def _lasting(cue: Cue, ms: int) -> Cue:
-    return replace(cue, span=Span(cue.span.start_ms, cue.span.start_ms + ms))
 
 
 def _key(voice: str, settings: VoiceSettings, words: str) -> str:

@@ -244,10 +244,19 @@ def test_a_decision_is_kept_with_its_reason_and_an_extended_cue_is_marked(store:
         (Choice.HUMAN, "By hand.", PLANS[2].span, None),
         (Choice.HUMAN, "By hand.", PLANS[3].span, None),
     ]
-    assert store.plan_from(5000) == second.__class__(second.span, second.visual, second.event_ms, second.id, True)
-    assert store.plan_from(5001) is None
-    assert store.cues_around(0) == (None, 0)
-    assert store.cues_around(1) == (4000, None)
+    assert store.places_of_cues() == {
+        paused.id: first.__class__(first.span, first.visual, first.event_ms, first.id, True)
+    }
+
+
+def test_candidates_keep_their_scores(store: ProjectStore) -> None:
+    cue = store.add_cue(a_cue("She waves."), candidates=["She waves.", "She nods."], scores=[-0.25, -1])
+    other = store.add_cue(a_cue("He sits."), candidates=["He sits.", "He rests."])
+    assert store.scored_candidates()[cue.id] == [("She waves.", -0.25), ("She nods.", -1.0)]
+    assert store.scored_candidates()[other.id] == [("He sits.", None), ("He rests.", None)]
+    store.offer(other.id, [("He sits.", None), ("He rests.", None), ("He is still.", -0.5)])
+    assert store.scored_candidates()[other.id][-1] == ("He is still.", None), "of all or of none"
+    assert store.candidates(other.id) == ["He sits.", "He rests.", "He is still."]
 
 
 def test_the_history_outlives_its_cue(store: ProjectStore) -> None:

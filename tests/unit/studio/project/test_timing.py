@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from calvin.core.time import Span
-from calvin.studio.project.timing import free_part
+from calvin.core.types import Cue
+from calvin.studio.project.timing import EstimatedLength, MeasuredLength, free_part, rooms, words_within
+
+SPOKEN = EstimatedLength(160)
 
 
 def test_what_is_free_of_a_place() -> None:
@@ -13,3 +16,28 @@ def test_what_is_free_of_a_place() -> None:
     assert free_part(place, [Span(0, 12), Span(18, 25)]) == Span(12, 18)
     assert free_part(place, [Span(11, 15), Span(12, 13)]) == Span(15, 20)
     assert free_part(place, [Span(5, 25), Span(0, 11)]) is None
+
+
+def test_lengths_by_words_and_by_letters() -> None:
+    assert SPOKEN.ms("one two three four") == 1500
+    assert SPOKEN.ms("Photographers congratulate Alexandrina.") > SPOKEN.ms("He is on it.")
+    assert EstimatedLength(80).ms("one two three four") == 3000
+    assert SPOKEN.ms("Go.") == 750
+    measured = MeasuredLength({"Go.": 400}, SPOKEN)
+    assert (measured.ms("Go."), measured.ms("No.")) == (400, 750)
+    assert words_within("one two three four", 750, SPOKEN) == 2
+
+
+def test_the_room_of_a_cue_ends_where_something_else_begins() -> None:
+    def cue(number: int, start: int) -> Cue:
+        return Cue(str(number), Span(start, start + 500), "x", Span(0, 1), 0)
+
+    cues = [cue(1, 0), cue(2, 3000), cue(3, 5500), cue(4, 9000), cue(5, 20_000)]
+    assert rooms(cues, [Span(5000, 6000), Span(8000, 8500)], 12_000) == {
+        "1": 3000,
+        "2": 2000,
+        "3": 0,
+        "4": 3000,
+        "5": 0,
+    }
+    assert rooms(cues[:1], [], None) == {"1": 500}
