@@ -40,6 +40,7 @@ class PresentationClock:
     stated_end_us: int = 0
     time_base: Fraction = Fraction(1, 1_000_000)
     last_us: int | None = None
+    delay: int = 0
     repaired: int = 0
     breaks: int = 0
 
@@ -64,6 +65,24 @@ class PresentationClock:
             time = following
         self.last_us = time
         return time
+
+    def pass_packet(self, packet: av.Packet) -> None:
+        """Go on to a packet, which are in the order of decoding: by as much as that is ahead of what is shown."""
+        if packet.dts is None:
+            return
+        if self.last_us is None and packet.pts is not None:
+            self.delay = packet.pts - packet.dts
+        self.step_us = self.length_us(packet.duration or 0) or self.step_us
+        self.film_time(packet.dts + self.delay)
+
+    def beside(self, picture: PresentationClock) -> None:
+        """Take the picture's clock for what a time may be: sound that begins late, or again after silence, is no break.
+
+        A transport stream does not say how long it is, so nothing else tells such sound from a clock that jumps.
+        """
+        if self.last_us is None and picture.origin_us is not None:
+            self.origin_us = picture.origin_us
+        self.stated_end_us = max(self.stated_end_us, picture.last_us or 0)
 
     def length_us(self, ticks: int) -> int:
         tick = self.time_base
@@ -108,11 +127,14 @@ class FilmReader:
             self._longest_us = max(_JUMP_US, trusted_us)
             step = max(1, min(round(1_000_000 / self.rate), self._longest_us))
             clock = PresentationClock(origin, step, trusted_us, Fraction(stream.time_base or 0))
+            shown = PresentationClock(origin, step, trusted_us, Fraction(stream.time_base or 0))
             clocks = {
                 track.index: PresentationClock(origin, 0, trusted_us, Fraction(track.time_base or 0)) for track in heard
             }
             for packet in self._packets(container.demux([stream, *heard])):
                 self.damaged += packet is not None and packet.is_corrupt
+                if packet is not None and packet.stream is stream:
+                    shown.pass_packet(packet)  # frames come out of the decoder later than sound does
                 frames: list[Any] = []
                 try:
                     # After a broken end of file the decoder still holds frames.
@@ -123,6 +145,7 @@ class FilmReader:
                     self.damaged += 1
                 for frame in frames:
                     if packet is not None and packet.stream.index in clocks:
+                        clocks[packet.stream.index].beside(shown)
                         self._hear(frame, clocks[packet.stream.index], self.sounds[packet.stream.index])
                     else:
                         yield self._see(frame, clock)
@@ -136,6 +159,10 @@ class FilmReader:
             yield None
         except IndexError:
             # At the end PyAV asks each stream for its last frames, and does not know one that began midway.
+            self.notes.append(
+                "A stream that begins midway through the file was passed over: if people speak there, convert the film "
+                "first, for example with HandBrake."
+            )
             yield None
 
     def _see(self, frame: VideoFrame, clock: PresentationClock) -> tuple[VideoFrame, int]:

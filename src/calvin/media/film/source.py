@@ -54,6 +54,8 @@ _CLOCK_RUNS_US = 12 * 3600 * 1_000_000
 """A transport stream's clock starts anew after 26.5 hours: a length of that order means that it jumps backwards."""
 
 _FIRST_FRAME_PACKETS = 2000
+_LONG_LOOK = {"probesize": "200000000", "analyzeduration": "600000000"}
+"""Bytes and microseconds of a transport stream in which its sound is looked for."""
 _TRIAL = (
     "import itertools, pathlib, sys; from calvin.media.film import reader, source; film = pathlib.Path(sys.argv[1]);"
     "track = source.choose_audio(source.probe(film, fingerprint=False).audio_streams);"
@@ -143,14 +145,11 @@ def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str 
     limits = limits or MediaLimits()
     film = check_file(path)
     try:
-        # The absolute path keeps a name such as "concat:x" from being read as a protocol.
-        container = av.open(
-            str(film.resolve()),
-            # As `options` they would go to each stream, too. PyAV 17 then also frees those of streams that it finds
-            # only while it probes a transport stream, which never had any: the interpreter ends.
-            container_options={"protocol_whitelist": "file", "format_whitelist": formats},
-            metadata_errors="replace",
-        )
+        container = _opened(film, formats)
+        if container.format.name == "mpegts" and any(not stream.sample_rate for stream in container.streams.audio):
+            # Its sound begins late: a longer look tells what it is.
+            container.close()
+            container = _opened(film, formats, _LONG_LOOK)
     except av.error.FFmpegError as error:
         raise MediaError(
             f"{film} is not a film that can be read, or its beginning or index is missing ({error.strerror}): "
@@ -168,6 +167,17 @@ def open_film(path: str | Path, limits: MediaLimits | None = None, formats: str 
                 f"{limits.max_duration_s / 3600:g} hours allowed: cut it into parts."
             )
         yield container
+
+
+def _opened(film: Path, formats: str, look: Mapping[str, str] | None = None) -> InputContainer:
+    return av.open(
+        # The absolute path keeps a name such as "concat:x" from being read as a protocol.
+        str(film.resolve()),
+        # As `options` they would go to each stream, too. PyAV 17 then also frees those of streams that it finds
+        # only while it probes a transport stream, which never had any: the interpreter ends.
+        container_options={"protocol_whitelist": "file", "format_whitelist": formats, **(look or {})},
+        metadata_errors="replace",
+    )
 
 
 def check_file(path: str | Path) -> Path:

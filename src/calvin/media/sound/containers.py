@@ -129,6 +129,9 @@ def _fate(trial: Any, source: InputContainer, stream: Any, suffix: str, left_out
     if stream.type == "data" and (of_chapters or "timecode" in stream.metadata):
         # The text track of the chapters, or the time code: the muxer makes either anew from what is stated of it.
         return Fate(stream.index, stream.type, codec, copied=False)
+    if stream.type == "audio" and not stream.sample_rate:
+        lost = f"Left out, because the film's beginning does not say what it is: a sound track ({codec})."
+        return Fate(stream.index, stream.type, codec, lost, copied=False)
     attached = cover and suffix == ".mkv" and codec in IMAGES
     if not left_out and (attached or added_copy(trial, stream, suffix) is not None):
         return Fate(stream.index, stream.type, codec)

@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import av
 import av.error
@@ -208,7 +208,12 @@ def _frames(film: Path, track: int, limits: MediaLimits) -> Iterator[tuple[av.Au
         origin = start_us(container, pictures[0]) if pictures else 0
         trusted_us = 0 if container.format.name == "mpegts" else stated_us(container)
         clock = PresentationClock(origin, 0, trusted_us, Fraction(stream.time_base or 0))
-        for frame in _decoded(container.demux(stream)):
+        # A transport stream's picture tells where its sound belongs.
+        picture = pictures[0] if pictures and container.format.name == "mpegts" else None
+        shown = PresentationClock(origin, 0, 0, Fraction(picture.time_base or 0) if picture else Fraction(0))
+        for frame in _decoded(container.demux([stream, picture] if picture else stream), stream, shown):
+            if picture is not None:
+                clock.beside(shown)
             if frame.samples:
                 clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
                 # An encoder's delay lies before zero: the clock would push it, and all after it, forward.
@@ -219,14 +224,20 @@ def _frames(film: Path, track: int, limits: MediaLimits) -> Iterator[tuple[av.Au
                 yield frame, clock.film_time(frame.pts)
 
 
-def _decoded(packets: Iterable[av.Packet]) -> Iterator[av.AudioFrame]:
-    """Frames of what can be decoded; a damaged packet is passed over, a broken end ends the sound."""
+def _decoded(packets: Iterable[av.Packet], sound: Any, shown: PresentationClock) -> Iterator[av.AudioFrame]:
+    """Frames of what can be decoded; a damaged packet is passed over, a broken end ends the sound.
+
+    The packets of another stream, the picture, only move the clock of what is `shown`.
+    """
     iterator = iter(packets)
     while True:
         try:
             packet = next(iterator)
-        except (StopIteration, av.error.FFmpegError):
+        except (StopIteration, IndexError, av.error.FFmpegError):  # IndexError: of a stream that began midway
             return
+        if packet.stream.index != sound.index:
+            shown.pass_packet(packet)
+            continue
         try:
             yield from cast("list[av.AudioFrame]", packet.decode())
         except av.error.FFmpegError:
@@ -286,6 +297,15 @@ def write_wav(path: str | Path, samples: np.ndarray, rate: int) -> None:
         sound.setsampwidth(2)
         sound.setframerate(rate)
         sound.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
+
+
+def is_silent(path: str | Path) -> bool:
+    """Whether a WAV file that `SoundWriter` left holds no sample: nothing was decoded."""
+    try:
+        with wave.open(str(path)) as sound:
+            return sound.getnframes() == 0
+    except (OSError, EOFError, wave.Error):
+        return True
 
 
 def read_wav(path: str | Path) -> tuple[np.ndarray, int]:

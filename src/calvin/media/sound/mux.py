@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,7 +199,7 @@ def _lay_out(
         added.append(_Feed(stack.enter_context(av.open(str(track.path))), output, track))
         muxed.streams.append(None)
 
-    first = next((stream.index for stream in source.streams.audio), None)
+    first = next((s.index for s in source.streams.audio if s.index in copied or s.index in replaced), None)
     behind = [stream for stream in source.streams if stream.type == "attachment" or is_cover(stream)]
     for stream in [stream for stream in source.streams if stream not in behind]:
         if stream.index in replaced:
@@ -279,7 +279,7 @@ def _copy(
     before: dict[int, int] = {}
     kinds = {kept.kind for _, kept in copies.values()}
     bases = {index: Fraction(source.streams[index].time_base) for index in copies}
-    for packet in source.demux([source.streams[index] for index in copies]):
+    for packet in _packets(source.demux([source.streams[index] for index in copies])):
         if packet.dts is None and packet.pts is None:
             continue
         size += packet.size
@@ -305,6 +305,12 @@ def _copy(
             break
     for feed in added:
         feed.give(float("inf"))
+
+
+def _packets(demuxed: Iterator[Any]) -> Iterator[Any]:
+    """All packets, also where PyAV asks at the end for a stream that began midway, which it does not know."""
+    with suppress(IndexError):
+        yield from demuxed
 
 
 def _move(packet: Any, base: Fraction, timeline: Timeline, origin_us: int) -> None:

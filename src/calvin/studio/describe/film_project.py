@@ -28,6 +28,7 @@ from calvin.media.film.frames import FrameStore
 from calvin.media.film.source import FilmFacts, choose_audio, probe
 from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
+from calvin.media.sound.film_sound import is_silent
 from calvin.media.sound.speech import Heard, listen
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.introduced import Introduced
@@ -258,6 +259,9 @@ def _decoded(
 def _track_notes(decoded: DecodedFilm, language: str | None) -> list[str]:
     """What to say where the film has no sound track in the language asked for, or its sound lies in several."""
     tracks, notes = decoded.facts.audio_streams, []
+    if decoded.sound is None or is_silent(decoded.sound):
+        what = "nothing that can be decoded on its sound track" if tracks else "no sound track that can be decoded"
+        notes.append(f"The film has {what}, so nobody is heard: only subtitles can tell where people speak.")
     if language is not None and all(short_code(track.language or "") != short_code(language) for track in tracks):
         other = ": another was listened to" if tracks else ""
         notes.append(f"The film has no sound track in {language_name(language)}{other}.")

@@ -348,6 +348,12 @@ def test_what_is_said_on_another_of_four_tracks_is_heard(plain: Path, tmp_path: 
     assert note in again.notes
 
 
+def test_a_film_without_sound_is_told(plain: Path, tmp_path: Path) -> None:
+    film = with_mono_tracks(tmp_path / "a.mov", plain, [], [])
+    result = describe(film, model=Teller(), out_dir=tmp_path / "p")  # type: ignore[arg-type]
+    assert any("no sound track that can be decoded, so nobody is heard" in note for note in result.notes)
+
+
 def test_second_languages_are_not_listened_to(plain: Path, tmp_path: Path, talk: np.ndarray) -> None:
     quiet = np.zeros_like(talk)
     film = with_mono_tracks(tmp_path / "a.mov", plain, [quiet, talk, talk, talk], ["eng", "ger", "fra", "spa"])
