@@ -31,6 +31,10 @@ OTHER_SOUNDS = "sound-*.wav"
 READABLE = "readable"
 """The folder, beside the stills, of the larger and fewer ones in which writing can be read."""
 READABLE_FPS = 1.0
+LOST_SOUND = (
+    "A sound track of the film cannot be read (it is damaged, or in a coding that is not known), so what is said on it "
+    "was not heard: name subtitles, or give a whole film."
+)
 
 
 class DecodeSettings(FrozenConfig):
@@ -151,7 +155,7 @@ def decode_film(
         cuts_ms=tuple(round_half_up(cut / 1000) for cut in finder.finish()) if finder else (),
         sound=Path(folder) / SOUND if track else None,
         other_sounds=spread,
-        report=DecodeReport(reader.frames, reader.damaged, tuple(reader.notes)),
+        report=DecodeReport(reader.frames, reader.damaged, (*reader.notes, *[LOST_SOUND] * bool(facts.lost_sounds))),
     )
 
 

@@ -18,6 +18,7 @@ from calvin.core.types import FPS, IMAGE_SUFFIXES
 from calvin.media.film.colour import BT2020, UNSPECIFIED, is_wide, settle_colours, to_bt709
 from calvin.media.film.reader import FilmReader
 from calvin.media.film.source import MediaLimits, display_size, probe, quarter_turns
+from calvin.media.film.trial import check_survivable
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -158,6 +159,7 @@ def read_image(path: str | Path, size: Size = None, limits: MediaLimits | None =
 
 
 def _film_pictures(clip: Path, fps: float, size: Size, limits: MediaLimits) -> Iterator[np.ndarray]:
+    check_survivable(clip)  # one clip of a data set must not take the others along
     facts = probe(clip, limits, fingerprint=False)
     sampler = FrameSampler(fps, Scaler(size, facts.sample_aspect))
     reader = FilmReader(clip, limits)

@@ -7,8 +7,6 @@ films to other files and to the network.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError, MediaError
 from calvin.core.files import file_sha256
 from calvin.core.time import parse_timecode, round_half_up
+from calvin.media.film.lost_tracks import lost_sounds
 from calvin.media.languages import short_code
 
 if TYPE_CHECKING:
@@ -56,13 +55,6 @@ _CLOCK_RUNS_US = 12 * 3600 * 1_000_000
 _FIRST_FRAME_PACKETS = 2000
 _LONG_LOOK = {"probesize": "200000000", "analyzeduration": "600000000"}
 """Bytes and microseconds of a transport stream in which its sound is looked for."""
-_TRIAL = (
-    "import itertools, pathlib, sys; from calvin.media.film import reader, source; film = pathlib.Path(sys.argv[1]);"
-    "track = source.choose_audio(source.probe(film, fingerprint=False).audio_streams);"
-    "films = reader.FilmReader(film, source.MediaLimits(), {track.index: lambda *_: None} if track else {});"
-    "list(itertools.islice(films, 50))"
-)
-_TRIAL_S = 60
 _DELAY_US = 100_000
 
 
@@ -111,7 +103,8 @@ class FilmFacts:
 
     `duration_ms` is what the container states (0: not stated). `width` and `height` are as coded; the display size
     has pixel aspect and rotation (degrees, counter-clockwise) applied. `start_ms` is where the film's own clock
-    begins; everywhere else film time starts at 0. `variable_frame_rate` is a hint from the stated rates. `stamp` is
+    begins; everywhere else film time starts at 0. `lost_sounds` counts sound tracks that the file names and that
+    cannot be read. `variable_frame_rate` is a hint from the stated rates. `stamp` is
     what the disk says of the file, to see later whether it changed.
     """
 
@@ -132,6 +125,7 @@ class FilmFacts:
     start_ms: int
     audio_streams: tuple[AudioStream, ...] = ()
     subtitle_streams: tuple[SubtitleStream, ...] = ()
+    lost_sounds: int = 0
     stamp: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -320,26 +314,9 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             start_ms=round_half_up((start_us(container, stream) or 0) / 1000),
             audio_streams=_audio_streams(container),
             subtitle_streams=_subtitle_streams(container),
+            lost_sounds=lost_sounds(film, container),
             stamp=stamp,
         )
-
-
-def check_survivable(film: Path) -> None:
-    """Open a film and decode its beginning in a process of its own, so that its death does not take other films along.
-
-    What is wrong with a film in any other way is left to be said by those who open it.
-
-    Raises:
-        MediaError: the process died or hung.
-    """
-    with suppress(subprocess.TimeoutExpired):
-        command = [sys.executable, "-c", _TRIAL, str(film)]
-        code = subprocess.run(command, capture_output=True, timeout=_TRIAL_S, check=False).returncode
-        if code in (0, 1):  # 1: a Python error
-            return
-    raise MediaError(
-        f"{film} takes its decoder down or hangs it: convert it, for example with HandBrake, and give that."
-    )
 
 
 def check_unchanged(facts: FilmFacts) -> None:

@@ -319,6 +319,8 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
             if (sound.getnchannels(), sound.getsampwidth()) != (1, 2):
                 raise MediaError(f"{path} is not mono 16-bit sound: voice the project again.")
             data, rate = sound.readframes(sound.getnframes()), sound.getframerate()
+            if len(data) != 2 * sound.getnframes() or not rate:
+                raise EOFError("it breaks off")
     except (OSError, EOFError, wave.Error) as error:
         raise MediaError(f"The sound {path} cannot be read: voice the project again.") from error
     return np.frombuffer(data, "<i2").astype(np.float32) / 32767, rate

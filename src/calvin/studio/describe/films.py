@@ -22,7 +22,7 @@ from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, silent
 from calvin.core.time import to_ms
 from calvin.core.types import Character, Script
-from calvin.media.film.source import check_survivable
+from calvin.media.film.trial import check_survivable
 from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.introduced import Introduced
 from calvin.studio.cast.scene_cast import bring_cast, read_pictures
@@ -263,8 +263,8 @@ def describe_many(
                 listener, folder = _naming(job.film, progress) if several else progress, None
                 try:
                     folder = _own_folder(job, several, folders)
-                    if several and job.film.is_file():
-                        check_survivable(job.film)
+                    if job.film.is_file():
+                        check_survivable(job.film, sound=True)
                     film = stack.enter_context(
                         open_film_project(job, folder, captioner, record, listener, spoken, sources, cast)
                     )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -17,9 +15,8 @@ from av.stream import Disposition
 
 from calvin.core.errors import MediaError
 from calvin.core.files import file_sha256
-from calvin.media.film import source
 from calvin.media.film.decode import decode_film
-from calvin.media.film.source import MediaLimits, check_survivable, open_film, probe
+from calvin.media.film.source import MediaLimits, open_film, probe
 
 Film = Callable[..., Path]
 
@@ -202,19 +199,3 @@ def test_tracks_that_are_not_the_films_own_sound(tmp_path: Path) -> None:
     streams = probe(path).audio_streams
     assert [stream.aside for stream in streams] == [False, True, True, False]
     assert streams[3].title == "Adventure mix"
-
-
-def test_a_film_is_tried_in_a_process_of_its_own(film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_survivable(film("a.mp4", count=3, audio={"eng": 0.0}))
-    (tmp_path / "no.mp4").write_text("no film")
-    check_survivable(tmp_path / "no.mp4")  # whoever opens it says so
-    for trial in ("import os; os.abort()", "import time; time.sleep(9)"):
-        monkeypatch.setattr(source, "_TRIAL", trial)
-        monkeypatch.setattr(source, "_TRIAL_S", 1)
-        with pytest.raises(MediaError, match="takes its decoder down or hangs it"):
-            check_survivable(tmp_path / "no.mp4")
-
-
-def test_the_trial_really_decodes(film: Film) -> None:
-    run = [sys.executable, "-c", source._TRIAL, str(film("a.mp4", count=3, audio={"eng": 0.0}))]
-    assert subprocess.run(run, check=False).returncode == 0
