@@ -142,6 +142,14 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def read_record(path: str | Path) -> dict[str, Any]:
+    """What `write_json` left in a file, by name; empty where there is no such file or it holds something else."""
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(Path(path).read_bytes())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
 def file_sha256(path: str | Path) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -11,14 +11,12 @@ import json
 import logging
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,7 +24,8 @@ import numpy as np
 import torch
 
 from calvin.core.errors import CalvinError, DataError, MediaError, MissingExtraError, UsageError
-from calvin.core.files import file_sha256, locked, remove_leftovers, write_json
+from calvin.core.files import file_sha256, locked, read_record, remove_leftovers, write_json
+from calvin.core.processes import end_with_parent
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import FPS
 from calvin.data import DropReport, FeatureWriter, Sample
@@ -87,10 +86,7 @@ class Part:
 
     def record(self, plan: Plan) -> dict[str, Any]:
         """What its worker wrote about it; empty where there is nothing of the kind."""
-        with suppress(OSError, ValueError):
-            record = json.loads((plan.out / f"{self.name}.json").read_text(encoding="utf-8"))
-            return record if isinstance(record, dict) else {}
-        return {}
+        return read_record(plan.out / f"{self.name}.json")
 
     def is_made(self, plan: Plan) -> bool:
         record, file = self.record(plan), plan.out / f"{self.name}.{plan.form}"
@@ -207,7 +203,7 @@ def _said_of(sample: Sample) -> dict[str, Any]:
 def _begin(plan: Plan) -> None:
     path = plan.out / MANIFEST
     if path.is_file():
-        held = json.loads(path.read_text(encoding="utf-8"))
+        held = read_record(path)
         if any(held.get(key) != value for key, value in plan.facts.items()):
             raise UsageError(
                 f"{plan.out} was prepared from other things or with another tower ({held.get('encoder_id')}): choose "
@@ -322,17 +318,9 @@ _worker: Worker | None = None
 
 
 def _start(plan: Plan) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     global _worker  # noqa: PLW0603  one tower per process
     _worker = Worker(plan)
-
-
-def _end_with_parent() -> None:
-    """A pool waits for work for ever; the pipe to its parent closes when that is killed, on every platform."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _make(part: Part) -> str:

@@ -23,7 +23,7 @@ from calvin.captioners import CaptionRequest
 from calvin.captioners.calvin import Calvin
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import StoreError, UsageError
-from calvin.core.files import write_json
+from calvin.core.files import read_record, write_json
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
@@ -223,7 +223,7 @@ class Study:
             "adapt": self.config.adapt.model_dump(mode="json"),
             "scenes": self._scenes_hash(),
         }
-        if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) != facts:
+        if mark.is_file() and read_record(mark) != facts:
             raise StoreError(f"{self.folder} holds a comparison of another model or setting: name another with -o.")
         write_json(mark, facts)
 

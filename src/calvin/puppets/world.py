@@ -11,7 +11,6 @@ Each folder has a truth.jsonl with one line per scene: the scene's truth, its `m
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from pydantic import Field
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import UsageError
 from calvin.core.files import atomic_path, write_json, write_text
+from calvin.core.processes import make_in_processes
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.text_tables import csv_text
 from calvin.core.time import format_timecode
@@ -111,10 +111,9 @@ def _run(jobs: list[Job], workers: int) -> Iterable[None]:
         for job in jobs:
             yield job()
         return
-    # Threads of OpenCV in each of several processes only get in each other's way; fork is unsafe beside torch.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, len(jobs)), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.imap_unordered(call, jobs, chunksize=max(1, min(16, len(jobs) // (8 * workers))))
+    chunk = max(1, min(16, len(jobs) // (8 * workers)))
+    # Threads of OpenCV in each of several processes only get in each other's way.
+    yield from make_in_processes(call, jobs, min(workers, len(jobs)), chunk, partial(cv2.setNumThreads, 1))
 
 
 def write_srt(path: Path, lines: Iterable[Line]) -> None:
@@ -132,8 +131,10 @@ def _save_truth(folder: Path, described: Iterable[DescribedScene]) -> None:
 
 
 def save_jpeg(path: Path, rgb: Any) -> None:
+    # Not imwrite, which says nothing of a full disk.
+    encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _JPEG)[1]
     with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _JPEG)
+        temporary.write_bytes(encoded.tobytes())
 
 
 # MAD: films ---------------------------------------------------------------------------------------------------------

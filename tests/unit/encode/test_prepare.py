@@ -5,10 +5,8 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,33 +143,6 @@ def test_killing_a_worker_of_the_pool_loses_nothing(
     assert not list((tmp_path / "pool").glob(f"{TEMPORARY}*"))
     assert report.ids == 7
     assert digests(tmp_path / "pool") == digests(tmp_path / "here")
-
-
-ORPHAN = """
-import os, sys
-from multiprocessing import get_context
-from calvin.encode.prepare import _end_with_parent
-if __name__ == "__main__":
-    child = get_context("spawn").Process(target=_end_with_parent)
-    child.start()
-    print(child.pid, flush=True)
-    sys.stdin.read()
-"""
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system has no /proc")
-def test_workers_end_with_the_process_that_gave_the_work(tmp_path: Path) -> None:
-    (tmp_path / "orphan.py").write_text(ORPHAN)
-    with subprocess.Popen(
-        [sys.executable, tmp_path / "orphan.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as parent:
-        assert parent.stdout is not None
-        child = Path("/proc") / parent.stdout.readline().strip() / "stat"
-        parent.kill()
-    until = time.monotonic() + 60
-    while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
-        assert time.monotonic() < until
-        time.sleep(0.2)
 
 
 def test_two_runs_do_not_prepare_into_one_folder(pictures: Path, tiny_tower: Path, tmp_path: Path) -> None:

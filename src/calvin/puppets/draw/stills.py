@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from calvin.core.files import atomic_path
+from calvin.core.processes import make_in_processes
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.puppets.draw.render import TRAINING_SIZE, SceneRenderer
@@ -196,9 +196,10 @@ def store_stills(
         stage = Stage("draw stills", listener, chunks * _CHUNK, "stills")
         shape = (chunks * _CHUNK, stills.height, stills.width, 3)
         all_words = np.empty((chunks * _CHUNK, len(stills.slots)), np.int64)
-        with atomic_path(folder / "images.npy") as path, get_context("spawn").Pool(workers) as pool:
+        with atomic_path(folder / "images.npy") as path:
             store = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-            for number, (images, words) in enumerate(pool.imap(partial(stills.images_at, count=_CHUNK), range(chunks))):
+            drawn = make_in_processes(partial(stills.images_at, count=_CHUNK), range(chunks), workers)
+            for number, (images, words) in enumerate(drawn):
                 rows = slice(number * _CHUNK, (number + 1) * _CHUNK)
                 store[rows], all_words[rows] = images, words
                 stage.update(rows.stop)
