@@ -237,16 +237,22 @@ def cast_of_identity(identity: str, characters: Sequence[Character]) -> Cast:
 
     Raises:
         UsageError: it has pictures, which a project does not keep.
+        DataError: it is not such an identity.
     """
-    facts = json.loads(identity)
-    if facts["pictures"]:
+    try:
+        facts = json.loads(identity)
+        pictures = facts["pictures"]
+        notes = tuple(Note(Span(start, end), tuple(there), tuple(away)) for start, end, there, away in facts["told"])
+        portraits = {
+            name: tuple(Portrait(at_ms, (left, top, width, height)) for at_ms, left, top, width, height in rows)
+            for name, rows in facts.get("portraits", {}).items()
+        }
+        settings = PresenceSettings.load(facts["settings"], "cast")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError("What this project keeps of its cast is damaged: name the cast with --cast.") from error
+    if pictures:
         raise UsageError("The cast of this project has pictures and its file is not known: name it with --cast.")
-    notes = tuple(Note(Span(start, end), tuple(there), tuple(away)) for start, end, there, away in facts["told"])
-    portraits = {
-        name: tuple(Portrait(at_ms, (left, top, width, height)) for at_ms, left, top, width, height in rows)
-        for name, rows in facts.get("portraits", {}).items()
-    }
-    return Cast(tuple(characters), {}, notes, PresenceSettings.load(facts["settings"], "cast"), portraits)
+    return Cast(tuple(characters), {}, notes, settings, portraits)
 
 
 def read_cast_file(path: str | Path) -> Cast:

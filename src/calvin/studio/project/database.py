@@ -19,8 +19,8 @@ from typing import Generic, Self, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 
-from calvin.core.errors import DataError, StoreError
-from calvin.studio.project.migrations import MIGRATIONS, migrate
+from calvin.core.errors import ConfigError, DataError, StoreError
+from calvin.studio.project.migrations import MIGRATIONS, check_tables, migrate
 
 DATABASE = "project.sqlite"
 LOCK = "project.lock"
@@ -90,11 +90,9 @@ class Database:
         try:
             if read_only:
                 self._db.execute("PRAGMA query_only = ON")
-            self._check()
-        except BaseException as error:
+            self.check()
+        except BaseException:
             self.close()
-            if isinstance(error, _DAMAGED):
-                raise StoreError(trouble(error, self.folder)) from error
             raise
 
     def _open(self, read_only: bool) -> None:
@@ -128,11 +126,27 @@ class Database:
             raise StoreError(trouble(error, self.folder)) from error
         return memory
 
+    def check(self) -> None:
+        """Refuse what is damaged before anything is done with it.
+
+        Raises:
+            StoreError: what is stored is not what calvin stores.
+        """
+        try:
+            self._check()
+        except _DAMAGED as error:
+            raise StoreError(trouble(error, self.folder)) from error
+
     def _check(self) -> None:
-        """Refuse what is damaged before anything is done with it."""
         [found] = self._db.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise ValueError(found)
+        check_tables(self._db)
+
+    @classmethod
+    def _settings(cls) -> list[str]:
+        """The names of all settings of a class."""
+        return [name for one in cls.__mro__ for name, value in vars(one).items() if isinstance(value, Setting)]
 
     def _hold_lock(self) -> None:
         # SQLite's own file lock is let go by the system when a process dies, on every platform.
@@ -177,7 +191,7 @@ class Database:
             raise
 
 
-_DAMAGED = (sqlite3.Error, DataError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+_DAMAGED = (sqlite3.Error, DataError, ConfigError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """How reading goes wrong where what is stored is not what calvin stores."""
 _MAX_VALUE = 1 << 24
 """Bytes that a value may have: a film's facts and notes have thousands."""

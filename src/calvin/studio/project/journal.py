@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from calvin.core.errors import StoreError
-from calvin.studio.project.database import Database
+from calvin.studio.project.database import Database, trouble
 from calvin.studio.project.migrations import JOURNALED
 
 
@@ -95,15 +95,32 @@ class Journal(Database):
             db.execute("PRAGMA defer_foreign_keys = ON")
             rows = db.execute("SELECT place, key, state FROM step_row WHERE step_id = ?", (step,)).fetchall()
             for place, key, state in rows:
-                present = self._exchange(place, key, json.loads(state) if state else None)
+                present = self._exchange(place, key, self._state(place, state))
                 db.execute(
                     "UPDATE step_row SET state = ? WHERE step_id = ? AND place = ? AND key = ?",
                     (json.dumps(present, ensure_ascii=False) if present else None, step, place, key),
                 )
             db.execute("UPDATE step SET undone = ? WHERE id = ?", (undone, step))
             db.execute("UPDATE step SET open = -open")
+            self.check()  # states that calvin never wrote are not let in
             what, made_at = db.execute("SELECT what, made_at FROM step WHERE id = ?", (step,)).fetchone()
         return Step(what, made_at, undone)
+
+    def _state(self, place: str, text: str | None) -> dict[str, Any] | None:
+        """A row's state as it is kept, by column; None: away.
+
+        Raises:
+            StoreError: it is not one that calvin keeps.
+        """
+        state: Any = None
+        with suppress(ValueError, RecursionError):
+            state = json.loads(text) if text else None
+        # The names of the columns become SQL.
+        columns = JOURNALED.get(place, ("", ()))[1]
+        plain = isinstance(state, dict) and not any(isinstance(value, list | dict) for value in state.values())
+        if not columns or (text and not (plain and state.keys() <= {*columns})):
+            raise StoreError(trouble(ValueError("what a step of it changed"), self.folder))
+        return cast("dict[str, Any] | None", state)
 
     def _exchange(self, place: str, key: str, state: dict[str, Any] | None) -> dict[str, Any] | None:
         """Put a row into another state (None: away); returns the one that it had."""
@@ -135,4 +152,4 @@ class Journal(Database):
             "SELECT state FROM step_row WHERE place = 'cue' AND key = ? AND state IS NOT NULL ORDER BY step_id DESC",
             (str(cue_id),),
         ).fetchone()
-        return json.loads(row[0]) if row else None
+        return self._state("cue", row[0]) if row else None

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from functools import cache
+from typing import Any
 
 from calvin.core.errors import StoreError
 
@@ -221,6 +225,39 @@ MIGRATIONS: tuple[str, ...] = (
     {_journal("cue")}
     """,
 )
+
+
+Tables = Mapping[str, tuple[tuple[Any, ...], ...]]
+
+
+def tables_of(connection: sqlite3.Connection) -> Tables:
+    """What each table takes: whether it is strict, and its columns with their types; the triggers are one more."""
+    found: dict[str, tuple[tuple[Any, ...], ...]] = {}
+    for schema, name, kind, _, without_rowid, strict in connection.execute("PRAGMA table_list").fetchall():
+        if schema == "main" and kind == "table" and not name.startswith("sqlite_"):
+            columns = connection.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,))
+            found[name] = ((without_rowid, strict), *columns)
+    triggers = connection.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' ORDER BY name")
+    return {**found, "": tuple(triggers)}
+
+
+@cache
+def _own_tables() -> Tables:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
+        migrate(empty)
+        return tables_of(empty)
+
+
+def check_tables(connection: sqlite3.Connection) -> None:
+    """Refuse a database whose tables take other values than these migrations let them take.
+
+    Raises:
+        ValueError: which one it is.
+    """
+    found = tables_of(connection)
+    for name, own in _own_tables().items():
+        if found.get(name) != own:
+            raise ValueError(f"the table {name}" if name else "the triggers")
 
 
 def migrate(connection: sqlite3.Connection) -> None:

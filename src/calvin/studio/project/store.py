@@ -79,6 +79,10 @@ class ProjectStore(Journal):
         for candidates, scores in self._db.execute("SELECT candidates, scores FROM cue"):
             if not isinstance(json.loads(candidates), list) or not isinstance(json.loads(scores), list):
                 raise ValueError("the candidates of a cue")
+        if self.described is not None and "\0" in (self.described.language or ""):
+            raise ValueError("the language it was described in")
+        for name in self._settings():
+            getattr(self, name)
 
     # The film
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -97,8 +98,8 @@ def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exporte
 
     Elsewhere than in the project, a file that was taken away since does not come back.
     """
-    home = store.folder.resolve()
-    known = [(path, kind) for path, kind in _exports(store) if path.is_file() or path.resolve().is_relative_to(home)]
+    home = _real(store.folder)
+    known = [(path, kind) for path, kind in _exports(store) if path.is_file() or _real(path).is_relative_to(home)]
     script, origin = (store.script(), provenance(store)) if known else (None, None)
     stale = []
     for path, writer in known:
@@ -179,5 +180,10 @@ def _names_aside(path: Path) -> Iterator[Path]:
 
 def _name(store: ProjectStore, path: Path) -> str:
     """A path for the record: that of a file in the project survives a move of the project."""
-    resolved, home = path.resolve(), store.folder.resolve()
+    resolved, home = _real(path), _real(store.folder)
     return resolved.relative_to(home).as_posix() if resolved.is_relative_to(home) else resolved.as_posix()
+
+
+def _real(path: Path) -> Path:
+    """The path without links; unlike `Path.resolve`, also of a link that leads to itself."""
+    return Path(os.path.realpath(path))

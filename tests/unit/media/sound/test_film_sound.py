@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from calvin.media.sound.film_sound import SoundWriter
+from calvin.core.errors import MediaError
+from calvin.media.sound.film_sound import SoundWriter, read_wav, write_wav
 
 
 def tone(seconds: float, rate: int = 48_000, channels: int = 1, level: float = 0.5) -> av.AudioFrame:
@@ -61,3 +62,14 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sound_that_breaks_off_has_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "cue.wav"
+    write_wav(path, np.linspace(-1, 1, 100, dtype=np.float32), 8_000)
+    whole = path.read_bytes()
+    assert len(read_wav(path)[0]) == 100
+    for data in (whole[:-1], whole[:-50], whole[:30], b"", whole[:24] + bytes(8) + whole[32:]):
+        path.write_bytes(data)
+        with pytest.raises(MediaError, match="cannot be read: voice the project again"):
+            read_wav(path)

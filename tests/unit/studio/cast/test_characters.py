@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calvin.core.errors import UsageError
+from calvin.core.errors import DataError, UsageError
 from calvin.core.time import Span
 from calvin.core.types import Character
 from calvin.studio.cast.characters import Cast, cast_of_identity, cast_of_names, read_cast_file
@@ -61,6 +61,9 @@ def test_a_project_that_keeps_a_cast_keeps_its_portraits() -> None:
     plain = Cast((Character("Ann"),))
     seen = Cast((Character("Ann"),), portraits={"Ann": (Portrait(1500, (0.1, 0.0, 0.5, 1.0)),)})
     assert cast_of_identity(seen.identity, seen.characters) == seen
+    for damaged in ("", "[]", "{}", '{"pictures":{},"told":[1],"settings":{}}', "[" * 20_000):
+        with pytest.raises(DataError, match="is damaged: name the cast with --cast"):
+            cast_of_identity(damaged, seen.characters)
     assert seen.identity != plain.identity
     assert "portraits" not in plain.identity, "casts of projects that were described before stay the same"
 

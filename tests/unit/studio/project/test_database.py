@@ -167,8 +167,8 @@ def test_a_damaged_value_has_a_sentence(former: Path, value: str) -> None:
     database.execute("UPDATE setting SET value = ? WHERE name = 'model'", (value,))
     database.commit()
     database.close()
-    with ProjectStore(former, read_only=True) as store, pytest.raises(StoreError, match=r"is damaged \(model: .*\): "):
-        _ = store.model
+    with pytest.raises(StoreError, match=r"is damaged \(model: .*\): "):
+        ProjectStore(former, read_only=True)
 
 
 BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
@@ -285,6 +285,8 @@ def test_a_project_that_is_gone_has_a_sentence_too(former: Path) -> None:
         "plan SET visual_end_ms = -9",
         "dialogue SET end_ms = 1000000000000",
         "cue_history SET author = ''",
+        "described SET plan = 'null'",
+        "described SET plan = 'x'",
     ],
 )
 def test_a_damaged_row_is_found_when_a_project_is_opened(former: Path, change: str) -> None:
@@ -307,4 +309,29 @@ def test_a_damaged_page_is_found_when_a_project_is_opened(former: Path) -> None:
         content[page : page + 100] = b"\xff" * 100
     (former / DATABASE).write_bytes(content)
     with pytest.raises(StoreError, match="is damaged"):
+        ProjectStore(former)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP TRIGGER cue_update",
+        "DROP TABLE shot",
+        "ALTER TABLE film ADD COLUMN extra TEXT",
+        "ALTER TABLE cue DROP COLUMN kind",
+    ],
+)
+def test_tables_that_are_not_calvins_are_refused(former: Path, change: str) -> None:
+    """Without the triggers, for example, what is done could not be undone."""
+    with ProjectStore(former):
+        pass
+    with closing(sqlite3.connect(former / DATABASE)) as db:
+        if "kind" in change:
+            for trigger in ("cue_insert", "cue_update", "cue_delete"):
+                db.execute(f"DROP TRIGGER {trigger}")
+        db.execute(change)
+        db.commit()
+    with pytest.raises(
+        StoreError, match=r"is damaged or is not a calvin project \((the (table|triggers)|no such table)"
+    ):
         ProjectStore(former)

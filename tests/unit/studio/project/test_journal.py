@@ -205,3 +205,36 @@ def test_approval_is_of_cues_that_are_there(store: ProjectStore) -> None:
     plan = plan_approval(store)
     assert (len(plan.changes), plan.unchanged) == (3, 1)
     assert all(isinstance(cue, Cue) for cue in store.cues)
+
+
+@pytest.mark.parametrize(
+    ("place", "state"),
+    [
+        ("cue", '{"text": "No", "author": "human", "text = 1, start_ms": 5}'),  # what would become SQL
+        ("cue", '{"text": ["No"], "author": "human"}'),
+        ("cue", '{"text": "No", "author": "nobody"}'),
+        ("cue", '{"text": "No", "author": "human", "candidates": "5"}'),
+        ("cue", "[1]"),
+        ("cue", "{"),
+        ("step", "{}"),
+        ("setting", '{"value": "{"}'),
+    ],
+)
+def test_a_step_that_calvin_did_not_write_is_not_undone(tmp_path: Path, place: str, state: str) -> None:
+    with ProjectStore(tmp_path / "p", create=True) as store:
+        store.bind_film(FilmRow("A", "a.mp4", "aa", 60_000, {}))
+        describe(store, "a")
+        describe(store, "b")
+        key = "model" if place == "setting" else store.cues[0].id
+        before = store.script()
+    database = sqlite3.connect(tmp_path / "p" / DATABASE)
+    database.execute("DELETE FROM step_row WHERE key = ?", (key,))
+    database.execute("INSERT INTO step_row SELECT max(id), ?, ?, ? FROM step", (place, key, state))
+    database.commit()
+    database.close()
+    with ProjectStore(tmp_path / "p") as store:
+        with pytest.raises(StoreError, match="is damaged"):
+            store.undo()
+        assert store.script() == before
+    with ProjectStore(tmp_path / "p") as store:
+        assert store.script() == before
