@@ -219,12 +219,20 @@ def save_adapter(
         # Left to find out whether embeddings are trained, peft would look for the base's files.
         model.language_model.save_pretrained(str(temporary), safe_serialization=True, save_embedding_layers=False)
         (temporary / "README.md").unlink(missing_ok=True)  # peft's template says nothing about this model
+        _sort_targets(temporary / "adapter_config.json")
         weights = temporary / "adapter_model.safetensors"
         if half:
             save_file(_plain(load_file(weights), half), weights, metadata={"format": "pt"})
         save_file(_plain(model.projector.state_dict(), half), temporary / _PROJECTOR, metadata={"format": "pt"})
         own = {"kind": kind, "encoder_id": model.config.encoder_id, "encoder_hash": model.config.encoder_hash}
         write_json(temporary / _FACTS, {**(facts or {}), **own})
+
+
+def _sort_targets(path: Path) -> None:
+    """peft writes a set, in another order each time; the same seed is to give the same file."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(config.get("target_modules"), list):
+        write_json(path, {**config, "target_modules": sorted(config["target_modules"])})
 
 
 def _plain(tensors: Mapping[str, Tensor], half: bool) -> dict[str, Tensor]:

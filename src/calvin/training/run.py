@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -17,7 +17,7 @@ import torch
 from accelerate import PartialState
 
 from calvin.core.errors import CheckpointError, ConfigError
-from calvin.core.files import atomic_folder, write_json, write_text
+from calvin.core.files import atomic_folder, locked, read_record, write_json, write_text
 from calvin.core.progress import Listener, silent
 from calvin.data import Example, Instructions, Mixture, Sample, Source, SourceConfig, load_sources
 from calvin.model import (
@@ -118,9 +118,15 @@ class Run:
         Raises:
             ConfigError, DataError, CheckpointError: the recipe, the data and the models do not go together.
             CheckpointError: the folder holds a run of other settings.
+            CalvinError: another process is training into the folder.
         """
-        if self.recipe.world is not None:
+        if self.recipe.world is None:
+            return self._models()
+        with _held(self.folder):
             claim_folder(self.folder, self.recipe.record())
+            return self._models()
+
+    def _models(self) -> dict[str, Path]:
         places = {step.name: self.place(step) for step in self.recipe.steps}
         made = False
         for number, step in enumerate(self.recipe.steps):
@@ -144,7 +150,9 @@ class Run:
 
     def _make(self, step: PartStep | StageStep, place: StepPlace) -> None:
         if isinstance(step, StageStep):
-            self._stage(step, place)
+            # With a world, the folder is one for all steps and held already.
+            with _held(place.folder) if self.recipe.world is None else nullcontext():
+                self._stage(step, place)
             return
         given, world = self.given, self.recipe.world
         assert world is not None
@@ -372,10 +380,17 @@ def claim_folder(folder: Path, facts: Mapping[str, Any]) -> None:
     mark, fingerprint = folder / "recipe.json", fingerprint_of(facts)
     if not mark.is_file():
         write_json(mark, {"fingerprint": fingerprint, **facts})
-    elif json.loads(mark.read_text()).get("fingerprint") != fingerprint:
+    elif read_record(mark).get("fingerprint") != fingerprint:
         raise CheckpointError(
             f"{folder} holds a run of another recipe, of other data or settings; name another folder with --out."
         )
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the processes of one run share it."""
+    with locked(folder) if leads() else nullcontext():
+        yield
 
 
 def leads() -> bool:
@@ -397,8 +412,8 @@ def _timed(folder: Path, step: str) -> Iterator[None]:
 
 
 def _read_seconds(folder: Path) -> dict[str, float]:
-    path = folder / "seconds.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    found = read_record(folder / "seconds.json")
+    return {step: seconds for step, seconds in found.items() if isinstance(seconds, int | float)}
 
 
 def seconds_of(folder: Path) -> float:

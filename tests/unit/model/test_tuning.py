@@ -104,6 +104,9 @@ def test_an_adapter_folder_is_small_and_brings_everything_back(
     names = {path.name for path in (tmp_path / "adapter").iterdir()}
     assert names == {"adapter_config.json", "adapter_model.safetensors", "projector.safetensors", "calvin_adapter.json"}
     assert all("lora_" in name for name in load_file(tmp_path / "adapter" / "adapter_model.safetensors"))
+    targets = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())["target_modules"]
+    assert len(targets) > 1
+    assert targets == sorted(targets), "the same seed gives the same files"
     assert not torch.equal(before, tuned)
     load_adapter(plain, tmp_path / "adapter")
     assert torch.equal(plain(**batch).logits, tuned)

@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from calvin.core.errors import CheckpointError
+from calvin.core.errors import CalvinError, CheckpointError
+from calvin.core.files import locked
 from calvin.training.loop.checkpoints import load_weights, save_checkpoint
 from calvin.training.recipes import get_recipe
-from calvin.training.run import Run, claim_folder, round_matrices
+from calvin.training.run import Run, claim_folder, round_matrices, seconds_of
 
 
 def test_matrices_are_rounded_as_autocast_does_and_pack_smaller() -> None:
@@ -48,6 +49,23 @@ def test_a_folder_of_another_recipe_is_refused_before_anything_is_made(tmp_path:
     with pytest.raises(CheckpointError, match="another recipe"):
         Run(get_recipe("mini"), tmp_path, None).models()  # type: ignore[arg-type]
     assert [path.name for path in tmp_path.iterdir()] == ["recipe.json"]
+
+
+def test_two_runs_do_not_train_into_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with locked(tmp_path), pytest.raises(CalvinError, match="is being written by another process"):
+        Run(get_recipe("micro"), tmp_path, None).models()  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("RANK", "1")
+    with locked(tmp_path), pytest.raises(AttributeError):  # as far as what it has not been given
+        Run(get_recipe("micro"), tmp_path, None).models()  # type: ignore[arg-type]
+
+
+def test_a_damaged_record_is_no_record_of_this_run(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("[")
+    (tmp_path / "seconds.json").write_text('{"tower": 2.5, "stage1": "x"}')
+    assert seconds_of(tmp_path) == 2.5
+    with pytest.raises(CheckpointError, match="another recipe"):
+        claim_folder(tmp_path, get_recipe("micro").record())
 
 
 def test_a_finished_run_is_not_repeated(tmp_path: Path) -> None:
