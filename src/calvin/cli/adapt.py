@@ -31,7 +31,9 @@ def adapt(
     rate: LEARNING_RATE = None,
     seed: Annotated[int, Option(help="The same seed gives the same adapter.")] = 0,
     check: Annotated[bool, Option(help="Tune a second time without a fifth of the scenes, to measure on it.")] = True,
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, at 7B as well, and stop.")] = False,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say how much memory and time it would take, at 7B too, and stop.")
+    ] = False,
     yes: YES = False,
 ) -> None:
     """Tune the model to this film: its characters, and the way you write.
@@ -96,8 +98,10 @@ def pick(
     ] = None,
     out: Annotated[Path | None, Option("--out", "-o", help="CSV in which to correct the scenes.")] = None,
 ) -> None:
-    """Propose the scenes that are worth describing by hand: where each main character first appears, then scenes that
-    differ most from those. Scenes that a person has described are left out, and the characters in them count as seen.
+    """Propose the scenes that are most worth describing by hand.
+
+    First come those in which each main character first appears, then those that differ most from them. Scenes that a
+    person has described are left out, and the characters in them count as seen.
 
     The CSV holds the cues as they are: put your own words in the column `text`, then give the file to `calvin adapt
     --corrections`. A row that you leave as it is counts as approved; empty its text to leave it out.

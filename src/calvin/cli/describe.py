@@ -21,16 +21,30 @@ if TYPE_CHECKING:
     from calvin.studio.describe.films import Alike, Description, FilmJob, Known, Outcome
     from calvin.studio.project.describe_settings import DescribeWish
 
-SHIFT = Annotated[float | None, Option(help="By how many s the subtitles come later.", show_default="0")]
-STRETCH = Annotated[
-    str | None, Option(help="Frame rate of the film of the subtitles / of this one: 25/23.976.", show_default="none")
+SUBTITLES = Annotated[
+    list[Path] | None,
+    Option(
+        "--subtitles",
+        "-s",
+        help="Subtitle file; with several films, give one for each, in the same order. `none`: listen instead.",
+        show_default="beside or in the film",
+    ),
 ]
-LONG = Annotated[float | None, Option(help="Talk without a gap in which the film may pause, in s.", show_default="30")]
+ENCODING = Annotated[str | None, Option(help="Encoding of the subtitles, such as cp1250.", show_default="detected")]
+SHIFT = Annotated[
+    float | None, Option(help="Move the subtitles later by this many seconds (negative: earlier).", show_default="0")
+]
+STRETCH = Annotated[
+    str | None, Option(help="Frame rate that the subtitles are for / this film's rate: 25/23.976.", show_default="none")
+]
+LONG = Annotated[
+    float | None, Option(help="Seconds of unbroken talk after which the film may pause.", show_default="30")
+]
 TRUST = Annotated[
     bool | None,
     Option(
         "--trust-subtitles/--heard-too",
-        help="Whether what is heard but not in the subtitles may be talked over.",
+        help="Whether speech that is heard, but not in the subtitles, may be talked over.",
         show_default="heard too",
     ),
 ]
@@ -46,19 +60,11 @@ def describe(
     films: Annotated[
         list[Path], Argument(help="Films (mp4, mkv, mov, webm, avi, ts), or a project to continue.", show_default=False)
     ],
-    subtitles: Annotated[
-        list[Path] | None,
-        Option(
-            "--subtitles",
-            "-s",
-            help="Subtitles; with several films, repeat it for each, in their order. `none`: listen instead.",
-            show_default="beside or in the film",
-        ),
-    ] = None,
+    subtitles: SUBTITLES = None,
     shift_subtitles: SHIFT = None,
     stretch_subtitles: STRETCH = None,
     trust_subtitles: TRUST = None,
-    encoding: Annotated[str | None, Option(help="Of the subtitles, such as cp1250.", show_default="found out")] = None,
+    encoding: ENCODING = None,
     context: Annotated[
         int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
     ] = None,
@@ -69,23 +75,27 @@ def describe(
         bool, Option("--yes", "-y", help="Fetch a model, and replace another one's drafts, without asking.")
     ] = False,
     formats: FORMATS = "vtt,srt,json",
-    min_gap: Annotated[float | None, Option(help="Shortest dialogue gap to use, in s.", show_default="2.0")] = None,
-    guard: Annotated[float | None, Option(help="What is left free around dialogue, in s.", show_default="0.3")] = None,
+    min_gap: Annotated[
+        float | None, Option(help="Shortest gap in the dialogue to use, in seconds.", show_default="2.0")
+    ] = None,
+    guard: Annotated[float | None, Option(help="Seconds left free around dialogue.", show_default="0.3")] = None,
     long_talk: LONG = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
     cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")] = None,
     names: NAMES = None,
-    adapter: Annotated[Path | None, Option("--adapter", "-a", help="What `calvin adapt` made, or none.")] = None,
+    adapter: Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made, or none.")] = None,
     language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
-    audio_language: Annotated[str | None, Option(help="Sound track to listen to.", show_default="the film's")] = None,
+    audio_language: Annotated[
+        str | None, Option(help="Language of the sound track to listen to.", show_default="the film's")
+    ] = None,
     out_dir: Annotated[Path | None, Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")] = None,
 ) -> None:
     """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.
 
-    Each film gets a project folder with the script in the formats asked for. Run the same command again to continue
-    where a run was stopped. A project that is described again goes on with the model, adapter, cast, subtitles and
-    options that it remembers, unless you name others. With several films, one that cannot be described does not stop
-    the others; the exit code is then 1.
+    Each film gets a project folder with the script in the formats you ask for. If a run was stopped, give the same
+    command again to continue it. A project that is described again keeps the model, adapter, cast, subtitles and
+    options that it remembers, unless you name others. If one of several films cannot be described, the others still
+    are; the exit code is then 1.
 
     Examples:
 

@@ -22,22 +22,24 @@ def import_script(
     language: Annotated[
         str | None, typer.Option("--language", help="Language of the description, such as de.", show_default="kept")
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take out cues that the file does not hold.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Remove cues that are not in the file.")] = False,
     retime: Annotated[
-        bool, typer.Option("--retime", help="Cues may move by whole hours, or all of them at once.")
+        bool, typer.Option("--retime", help="Allow cues to move by whole hours, or all of them at once.")
     ] = False,
     frame_rate: Annotated[
         float | None,
-        typer.Option("--frame-rate", min=1, max=1000, help="Of times such as 00:00:01:12.", show_default="the film's"),
+        typer.Option(
+            "--frame-rate", min=1, max=1000, help="Frame rate for times such as 00:00:01:12.", show_default="the film's"
+        ),
     ] = None,
     encoding: Annotated[
-        str | None, typer.Option("--encoding", help="Of the file, such as cp1250.", show_default="found out")
+        str | None, typer.Option("--encoding", help="Encoding of the file, such as cp1250.", show_default="detected")
     ] = None,
 ) -> None:
     """Bring an edited script, or one from another tool, into a project.
 
-    Lines are matched with cues by id, else by time. New words become a person's, approved; new times alone approve
-    nothing. The changes are shown first; without `--yes` nothing is written before you agree.
+    Lines are matched with cues by id, else by time. Words that you changed count as yours and are approved; a change
+    of times alone approves nothing. You see the changes first, and nothing is written until you agree or give `--yes`.
 
     Examples:
 
@@ -74,7 +76,7 @@ def export(
 ) -> None:
     """Write the script of a project as it stands.
 
-    A file in the way that calvin did not write, or that was edited since, is kept under another name.
+    If a file of that name is there and calvin did not write it, or it was edited since, it is kept under another name.
 
     Examples:
 

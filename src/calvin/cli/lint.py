@@ -24,16 +24,19 @@ def list_rules(wanted: bool) -> None:
 
 def lint(
     project: Annotated[Path, Argument(help="Project folder.", show_default=False)],
-    ignore: Annotated[list[str] | None, Option(help="Leave out this rule, one of --rules; repeatable.")] = None,
+    ignore: Annotated[
+        list[str] | None, Option(help="Leave out this rule, one of those that --rules lists; repeatable.")
+    ] = None,
     strict: Annotated[bool, Option("--strict", help="Exit with code 1 for warnings too.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print JSON, for other programs.")] = False,
     _rules: Annotated[
         bool, Option("--rules", help="List the rules and stop.", callback=list_rules, is_eager=True)
     ] = False,
 ) -> None:
-    """Check that a script keeps clear of dialogue, fits its room, comes in time and uses the words of a description.
+    """Check that a script keeps clear of dialogue, fits the gaps, comes in time, and reads like a description.
 
-    The exit code is 1 for errors, and 0 for warnings alone. If cues have been spoken, their measured length counts.
+    The exit code is 1 if there are errors, and 0 if there are only warnings. Once cues have been spoken, their measured
+    length counts.
 
     Examples:
 

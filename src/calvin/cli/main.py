@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from calvin.cli.console import decorated, shown, warn
 from calvin.core.errors import CalvinError
@@ -20,6 +21,19 @@ from calvin.core.package import __version__
 
 _WrongUse: Any = typer.BadParameter.__base__
 """Typer's error for a wrong command line, which it does not name itself."""
+
+
+class Command(TyperCommand):
+    """Keeps the examples of plain help on one line each, so that they can be copied."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        for paragraph in inspect.cleandoc(self.help or "").split("\n\n"):
+            formatter.write_paragraph()
+            with formatter.indentation():
+                if paragraph.startswith("    "):
+                    formatter.write(f"{' ' * formatter.current_indent}{paragraph}\n")
+                else:
+                    formatter.write_text(paragraph)
 
 
 class Group(TyperGroup):
@@ -141,9 +155,11 @@ def command_line(words: Sequence[str] = (), boxes: bool | None = None) -> typer.
             module, _, attribute = place.partition(":")
             command = getattr(import_module(f"calvin.cli.{module}"), attribute)
             if isinstance(command, typer.Typer):
+                for one in command.registered_commands:
+                    one.cls = Command
                 app.add_typer(command, name=name, cls=Group, rich_help_panel=panel)
             else:
-                app.command(name, rich_help_panel=panel)(command)
+                app.command(name, cls=Command, rich_help_panel=panel)(command)
     return app
 
 

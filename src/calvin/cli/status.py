@@ -32,11 +32,13 @@ def status(
     decisions: Annotated[bool, typer.Option("--decisions", help="Why each place has the words it has.")] = False,
     history: Annotated[
         str | None,
-        typer.Option("--history", help="Every text of this cue, and who wrote it; `all`: which cues there ever were."),
+        typer.Option(
+            "--history", help="Every text that this cue has had, and who wrote it; `all`: every cue there ever was."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
 ) -> None:
-    """Show what a project holds and how far it is; also while `calvin describe` is at work on it.
+    """Show what a project holds and how far along it is, even while `calvin describe` is working on it.
 
     Examples:
 

@@ -19,12 +19,12 @@ PROJECT = Annotated[Path, typer.Argument(help="Project folder.", show_default=Fa
 
 def undo(
     project: PROJECT,
-    redo: Annotated[bool, typer.Option("--redo", help="Do the step again that was undone last.")] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Redo the step that was undone last.")] = False,
 ) -> None:
     """Take back the last change to a project: an import, an approval, a new description, a restored text, or words that
     `calvin voice` made fit. Given again, it takes back the change before that.
 
-    `calvin status` names the last step. Until something else is done, `--redo` does again what was undone.
+    `calvin status` names the last step. Until you change something else, `--redo` brings back what was undone.
 
     Examples:
 
@@ -37,7 +37,7 @@ def undo(
 
     with ProjectStore(project) as store:
         step = store.redo() if redo else store.undo()
-        say(f"{'Done again' if redo else 'Undone'}: {step.what}, of {step.made_at[:16].replace('T', ' ')} UTC")
+        say(f"{'Redone' if redo else 'Undone'}: {step.what}, of {step.made_at[:16].replace('T', ' ')} UTC")
         renewed(renew_exports(store))
 
 
@@ -49,7 +49,7 @@ def restore(
         typer.Option("--text", help="Its number in `calvin status --history`.", show_default="the one before", min=1),
     ] = None,
 ) -> None:
-    """Give a cue a text again that it had, also one that was removed; the cue is then approved.
+    """Bring back an earlier text of a cue, even if the cue was removed; the cue is then approved.
 
     Examples:
 

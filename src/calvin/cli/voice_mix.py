@@ -58,10 +58,10 @@ def voice(
     ] = False,
     pronunciation: Annotated[
         Path | None,
-        typer.Option(help="CSV: a name, and how to write it to have it said right.", show_default="as before"),
+        typer.Option(help="CSV of names, and how to spell each so that it is said right.", show_default="as before"),
     ] = None,
 ) -> None:
-    """Speak the cues of a project; only those that changed since the last time are spoken anew.
+    """Speak the cues of a project; only those that have changed since last time are spoken again.
 
     The project remembers the voice, its pace, its level and the list of pronunciations.
 
@@ -92,17 +92,22 @@ def mix(
     extended: Annotated[
         bool, typer.Option("--extended", help="The film pauses where a cue needs more time than there is.")
     ] = False,
-    channels: Annotated[Channels, typer.Option(help="5.1 only where the film has it.")] = Channels.STEREO,
-    duck: Annotated[float, typer.Option(help="How far the film is turned down, in dB.", min=-60, max=0)] = -8,
+    channels: Annotated[
+        Channels, typer.Option(help="Channels of the described sound; 5.1 only if the film has it.")
+    ] = Channels.STEREO,
+    duck: Annotated[
+        float, typer.Option(help="How far the film is turned down under the voice, in dB.", min=-60, max=0)
+    ] = -8,
     language: Annotated[
-        str | None, typer.Option(help="The film's sound track to mix with, such as en.", show_default="as before")
+        str | None,
+        typer.Option(help="Language of the film's sound track to mix with, such as en.", show_default="as before"),
     ] = None,
-    film: Annotated[Path | None, typer.Option(help="Where the film is now, if it was moved.")] = None,
+    film: Annotated[Path | None, typer.Option(help="Where the film is now, if it has been moved.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that this project did not mix.")] = False,
 ) -> None:
-    """Mix the spoken cues into the film: its streams untouched, the described sound as a second track.
+    """Mix the spoken cues into the film: its streams stay untouched, and the described sound becomes a second track.
 
-    The result is opened again and checked before it is kept: each cue must be heard, all else be as it was.
+    The result is checked before it is kept: every cue must be heard, and everything else must be as it was.
 
     Examples:
 

@@ -113,6 +113,8 @@ def test_plain_help_has_the_same_panels_and_whole_sentences(runner: CliRunner) -
     group = runner.invoke(command_line(boxes=False), ["data", "--help"]).stdout
     assert "..." not in group.partition("Commands")[2]
     assert not re.search("[\u2500-\u257f\x1b]", shown + group), "no boxes and no colours"
+    prepare = runner.invoke(command_line(boxes=False), ["data", "prepare", "--help"]).stdout
+    assert "\n      calvin data prepare tvc/frames --kind frames --fps 3 --model TOWER --out tvc-features\n" in prepare
 
 
 @pytest.mark.parametrize(

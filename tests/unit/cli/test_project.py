@@ -138,7 +138,7 @@ def test_export_edit_three_lines_import_leaves_three_human_cues(project: Path) -
     asked = run("import", project, vtt)
     assert asked.exit_code == 1
     assert (
-        "Change cue-1, 00:00:00.000 - 00:00:03.000\n    was: Mara opens the gate.\n    now: She opens the gate.\n"
+        "Change cue-1, 00:00:00.000 - 00:00:03.000\n  - was: Mara opens the gate.\n  + now: She opens the gate.\n"
         in (asked.stdout)
     )
     assert "3 changes, 0 unchanged" in asked.stdout
@@ -187,7 +187,7 @@ def test_a_file_edited_by_hand_is_never_written_over(project: Path) -> None:
 def test_lint_by_exit_code_and_as_json(project: Path) -> None:
     good = run("lint", project)
     assert good.exit_code == 0, good.stdout
-    assert "3 cues: 0 errors, 0 warnings" in good.stdout
+    assert "3 cues: 0 errors, 1 warning" in good.stdout, "nobody has introduced Mara"
     with ProjectStore(project) as store:
         store.edit_cue(replace(store.cues[0], text="We see Mara at the gate."))
     assert run("lint", project).exit_code == 0

@@ -62,13 +62,14 @@ class Change:
             shown = after or before
             assert shown is not None
             what = f"Remove cue-{shown.id}" if before else "Add a cue"
-            return [f"{what}, {_times(shown)}", f"    {'was' if before else 'now'}: {shown.text}"]
+            return [f"{what}, {_times(shown)}", f"  {'- was' if before else '+ now'}: {shown.text}"]
         pairs = {"time": (_times(before), _times(after)), "kind": (before.kind, after.kind)}
         if before.text == after.text:  # a new text says by itself that it is a person's
             pairs["status"] = status_words(before), status_words(after)
         lines = [f"    {name} was: {was}, now: {now}" for name, (was, now) in pairs.items() if was != now]
-        texts = [f"text: {after.text}"] if before.text == after.text else [f"was: {before.text}", f"now: {after.text}"]
-        return [f"Change cue-{before.id}, {_times(before)}", *lines, *(f"    {text}" for text in texts)]
+        texts = [f"  - was: {before.text}", f"  + now: {after.text}"]
+        same = [f"    text: {after.text}"]
+        return [f"Change cue-{before.id}, {_times(before)}", *lines, *(same if before.text == after.text else texts)]
 
 
 @dataclass(frozen=True, slots=True)
