@@ -15,6 +15,7 @@ from calvin.core.time import Span
 from calvin.core.types import Author, CueKind, DialogueLine, Place, Status
 from calvin.studio.describe.film_project import _kept_in
 from calvin.studio.project.contents import Choice, Decision, FilmRow
+from calvin.studio.project.status import notes_to_tell
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.lint import RULES
 from calvin.studio.script.writers import WRITERS
@@ -305,6 +306,12 @@ def test_a_note_is_told_once_unless_it_asks_for_something(project: Path, monkeyp
     assert third == f"Note: Left out: cue-1. Mix with --extended.\nNote: Fewer cues.\n{again}"
     assert asked == [None, "en", "en"], "the language of the film's sound is remembered"
     assert "Note of the last `calvin mix`: It is loud." in run("status", project).stdout
+    with ProjectStore(project) as store:
+        choice = "The subtitles beside the film are used; `--subtitles none` listens instead."
+        assert [notes_to_tell(store, "describe", [choice]) for _ in "ab"] == [
+            [choice],
+            [f"1 note as before: see `calvin status {project}`."],
+        ]
 
 
 def test_what_was_exported_is_renewed_wherever_it_was_written(project: Path, tmp_path: Path) -> None:

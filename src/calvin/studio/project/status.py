@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import spoken
 
 VOICE_FOLDER = "voice"
+_ASKS = re.compile(r"\b(?:add|give|name|as|with) `?--")
 _PAUSES = " (`extended`), or the text to be shortened."
 
 
@@ -42,7 +44,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         },
         "choices": dict(Counter(str(decision.choice) for decision in standing_decisions(store))),
         "notes": list(current_notes(store)),
-        "notes_of": {name: list(notes) for name, notes in store.told.items() if name != "describe" and notes},
+        "notes_of": _further_notes(store),
         "decoding": None if store.decoded or not store.decoding else list(store.decoding),
         "decoded": store.decoded is not None,
         "described": _described(store),
@@ -74,14 +76,24 @@ def current_notes(store: ProjectStore) -> tuple[str, ...]:
     return tuple(note for note in (*notes, *([] if now in notes else [now])) if note is not None)
 
 
+def _further_notes(store: ProjectStore) -> dict[str, list[str]]:
+    """What each command last had to say beyond what there is to say of the description now."""
+    now = current_notes(store)
+    found = {
+        name: [note for note in notes if note not in now and not note.endswith(_PAUSES)]
+        for name, notes in store.told.items()
+    }
+    return {name: notes for name, notes in found.items() if notes}
+
+
 def notes_to_tell(store: ProjectStore, command: str, notes: Sequence[str]) -> list[str]:
     """Those of a command's notes that it did not have for this project the last time, and how many it did have.
 
-    A note that names an option asks for something, and is told until that is done.
+    A note that asks for an option is told until that is given.
     """
     known = store.told.get(command, ())
     store.told = {**store.told, command: tuple(notes)}
-    told = [note for note in notes if note not in known or "--" in note]
+    told = [note for note in notes if note not in known or _ASKS.search(note)]
     again = len(notes) - len(told)
     return [*told, *([f"{counted(again, 'note')} as before: see `calvin status {store.folder}`."] if again else [])]
 
