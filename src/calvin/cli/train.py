@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from calvin.cli.captioner import YES, at_hand
-from calvin.cli.console import ProgressView, say, warn
+from calvin.cli.console import ProgressView, say
 
 if TYPE_CHECKING:
-    from calvin.core.progress import Listener
-    from calvin.lab.material import PuppetMaterial
     from calvin.training.full.data_file import DataFile
     from calvin.training.steps import Recipe
 
@@ -66,23 +64,20 @@ def train(
 
 def _train_in_world(recipe: Recipe, folder: Path, workers: int) -> None:
     """From nothing to a model with a card."""
-    from calvin.lab.material import PuppetMaterial
-    from calvin.training.run import Run
+    from calvin.lab.release import train_in_world
 
-    assert recipe.world is not None
     with ProgressView() as progress:
-        material = PuppetMaterial(recipe.world, folder / "world", progress, workers)
-        *_, model = Run(recipe, folder, material, listener=progress).models().values()
-        table = finish(recipe, folder, model, material, progress)
+        model, table = train_in_world(recipe, folder, workers, progress)
     say(table)
-    warn(f"The model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
+    say(f"\nThe model is in {model}: describe a film with `calvin describe FILM --model {model}`.")
 
 
 def _train_on_data(recipe: Recipe, file: DataFile | None, folder: Path, start: Path | None, yes: bool) -> None:
     """Train stage after stage, from the parts and data that a file names."""
     from calvin.core.errors import ConfigError
     from calvin.core.progress import silent
-    from calvin.training.run import Run, leads
+    from calvin.training.history import leads
+    from calvin.training.run import Run
 
     if file is None:
         raise ConfigError(f"{recipe.name} needs --data, a file that names its parts and data sets.")
@@ -92,23 +87,3 @@ def _train_on_data(recipe: Recipe, file: DataFile | None, folder: Path, start: P
     if leads():
         for stage, model in models.items():
             say(f"{stage} is done: its model is in {model}.")
-
-
-def finish(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, listener: Listener) -> str:
-    """Score the model on held-out films, and write its card and what footage it knows. Returns the table."""
-    import numpy as np
-
-    from calvin.captioners.calvin import Calvin
-    from calvin.captioners.known_footage import World
-    from calvin.lab.material import truth_score
-    from calvin.lab.model_card import save_evaluation, write_card
-    from calvin.lab.truth_scoring import evaluate_truth, truth_table
-
-    captioner = Calvin.from_pretrained(model)
-    scenes, films = material.heldout(folder / "tower", captioner.max_frames)
-    World.fit(np.concatenate(films)).save(model)
-    rows = evaluate_truth(captioner, scenes, truth_score, listener=listener)
-    save_evaluation(folder / "evaluation.json", rows)
-    table = truth_table(rows)
-    write_card(model, recipe, folder, table)
-    return table

@@ -25,7 +25,7 @@ from calvin.evaluation.metrics import BertScore, CiderD, RougeL
 from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_fresh_puppets, draw_puppet_eval
 from calvin.lab.material import read_truth_scenes, truth_score
 from calvin.lab.model_card import save_evaluation
-from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, OWN, TruthRow, TruthScene, evaluate_truth
+from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, LOOKS, OWN, TruthRow, TruthScene, evaluate_truth
 from calvin.media.film.sampling import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.tell.curriculum import is_introduced, make_drill
@@ -33,7 +33,7 @@ from calvin.puppets.truth import action_of, names_in
 from calvin.studio.describe.films import describe
 from calvin.training.small.language import encode_marked, marked_accuracy
 
-_ALL = {condition.name: condition for condition in (*CONDITIONS, *OWN, *CONTROLS)}
+_ALL = {condition.name: condition for condition in (*CONDITIONS, *OWN, *LOOKS, *CONTROLS)}
 _ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
 
 
@@ -132,19 +132,22 @@ def guesses_right(guess: str, item: TruthScene, count: int, seed: int) -> bool:
 
 
 def _add_roles(figures: Figures, items: Sequence[TruthScene], marks: Mapping[str, Sequence[Any]]) -> None:
-    """Who of two does it, among the scenes in which exactly the two right names were used."""
+    """Who of two does it, among the scenes in which exactly the two right names were used, and of all that tell who is
+    who: a model that leaves out whom it is not sure of is right in few."""
     table = []
-    for condition in ("entities", "3 scenes", "5 scenes"):
+    for condition in ("entities", "3 scenes", "5 scenes", *(condition.name for condition in LOOKS)):
         if condition not in marks:
             continue
         count = _ALL[condition].context
-        chosen = [
-            score["agent"]
+        told = [
+            score
             for item, score in zip(items, marks[condition], strict=True)
-            if item.truth.patient and score["names_exact"] and (not count or context_names_everyone(item, count))
+            if item.truth.patient and (not count or context_names_everyone(item, count))
         ]
-        table.append([condition, percent(chosen), "50.0"])
-    figures.add("Who of two acts, where both names are right", ("given", "agent right", "chance"), table)
+        both = [score["agent"] and score["patient"] for score in told]
+        table.append([condition, percent([s["agent"] for s in told if s["names_exact"]]), "50.0", percent(both)])
+    heads = ("given", "agent right, where both names are", "chance", "both in their roles, of all")
+    figures.add("Who of two acts", heads, table)
 
 
 def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics: Sequence[Any]) -> Figures:
@@ -243,7 +246,7 @@ def model_figures(
     if limit is not None:
         kept = list(dict.fromkeys(item.truth.film for item in items))[:limit]
         items, films = [item for item in items if item.truth.film in kept], films[:limit]
-    rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *OWN, *CONTROLS), listener)
+    rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *OWN, *LOOKS, *CONTROLS), listener)
     save_evaluation(out / "captions.json", rows)
     figures = truth_figures(rows, items)
     words = word_figures(rows, items, metrics)

@@ -25,7 +25,7 @@ from calvin.puppets.draw.render import TRAINING_SIZE
 from calvin.puppets.draw.stills import Stills, StoredStills, store_stills
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.tell import contexts
-from calvin.puppets.tell.captions import list_details, look_caption, read_films, retell
+from calvin.puppets.tell.captions import list_details, look_caption, read_films, retell, say_look
 from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, draw_told, lexicon_text, make_drill
 from calvin.puppets.tell.drills import draw_known_scene, draw_question
 from calvin.puppets.tell.screenplay import draw_cast, pick, rng_for
@@ -68,6 +68,9 @@ class PuppetMaterial:
     listener: Listener = silent
     workers: int = 2
     _films: dict[str, dict[str, list[SceneTruth]]] = field(default_factory=dict, init=False, repr=False)
+
+    def quietly(self) -> PuppetMaterial:
+        return PuppetMaterial(self.config, self.folder, workers=self.workers)
 
     def slot_images(self) -> StoredStills:
         stills = Stills(self.config.seed)
@@ -238,16 +241,20 @@ def read_truth_scenes(mad: Path, features: Path, max_frames: int) -> tuple[list[
     """The described scenes of a MAD-like folder with truth and previous captions, and each film's vectors [T, D]."""
     scenes: list[TruthScene] = []
     previous: dict[str, tuple[str, ...]] = {}
+    casts: dict[str, dict[str, str]] = {}
     with FeatureStore.open(features) as store:
         for media, caption, truth in read_told(mad / "truth.jsonl"):
             embeds = store.scene(media, truth.span, max_frames)
             scene = Scene(f"{media}-{truth.scene}", media, truth.span, image_embeds=embeds, caption=caption)
             before = previous.get(media, ())
             # In alphabetical order: the one who acts comes first in the truth, and the order must not give that away.
+            cast = casts.setdefault(truth.film, {})
+            cast |= {name: say_look(look) for name, look in truth.looks.items()}
             scenes.append(TruthScene(scene, truth, before, tuple(sorted(truth.present))))
             previous[media] = (*before, caption)
         films = [store.get(media) for media in previous]
-    return scenes, films
+    casts_told = {film: tuple(sorted(cast.items())) for film, cast in casts.items()}
+    return [replace(item, cast=casts_told[item.truth.film]) for item in scenes], films
 
 
 def truth_score(caption: str, truth: SceneTruth) -> dict[str, float | None]:

@@ -13,8 +13,10 @@ import torch
 
 from calvin.core.errors import CheckpointError
 from calvin.core.files import atomic_path, file_sha256, write_json, write_text
+from calvin.core.text_tables import counted
 from calvin.lab.truth_scoring import TruthRow
-from calvin.training.run import accuracy_of, seconds_of
+from calvin.training.history import read_history
+from calvin.training.run import accuracy_of
 from calvin.training.steps import Recipe
 
 
@@ -34,6 +36,13 @@ def deviations(recipe: Recipe) -> list[str]:
         "of the micro-batches of stage 2 are text alone": stage.weights.get("text", 0.0) / sum(stage.weights.values()),
     }
     found = [f"{share:.0%} {what}" for what, share in shares.items() if share]
+    if stage.forms:
+        forms = ", ".join(f"{form} {share:.0%}" for form, share in stage.forms.items())
+        found.append(
+            f"films are told after prompts of several forms, and captions name only whom these make known ({forms})"
+        )
+    if "own" in stage.forms:
+        found.append("some contexts are captions that the model wrote itself, half-way through stage 2")
     if "mad_5" in stage.weights:
         found.append("some scenes of films are shown with 5 scenes of context, where the paper trains with 3")
     if "mad" in stage.weights:
@@ -48,6 +57,20 @@ def deviations(recipe: Recipe) -> list[str]:
     return found
 
 
+def made_by(run: Path) -> str:
+    """How a run went, in words, as it noted it itself."""
+    history = read_history(run)
+    stops = history.starts - 1
+    stopped = "in one go" if stops < 1 else f"with {counted(stops, 'stop')} on the way"
+    code = f"version {history.version}" + "".join(f", commit {commit}" for commit in history.commits)
+    steps = ", ".join(f"{step} {seconds / 60:.1f}" for step, seconds in history.seconds.items())
+    return (
+        f"begun {history.begun}, done {history.ended}, {history.minutes:.1f} minutes on the clock {stopped}, on "
+        f"{history.machine}, {code}. Minutes at work: {steps} (the language model is made beside tower and world); the "
+        f"processor worked for {sum(history.processor.values()) / 60:.0f} minutes."
+    )
+
+
 def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     """`README.md` of a model folder.
 
@@ -58,7 +81,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     """
     accuracy, world = accuracy_of(run), recipe.world
     assert world is not None
-    tower, minutes = accuracy["tower"], seconds_of(run) / 60
+    tower = accuracy["tower"]
     seen = ", ".join(f"{slot} {share:.0%}" for slot, share in tower.items() if slot in _SHOWN)
     language = "; ".join(f"{row['phase']}: {row['marked_accuracy']:.0%}" for row in accuracy["language"])
     lines = [
@@ -67,7 +90,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
         "",
         f"{recipe.about[0].upper()}{recipe.about[1:]}. It knows animated puppet films and nothing else.",
         "",
-        f"- Made by `calvin train {recipe.name}` on {machine()} in {minutes:.1f} minutes, seed {world.seed}.",
+        f"- Made by `calvin train {recipe.name}`, seed {world.seed}: {made_by(run)}",
         f"- Saw {world.films} films of {world.scenes} scenes, {world.clips} clips, {world.images} images and "
         f"{world.conversations} conversations of the puppet world; its vision tower {world.tower_images:,} stills.",
         f"- Vision tower, words right on held-out stills: {seen}.",
@@ -89,11 +112,14 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     return path
 
 
-_FIGURES = "## Figures on puppet-eval"
+TEST, DEVELOPMENT = "## Figures on test films", "## Figures on puppet-eval"
 
 
-def add_figures(folder: Path, figures: str, picture: Path) -> None:
-    """Put what `calvin evaluate-puppets` printed and drew at the end of a model's card, in place of earlier figures.
+def add_figures(folder: Path, figures: str, picture: Path | None, heading: str = DEVELOPMENT) -> None:
+    """Put what `calvin evaluate-puppets` printed and drew into a model's card, in place of earlier figures.
+
+    Args:
+        heading: `DEVELOPMENT`, or `TEST`, whose figures stand before those.
 
     Raises:
         CheckpointError: the model has no card.
@@ -101,12 +127,31 @@ def add_figures(folder: Path, figures: str, picture: Path) -> None:
     path = folder / "README.md"
     if not path.is_file():
         raise CheckpointError(f"{folder} has no card (README.md) to write the figures into.")
-    card = path.read_text(encoding="utf-8").partition(_FIGURES)[0].rstrip()
-    with atomic_path(folder / picture.name) as temporary:
-        shutil.copyfile(picture, temporary)
-    how = "`calvin evaluate-puppets` prints these, beam 5, on films drawn from their seeds and checked by hash."
-    shown = f"![Confusion of actions]({picture.name})"
-    write_text(path, "\n\n".join([card, _FIGURES, how, figures.strip(), shown]) + "\n")
+    card, parts = _parts(path.read_text(encoding="utf-8"))
+    how = {
+        DEVELOPMENT: "`calvin evaluate-puppets` prints these, beam 5, on films drawn from their seeds and checked by "
+        "hash. They are a development set: rates, lengths and shares of the recipe were chosen by looking at them.",
+        TEST: "`calvin evaluate-puppets --test` prints these, beam 5. The films are drawn from a seed made of these "
+        "weights: nobody can have looked at them before training was done.",
+    }
+    shown = []
+    if picture is not None:
+        with atomic_path(folder / picture.name) as temporary:
+            shutil.copyfile(picture, temporary)
+        shown.append(f"![Confusion of actions]({picture.name})")
+    parts[heading] = "\n\n".join([how[heading], figures.strip(), *shown])
+    text = [card, *(f"{head}\n\n{parts[head]}" for head in (TEST, DEVELOPMENT) if head in parts)]
+    write_text(path, "\n\n".join(text) + "\n")
+
+
+def _parts(card: str) -> tuple[str, dict[str, str]]:
+    """A card without its figures, and the figures by heading."""
+    found = dict[str, str]()
+    for heading in (DEVELOPMENT, TEST):  # the last first
+        card, _, figures = card.partition(heading)
+        if figures:
+            found[heading] = figures.strip()
+    return card.rstrip(), found
 
 
 _SHOWN = frozenset({"place", "prop", "people", "left coat", "left near hand x", "left turn"})

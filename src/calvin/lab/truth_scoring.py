@@ -30,12 +30,14 @@ Score = Callable[[str, Any], Mapping[str, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class TruthScene:
-    """A scene to caption: its truth, the reference captions before it (oldest first) and the names present."""
+    """A scene to caption: its truth, the reference captions before it (oldest first) and the names present. `cast` is
+    the whole film's, name and look as captions say it."""
 
     scene: Scene
     truth: Any
     previous: tuple[str, ...]
     entities: tuple[str, ...]
+    cast: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Condition:
     `own` puts its own captions in place of the references before the scene, as `describe` does; of these, a film's
     first and every `corrected`-th after it are the references still, as if a person had corrected them (0: none).
     `held` names nobody whom neither these nor the names given introduce.
+    `looks` tells with each name how that person looks: of those present, or of the whole cast.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Condition:
     own: bool = False
     corrected: int = 0
     held: bool = False
+    looks: Literal["present", "cast"] | None = None
 
     def request(self, items: Sequence[TruthScene], index: int, said: Mapping[int, str] | None = None) -> CaptionRequest:
         """What is asked for a scene; `said` holds the captions so far, by index, where they are the context.
@@ -66,10 +70,13 @@ class Condition:
         human = [not self.own or said is None or (self.corrected and not at % self.corrected) for at, _ in shown]
         lines = [text if by else (said or {})[first + at] for by, (at, text) in zip(human, shown, strict=True)]
         scene = replace(item.scene, image_embeds=self._embeds(items, index))
-        entities = item.entities if self.entities else ()
+        entities, looks = item.entities if self.entities else (), tuple[str, ...]()
+        if self.looks is not None:
+            listed = [pair for pair in item.cast if self.looks == "cast" or pair[0] in item.entities]
+            entities, looks = tuple(name for name, _ in listed), tuple(look for _, look in listed)
         introduced = [line for line, by in zip(lines, human, strict=True) if by]
         licence = Licence(names_said(introduced, PeopleFinder()) | frozenset(entities)) if self.held else None
-        return CaptionRequest(scene, Prompt(context=tuple(lines), entities=entities), licence=licence)
+        return CaptionRequest(scene, Prompt(context=tuple(lines), entities=entities, looks=looks), licence=licence)
 
     def _embeds(self, items: Sequence[TruthScene], index: int) -> np.ndarray | None:
         embeds = items[index].scene.image_embeds
@@ -98,6 +105,12 @@ OWN: tuple[Condition, ...] = (
     Condition("own 3 scenes, every 10th corrected, held", context=3, own=True, corrected=10, held=True),
 )
 """Context as it is where a film is described: whomever the model names, and only who was introduced."""
+
+LOOKS: tuple[Condition, ...] = (
+    Condition("entities with looks", looks="present"),
+    Condition("whole cast with looks", looks="cast"),
+)
+"""What a cast can tell that says how people look: who of two acts, and who of all is there."""
 
 CONTROLS: tuple[Condition, ...] = (
     Condition("none, other frames", frames="other"),

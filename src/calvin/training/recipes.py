@@ -196,6 +196,7 @@ MINI = Recipe(
             loop={"steps": 2000, "max_lr": 3e-4, "min_lr": 1e-5, "warmup_steps": 20},
         ),
     ),
+    released=True,
 )
 
 SOURCES: Mapping[str, Kind] = {

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -30,7 +28,9 @@ from calvin.model import (
 from calvin.model.assemble import assemble
 from calvin.model.loading import quiet
 from calvin.model.tuning import add_lora, add_prefix, merge, save_adapter, set_trainable
+from calvin.training.beside import Beside
 from calvin.training.full.data_file import DataFile, ModelParts
+from calvin.training.history import leads, timed
 from calvin.training.loop.checkpoints import latest_checkpoint, load_weights
 from calvin.training.loop.distributed import is_sharded
 from calvin.training.loop.log import draw_curve
@@ -55,6 +55,10 @@ class Material(Protocol):
     def texts_at(self, kind: str, index: int, count: int) -> Sequence[MarkedText]: ...
 
     def tokenizer_texts(self) -> Iterator[str]: ...
+
+    def quietly(self) -> Material:
+        """The same for another process, which tells nobody how far it is."""
+        ...
 
     def examples_at(self, index: int, count: int, forms: Mapping[str, float]) -> Sequence[Example]:
         """Text-only examples for the stages, so that what the language model learnt is not forgotten; with `forms`, of
@@ -100,6 +104,7 @@ class Run:
         folder: of the run. Without a world, a recipe of several stages has a folder in it for each.
         given: what a recipe with a world learns from, or the data file of one without.
         start: the model that the first stage goes on from; by default that of the run beside this one.
+        beside: make the language model in a process of its own, while this one makes the tower and draws the world.
     """
 
     recipe: Recipe
@@ -107,6 +112,7 @@ class Run:
     given: Material | DataFile
     start: Path | None = None
     listener: Listener = silent
+    beside: bool = False
     _sources: list[Source] = field(default_factory=list, init=False, repr=False)
 
     def models(self) -> dict[str, Path]:
@@ -128,17 +134,35 @@ class Run:
 
     def _models(self) -> dict[str, Path]:
         places = {step.name: self.place(step) for step in self.recipe.steps}
-        made = False
-        for number, step in enumerate(self.recipe.steps):
-            # A stage goes into those after it: if one of them is done, it need not be made again.
-            after = (step,) if isinstance(step, TowerStep | LanguageStep) else self.recipe.steps[number:]
-            if any(places[later.name].result.is_dir() for later in after):
-                continue
-            self._make(step, places[step.name])
-            made = True
+        made, language = False, self._language_beside()
+        try:
+            for number, step in enumerate(self.recipe.steps):
+                # A stage goes into those after it: if one of them is done, it need not be made again.
+                after = (step,) if isinstance(step, TowerStep | LanguageStep) else self.recipe.steps[number:]
+                if any(places[later.name].result.is_dir() for later in after):
+                    continue
+                made = True
+                if isinstance(step, LanguageStep) and language is not None:
+                    assert not isinstance(self.given, DataFile)
+                    self._material_sources(self.given, places[step.name])
+                    language.join()
+                else:
+                    self._make(step, places[step.name])
+        finally:
+            if language is not None:
+                language.stop()
         if made and self.recipe.world is not None:
             self._draw_curves(places)
         return {step.name: places[step.name].result for step in self.recipe.stages}
+
+    def _language_beside(self) -> Beside | None:
+        """The language model in the making, where neither it nor anything after it is there."""
+        after = [step for step in self.recipe.steps if not isinstance(step, TowerStep)]
+        if not self.beside or isinstance(self.given, DataFile):
+            return None
+        if any(self.place(step).result.is_dir() for step in after):
+            return None
+        return Beside("language", make_step, self.recipe, self.folder, self.given.quietly(), "language")
 
     def place(self, step: PartStep | StageStep) -> StepPlace:
         """Where a step lies, made or not."""
@@ -160,12 +184,12 @@ class Run:
         if isinstance(step, CaptionsStep):
             sources = self._material_sources(given, place)
             stage = next(stage for stage in self.recipe.stages if stage.name == step.starts_from)
-            with _timed(place.folder, step.name):
+            with timed(place.folder, step.name):
                 model = self.place(stage).result
                 given.describe_films(step, model, sources, place.result, place.checkpoints, self.listener)
             return
         where = (place.result, place.checkpoints, self.listener, LOSSES[step.loss])
-        with _timed(place.folder, step.name):
+        with timed(place.folder, step.name):
             if isinstance(step, TowerStep):
                 make_tower(step, f"{self.recipe.name}-tower", given.slot_images(), *where)
             else:
@@ -193,7 +217,7 @@ class Run:
                 replace(source, vary=given.vary(source.name, step.forms, own))
                 for source in self._material_sources(given, place)
             ]
-        with _timed(place.folder, step.folder_name):
+        with timed(place.folder, step.name):
             start = self._start(step, place)
             model, processor = build(self.recipe, step, parts, start)
             model.vision_tower = None  # features are stored: it would only fill the GPU
@@ -225,7 +249,7 @@ class Run:
     def _material_sources(self, given: Material, place: StepPlace) -> list[Source]:
         """What is captioned, drawn and read when the first step asks for it."""
         if not self._sources:
-            with _timed(place.folder, "sources"):
+            with timed(place.folder, "sources"):
                 tower = self.folder / "tower"
                 configs = given.source_configs(tower, self.listener)
                 self._sources = load_sources(configs, encoder_identity(tower), self.listener)
@@ -247,6 +271,13 @@ class Run:
             logs += [(path.name, path) for path in phases] or [(name, place.checkpoints)]
         found = [(title, path / "log.jsonl") for title, path in logs if (path / "log.jsonl").is_file()]
         draw_curve(found, self.folder / "curves.png")
+
+
+def make_step(recipe: Recipe, folder: Path, given: Material, name: str) -> None:
+    """Make one step of a recipe with a world, whatever is there of it."""
+    run = Run(recipe, folder, given)
+    [step] = [step for step in recipe.steps if step.name == name]
+    run._make(step, run.place(step))
 
 
 def make_mixture(
@@ -391,34 +422,6 @@ def _held(folder: Path) -> Iterator[None]:
     """Keep other runs out of a folder; the processes of one run share it."""
     with locked(folder) if leads() else nullcontext():
         yield
-
-
-def leads() -> bool:
-    """Whether this process is the one of a distributed run that speaks."""
-    return os.environ.get("RANK", "0") == "0"
-
-
-@contextmanager
-def _timed(folder: Path, step: str) -> Iterator[None]:
-    """Add the time that a step worked, over all resumed runs, to `seconds.json`."""
-    started = time.monotonic()
-    try:
-        yield
-    finally:
-        if leads():
-            seconds = _read_seconds(folder)
-            seconds[step] = seconds.get(step, 0.0) + time.monotonic() - started
-            write_json(folder / "seconds.json", seconds)
-
-
-def _read_seconds(folder: Path) -> dict[str, float]:
-    found = read_record(folder / "seconds.json")
-    return {step: seconds for step, seconds in found.items() if isinstance(seconds, int | float)}
-
-
-def seconds_of(folder: Path) -> float:
-    """How long a run worked in all, in seconds."""
-    return sum(_read_seconds(folder).values())
 
 
 def accuracy_of(folder: Path) -> dict[str, Any]:

@@ -277,6 +277,9 @@ class Recipe(FrozenConfig):
     model: ModelShape = ModelShape()
     world: WorldConfig | None = None
     steps: tuple[Step, ...] = Field(min_length=1)
+    released: bool = Field(
+        default=False, description="the finished model is scored on films of its own seed too, and put into a folder"
+    )
 
     @property
     def stages(self) -> tuple[StageStep, ...]:

@@ -1,0 +1,124 @@
+"""A recipe of every kind of step, from nothing to the folder that is given away: killed in each step and gone on with,
+it leaves the same weights as a run that was never stopped, and that made the language model first and not beside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from calvin.core.files import file_sha256
+from calvin.lab.evaluation_sets import test_seed as seed_of
+from calvin.training.history import read_history
+from calvin.training.recipes import get_recipe
+from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
+
+_SCRIPT = """
+import json
+import sys
+from pathlib import Path
+
+from calvin.core.progress import silent
+from calvin.lab.release import train_in_world
+from calvin.training.steps import Recipe
+recipe = Recipe.load(json.loads(Path(sys.argv[1]).read_text()))
+if __name__ == "__main__":
+    train_in_world(recipe, Path(sys.argv[2]), 1, silent, beside="beside" in sys.argv)
+"""
+
+
+def tiny() -> Recipe:
+    """Mini with everything small: each step is there, none learns anything."""
+    mini = get_recipe("mini")
+    steps = []
+    for step in mini.steps:
+        loop = {"steps": 6, "warmup_steps": 1, "checkpoint_every": 2, "log_every": 1, "precision": "fp32"}
+        if isinstance(step, TowerStep):
+            small = {**step.backbone, "embedding_size": 8, "hidden_sizes": [8, 8, 8]}
+            step = step.changed(backbone=small, batch_size=8, loop={**step.loop.model_dump(), **loop})
+        elif isinstance(step, LanguageStep):
+            phases = [
+                {
+                    **phase.model_dump(),
+                    "batch_size": 4,
+                    "gate_accuracy": None,
+                    "loop": {**phase.loop.model_dump(), **loop},
+                }
+                for phase in (step.phases[0], step.phases[-1])
+            ]
+            step = step.changed(hidden_size=48, intermediate_size=64, num_hidden_layers=1, phases=phases)
+        elif isinstance(step, StageStep):
+            step = step.with_changes(batch_sizes={"image": 4, "video": 4, "text": 4}, max_frames=4, loop=loop)
+        else:
+            step = step.changed(films=3)
+        steps.append(step.model_dump())
+    qformer = {**mini.model.qformer, "hidden_size": 48, "num_hidden_layers": 1, "intermediate_size": 48}
+    return mini.changed(
+        name="tiny",
+        world={**dict.fromkeys(("clips", "images", "conversations"), 8), "films": 4, "scenes": 5, "heldout_films": 2,
+               "tower_images": 256},
+        model={**mini.model.model_dump(), "qformer": qformer, "num_query_tokens": 4},
+        steps=steps,
+    )  # fmt: skip
+
+
+def start(recipe: Path, folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    script = folder.parent / "train_tiny.py"
+    script.write_text(_SCRIPT)
+    return subprocess.Popen([sys.executable, str(script), str(recipe), str(folder), *more], start_new_session=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_killed_in_each_step_it_leaves_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps(tiny().changed(released=False).model_dump(mode="json")))
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    assert start(recipe, straight).wait() == 0
+    waits = {
+        "tower": lambda: list(stopped.glob("checkpoints/tower/checkpoint-*")),
+        "language": lambda: list(stopped.glob("checkpoints/language/phase2-*/checkpoint-*")),
+        "world": lambda: list(stopped.glob("world/train/mad/videos/*.mp4")),
+        "stage 1": lambda: list(stopped.glob("checkpoints/stage1/checkpoint-*")),
+        "stage 2": lambda: list(stopped.glob("checkpoints/stage2/checkpoint-*")),
+        "own captions": lambda: list(stopped.glob("checkpoints/own/*.jsonl")),
+        "stage 2, own context": lambda: list(stopped.glob("checkpoints/stage2-owncontext/checkpoint-*")),
+        "held-out films": lambda: list(stopped.glob("world/heldout/mad/videos/*.mp4")),
+    }
+    killed = []
+    for step, reached in waits.items():
+        process = start(recipe, stopped, "beside")
+        while process.poll() is None and not reached():
+            time.sleep(0.02)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            killed.append(step)
+        process.wait()
+    assert len(killed) >= 6, killed
+    assert start(recipe, stopped, "beside").wait() == 0
+    first, second = (folder / "model" / "model.safetensors" for folder in (straight, stopped))
+    assert file_sha256(first) == file_sha256(second)
+    assert (straight / "own/own.jsonl").read_bytes() == (stopped / "own/own.jsonl").read_bytes()
+    history = read_history(stopped)
+    assert history.starts == len(killed) + 1 + (len(waits) - len(killed))
+    card = (stopped / "model" / "README.md").read_text()
+    assert f"with {history.starts - 1} stops on the way" in card
+    assert history.begun in card
+    assert "in one go" in (straight / "model" / "README.md").read_text()
+
+
+def test_test_films_are_drawn_from_the_weights(tmp_path: Path) -> None:
+    seeds = []
+    for content in (b"one", b"two"):
+        (tmp_path / "model.safetensors").write_bytes(content)
+        seeds.append(seed_of(tmp_path))
+        assert seeds[-1] == seed_of(tmp_path)
+    assert seeds[0] != seeds[1]
+    assert all(0 <= seed < 10**9 for seed in seeds)
