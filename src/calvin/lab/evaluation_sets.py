@@ -29,6 +29,7 @@ from calvin.evaluation.names import NameList, from_names, harvest, read_cast
 from calvin.evaluation.scenes import Context, Pictures, evaluated, film_of, with_bank, with_oracle
 from calvin.lab.material import truth_score
 from calvin.puppets.draw.render import SceneRenderer
+from calvin.puppets.draw.stage import DRAWING
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.tell.screenplay import make_film
 from calvin.puppets.truth import SceneTruth, read_told
@@ -44,7 +45,10 @@ PUPPET_SEED = 77
 PUPPET_SIZES = WorldSizes(films=25, scenes=20, clips=0, images=0, conversations=0, tv_clips=0)
 FRESH_FILMS = 10
 ANNOTATIONS_SHA256 = "31773684588f716e34c167ba6dc5f8179eccd421ee8b68db6aa46349a8d50774"
-PICTURES_SHA256 = "7dca1e21719a6c86f21641a55c50804ff0af554d18efbda16ebe904ffd35407a"
+PICTURES_SHA256 = {
+    1: "7dca1e21719a6c86f21641a55c50804ff0af554d18efbda16ebe904ffd35407a",
+    2: "ddb3c72ca49c9840be9d4e48ce9d31f73c9ff2508c0bf062243013714cb05ec0",
+}[DRAWING]
 
 
 @dataclass(frozen=True)

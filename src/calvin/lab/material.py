@@ -22,6 +22,7 @@ from calvin.encode.vectors import make_features
 from calvin.lab.own_captions import read_own, scene_number, write_own
 from calvin.lab.truth_scoring import TruthScene
 from calvin.puppets.draw.render import TRAINING_SIZE
+from calvin.puppets.draw.stage import DRAWING
 from calvin.puppets.draw.stills import Stills, StoredStills, store_stills
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.tell import contexts
@@ -74,7 +75,8 @@ class PuppetMaterial:
 
     def slot_images(self) -> StoredStills:
         stills = Stills(self.config.seed)
-        return store_stills(self.folder / "stills", self.config.tower_images, stills, self.workers, self.listener)
+        name = "stills" if DRAWING == 1 else f"stills-{DRAWING}"
+        return store_stills(self.folder / name, self.config.tower_images, stills, self.workers, self.listener)
 
     def texts_at(self, kind: str, index: int, count: int) -> Sequence[MarkedText]:
         rng = np.random.default_rng([self.config.seed, index])

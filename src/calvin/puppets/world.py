@@ -30,6 +30,7 @@ from calvin.core.text_tables import csv_text
 from calvin.core.time import format_timecode
 from calvin.core.types import FPS
 from calvin.puppets.draw.render import SceneRenderer, frame_times, iter_frames
+from calvin.puppets.draw.stage import DRAWING
 from calvin.puppets.draw.video import film_frames, write_video
 from calvin.puppets.tell.captions import caption_rng, film_captions, look_caption
 from calvin.puppets.tell.screenplay import Film, Line, Scene, Split, make_film, pick, random_scene, rng_for
@@ -79,7 +80,7 @@ def write_world(
         UsageError: `out_dir` holds a world made with other arguments.
     """
     out, sizes = Path(out_dir), sizes or WorldSizes()
-    _claim(out / "world.json", {"seed": seed, "split": split, "version": 2, **sizes.model_dump(mode="json")})
+    _claim(out / "world.json", {"seed": seed, "split": split, "version": 1 + DRAWING, **sizes.model_dump(mode="json")})
     jobs: list[tuple[Path, Job]] = []
     for write in (_write_mad, _write_webvid, _write_cc3m, _write_llava, _write_tvc):
         jobs += write(out, seed, sizes, split)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from calvin.core.errors import UsageError
 from calvin.puppets.draw.stage import DOWN_FAR, HIP, STAGE_WIDTH, Instant, Pose, Stage, mix, mixc, ramp, walking
 
 Mover = Callable[[float, float, Stage], Instant]
@@ -265,3 +266,28 @@ MOVERS: dict[str, Mover] = {
     "put": lambda u, t, s: _lifted(1 - ramp(u, 0.15, 0.85), s),
     **{mover.__name__.removesuffix("_"): mover for mover in _PLAYED},
 }
+_SECOND: dict[str, Mover] = {
+    "raise_arms": lambda u, t, s: _alone(
+        s, yaw=10, near=complex(9 + math.sin(2 * t), 20), far=complex(-9 + math.sin(2 * t), 20), reach=10.4
+    ),
+    "cover_eyes": lambda u, t, s: _alone(
+        s, yaw=0, near=complex(3.2, 9 + 0.5 * math.sin(3 * t)), far=complex(-3.2, 9 + 0.5 * math.sin(3 * t)), palm=3.9
+    ),
+    "wave": lambda u, t, s: Instant(
+        [_toward(s, yaw=35, near=complex(9 + 6 * math.sin(6 * s.tempo * t), 19), reach=10.4), _patient(s)]
+    ),
+    "nod": lambda u, t, s: _alone(
+        s, yaw=0, head_pitch=4.5 * math.sin(6.5 * s.tempo * t), head_drop=3.5 * max(0.0, math.sin(6.5 * s.tempo * t))
+    ),
+}
+
+
+def movers(drawing: int) -> dict[str, Mover]:
+    """How each action is played in a drawing of the puppets, by its key.
+
+    Raises:
+        UsageError: there is no such drawing.
+    """
+    if drawing not in (1, 2):
+        raise UsageError(f"There are drawings 1 and 2 of the puppets, not {drawing}: see CALVIN_PUPPETS.")
+    return MOVERS if drawing == 1 else MOVERS | _SECOND

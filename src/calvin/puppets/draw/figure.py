@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from calvin.puppets.draw.stage import INK, Canvas, Colour, Pose
+from calvin.puppets.draw.stage import ARM, INK, Canvas, Colour, Pose
 from calvin.puppets.lexicon import COLOURS
 from calvin.puppets.truth import Look
 
@@ -139,6 +139,6 @@ class Figure:
         for side, hand in ((-1, pose.far), (1, pose.near)):
             start = pose.shoulder + right * side * (5.5 * self.open if abs(self.open) > 0.3 else side * 0.5)
             elbow = right * side if self.turn < 0.7 else -pose.up - right * 0.3
-            limb = [self.at(z) for z in _bent(start, pose.shoulder + hand, 8.2, elbow)]
+            limb = [self.at(z) for z in _bent(start, pose.shoulder + hand, pose.reach if hand.imag > 0 else ARM, elbow)]
             self.canvas.line(limb, 3.4 * k, sleeve, 0.7 * k)
-            self.canvas.disc(limb[-1], 2.5 * k, SKIN[self.look.skin], 0.6 * k)
+            self.canvas.disc(limb[-1], pose.palm * k, SKIN[self.look.skin], 0.6 * k)

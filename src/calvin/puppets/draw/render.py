@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from calvin.core.time import round_half_up
-from calvin.puppets.draw.actions import MOVERS
+from calvin.puppets.draw.actions import movers
 from calvin.puppets.draw.figure import Figure
 from calvin.puppets.draw.places import DRAW_PLACE, draw_foreground
 from calvin.puppets.draw.props import DRAW_PROP, draw_chest, draw_stool
-from calvin.puppets.draw.stage import STAGE_WIDTH, Canvas, Instant, Stage
+from calvin.puppets.draw.stage import DRAWING, STAGE_WIDTH, Canvas, Instant, Stage
 from calvin.puppets.draw.writing import draw_sign
 from calvin.puppets.lexicon import PROPS
 from calvin.puppets.tell.screenplay import Scene, Sign, rng_for
@@ -82,14 +82,16 @@ def draw_setup(scene: Scene) -> Setup:
 class SceneRenderer:
     """Draws any moment of one scene at one size. Small frames are drawn at twice their size and reduced by area."""
 
-    def __init__(self, scene: Scene, width: int, height: int, sign: Sign | None = None) -> None:
+    def __init__(
+        self, scene: Scene, width: int, height: int, sign: Sign | None = None, drawing: int = DRAWING
+    ) -> None:
         self.scene, self.size, self.sign = scene, (width, height), sign
         self.reduced = width < 200
         factor = 2 if self.reduced else 1
         self.image = np.empty((height * factor, width * factor, 3), np.uint8)
         self.setup = draw_setup(scene)
         self.canvas = Canvas(self.image, self.setup.ground, smooth=not self.reduced)
-        self.mover = MOVERS[scene.truth.action]
+        self.mover = movers(drawing)[scene.truth.action]
         self.backdrop = self._backdrop()
         self.looks = [scene.truth.looks[name] for name in scene.truth.present]
 

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import cmath
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+DRAWING = int(os.environ.get("CALVIN_PUPPETS", "1"))
+"""Which drawing of the puppets everything uses: films, clips, stills, evaluation. The shipped model and the bundled
+film are of drawing 1. In drawing 2, raised arms reach above the head, hands before the eyes hide them, and a head nods
+further: a model of drawing 1 took these for one another. The environment overrides it, for training the next model."""
+
 STAGE_WIDTH = 112.0
 STAGE_HEIGHT = 64.0
 TORSO, NECK = 14.0, 9.0
 HIP = 15.0
+ARM = 8.2
+"""Half its length: a longer one would reach the knees."""
 DOWN, DOWN_FAR = complex(8, -14), complex(-8, -14)
 
 
@@ -27,6 +35,7 @@ class Pose:
 
     `yaw` 0 shows the front, 90 the profile, 180 the back; `rot` tips the whole figure backwards about the feet;
     `bend` leans the torso forward. Hands count from between the shoulders, feet and hip from the spot stood on.
+    `head_drop` lowers the head, `reach` is half the length of a raised arm, `palm` the radius of a hand.
     """
 
     x: float
@@ -44,6 +53,9 @@ class Pose:
     head_pitch: float = 0.0
     asleep: bool = False
     mouth: float = 0.0
+    head_drop: float = 0.0
+    reach: float = ARM
+    palm: float = 2.5
 
     @property
     def up(self) -> complex:
@@ -56,7 +68,7 @@ class Pose:
 
     @property
     def head(self) -> complex:
-        return self.shoulder + self.up * NECK
+        return self.shoulder + self.up * (NECK - self.head_drop)
 
     def world(self, local: complex, scale: float) -> complex:
         """A point of the forward frame on the stage: turned about the feet first, then mirrored."""

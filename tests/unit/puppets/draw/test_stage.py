@@ -7,8 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from calvin.puppets.draw.actions import MOVERS
-from calvin.puppets.draw.stage import STAGE_WIDTH, Instant, Pose, Stage, ramp
+from calvin.core.errors import UsageError
+from calvin.puppets.draw.actions import MOVERS, movers
+from calvin.puppets.draw.stage import NECK, STAGE_WIDTH, Instant, Pose, Stage, ramp
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS
 
 ALONE = Stage(56, 1, 0, 0.8)
@@ -102,3 +103,24 @@ def test_ramp_is_flat_outside_and_rises_inside() -> None:
     assert values[0] == 0
     assert values[-1] == 1
     assert values == sorted(values)
+
+
+def test_in_the_second_drawing_raised_arms_reach_above_the_head_and_nods_go_further() -> None:
+    stage = Stage(50, 1, 0, 0.8)
+    spans = {}
+    for drawing in (1, 2):
+        play = movers(drawing)
+        [pose] = play["raise_arms"](0.5, 2.0, stage).people
+        arm = min(abs(pose.near), 2 * pose.reach) * pose.near / abs(pose.near)
+        spans[drawing] = arm.imag - NECK
+        nods = [play["nod"](t / 4, t, stage).people[0].head.imag for t in np.arange(0, 4, 0.1)]
+        spans[f"nod {drawing}"] = max(nods) - min(nods)
+    assert spans[1] < 3 < 8.2 < spans[2], "a head is 8.2 high above its middle"
+    assert spans["nod 1"] == 0 < 3 < spans["nod 2"]
+    same = [key for key in MOVERS if movers(2)[key] is movers(1)[key]]
+    assert set(MOVERS) - set(same) == {"raise_arms", "cover_eyes", "wave", "nod"}
+
+
+def test_there_are_two_drawings() -> None:
+    with pytest.raises(UsageError, match="CALVIN_PUPPETS"):
+        movers(3)
