@@ -55,6 +55,14 @@ def train(
         from calvin.training.full.dry_run import plan
 
         say("\n\n".join(show(stage, file) for stage in plan(chosen, file)))
+        if chosen.world is not None:
+            from calvin.lab.pace import pace_of, pace_table
+
+            with ProgressView() as progress:
+                paces = pace_of(chosen, progress)
+            say(
+                f"\nHow long {chosen.name} takes on this machine, by a few steps of each\n\n{pace_table(chosen, paces)}"
+            )
     elif chosen.world is not None:
         _train_in_world(chosen, out or Path("runs") / chosen.name, workers)
     else:

@@ -33,7 +33,8 @@ from calvin.puppets.truth import action_of, names_in
 from calvin.studio.describe.films import describe
 from calvin.training.small.language import encode_marked, marked_accuracy
 
-_ALL = {condition.name: condition for condition in (*CONDITIONS, *OWN, *LOOKS, *CONTROLS)}
+EVERY_CONDITION = (*CONDITIONS, *OWN, *LOOKS, *CONTROLS)
+_ALL = {condition.name: condition for condition in EVERY_CONDITION}
 _ASPECTS = ("action", "names_exact", "wrong_name", "place", "prop")
 
 
@@ -246,7 +247,7 @@ def model_figures(
     if limit is not None:
         kept = list(dict.fromkeys(item.truth.film for item in items))[:limit]
         items, films = [item for item in items if item.truth.film in kept], films[:limit]
-    rows = evaluate_truth(captioner, items, truth_score, (*CONDITIONS, *OWN, *LOOKS, *CONTROLS), listener)
+    rows = evaluate_truth(captioner, items, truth_score, EVERY_CONDITION, listener)
     save_evaluation(out / "captions.json", rows)
     figures = truth_figures(rows, items)
     words = word_figures(rows, items, metrics)

@@ -340,6 +340,9 @@ def build(recipe: Recipe, step: StageStep, parts: ModelParts, start: Path | None
         if recipe.world is not None:
             for part in (model.config.vision_config, model.config.text_config):
                 part.name_or_path = ""  # a published model need not say in which folder it was made
+        torch.manual_seed(
+            step.loop.seed
+        )  # or a run that was stopped before this stage would begin it with other weights
         if shape.visual_std is not None:
             model.projector.scale_projection(shape.visual_std)
         if shape.frame_position_std is not None:

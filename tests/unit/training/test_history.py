@@ -26,6 +26,14 @@ def test_a_run_says_itself_how_long_each_step_worked(tmp_path: Path) -> None:
     assert len((tmp_path / "history.jsonl").read_text().splitlines()) == 7
 
 
+def test_a_line_that_a_kill_cut_is_left_out(tmp_path: Path) -> None:
+    note_start(tmp_path, "one core")
+    with open(tmp_path / "history.jsonl", "a") as stream:
+        stream.write('{"at": "2026-1\n')
+    note_start(tmp_path, "one core")
+    assert read_history(tmp_path).starts == 2
+
+
 def test_only_one_process_of_a_distributed_run_takes_notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     note_start(tmp_path, "a GPU")

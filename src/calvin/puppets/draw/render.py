@@ -82,9 +82,7 @@ def draw_setup(scene: Scene) -> Setup:
 class SceneRenderer:
     """Draws any moment of one scene at one size. Small frames are drawn at twice their size and reduced by area."""
 
-    def __init__(
-        self, scene: Scene, width: int, height: int, sign: Sign | None = None, drawing: int = DRAWING
-    ) -> None:
+    def __init__(self, scene: Scene, width: int, height: int, sign: Sign | None = None, drawing: int = DRAWING) -> None:
         self.scene, self.size, self.sign = scene, (width, height), sign
         self.reduced = width < 200
         factor = 2 if self.reduced else 1

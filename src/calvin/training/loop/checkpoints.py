@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from calvin.core.errors import CheckpointError
 from calvin.core.files import atomic_folder, remove_leftovers, write_json
@@ -144,4 +145,9 @@ def _load_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer, mo
     for full_name, value in moments.items():
         name, _, key = full_name.rpartition(":")
         parameter = parameters[name]
-        optimizer.state[parameter][key] = like(value, parameter).clone()
+        moment = like(value, parameter).clone()
+        if moment.shape == parameter.shape and not isinstance(moment, DTensor):
+            # In the parameter's own order in memory: fused AdamW pairs the two by place, not by index, so a tower of
+            # channels-last weights would go on with moments that are other weights'.
+            moment = torch.empty_like(parameter, dtype=moment.dtype).copy_(moment)
+        optimizer.state[parameter][key] = moment

@@ -82,6 +82,33 @@ def test_a_stopped_run_resumes_with_the_same_losses_bit_for_bit(
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
+def test_weights_in_another_order_in_memory_go_on_with_their_own_moments(tmp_path: Path) -> None:
+    def model() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def images(index: int) -> dict[str, torch.Tensor]:
+        pixels = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(index))
+        return {"x": pixels.contiguous(memory_format=torch.channels_last)}
+
+    def loss(model: nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return model(batch["x"]).square().mean()
+
+    def stopping(index: int) -> dict[str, torch.Tensor]:
+        if index == 12:
+            raise Killed
+        return images(index)
+
+    straight, resumed = model(), model()
+    train(straight, images, config(steps=20), tmp_path / "straight", loss_of=loss)
+    with pytest.raises(Killed):
+        train(model(), stopping, config(steps=20), tmp_path / "stopped", loss_of=loss)
+    train(resumed, images, config(steps=20), tmp_path / "stopped", loss_of=loss)
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "straight")
+    for name, value in straight.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
 def test_kill_9_at_any_moment_and_resume(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import sys, time
