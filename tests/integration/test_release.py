@@ -15,6 +15,7 @@ import pytest
 
 from calvin.core.files import file_sha256
 from calvin.lab.evaluation_sets import test_seed as seed_of
+from calvin.lab.pace import pace_of, pace_table
 from calvin.training.history import read_history
 from calvin.training.recipes import get_recipe
 from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
@@ -112,6 +113,23 @@ def test_killed_in_each_step_it_leaves_the_same_weights(tmp_path: Path, monkeypa
     assert f"with {history.starts - 1} stops on the way" in card
     assert history.begun in card
     assert "in one go" in (straight / "model" / "README.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_how_long_it_takes_is_measured_by_beginning_every_step() -> None:
+    recipe = tiny()
+    paces = {pace.step: pace for pace in pace_of(recipe)}
+    language = next(step for step in recipe.steps if isinstance(step, LanguageStep))
+    phases = {f"language {number}/2 {phase.kind}" for number, phase in enumerate(language.phases, 1)}
+    assert phases | {"draw stills", "draw films", "encode films", "evaluation"} <= set(paces)
+    assert {step.name for step in recipe.steps if not isinstance(step, LanguageStep)} <= set(paces)
+    assert all(pace.seconds > 0 for pace in paces.values() if pace.step != "draw clips")
+    assert paces["stage 1"].count == 6
+    assert paces["own captions"].count == 3 * 5
+    table = pace_table(recipe, list(paces.values()))
+    assert "minutes of one core" in table
+    assert "stage 2, own context" in table
 
 
 def test_test_films_are_drawn_from_the_weights(tmp_path: Path) -> None:

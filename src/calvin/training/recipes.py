@@ -179,7 +179,10 @@ MINI = Recipe(
                 _phase("look_ups_far", None, 36, steps=350),
                 _phase("many_cues", None, 48, steps=700, mark_weight=3.0),
                 _phase("cues", None, 128, steps=500, mark_weight=3.0),
-                _phase("prompts", None, 96, steps=600, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
+                _phase("prompts", None, 96, steps=400, mark_weight=3.0),
+                # From naming everybody to naming whom the prompt makes known: where nothing tells a name, 200 steps
+                # are enough; to see that a look is not among those told takes longer.
+                _phase("naming", None, 64, steps=1000, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
             ),
         ),
         _MICRO_STAGE_1.changed(
