@@ -29,6 +29,7 @@ from calvin.media.sound.containers import (
     added_copy,
     article,
     begun,
+    codec_name,
     fates,
     is_cover,
     is_essential,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 ORIGINAL = Disposition.default | Disposition.original
+_REHEARSED_ORDER = 300
 _REHEARSED_S, _REHEARSED_PICTURES, _REHEARSED_BYTES = 2.0, 12, 64_000_000
 """How much of a film is written to see what a container makes of it."""
 
@@ -177,8 +179,45 @@ def mux_film(
         origin = start_us(source, first) if first else source.start_time
         muxed.timecode = timecode(source)
         muxed.pixel_aspect = first.sample_aspect_ratio if first else None
-        _copy(source, output, copies, added, timeline or Timeline(), origin or 0, on_time, briefly)
+        shown = _times_shown(Path(film), source, _REHEARSED_ORDER if briefly else None)
+        _copy(source, output, copies, added, timeline or Timeline(), origin or 0, on_time, briefly, shown)
     return muxed
+
+
+def _times_shown(film: Path, source: InputContainer, most: int | None) -> dict[int, tuple[dict[int, int], int]]:
+    """For a stream, by index, the time at which each packet's picture is shown, by the time that the file gives it, and
+    by how much earlier all have to be decoded for that.
+
+    AVI says in which order pictures are decoded and not when they are shown. FFmpeg finds that for MPEG-4, but not for
+    B-frames of H.264: there the decoder, which gives pictures in the order of showing, has to tell.
+
+    Args:
+        most: packets to look at.
+
+    Raises:
+        MediaError: pictures are missing, so that nobody knows which is shown when.
+    """
+    first = first_picture(source)
+    if source.format.name != "avi" or first is None or codec_name(first) not in ("h264", "hevc"):
+        return {}
+    stated: dict[int, int] = {}
+    in_order: list[int] = []
+    with open_film(film, MediaLimits()) as container:
+        stream = container.streams[first.index]
+        stream.codec_context.thread_type = "AUTO"
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                stated[packet.pts] = packet.dts if packet.dts is not None else packet.pts
+            with suppress(av.error.FFmpegError):
+                in_order += [frame.pts for frame in packet.decode() if frame.pts is not None]
+            if most is not None and len(stated) >= most:
+                break
+    if most is None and sorted(in_order) != sorted(stated):
+        raise MediaError(f"{film} does not say when its pictures are shown, and some are damaged: convert it first.")
+    if in_order == sorted(in_order):
+        return {}
+    shown = dict(zip(in_order, sorted(stated), strict=False))
+    return {first.index: (shown, max(0, *(stated[at] - later for at, later in shown.items() if at in stated)))}
 
 
 def _lay_out(
@@ -274,6 +313,7 @@ class _Feed:
 def _copy(
     source: Any, output: Any, copies: dict[int, tuple[Any, Essence]], added: Sequence[_Feed], timeline: Timeline,
     origin_us: int, on_time: Callable[[float], None] | None, briefly: bool,
+    shown: dict[int, tuple[dict[int, int], int]],
 ) -> None:  # fmt: skip
     size = pictures = 0
     before: dict[int, int] = {}
@@ -285,6 +325,10 @@ def _copy(
         size += packet.size
         index = packet.stream.index
         copy, kept = copies[index]
+        if index in shown:
+            times, early = shown[index]
+            packet.pts = times.get(packet.pts, packet.pts)
+            packet.dts = None if packet.dts is None else packet.dts - early
         if kept.kind == "audio" and packet.dts is not None:
             # In MP4 a track ends with its last packet's length, and one of no length would lie behind the end.
             packet.duration = packet.duration or max(0, packet.dts - before.get(index, packet.dts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -45,6 +46,29 @@ def test_what_is_left_out_is_said(film: Film, tmp_path: Path) -> None:
     assert (lost.index, lost.kind) == (2, "subtitle")
     assert "an mp4 file cannot hold it: subtitle in ass. An .mkv file holds it." in lost.lost
     assert not any(fate.lost for fate in check_container(source, tmp_path / "out.mkv", "aac", "stereo"))
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".mp4", True), (".mov", True), (".mkv", False)])
+def test_data_of_a_camera(film: Film, tmp_path: Path, suffix: str, kept: bool) -> None:
+    """GoPro's telemetry (GPMF) is a data track of the MP4."""
+    gopro = tmp_path / "gopro.mp4"
+    plain = film("plain.mp4", 10, audio={"eng": 0.0})
+    with av.open(str(plain)) as source, av.open(str(gopro), "w") as target:
+        copies = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        data = target.add_data_stream("bin_data")
+        data.metadata["handler_name"] = "GoPro MET"
+        for number in range(2):
+            packet = av.Packet(b"DEVC" + bytes(60))
+            packet.stream, packet.pts, packet.dts, packet.duration = data, number * 500, number * 500, 500
+            packet.time_base = Fraction(1, 1000)
+            target.mux(packet)
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                target.mux(packet)
+    fates = check_container(gopro, tmp_path / f"out{suffix}", "aac", "stereo")
+    assert [fate.copied for fate in fates if fate.kind == "data"] == [kept]
+    assert ["data in bin_data" in fate.lost for fate in fates if fate.lost] == [True] * (not kept)
 
 
 def test_what_cannot_be_done_names_the_file_that_was_asked_for(film: Film, tmp_path: Path) -> None:

@@ -291,6 +291,29 @@ def test_what_else_films_have(matrix: Any, tmp_path: Path, name: str, suffix: st
     assert all(any(kind in note for note in report.notes) for kind in lost)
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+@pytest.mark.parametrize(
+    ("picture", "settings"),
+    [
+        ("mpeg4", {"bf": "2"}), ("libx264", {"bf": "2"}), ("libx264", {"bf": "0"}),
+        ("libx264", {"bf": "5", "x264-params": "b-pyramid=normal:b-adapt=0"}),
+    ],
+)  # fmt: skip
+def test_pictures_of_avi_are_shown_in_their_order(
+    matrix: Any, tmp_path: Path, picture: str, settings: dict[str, str], suffix: str
+) -> None:
+    """AVI says in which order pictures are decoded, and not when they are shown."""
+    film = matrix.make(tmp_path / "a.avi", picture, "libmp3lame", fps=25, settings=settings)
+    report = mix_project(matrix.project_of(film, tmp_path / "p"), tmp_path / f"out{suffix}")
+    with av.open(str(report.files[0])) as mixed:
+        shown = [
+            (round(frame.time * 25), int(np.argmax(frame.to_ndarray(format="gray")[16] > 130)))
+            for frame in mixed.decode(video=0)
+        ]
+    begin = shown[0][0]
+    assert shown == [(begin + number, number) for number in range(75)]
+
+
 def test_what_a_film_without_a_home_is_told(matrix: Any, tmp_path: Path) -> None:
     film = matrix.make(tmp_path / "film.mov", sound="adpcm_ima_qt")
     refused(
