@@ -23,9 +23,28 @@ HOUR_MS = 3_600_000
 _DAY_MS = 24 * HOUR_MS
 _COLUMNS = {
     "id": ("id",),
-    "in": ("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start_ms"),
-    "out": ("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
-    "text": ("text", "description", "caption", "audio description", "narration", "content"),
+    "in": (
+        *("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start_ms"),
+        *("beginn", "anfang", "von", "startzeit", "début", "debut", "inicio", "início", "inizio", "tc début"),
+    ),
+    "out": (
+        *("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
+        *("ende", "bis", "endzeit", "fin", "fim", "final", "fine", "einde", "tc fin"),
+    ),
+    "text": (
+        *("text", "description", "caption", "audio description", "narration", "content"),
+        *(
+            "beschreibung",
+            "texte",
+            "texto",
+            "testo",
+            "tekst",
+            "descripción",
+            "descrição",
+            "descrizione",
+            "audiodescription",
+        ),
+    ),
     "status": ("status",),
     "kind": ("kind",),
 }
@@ -37,6 +56,7 @@ _ABOVE = 20
 _DATE = re.compile(r"(?:\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{2,4})[ T]+(?=\d+:)", re.ASCII)
 """The day on which a spreadsheet begins to count, such as 1899-12-30, before a time."""
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:[.,]\d+)?)S)?", re.ASCII | re.IGNORECASE)
+_THOUSANDS = re.compile(r"(\d{1,3}(?:([., \u00a0\u202f'’])\d{3})(?:\2\d{3})*)(?!\2)[.,](\d+)", re.ASCII)
 _MINUTES = re.compile(r"(\d{2,4}):(\d\d(?:[.,]\d+)?)", re.ASCII)
 _DAY_DIGITS = 5
 """A fraction of a day with fewer decimals than this is off by more than a second."""
@@ -153,6 +173,8 @@ def _bare(cell: str) -> str:
     said = _DURATION.fullmatch(cell) if len(cell) > 2 else None
     if said:
         return f"{int(said[1] or 0)}:{int(said[2] or 0):02d}:{(said[3] or '0').zfill(2)}"
+    if grouped := _THOUSANDS.fullmatch(cell):
+        return f"{re.sub(r'[^0-9]', '', grouped[1])}.{grouped[3]}"
     long = _MINUTES.fullmatch(cell)
     return f"{int(long[1]) // 60}:{int(long[1]) % 60:02d}:{long[2]}" if long and int(long[1]) > 59 else cell
 

@@ -463,6 +463,24 @@ def test_a_project_of_72_minutes_comes_back_from_a_spreadsheet_unchanged(
         assert all("is a guess" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize(
+    "heading", ["Beginn;Ende;Beschreibung", "Début;Fin;Texte", "Inicio;Fin;Descripción", '"INIZIO";"FINE";"TESTO"']
+)
+def test_headings_in_other_languages_are_known(heading: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(f"{heading}\n00:00:01,500;00:00:03,25;Es regnet, und sie geht.\n", encoding="cp1252")
+    [found] = read_script(path).lines
+    assert (found.text, found.span) == ("Es regnet, und sie geht.", Span(1500, 3250))
+
+
+@pytest.mark.parametrize("seconds", ["1234,5", "1.234,5", "1,234.5", "1 234,5", "1\N{NO-BREAK SPACE}234,5", "1'234.5"])
+def test_seconds_with_the_marks_of_thousands_are_read(seconds: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text(f"start;end;caption\n{seconds};1240;Rain.\n", encoding="utf-8")
+    [found] = read_script(path).lines
+    assert found.span == Span(1_234_500, 1_240_000)
+
+
 def moved(by_ms: int, cues: tuple[Cue, ...] = CUES) -> list[ScriptLine]:
     return [line(cue.text, cue.span.start_ms + by_ms, cue.span.end_ms + by_ms, cue.id) for cue in cues]
 
