@@ -42,6 +42,7 @@ class SteadySound:
         self._form = (sample_format, layout, rate)
         self._resampler = self._make()
         self._gathered = AudioFifo()
+        self._heard: tuple[str, str, int, int] | None = None
         self._unplaced = False
         self._rate, self._slack = rate, rate // 10
         self._channels = av.AudioLayout(layout).nb_channels
@@ -67,12 +68,14 @@ class SteadySound:
         elif ahead < -self._slack:
             return
         frame.pts = None
-        try:
-            self._gathered.write(frame)
-        except ValueError:  # the sound changed its rate or channels midway
+        heard = (frame.format.name, frame.layout.name, frame.layout.nb_channels, frame.sample_rate)
+        # Broadcasts change from 5.1 to stereo midway: there PyAV's fifo (17.0.1) ends the interpreter, and from mono to
+        # stereo it drops a channel.
+        if self._heard not in (None, heard):
             yield from self.finish()
             self._resampler, self._gathered = self._make(), AudioFifo()
-            self._gathered.write(frame)
+        self._heard = heard
+        self._gathered.write(frame)
         if self._gathered.samples * 2 >= self._gathered.sample_rate:
             yield from self._resampled()
 

@@ -16,6 +16,11 @@ def cut_at(path: Path, mark: bytes, shift: int) -> None:
     path.write_bytes(data[: data.rindex(mark) + shift])
 
 
+def without_codec(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\x86\x85A_AAC", b"\x67\x85A_AAC").replace(b"\x86\x86A_OPUS", b"\x67\x86A_OPUS"))
+
+
 def without_second(path: Path, mark: bytes) -> None:
     """An AVI whose second list of a kind is passed over."""
     data = path.read_bytes()
@@ -34,7 +39,9 @@ def test_whole_films_lose_no_sound(film: Film, name: str) -> None:
     [
         ("a.mp4", lambda path: cut_at(path, b"soun", 4)),  # its codec is gone
         ("a.mp4", lambda path: cut_at(path, b"soun", -9)),  # and here what the track is for
+        ("a.mov", lambda path: path.write_bytes(path.read_bytes().replace(b"soun", b"sxun"))),
         ("a.avi", lambda path: without_second(path, b"strl")),
+        ("a.mkv", without_codec),
     ],
 )
 def test_a_sound_track_whose_header_is_damaged_is_told(

@@ -14,7 +14,7 @@ from calvin.media.sound.film_sound import SoundWriter, read_wav, write_wav
 
 
 def tone(seconds: float, rate: int = 48_000, channels: int = 1, level: float = 0.5) -> av.AudioFrame:
-    layout = {1: "mono", 2: "stereo"}[channels]
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
     samples = np.full((channels, round(seconds * rate)), level, np.float32)
     frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
     frame.sample_rate = rate
@@ -49,6 +49,13 @@ def test_sound_that_comes_twice_is_dropped(tmp_path: Path) -> None:
 
 def test_a_change_of_format_midway(tmp_path: Path) -> None:
     data = written(tmp_path / "a.wav", (tone(1), 0), (tone(1, 44_100, 2), 1))
+    assert len(data) / 16_000 == pytest.approx(2, abs=0.01)
+    assert (np.abs(data[1000:31_000]) > 5000).mean() > 0.99
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2), (6, 2)])
+def test_a_change_of_channels_midway(tmp_path: Path, before: int, after: int) -> None:
+    data = written(tmp_path / "a.wav", (tone(1, 48_000, before), 0), (tone(1, 48_000, after), 1))
     assert len(data) / 16_000 == pytest.approx(2, abs=0.01)
     assert (np.abs(data[1000:31_000]) > 5000).mean() > 0.99
 
