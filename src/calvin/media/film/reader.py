@@ -149,7 +149,8 @@ class FilmReader:
                         self._hear(frame, clocks[packet.stream.index], self.sounds[packet.stream.index])
                     else:
                         yield self._see(frame, clock)
-            self._judge(clock, [*clocks.values()], bool(stream.duration))
+            tagged = any(key.upper().startswith("DURATION") for key in stream.metadata)  # as Matroska states it
+            self._judge(clock, [*clocks.values()], bool(stream.duration) or tagged)
 
     def _packets(self, demuxed: Iterator[av.Packet]) -> Iterator[av.Packet | None]:
         try:

@@ -39,7 +39,6 @@ def test_whole_films_lose_no_sound(film: Film, name: str) -> None:
     [
         ("a.mp4", lambda path: cut_at(path, b"soun", 4)),  # its codec is gone
         ("a.mp4", lambda path: cut_at(path, b"soun", -9)),  # and here what the track is for
-        ("a.mov", lambda path: path.write_bytes(path.read_bytes().replace(b"soun", b"sxun"))),
         ("a.avi", lambda path: without_second(path, b"strl")),
         ("a.mkv", without_codec),
     ],

@@ -17,7 +17,13 @@ TAKEN_DOWN = "takes its decoder down or hangs it"
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
+    """Each test has a trial of its own, and leaves none to others."""
+    end_trial()
     yield
+    end_trial()
+
+
+def end_trial() -> None:
     if trial._trial is not None:
         trial._trial.end()
         trial._trial = None
