@@ -26,10 +26,12 @@ from calvin.captioners.calvin import Calvin
 from calvin.captioners.known_footage import World
 from calvin.core.errors import CalvinError, MediaError, ServerError, StoreError, UsageError
 from calvin.core.progress import Progress
-from calvin.core.types import Author
+from calvin.core.time import Span
+from calvin.core.types import Author, Character
 from calvin.data import FeatureStore
 from calvin.media.film.decode import decode_film
 from calvin.media.sound.film_sound import read_wav
+from calvin.studio.cast.characters import Cast, Note
 from calvin.studio.describe import film_project as module
 from calvin.studio.describe.films import DescribeSettings, FilmJob, describe_many
 from calvin.studio.project.contents import Choice
@@ -98,6 +100,17 @@ def test_without_subtitles_each_shot_is_described(film: Path, calvin: Calvin, tm
     assert document["model"]["card"] == "Random weights, for tests."
     assert document["film"]["width"] == 96
     assert len(document["cues"]) == 3
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_how_people_look_is_told_to_a_captioner_that_reads_it(reads: bool, film: Path, tmp_path: Path) -> None:
+    teller = Teller()
+    teller.reads_looks = reads  # type: ignore[attr-defined]
+    there = (Note(Span(0, 12_000), ("Ann", "Bob")),)
+    cast = Cast((Character("Ann", look="in a red coat"), Character("Bob")), notes=there)
+    describe(film, model=teller, out_dir=tmp_path / "p", cast=cast)  # type: ignore[arg-type]
+    told = "Ann, in a red coat; Bob." if reads else "Ann and Bob."
+    assert all(told in request.prompt.text for request in teller.asked)
 
 
 def test_with_subtitles_cues_keep_out_of_the_dialogue(film: Path, subtitles: Path, tmp_path: Path) -> None:

@@ -140,6 +140,11 @@ class Captioner(Protocol):
         ...
 
 
+def reads_looks(captioner: object) -> bool:
+    """Whether a captioner understands prompts that say how people look ("Mara, in a red coat")."""
+    return bool(getattr(captioner, "reads_looks", False))
+
+
 @runtime_checkable
 class FeatureCaptioner(Captioner, FrameEncoder, Protocol):
     """A captioner that reads frame vectors, and can make them."""

@@ -100,6 +100,11 @@ class Calvin:
         return frozenset({"features"})
 
     @property
+    def reads_looks(self) -> bool:
+        """Whether the model was trained on prompts that say how people look."""
+        return bool(getattr(self.model.config, "reads_looks", False))
+
+    @property
     def encoder(self) -> EncoderIdentity:
         return EncoderIdentity(self.model.config.encoder_id, self.model.config.encoder_hash)
 

@@ -131,6 +131,8 @@ class Server:
         known = fingerprint(self.address.model, server=self.address.url, frames=self.frames)
         return CaptionerInfo(self.address.model, known, where, details)
 
+    reads_looks = True
+
     @property
     def needs(self) -> frozenset[Need]:
         return frozenset({"frames"})

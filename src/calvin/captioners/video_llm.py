@@ -73,6 +73,8 @@ class VideoLlm:
         details = {"frames": str(self.frames), "precision": "4 bit" if self._four_bit else str(self.model.dtype)[6:]}
         return CaptionerInfo(self.name, self._fingerprint, details=details)
 
+    reads_looks = True
+
     @property
     def needs(self) -> frozenset[Need]:
         return frozenset({"frames"})

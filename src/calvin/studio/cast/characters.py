@@ -213,6 +213,9 @@ class Cast:
             "told": [[t.span.start_ms, t.span.end_ms, list(t.present), list(t.absent)] for t in self.notes],
             "settings": self.settings.model_dump(exclude=self.settings.unused),
         }
+        looks = {one.name: one.look for one in self.characters if one.look}
+        if looks:
+            facts["looks"] = looks
         if self.portraits:  # a cast without them is the one that it always was
             rows = {name: [[one.at_ms, *one.box] for one in many] for name, many in self.portraits.items()}
             facts["portraits"] = rows

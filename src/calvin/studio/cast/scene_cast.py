@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from calvin.captioners.base import Captioner, FeatureCaptioner
+from calvin.captioners.base import Captioner, FeatureCaptioner, reads_looks
 from calvin.core.progress import Listener, silent
 from calvin.core.time import Span
 from calvin.core.types import FRAME_SIZE, Place
@@ -75,6 +75,7 @@ def bring_cast(
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
     visuals = [plan.visual for plan in plans]
     write_presence(store.folder / PRESENCE, film.film.title, visuals, guesses, cast.settings)
+    film.looks = {one.name: one.look for one in cast.characters if one.look} if reads_looks(captioner) else {}
     store.characters = cast.characters
     if plans:
         placed = {guess.name for row in guesses for guess in row if guess.source == "faces"}

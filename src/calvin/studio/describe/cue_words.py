@@ -106,7 +106,8 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
     if language != "en" and film.features is None:  # CALVIN knows the question by its words, and English alone
         question = f"{question} Answer in {language_name(language)}."
     licence = film.introduced.licence(place, names, settings.context) if film.introduced else None
-    return CaptionRequest(film.scene(place), Prompt(question, before, names), licence=licence)
+    looks = tuple(film.looks.get(name, "") for name in names) if film.looks else ()
+    return CaptionRequest(film.scene(place), Prompt(question, before, names, looks), licence=licence)
 
 
 def _film_by_film(

@@ -6,7 +6,7 @@ import math
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -89,6 +89,8 @@ class FilmProject:
     author: Author = Author.MODEL
     present: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Names of those in the scene of a place, by the place's id."""
+    looks: Mapping[str, str] = field(default_factory=dict)
+    """How people of the cast look, for a captioner that reads it."""
     introduced: Introduced | None = None
     """Who may be named where; None: anybody, anywhere."""
 

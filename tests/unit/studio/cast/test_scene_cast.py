@@ -118,6 +118,17 @@ def test_real_faces_tell_who_is_where_whatever_describes(tmp_path: Path) -> None
     assert made.notes == []
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_looks_are_told_to_captioners_that_read_them(reads: bool, tmp_path: Path) -> None:
+    captioner, hand = Describer(), hand_of(tmp_path)
+    captioner.reads_looks = reads  # type: ignore[attr-defined]
+    cast = Cast((Character("Ann", look="in a red coat"), Character("Bob")), settings=PresenceSettings(faces=False))
+    bring_cast(hand, cast, typed(FeatureCaptioner, captioner))
+    assert hand.looks == ({"Ann": "in a red coat"} if reads else {})
+    plain = Cast((Character("Ann"), Character("Bob")), settings=cast.settings)
+    assert cast.identity != plain.identity
+
+
 def test_alone_is_who_is_alone_by_all_that_is_told() -> None:
     first, second, third = Span(0, 10), Span(10, 20), Span(20, 30)
     notes = [
