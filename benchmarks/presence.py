@@ -21,7 +21,7 @@ from calvin.lab.adapt_films import PORTRAITS, CastFilm, PresenceScore, draw_film
 from calvin.puppets.draw.render import TRAINING_SIZE, SceneRenderer
 from calvin.puppets.tell.screenplay import rng_for
 from calvin.studio.cast.characters import PresenceSettings
-from calvin.studio.cast.colours import STILLS, colour_likeness
+from calvin.studio.cast.colours import STILLS, ColourBank
 from calvin.studio.cast.portraits import Box
 from calvin.studio.cast.presence import CharacterBank, likenesses
 
@@ -33,7 +33,7 @@ class Seen:
     """A film's likenesses [scenes] by name, by vectors and by colours, and who is there [scenes] by name."""
 
     vectors: Mapping[str, np.ndarray]
-    colours: Mapping[str, np.ndarray]
+    colours: ColourBank
     there: Mapping[str, np.ndarray]
 
 
@@ -80,7 +80,7 @@ def look(one: CastFilm, widen: Callable[[Box], Box], count: int = PORTRAITS) -> 
             rows.setdefault(name, []).append(one.vectors[first + (last - first) * 3 // 8])
     bank = CharacterBank.build(one.vectors, one.fps, one.spans, {n: np.stack(v) for n, v in rows.items()}, {})
     there = {name: np.array([name in present for present in one.present]) for name in boxed}
-    return Seen(bank.scores, colour_likeness(shots, boxed), there)
+    return Seen(bank.scores, ColourBank.build(shots, boxed), there)
 
 
 def logistic(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -96,8 +96,7 @@ def logistic(rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 
 def terms_of(seen: Seen, name: str, with_vectors: bool) -> np.ndarray:
     """[scenes, k], as `likenesses` weighs them."""
-    rival = np.max([values for other, values in seen.colours.items() if other != name], axis=0)
-    terms = [seen.colours[name], rival]
+    terms = [seen.colours.likeness[name], seen.colours.explained[name]]
     return np.stack([seen.vectors[name], *terms] if with_vectors else terms, axis=1)
 
 
@@ -106,17 +105,14 @@ def choose(films: Sequence[Seen]) -> PresenceSettings:
         pairs = [(terms_of(seen, name, with_vectors), seen.there[name]) for seen in films for name in seen.there]
         return tuple(round(float(weight), 2) for weight in logistic(pairs))
 
-    rivals = [terms_of(seen, name, False)[:, 1].mean() for seen in films for name in seen.there]
-    return PresenceSettings().changed(
-        with_vectors=fit(True), by_colours=fit(False), usual_rival=round(float(np.mean(rivals)), 2)
-    )
+    return PresenceSettings().changed(with_vectors=fit(True), by_colours=fit(False))
 
 
 def score(films: Sequence[Seen], settings: PresenceSettings, sources: str) -> PresenceScore:
     right = named = there = scenes = 0
     for seen in films:
         vectors = {} if sources == "colours" else seen.vectors
-        sure = likenesses(settings, vectors, {} if sources == "vectors" else seen.colours)
+        sure = likenesses(settings, vectors, None if sources == "vectors" else seen.colours)
         for name, truth in seen.there.items():
             said = sure[name] >= settings.threshold
             right, named, there = right + int((said & truth).sum()), named + int(said.sum()), there + int(truth.sum())
@@ -135,7 +131,7 @@ def main() -> None:
     heldout = draw_films(options.out, base, model, "heldout", options.films, options.scenes)
     settings = choose([look(film, tight) for film in training])
     print(f"with_vectors = {settings.with_vectors}")
-    print(f"by_colours = {settings.by_colours}, usual_rival = {settings.usual_rival}")
+    print(f"by_colours = {settings.by_colours}")
     for widen, count in ((tight, PORTRAITS), (loose, PORTRAITS), (half, PORTRAITS), (whole, PORTRAITS), (tight, 1)):
         films = [look(film, widen, count) for film in heldout]
         for sources in ("vectors", "colours", "both"):

@@ -44,6 +44,7 @@ class CaptionRequest:
     a whole caption of at most so many words, never a cut one; a captioner that finds none answers with a blank or
     longer one. `licence` says who may be named (None: anybody), to whoever holds the captioner to it
     (`captioners.naming`); the captioner itself is then asked again with names `barred`, which it must not say.
+    `worn` is how each of those named in the prompt looks, whether or not the captioner is told (`captioners.wearing`).
     """
 
     scene: Scene
@@ -51,6 +52,7 @@ class CaptionRequest:
     max_words: int | None = None
     licence: Licence | None = None
     barred: tuple[str, ...] = ()
+    worn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

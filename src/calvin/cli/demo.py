@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -11,9 +11,12 @@ from calvin.cli.captioner import YES, opening
 from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.describe import show
 from calvin.core.errors import MissingExtraError
-from calvin.core.package import bundled_film
+from calvin.core.package import bundled_cast, bundled_film
 from calvin.core.text_tables import counted
 from calvin.core.time import format_timecode
+
+if TYPE_CHECKING:
+    from calvin.core.types import Script
 
 
 def demo(
@@ -25,6 +28,9 @@ def demo(
 ) -> None:
     """Describe the short film that comes with calvin, print the script, and mix it into the film as speech.
 
+    The film is described twice: with a cast, of which three stills a person are known, and without one, when nobody is
+    named whom nobody has introduced.
+
     Example:
 
         calvin demo
@@ -32,16 +38,25 @@ def demo(
     from calvin.captioners import open_captioner
     from calvin.studio.describe.films import describe
 
-    film, subtitles = bundled_film()
+    (film, subtitles), cast = bundled_film(), bundled_cast()
     captioner = open_captioner(model, opening(yes))
     with ProgressView() as progress:
-        description = describe(film, subtitles, captioner, out_dir=out_dir, progress=progress)
-    for cue in description.script.cues:
-        start, end = format_timecode(cue.span.start_ms), format_timecode(cue.span.end_ms)
-        say(f"{start} - {end}  {cue.text}")
+        unnamed = describe(film, subtitles, captioner, out_dir=out_dir, progress=progress, cast="none")
+        description = describe(film, subtitles, captioner, out_dir=out_dir, progress=progress, cast=cast)
+    say(f"With a cast, whose portraits are stills ({cast.name}):")
+    say_script(description.script)
+    say()
+    say("Without a cast:")
+    say_script(unnamed.script)
     say()
     show(film, description)
     listen(out_dir, film.stem)
+
+
+def say_script(script: Script) -> None:
+    for cue in script.cues:
+        start, end = format_timecode(cue.span.start_ms), format_timecode(cue.span.end_ms)
+        say(f"{start} - {end}  {cue.text}")
 
 
 def listen(project: Path, name: str) -> None:

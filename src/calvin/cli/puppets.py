@@ -59,7 +59,7 @@ def render(
 
 @app.command("film")
 def film(
-    path: Annotated[Path, Argument(help="MP4 to write; PATH.srt and PATH.truth.json are written next to it.")],
+    path: Annotated[Path, Argument(help="MP4 to write; PATH.srt, PATH.cast.toml and PATH.truth.json go beside it.")],
     seed: Annotated[int, Option(help="The same seed gives the same film.", min=0)] = 0,
     split: SPLIT = "heldout",
     scenes: Annotated[int, Option(help="How many scenes.", min=1)] = 18,
@@ -69,7 +69,7 @@ def film(
     writing: Annotated[bool, Option("--writing", help="With signs, letters and cards between the shots.")] = False,
     burnt_in: Annotated[bool, Option("--burnt-in", help="With the subtitles in the picture, too.")] = False,
 ) -> None:
-    """Draw one film with voices, subtitles and credits, and write the truth of every scene next to it.
+    """Draw one film with voices, subtitles and credits, and write its cast and the truth of every scene next to it.
 
     Example:
 
@@ -85,5 +85,5 @@ def film(
         render_film(
             seed, path, width, height, fps, scenes, split=split, listener=progress, writing=writing, burnt_in=burnt_in
         )
-    for written in (path, path.with_suffix(".srt"), path.with_suffix(".truth.json")):
+    for written in (path, *(path.with_suffix(end) for end in (".srt", ".cast.toml", ".truth.json"))):
         say(str(written))

@@ -21,3 +21,15 @@ def bundled_film() -> tuple[Path, Path]:
     if film is None or not film.with_suffix(".srt").is_file():
         raise UsageError("The bundled film is not installed: install calvin-ad again.")
     return film, film.with_suffix(".srt")
+
+
+def bundled_cast() -> Path:
+    """The cast of that film, with portraits from its stills.
+
+    Raises:
+        UsageError: the package was installed without it.
+    """
+    cast = bundled_film()[0].with_suffix(".cast.toml")
+    if not cast.is_file():
+        raise UsageError("The cast of the bundled film is not installed: install calvin-ad again.")
+    return cast

@@ -1,4 +1,4 @@
-"""A puppet film to watch: picture and spoken dialogue in one file, its subtitles and its truth in two others."""
+"""A puppet film to watch: picture and spoken dialogue in one file, its subtitles, cast and truth in others."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from typing import Any
 import av
 import numpy as np
 
-from calvin.core.files import atomic_path, write_json
+from calvin.core.files import atomic_path, write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.time import format_timecode
 from calvin.media.sound.film_sound import resampled
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import Voice
+from calvin.puppets.draw.render import SceneRenderer
 from calvin.puppets.draw.video import VideoWriter, film_frames
-from calvin.puppets.tell.captions import film_captions
+from calvin.puppets.tell.captions import film_captions, say_look
 from calvin.puppets.tell.screenplay import Film, Line, Split, make_film, rng_for
 from calvin.puppets.tell.writings import with_writing
 from calvin.puppets.world import write_srt
@@ -27,6 +29,7 @@ SOUND_RATE = 44_100
 _ROOM = 0.0012
 """Loudness of the noise of the room: silence in a film is never digital silence."""
 _FASTEST_WPM = 320.0
+_PORTRAITS = 3
 
 
 def render_film(
@@ -34,7 +37,7 @@ def render_film(
     cast: int = 4, split: Split = "heldout", voice: Voice | None = None, listener: Listener = silent,
     writing: bool = False, burnt_in: bool = False,
 ) -> Film:  # fmt: skip
-    """Draw, voice and encode one film as MP4 (H.264, AAC), with PATH.srt and PATH.truth.json beside it.
+    """Draw, voice and encode one film as MP4 (H.264, AAC), with PATH.srt, PATH.cast.toml and PATH.truth.json beside it.
 
     Frames and sound are made as they are written, so memory does not grow with the film. The picture is the same for
     the same seed; the sound depends on the voice (by default the best that is installed). With `writing`, there are
@@ -53,7 +56,29 @@ def render_film(
             speaker.close()
     write_srt(target.with_suffix(".srt"), film.lines)
     write_json(target.with_suffix(".truth.json"), film_truth(film))
+    write_text(target.with_suffix(".cast.toml"), film_cast(film, width, height))
     return film
+
+
+def film_cast(film: Film, width: int = 640, height: int = 360) -> str:
+    """A cast file of a film: for each of its people three portraits, from the first shots that show them, as somebody
+    might choose who has seen a little of it.
+    """
+    lines = ["# Who is in the film, each in three of its stills: a time, and the box that they fill, as shares.", ""]
+    lines += ["[presence]", "faces = false  # puppets have none that is found"]
+    for person in film.cast:
+        shots = [shot for shot in film.shots if person.name in shot.truth.present][:_PORTRAITS]
+        portraits = []
+        for shot in shots:
+            seconds = shot.duration_ms / 2000
+            at, number = shot.truth.start_ms + shot.duration_ms // 2, shot.truth.present.index(person.name)
+            left, top, right, bottom = SceneRenderer(shot, width, height).box(number, seconds)
+            box = ", ".join(f"{value:.2f}" for value in (left, top, right - left, bottom - top))
+            portraits.append(f'    {{at = "{format_timecode(at)}", box = [{box}]}},')
+        lines += ["", "[[character]]", f'name = "{person.name}"']
+        lines += [f'pronouns = "{"she/her" if person.look.woman else "he/him"}"', f'look = "{say_look(person.look)}"']
+        lines += ["portraits = [", *portraits, "]"] if portraits else []
+    return "\n".join(lines) + "\n"
 
 
 def film_truth(film: Film) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from calvin.studio.cast.portraits import WHOLE, Portrait, shared
 
 HEADER = """\
 Who is in the film: `calvin describe PROJECT --cast` this file. Give pronouns ("she/her"), other names (aliases)
-and how people look; see docs/adapt.md.
+and how people look; see docs/cast.md.
 """
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """What TOML forbids in a comment."""

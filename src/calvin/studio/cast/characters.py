@@ -49,7 +49,7 @@ _PRONOUNS = {
 _ARTICLES = ("the", "a", "an")
 
 
-_LATER = ("with_vectors", "by_colours", "usual_rival", "faces", "face_distance", "face_slope")
+_LATER = ("with_vectors", "by_colours", "faces", "face_distance", "face_slope")
 
 
 class PresenceSettings(FrozenConfig):
@@ -58,7 +58,7 @@ class PresenceSettings(FrozenConfig):
     Somebody heard during a scene is taken to be in it with confidence `heard`; somebody heard within `near_ms` of it,
     with `near` (by itself not enough). A likeness of `z` spreads above the film's mean counts as
     sigmoid(`slope` x (z - `offset`)). Portraits from the film are judged by colours too: `with_vectors` holds the
-    constant and the weights of z, of the likeness by colours and of that of whoever else is most like the scene;
+    constant and the weights of z, of the likeness by colours and of as much of it as comes of others who are there;
     `by_colours` is the same without z, for captioners without frame vectors. If somebody is in the film, their pictures
     tell its scenes apart at least `contrast` times as well as the film's own frames do.
 
@@ -76,9 +76,8 @@ class PresenceSettings(FrozenConfig):
     exemplars: int = Field(default=5, gt=0, description="frames of the film that stand for a picture (AutoAD-II: 5)")
     offset: float = 0.47
     slope: float = Field(default=1.93, gt=0)
-    with_vectors: tuple[float, float, float, float] = (-3.27, 1.26, 9.32, -4.32)
-    by_colours: tuple[float, float, float] = (-2.76, 9.3, -4.81)
-    usual_rival: float = Field(default=0.85, description="that likeness where nobody else has portraits")
+    with_vectors: tuple[float, float, float, float] = (-5.0, 1.32, 13.92, -12.31)
+    by_colours: tuple[float, float, float] = (-4.77, 13.85, -12.58)
     faces: bool = Field(default=True, description="whether faces are looked for, where the extra is installed")
     face_distance: float = Field(default=0.52, gt=0, description="between faces, at which it is even odds")
     face_slope: float = Field(default=30.0, gt=0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -49,42 +50,65 @@ class _Palette:
             found += weight * np.sqrt(np.minimum(there, share) * share)
         return float(found.max())
 
+    def typical(self, portraits: Sequence[tuple[np.ndarray, Box]]) -> float:
+        """The mean likeness of portraits (bins [h, w], box), within their boxes."""
+        return max(float(np.mean([self.likeness(cut_out(picture, box)) for picture, box in portraits])), _LEAST)
 
-def colour_likeness(
-    scenes: Iterable[Sequence[np.ndarray]], portraits: Mapping[str, Sequence[tuple[np.ndarray, Box]]]
-) -> dict[str, np.ndarray]:
-    """The likeness of each scene to each person [scenes]: 1 is that of their own portraits, 0 none.
 
-    Args:
-        scenes: some stills of each, uint8 [H, W, 3], at least one.
-        portraits: by name, each a still of the film and the box that the person fills in it. A whole still says
-            nothing of whose the colours in it are: with nothing else, somebody is left out.
+@dataclass(frozen=True, slots=True, eq=False)
+class ColourBank:
+    """The likeness of each scene to each person, `likeness[name]` [scenes]: 1 is that of their own portraits, 0 none.
+    And `explained[name]` [scenes], how much of that comes of others there who wear some of the same colours.
     """
-    known = {name: boxed for name, rows in portraits.items() if (boxed := [row for row in rows if row[1] != WHOLE])}
-    if not known:
-        return {}
-    pictures = [[_bins(still) for still in stills] for stills in scenes]
-    film = sum((_shares(picture) for scene in pictures for picture in scene), np.zeros(_BINS))
-    film /= max(film.sum(), 1.0)
-    likeness = {}
-    for name, rows in known.items():
-        stills = [(_bins(still), box) for still, box in rows]
-        palette = _palette(stills, film)
-        own = max(float(np.mean([palette.likeness(picture) for picture, _ in stills])), _LEAST)
-        best = [sorted(map(palette.likeness, scene))[-2:] for scene in pictures]
-        likeness[name] = np.array([sum(two) / len(two) for two in best]) / own
-    return likeness
+
+    likeness: Mapping[str, np.ndarray]
+    explained: Mapping[str, np.ndarray]
+
+    @classmethod
+    def build(
+        cls, scenes: Iterable[Sequence[np.ndarray]], portraits: Mapping[str, Sequence[tuple[np.ndarray, Box]]]
+    ) -> Self:
+        """
+        Args:
+            scenes: some stills of each, uint8 [H, W, 3], at least one.
+            portraits: by name, each a still of the film and the box that the person fills in it. A whole still says
+                nothing of whose the colours in it are: with nothing else, somebody is left out.
+        """
+        known = {name: boxed for name, rows in portraits.items() if (boxed := [row for row in rows if row[1] != WHOLE])}
+        if not known:
+            return cls({}, {})
+        pictures = [[_bins(still) for still in stills] for stills in scenes]
+        film = sum((_shares(picture) for scene in pictures for picture in scene), np.zeros(_BINS))
+        film /= max(film.sum(), 1.0)
+        stills = {name: [(_bins(still), box) for still, box in rows] for name, rows in known.items()}
+        palettes = {name: _palette(rows, film) for name, rows in stills.items()}
+        own = {name: palettes[name].typical(stills[name]) for name in stills}
+        likeness = {}
+        for name, palette in palettes.items():
+            best = [sorted(map(palette.likeness, scene))[-2:] for scene in pictures]
+            likeness[name] = np.array([sum(two) / len(two) for two in best]) / own[name]
+        # How like somebody another person's portraits are: as much is to be expected wherever that one is.
+        alike = {
+            name: {other: palettes[name].typical(stills[other]) / own[name] for other in stills if other != name}
+            for name in stills
+        }
+        nothing = np.zeros(len(pictures))
+        explained = {
+            name: np.max(
+                [np.minimum(likeness[other], 1) * share for other, share in others.items()] or [nothing], axis=0
+            )
+            for name, others in alike.items()
+        }
+        return cls(likeness, explained)
 
 
-def film_colours(
-    frames: FrameStore, spans: Sequence[Span], portraits: Mapping[str, Sequence[Portrait]]
-) -> dict[str, np.ndarray]:
-    """`colour_likeness` of stretches of a film, by its stills."""
+def film_colours(frames: FrameStore, spans: Sequence[Span], portraits: Mapping[str, Sequence[Portrait]]) -> ColourBank:
+    """The colours of stretches of a film, by its stills."""
     seen: dict[str, list[tuple[np.ndarray, Box]]] = {}
     for name, portrait, still in stills_of(frames, portraits):
         seen.setdefault(name, []).append((still, portrait.box))
     ranges = (span.frame_range(frames.fps, len(frames)) for span in spans)
-    return colour_likeness(([frames.rgb(i) for i in sample_indices(*pair, STILLS)] for pair in ranges), seen)
+    return ColourBank.build(([frames.rgb(i) for i in sample_indices(*pair, STILLS)] for pair in ranges), seen)
 
 
 def _bins(still: np.ndarray) -> np.ndarray:

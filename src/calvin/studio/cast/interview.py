@@ -152,7 +152,7 @@ def propose_cast(
     notes = [f"Labels that name nobody in particular: {', '.join(nobody)}."] if nobody else []
     if not found:
         raise UsageError(
-            "The subtitles neither label who speaks nor call anybody by name: write the cast yourself (docs/adapt.md)."
+            "The subtitles neither label who speaks nor call anybody by name: write the cast yourself (docs/cast.md)."
         )
     if faces:
         found = with_faces(found, frames, faces, store.shots)

@@ -19,6 +19,7 @@ from calvin.core.files import write_text
 from calvin.core.time import Span
 from calvin.core.types import Cue, DialogueLine
 from calvin.studio.cast.characters import Cast, Note, PresenceSettings, cast_of_names
+from calvin.studio.cast.colours import ColourBank
 
 PRESENCE = "presence.jsonl"
 _RIDGE = 30.0
@@ -123,15 +124,14 @@ def guess_presence(
     lines: Sequence[DialogueLine] = (),
     notes: Sequence[Note] = (),
     bank: CharacterBank | None = None,
-    colours: Mapping[str, np.ndarray] | None = None,
+    colours: ColourBank | None = None,
     faces: Mapping[str, np.ndarray] | None = None,
 ) -> list[tuple[Guess, ...]]:
     """Everybody who may be in each scene, surest first; the threshold is not yet applied.
 
-    `colours` [scenes] by name are the likenesses of `colour_likeness`. Where they say how somebody looks, a voice is
-    evidence beside them, and one that is only near is none: whoever speaks is often not in the picture.
-    `faces` [scenes] by name are the distances of `FaceBank`; a face that is not seen is no evidence that somebody is
-    not there, since they may have turned away.
+    Where `colours` say how somebody looks, a voice is evidence beside them, and one that is only near is none: whoever
+    speaks is often not in the picture. `faces` [scenes] by name are the distances of `FaceBank`; a face that is not
+    seen is no evidence that somebody is not there, since they may have turned away.
 
     A person's word is beyond doubt and beats the other sources. `absent` in the cast also beats names in cues, since
     cues may name somebody who is not there ("Ann looks for Bob."). Nobody is named before they are known.
@@ -140,7 +140,7 @@ def guess_presence(
     heard = [(line.span, name) for line in lines if (name := cast.resolve(line.speaker)) is not None]
     notes = (*cast.notes, *notes)
     from_ms = {person.name: person.known_from_ms for person in cast.characters}
-    alike = likenesses(settings, bank.scores if bank else {}, colours or {})
+    alike = likenesses(settings, bank.scores if bank else {}, colours)
     found = []
     for number, span in enumerate(spans):
         guesses: dict[str, Guess] = {}
@@ -151,7 +151,7 @@ def guess_presence(
                 _add(guesses, Guess(name, settings.heard if inside else settings.near, "subtitles"))
         for name, values in alike.items():
             seen, voice = Guess(name, float(values[number]), "pictures"), guesses.get(name)
-            if colours and name in colours:
+            if colours and name in colours.likeness:
                 seen = Guess(name, _heard_too(seen.confidence, voice, settings), "portraits")
                 guesses.pop(name, None)
             _add(guesses, seen)
@@ -167,20 +167,16 @@ def guess_presence(
 
 
 def likenesses(
-    settings: PresenceSettings, vectors: Mapping[str, np.ndarray], colours: Mapping[str, np.ndarray]
+    settings: PresenceSettings, vectors: Mapping[str, np.ndarray], colours: ColourBank | None = None
 ) -> dict[str, np.ndarray]:
-    """How sure it is by looks that somebody is in each scene [scenes], by name: by all sources that know them.
-
-    What is like somebody else even more is likely to be them, so the best likeness of the others counts too.
-    """
+    """How sure it is by looks that somebody is in each scene [scenes], by name: by all sources that know them."""
     sure = {}
-    for name in dict.fromkeys((*vectors, *colours)):
-        if name not in colours:
+    worn = colours.likeness if colours else {}
+    for name in dict.fromkeys((*vectors, *worn)):
+        if colours is None or name not in worn:
             sure[name] = _sigmoid(settings.slope * (vectors[name] - settings.offset))
             continue
-        others = [values for other, values in colours.items() if other != name]
-        rival = np.max(others, axis=0) if others else np.full(len(colours[name]), settings.usual_rival)
-        terms, weights = [colours[name], rival], [*settings.by_colours]
+        terms, weights = [worn[name], colours.explained[name]], [*settings.by_colours]
         if name in vectors:
             terms, weights = [vectors[name], *terms], [*settings.with_vectors]
         constant, *shares = weights

@@ -75,7 +75,8 @@ def bring_cast(
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
     visuals = [plan.visual for plan in plans]
     write_presence(store.folder / PRESENCE, film.film.title, visuals, guesses, cast.settings)
-    film.looks = {one.name: one.look for one in cast.characters if one.look} if reads_looks(captioner) else {}
+    film.worn = {one.name: one.look for one in cast.characters if one.look}
+    film.looks = film.worn if reads_looks(captioner) else {}
     store.characters = cast.characters
     if plans:
         placed = {guess.name for row in guesses for guess in row if guess.source == "faces"}

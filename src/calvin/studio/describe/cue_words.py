@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
 from calvin.captioners.naming import NameGuard
+from calvin.captioners.wearing import Answering, RoleGuard
 from calvin.core.errors import CalvinError
 from calvin.core.progress import Listener, Stage
 from calvin.core.prompts import Prompt
@@ -59,7 +60,7 @@ def caption_films(
 
     Returns the films that had to be given up, each with its error; what was stored of them is kept.
     """
-    guard = NameGuard(captioner)
+    guard = RoleGuard(NameGuard(captioner))
     failed: Failed = {}
     waiting = {film: [place for place in film.store.plans if not place.done] for film in films}
     stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
@@ -107,7 +108,8 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
         question = f"{question} Answer in {language_name(language)}."
     licence = film.introduced.licence(place, names, settings.context) if film.introduced else None
     looks = tuple(film.looks.get(name, "") for name in names) if film.looks else ()
-    return CaptionRequest(film.scene(place), Prompt(question, before, names, looks), licence=licence)
+    worn = tuple(film.worn.get(name, "") for name in names)
+    return CaptionRequest(film.scene(place), Prompt(question, before, names, looks), licence=licence, worn=worn)
 
 
 def _film_by_film(
@@ -149,7 +151,7 @@ def _shortened(answers: Sequence[CaptionAnswer]) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def place_film(film: FilmProject, captioner: Captioner | NameGuard, settings: DescribeSettings) -> None:
+def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettings) -> None:
     """Choose what is said of a film, in which words and when; where something does not fit, ask for shorter captions.
 
     Nothing is chosen anew in a film whose cues were all placed before.

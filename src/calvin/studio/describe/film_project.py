@@ -91,6 +91,8 @@ class FilmProject:
     """Names of those in the scene of a place, by the place's id."""
     looks: Mapping[str, str] = field(default_factory=dict)
     """How people of the cast look, for a captioner that reads it."""
+    worn: Mapping[str, str] = field(default_factory=dict)
+    """The same, to check what any captioner says."""
     introduced: Introduced | None = None
     """Who may be named where; None: anybody, anywhere."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from calvin.core.time import Span
 from calvin.media.film.frames import FrameStore, FrameWriter
-from calvin.studio.cast.colours import colour_likeness, film_colours
+from calvin.studio.cast.colours import ColourBank, film_colours
 from calvin.studio.cast.portraits import WHOLE, Box, Portrait
 
 WEAR = {"Ann": ((200, 30, 30), (40, 40, 160)), "Bob": ((30, 160, 40), (220, 190, 60)), "Cy": ((200, 30, 30), (9, 9, 9))}
@@ -54,7 +54,7 @@ SCENES = [
 
 
 def test_people_are_found_by_what_they_wear_wherever_they_stand() -> None:
-    found = colour_likeness(SCENES, PORTRAITS)
+    found = ColourBank.build(SCENES, PORTRAITS).likeness
     assert found["Ann"][0] == pytest.approx(1, abs=0.15)
     assert found["Bob"][1] == pytest.approx(1, abs=0.15)
     for name, there in (("Ann", (0, 2)), ("Bob", (1, 2))):
@@ -63,20 +63,20 @@ def test_people_are_found_by_what_they_wear_wherever_they_stand() -> None:
 
 
 def test_a_curtain_of_somebodys_colour_is_nobody() -> None:
-    ann = colour_likeness(SCENES, PORTRAITS)["Ann"]
+    ann = ColourBank.build(SCENES, PORTRAITS).likeness["Ann"]
     assert ann[4] < 0.75 > ann[5], "one colour of two, however much of it"
     assert ann[4] < ann[2]
 
 
 def test_what_portraits_do_not_share_is_not_the_person() -> None:
     wide = [(still, (max(0.0, place[0] - 0.2), 0.1, 0.5, 0.9)) for still, place in PORTRAITS["Ann"]]
-    loose = colour_likeness(SCENES, {"Ann": wide})["Ann"]
+    loose = ColourBank.build(SCENES, {"Ann": wide}).likeness["Ann"]
     assert loose[0] > 1.5 * loose[3], "the backdrop of one portrait is in the box, but not the other's"
 
 
 def test_a_whole_still_does_not_say_whose_its_colours_are() -> None:
     still = PORTRAITS["Ann"][0][0]
-    assert colour_likeness(SCENES, {"Ann": [(still, WHOLE)]}) == {}
+    assert ColourBank.build(SCENES, {"Ann": [(still, WHOLE)]}).likeness == {}
 
 
 def test_stills_of_a_film_are_compared(tmp_path: Path) -> None:
@@ -85,6 +85,19 @@ def test_stills_of_a_film_are_compared(tmp_path: Path) -> None:
             for _ in range(5):
                 writer.add(stage(people, BACKDROPS[0]).copy())
     spans = [Span(0, 1000), Span(1000, 2000), Span(2000, 3000)]
-    ann = film_colours(FrameStore.open(tmp_path), spans, {"Ann": (Portrait(400, box(0.25)),)})["Ann"]
+    ann = film_colours(FrameStore.open(tmp_path), spans, {"Ann": (Portrait(400, box(0.25)),)}).likeness["Ann"]
     assert ann[0] == pytest.approx(1, abs=0.05)
     assert ann[2] > 0.8 > 0.4 > ann[1]
+
+
+def test_what_somebody_else_wears_too_explains_some_of_a_likeness() -> None:
+    backdrop = BACKDROPS[1]
+    alike = {"Ann": [(stage({"Ann": 0.5}, backdrop), box(0.5))], "Cy": [(stage({"Cy": 0.5}, backdrop), box(0.5))]}
+    scenes = [[stage({"Ann": 0.2}, backdrop)], [stage({"Cy": 0.7}, backdrop)], [stage({}, backdrop)]]
+    found = ColourBank.build(scenes, alike)
+    assert found.likeness["Cy"][0] > 0.4, "both wear the same coat"
+    assert found.explained["Cy"][0] == pytest.approx(found.likeness["Cy"][0], abs=0.1), "which is Ann's"
+    assert found.likeness["Cy"][1] - found.explained["Cy"][1] > 0.4, "where Cy is, Ann does not explain it"
+    assert found.explained["Ann"][2] == pytest.approx(0, abs=0.1)
+    alone = ColourBank.build(scenes, {"Ann": alike["Ann"]})
+    assert alone.explained["Ann"].tolist() == [0, 0, 0]
