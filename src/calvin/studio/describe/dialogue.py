@@ -157,8 +157,8 @@ def spoken_lines(
     if more and not record.plan.trust_subtitles:
         places, seconds = counted(len(more), "place"), sum(span.duration_ms for span in more) / 1000
         notes.append(
-            f"People are heard in {places} ({seconds:.0f} s) that no subtitle covers, and these are not talked over "
-            "either: `--trust-subtitles` goes by the subtitles alone."
+            f"People are heard in {places} ({seconds:.0f} s) that no subtitle covers, and no cue is planned there: "
+            "`--trust-subtitles` goes by the subtitles alone."
         )
         lines = sorted([*lines, *(DialogueLine(span, "") for span in more)], key=lambda line: line.span)
     return lines, notes
