@@ -136,12 +136,13 @@ def _tensors(path: Path) -> bytes:
 
 
 def _card(path: Path) -> str:
-    return re.sub(r" in [\d.]+ minutes", "", path.read_text(encoding="utf-8"))
+    """A card without how its run went, which differs with every stop."""
+    return re.sub(r"(?m)^- Made by .*$", "", path.read_text(encoding="utf-8"))
 
 
 VARYING = (
     "corrections.csv",
-    "seconds.json",
+    "history.jsonl",
     "project.sqlite-wal",
     "project.sqlite-shm",
     "project.lock",
