@@ -57,16 +57,17 @@ def deviations(recipe: Recipe) -> list[str]:
     return found
 
 
-def made_by(run: Path) -> str:
+def made_by(run: Path, recipe: Recipe) -> str:
     """How a run went, in words, as it noted it itself."""
     history = read_history(run)
     stops = history.starts - 1
     stopped = "in one go" if stops < 1 else f"with {counted(stops, 'stop')} on the way"
     code = f"version {history.version}" + "".join(f", commit {commit}" for commit in history.commits)
     steps = ", ".join(f"{step} {seconds / 60:.1f}" for step, seconds in history.seconds.items())
+    beside = " (the language model beside tower and world)" if recipe.released else ""
     return (
         f"begun {history.begun}, done {history.ended}, {history.minutes:.1f} minutes on the clock {stopped}, on "
-        f"{history.machine}, {code}. Minutes at work: {steps} (the language model is made beside tower and world); the "
+        f"{history.machine}, {code}. Minutes at work: {steps}{beside}; the "
         f"processor worked for {sum(history.processor.values()) / 60:.0f} minutes."
     )
 
@@ -90,7 +91,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
         "",
         f"{recipe.about[0].upper()}{recipe.about[1:]}. It knows animated puppet films and nothing else.",
         "",
-        f"- Made by `calvin train {recipe.name}`, seed {world.seed}: {made_by(run)}",
+        f"- Made by `calvin train {recipe.name}`, seed {world.seed}: {made_by(run, recipe)}",
         f"- Saw {world.films} films of {world.scenes} scenes, {world.clips} clips, {world.images} images and "
         f"{world.conversations} conversations of the puppet world; its vision tower {world.tower_images:,} stills.",
         f"- Vision tower, words right on held-out stills: {seen}.",

@@ -63,8 +63,17 @@ class _Clock:
 
     def each(self, stage: str) -> float:
         """Seconds a unit, from the first event to the last: what comes before the first is not the pace."""
-        (first, began), *_, (last, ended) = self.seen[stage]
+        [(first, began), *_, (last, ended)] = self.rounds(stage)[0]
         return (ended - began) / max(last - first, 1)
+
+    def rounds(self, stage: str) -> list[list[tuple[float, float]]]:
+        """The events of each time that a stage of this name was gone through."""
+        found: list[list[tuple[float, float]]] = []
+        for event in self.seen[stage]:
+            if not found or event[0] <= found[-1][-1][0]:
+                found.append([])
+            found[-1].append(event)
+        return found
 
 
 def pace_of(recipe: Recipe, listener: Listener = silent) -> list[Pace]:
@@ -168,8 +177,14 @@ def _evaluation(recipe: Recipe, clock: _Clock) -> list[Pace]:
     scenes = world.heldout_films * world.scenes * len(CONDITIONS)
     if recipe.released:
         scenes += _scored_films() * PUPPET_SIZES.scenes * len(EVERY_CONDITION)
+    # In the order of the material's sources: films, clips, images.
+    films, clips, *_ = clock.rounds("encode")
+    encode = [
+        Pace(f"encode {what}", count, what, (part[-1][1] - part[0][1]) / max(part[-1][0] - part[0][0], 1))
+        for what, count, part in (("films", world.films, films), ("clips", world.clips, clips))
+    ]
     return [
-        Pace("encode films", world.films, "films", clock.each("encode")),
+        *encode,
         Pace("evaluation", scenes, "captions", _caption_seconds()),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -12,9 +13,12 @@ from calvin.captioners.calvin import Calvin
 from calvin.captioners.known_footage import World
 from calvin.core.files import atomic_folder, write_text
 from calvin.core.progress import Listener
+from calvin.data import FeatureStore, SourceConfig, read_samples
+from calvin.data.entities import EntityStripper
+from calvin.data.regularisation import file_name, write_regularisation
 from calvin.lab.evaluation_sets import test_seed
 from calvin.lab.figures import model_figures
-from calvin.lab.material import PuppetMaterial, truth_score
+from calvin.lab.material import PuppetMaterial, draw_regularisation, truth_score
 from calvin.lab.model_card import DEVELOPMENT, TEST, add_figures, machine, save_evaluation, write_card
 from calvin.lab.sight import below_floors, look_again
 from calvin.lab.truth_scoring import evaluate_truth, truth_table
@@ -63,7 +67,8 @@ def score(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, l
 
 
 def release(recipe: Recipe, folder: Path, model: Path, listener: Listener, limit: int | None = None) -> Path:
-    """Put the model with every figure of its card into `release/` of the run, as it lies in the package.
+    """Put the model with every figure of its card into `release/` of the run, as it lies in the package, and beside it
+    the scenes of other films that adapting it takes.
 
     The weights are frozen here: they are scored on the development films, and on test films whose seed is made of them.
     What sees less than a shipped model must is put there too, with a note that it is not to be shipped.
@@ -84,6 +89,8 @@ def release(recipe: Recipe, folder: Path, model: Path, listener: Listener, limit
                 figures = model_figures(captioner, model, out, limit, listener=listener, seed=seed)
             write_text(out / "figures.md", figures)
         found[heading] = (out / "figures.md").read_text(encoding="utf-8")
+    with timed(folder, "regularisation scenes"):
+        write_lessons(model, target.parent / "regularisation", listener)
     with atomic_folder(target) as temporary:
         shutil.copytree(model, temporary, dirs_exist_ok=True)
         write_card(temporary, recipe, folder, (folder / "evaluation.md").read_text(encoding="utf-8"))
@@ -95,3 +102,14 @@ def release(recipe: Recipe, folder: Path, model: Path, listener: Listener, limit
         if blind:
             write_text(temporary / "DO-NOT-SHIP.txt", f"These weights see too little: {'; '.join(blind)}.\n")
     return target
+
+
+def write_lessons(model: Path, target: Path, listener: Listener) -> None:
+    """Scenes of other films, for adapting: they are vectors of this model's tower, and no other's will do."""
+    with TemporaryDirectory() as name:
+        rows, features, names = draw_regularisation(Path(name), model, 0, listener)
+        source = SourceConfig(name=rows.name, format="mad_csv", annotations=rows, features=features, context=0)
+        samples = read_samples(source).samples
+        stripper = EntityStripper(names, [sample.caption for sample in samples])
+        with FeatureStore.open(features) as store:
+            write_regularisation(target / file_name(store.encoder.hash), samples, store, store.encoder, stripper)

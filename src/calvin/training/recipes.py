@@ -145,7 +145,7 @@ _MINI_STAGE_2 = _MICRO_STAGE_2.changed(
     entity_share=0.0,
     forms=_FORMS,
     half=False,
-    loop=LoopConfig(steps=4000, max_lr=8e-4, min_lr=3e-4, warmup_steps=50, rates=_SLOW_LANGUAGE),
+    loop=LoopConfig(steps=4500, max_lr=8e-4, min_lr=3e-4, warmup_steps=50, rates=_SLOW_LANGUAGE),
 )
 
 MINI = Recipe(
@@ -182,12 +182,13 @@ MINI = Recipe(
                 _phase("prompts", None, 96, steps=400, mark_weight=3.0),
                 # From naming everybody to naming whom the prompt makes known: where nothing tells a name, 200 steps
                 # are enough; to see that a look is not among those told takes longer.
-                _phase("naming", None, 64, steps=1000, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
+                _phase("naming", None, 64, steps=1200, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
             ),
         ),
         _MICRO_STAGE_1.changed(
             weights={"webvid_clips": 0.3, "mad_clips": 0.5, "text": 0.2},
             max_frames=12,
+            forms=_FORMS,  # of its text: clips have no prompt
             loop=LoopConfig(steps=7000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50, rates=_SLOW_LANGUAGE),
         ),
         _MINI_STAGE_2,
@@ -197,7 +198,7 @@ MINI = Recipe(
             starts_from="stage 2",
             forms=_OWN_FORMS,
             half=True,
-            loop={"steps": 2000, "max_lr": 3e-4, "min_lr": 1e-5, "warmup_steps": 20},
+            loop={"steps": 3000, "max_lr": 3e-4, "min_lr": 1e-5, "warmup_steps": 20},
         ),
     ),
     released=True,

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from calvin.core.errors import MissingExtraError
 from calvin.core.time import Span
 from calvin.core.types import Cue, Scene
 from calvin.evaluation.metrics import CiderD, RougeL
+from calvin.lab.evaluation_sets import test_seed as fresh_seed
 from calvin.lab.figures import (
     GUESSES,
     context_names_everyone,
@@ -109,6 +111,36 @@ def test_a_cue_stands_beside_the_scene_it_saw_most_of() -> None:
 def test_help_has_an_example() -> None:
     result = CliRunner().invoke(app, ["evaluate-puppets", "--help"], env={"COLUMNS": "200"})
     assert "calvin evaluate-puppets runs/mini/model" in result.stdout
+
+
+def test_test_films_have_a_seed_already(tiny_model: Path) -> None:
+    for more in (["--test", "--seed", "3"], ["--card", "--seed", "3"]):
+        result = CliRunner().invoke(app, ["evaluate-puppets", str(tiny_model), *more])
+        assert result.exit_code == 2
+        assert "--seed goes neither with --test" in result.stderr
+
+
+def test_films_of_the_weights_own_seed_come_first_in_the_card(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def figures(captioner, folder, out, limit, real, progress, seed) -> str:
+        asked.append(seed)
+        (out / "confusion.png").parent.mkdir(parents=True, exist_ok=True)
+        (out / "confusion.png").write_bytes(b"picture")
+        return f"Seed {seed}."
+
+    monkeypatch.setattr("calvin.lab.figures.model_figures", figures)
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    for more in ([], ["--test"]):
+        result = CliRunner().invoke(app, ["evaluate-puppets", str(model), "--card", "-o", str(tmp_path / "out"), *more])
+        assert result.exit_code == 0, result.stderr
+    assert asked == [None, fresh_seed(model)]
+    card = (model / "README.md").read_text()
+    assert card.index(f"Seed {fresh_seed(model)}.") < card.index("Seed None.")
+    assert "development set" in card
 
 
 def test_a_missing_package_is_told_before_anything_is_captioned(
