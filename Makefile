@@ -89,6 +89,7 @@ train-micro: setup
 pictures: setup
 	$(BIN)/python docs/make_pictures.py demo-output --output docs/images/described.jpg
 	$(BIN)/python docs/make_waveform.py demo-output --output docs/images/ducking.png
+	$(BIN)/python benchmarks/schedule.py --picture docs/images/schedule.png
 
 clean:
 	rm -rf build dist demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -63,7 +63,7 @@ def lint(
         spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
         lines = store.dialogue
         spans, speakers = [line.span for line in lines], known_speakers(lines)
-        found = lint(script, spans, settings, spoken, ignore or (), speakers)
+        found = lint(script, spans, settings, spoken, ignore or (), speakers, store.shots, store.places_of_cues())
     counts = Counter(finding.level for finding in found)
     if as_json:
         totals: dict[str, object] = {"errors": counts[Level.ERROR], "warnings": counts[Level.WARNING]}

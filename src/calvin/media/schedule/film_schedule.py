@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from calvin.core.time import Span
 from calvin.media.schedule.items import Candidate, Item, Left, Placed, Schedule, ScheduleSettings
-from calvin.media.schedule.programme import FilmProgramme
-from calvin.media.schedule.wording import BANNED, costs_in_turn, says_again, starving
+from calvin.media.schedule.programme import FilmProgramme, fixed_costs
+from calvin.media.schedule.wording import BANNED, Told, costs_in_turn, starving
 
 
 def free_silences(gaps: Iterable[Span], items: Iterable[Item], settings: ScheduleSettings) -> list[Span]:
@@ -61,24 +61,58 @@ def schedule_film(
     """A schedule that also minds what the words before say: nothing again, and nobody's look twice.
 
     What a candidate costs for that depends on what is chosen before it. So the film is scheduled with the costs of the
-    best candidates, then again with those of what was chosen, until nothing changes or the rounds are over. Where that
-    leaves nothing new to say, it is tried whether the cue before has other words; in a long film less often. The
+    best candidates, then again with those of what was chosen, until nothing changes or the rounds are over. Around what
+    then has nothing new to say, the words are chosen together, and the film is scheduled once more with these. The
     cheapest is taken, without what would still say the same as a cue shortly before it.
     """
     settings = settings or ScheduleSettings()
     search = _Search(items, free_silences(gaps, items, settings), settings)
     barred = Counter(starving(items, settings))
     best = search.found(barred, rounds)
-    for _ in range(min(_TRIES, _TRIES * _SHORT_FILM // max(1, len(items)))):
-        rivals = [key for key in _rivals(best, settings) if barred[key] < BANNED]
-        if not rivals:
-            break
-        barred[rivals[0]] = BANNED
+    mended = _chosen_together(best, settings)
+    if mended:
+        barred.update(dict.fromkeys(mended, BANNED))
         best = min(best, search.found(barred, rounds), key=lambda found: found.cost)
     return best
 
 
-_TRIES, _SHORT_FILM = 8, 250
+_MOST, _WIDTH = 20, 24
+"""Places around which words are chosen together, and how many choices are followed side by side."""
+
+
+def _chosen_together(found: Schedule, settings: ScheduleSettings) -> set[tuple[str, int]]:
+    """The candidates, by item and number, that are given up so that what has nothing new to say gets something."""
+    items, given_up = [one.item for one in found.placed], set[tuple[str, int]]()
+    wordless = [i for i, one in enumerate(found.placed) if one.left is Left.REPEATED]
+    for number in wordless[:_MOST]:
+        first, last = max(0, number - 2 * settings.not_again), number + settings.not_again + 1
+        told = Told(settings)
+        for one in found.placed[:first][-2 * settings.recent :]:
+            if one.left is None and one.candidate is not None:
+                told.say(one.candidate)
+        beam: list[tuple[int, Told, tuple[int | None, ...]]] = [(0, told, ())]
+        for item in items[first:last]:
+            beam = _longer(beam, item, settings)
+        for item, which in zip(items[first:last], beam[0][2], strict=True):
+            if item.fixed is None and which is not None:
+                given_up |= {(item.id, other) for other in range(len(item.candidates)) if other != which}
+    return given_up
+
+
+def _longer(
+    beam: Sequence[tuple[int, Told, tuple[int | None, ...]]], item: Item, settings: ScheduleSettings
+) -> list[tuple[int, Told, tuple[int | None, ...]]]:
+    """The cheapest ways to go on with an item: each of its candidates, or none of them."""
+    ways: list[tuple[int, Told, tuple[int | None, ...], Candidate | None]] = []
+    for cost, told, chosen in beam:
+        if item.fixed is None:
+            ways.append((cost + settings.unsaid * (1 + item.priority), told, (*chosen, None), None))
+        for which, (words, own) in enumerate(zip(item.candidates, fixed_costs(item, settings), strict=True)):
+            dear = 0 if item.fixed is not None else told.cost(words) + own
+            if dear < BANNED:
+                ways.append((cost + dear, told, (*chosen, which), words))
+    best = sorted(ways, key=lambda way: way[0])[:_WIDTH]
+    return [(cost, told.after(words) if words else told, chosen) for cost, told, chosen, words in best]
 
 
 class _Search:
@@ -104,20 +138,6 @@ class _Search:
             if now == before:
                 break
         return min(tried, key=lambda one: one.cost)
-
-
-def _rivals(found: Schedule, settings: ScheduleSettings) -> list[tuple[str, int]]:
-    """The candidates, by item and number, that were said shortly before what is left out because they say the same."""
-    rivals, said = list[tuple[str, int]](), list[Placed]()
-    for one in found.placed:
-        if one.left is Left.REPEATED:
-            for other in said[len(said) - min(len(said), settings.not_again) :]:
-                words, free = other.candidate, other.item.fixed is None and len(other.item.candidates) > 1
-                if free and words and any(says_again(mine.text, words.text) for mine in one.item.candidates):
-                    rivals.append((other.item.id, other.item.candidates.index(words)))
-        elif one.left is None:
-            said.append(one)
-    return rivals
 
 
 def _words(found: Schedule) -> dict[str, Candidate]:

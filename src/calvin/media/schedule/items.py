@@ -30,7 +30,7 @@ class ScheduleSettings(FrozenConfig):
     unsaid: int = Field(default=1_000_000, ge=0)
     late: int = Field(default=1, ge=0)
     far: int = Field(default=1, ge=0)
-    score: int = Field(default=2000, ge=0)
+    score: int = Field(default=20_000, ge=0)
     shorter: int = Field(default=2000, ge=0)
     repetition: int = Field(default=3000, ge=0)
     look: int = Field(default=1000, ge=0)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TypeVar
 
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
@@ -21,7 +20,7 @@ from calvin.core.progress import Listener, Stage
 from calvin.core.prompts import Prompt
 from calvin.core.types import Place
 from calvin.media.languages import language_name
-from calvin.media.schedule.items import Left, Placed, Schedule
+from calvin.media.schedule.items import Left, Schedule
 from calvin.studio.describe.film_project import FilmProject
 from calvin.studio.project.contents import Choice
 from calvin.studio.project.describe_settings import DescribeSettings
@@ -161,7 +160,7 @@ def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettin
         return
     spoken = film.lengths
     found = film_schedule(store, spoken)
-    limits = {one.item.id: words for one in found.placed if (words := _words_to_ask(one, found, spoken))}
+    limits = _words_to_ask(found, spoken)
     places, shorter = store.places_of_cues(), dict[str, tuple[str, ...]]()
     turns = [
         Turn(film, places[cue], replace(_request(film, places[cue], settings), max_words=words))
@@ -180,18 +179,21 @@ def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettin
         place_cues(store, spoken, film_schedule(store, spoken) if shorter else found, shorter)
 
 
-def _words_to_ask(one: Placed, found: Schedule, spoken: SpokenLength) -> int | None:
-    """In how many words something that does not fit is to be said; None where no sentence would do."""
-    if one.left not in (Left.TOO_LONG, Left.FULL) or one.silence is None or one.candidate is None:
-        return None
-    shortest = min(one.item.candidates, key=lambda candidate: candidate.spoken_ms)
-    start, end = max(one.silence.start_ms, one.item.window.start_ms), one.silence.end_ms
-    room = end - start
-    if one.left is Left.FULL:
-        # What the cues around it leave as they stand, and a little more: they can give way.
-        others = [other.span for other in found.said]
-        edges = [start, *(t for span in others for t in (span.start_ms, span.end_ms) if start <= t <= end), end]
-        free = (b - a for a, b in pairwise(sorted(edges)) if not any(s.start_ms < b and a < s.end_ms for s in others))
-        room = max(max(free, default=0), shortest.spoken_ms // 2)
-    words = min(words_within(one.candidate.text, room, spoken), len(shortest.text.split()) - 1)
-    return words if words >= FEWEST_WORDS else None
+def _words_to_ask(found: Schedule, spoken: SpokenLength) -> dict[str, int]:
+    """In how many words what does not fit is to be said, by cue; and what is said in the same silence, to make room.
+
+    A captioner that is given a limit offers what it finds below, so the limit is as wide as helps.
+    """
+    full = {one.silence for one in found.placed if one.left is Left.FULL}
+    limits = {}
+    for one in found.placed:
+        if one.silence is None or one.candidate is None or one.item.fixed is not None:
+            continue
+        shortest = min(one.item.candidates, key=lambda candidate: candidate.spoken_ms)
+        words = len(shortest.text.split()) - 1
+        if one.left is Left.TOO_LONG:
+            room = one.silence.end_ms - max(one.silence.start_ms, one.item.window.start_ms)
+            words = min(words, words_within(one.candidate.text, room, spoken))
+        if (one.left is Left.TOO_LONG or one.silence in full) and words >= FEWEST_WORDS:
+            limits[one.item.id] = words
+    return limits

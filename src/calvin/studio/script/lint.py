@@ -20,10 +20,11 @@ from calvin.captioners.people_names import PeopleFinder, named_twice, names_said
 from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s
-from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
+from calvin.core.types import Author, Character, Cue, CueKind, Place, Script, Status
 from calvin.media.gaps import dialogue_gaps
 from calvin.media.schedule.wording import says_again
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength, rooms
+from calvin.studio.script.lint_silence import unused_silence
 
 _LITTLE_MS = 50
 """What an ear does not notice."""
@@ -75,6 +76,8 @@ class _Case:
     spoken: SpokenLength
     rooms: Mapping[str, int] = field(default_factory=dict)
     names: Sequence[str] = ()
+    shots: Sequence[Span] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
 
     @cached_property
     def people(self) -> PeopleFinder:
@@ -101,12 +104,16 @@ def lint(
     spoken: SpokenLength | None = None,
     ignore: Iterable[str] = (),
     names: Iterable[str] = (),
+    shots: Iterable[Span] = (),
+    places: Mapping[str, Place] | None = None,
 ) -> list[Finding]:
     """What breaks a rule, in time order.
 
     Args:
         dialogue: when somebody speaks.
         names: of people, where something besides cast and cues knows them, such as the subtitles.
+        shots: of the film, where they are known.
+        places: where each cue, by id, was to be said, where that is known.
         spoken: how long a text takes to say; by default estimated at the rate of the settings.
         ignore: names of rules to leave out.
 
@@ -117,7 +124,8 @@ def lint(
     ignored = {RULES.find(name).name for name in ignore}
     lines = sorted(dialogue)
     spoken = spoken or EstimatedLength(settings.words_per_minute)
-    case = _Case(script, lines, settings, spoken, rooms(script.cues, lines, script.duration_ms), tuple(names))
+    room = rooms(script.cues, lines, script.duration_ms)
+    case = _Case(script, lines, settings, spoken, room, tuple(names), tuple(shots), places or {})
     found = [
         Finding(name, rule.level_of(cue), cue, message, suggestion)
         for name, rule in RULES.items()
@@ -199,6 +207,14 @@ def _needless_pause(case: _Case) -> Found:
     for cue in case.script.cues:
         if cue.extended and case.spoken.ms(cue.text) <= case.rooms[cue.id] - case.settings.guard_ms:
             yield cue, "The film is to pause for it, yet it fits.", "Take the mark `extended` off."
+
+
+def _unused_silence(case: _Case) -> Found:
+    gaps = case.gaps(case.settings.min_gap_ms, case.settings.guard_ms)
+    as_it_stands = {cue.id for cue, _, _ in _needless_pause(case)}
+    for cue, problem, todo in unused_silence(case.script.cues, gaps, case.spoken, case.shots, case.places):
+        if not (cue.extended and cue.id in as_it_stands):
+            yield cue, problem, todo
 
 
 def _repeated(case: _Case) -> Found:
@@ -337,6 +353,7 @@ RULES = Registry(
         Rule("late", "comes after what it describes", _late),
         Rule("fast", "has times that ask for too many words per minute", _fast),
         Rule("needless-pause", "lets the film pause although it fits", _needless_pause),
+        Rule("unused-silence", "pauses the film or borders on a long silence while there is room", _unused_silence),
         Rule("repeated", "says what the cue before it said", _repeated),
         Rule("unfinished", "does not end as a sentence", _unfinished),
         _english(
