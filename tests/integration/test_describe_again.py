@@ -116,7 +116,9 @@ def test_the_scene_beside_an_approved_cue_is_described_again(film: Path, tiny_mo
     run("describe", film, "-m", tiny_model, "-o", project)
     with ProjectStore(project) as store:
         first, second, *_ = store.cues
-        into = second.span.start_ms + 300  # it runs on into the next place, as words that take long do
+        into = (
+            store.places_of_cues()[second.id].span.start_ms + 300
+        )  # it runs on into the next place, as words that take long do
         store.edit_cue(replace(first, status=Status.APPROVED, span=replace(first.span, end_ms=into)))
         count = len(store.cues)
     run("describe", project, "-m", tiny_model, "-c", 0)

@@ -155,10 +155,16 @@ class Place:
     done: bool = False
 
     def taken_by(self, cue: Cue) -> bool:
-        """Whether a cue fills this place or is about the same stretch of film; running on into it is not enough."""
+        """Whether a cue fills this place or is about the same stretch of film; running on into it is not enough.
+
+        A cue that says what it is about may be spoken in the place of another, where that lets more be said.
+        """
+        if 2 * self.visual.overlap_ms(cue.visual) > self.visual.duration_ms:
+            return True
+        if cue.visual != cue.span:
+            return False
         begins_here = self.span.start_ms <= cue.span.start_ms < self.span.end_ms
-        covers = 2 * self.span.overlap_ms(cue.span) > self.span.duration_ms
-        return begins_here or covers or 2 * self.visual.overlap_ms(cue.visual) > self.visual.duration_ms
+        return begins_here or 2 * self.span.overlap_ms(cue.span) > self.span.duration_ms
 
 
 @dataclass(frozen=True, slots=True)

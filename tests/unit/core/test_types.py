@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Frame, Scene, Script, Status
+from calvin.core.types import Author, Cue, Frame, Place, Scene, Script, Status
 
 
 def cue(name: str, start: int, end: int) -> Cue:
@@ -47,3 +47,17 @@ def test_a_scene_needs_neither_features_nor_frames() -> None:
     assert scene.image_embeds is None
     assert scene.frames is None
     assert len({scene, Scene("s1", "film", Span(0, 1000))}) == 2
+
+
+def test_a_place_is_taken_by_what_is_about_it() -> None:
+    place = Place(Span(10_000, 14_000), Span(8000, 14_000), 11_000)
+
+    def taken(start: int, end: int, about: Span | None = None) -> bool:
+        span = Span(start, end)
+        return place.taken_by(Cue("1", span, "x", about or span, 0))
+
+    assert taken(20_000, 22_000, Span(9000, 13_000)), "wherever it is spoken"
+    assert not taken(10_500, 13_500, Span(4000, 8000)), "it only makes use of the time"
+    assert taken(10_500, 10_600), "what it is about is not known but by its time"
+    assert taken(9000, 12_500)
+    assert not taken(9000, 11_000)

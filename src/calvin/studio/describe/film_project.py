@@ -120,11 +120,9 @@ class FilmProject:
         A model sees its best words, also where others were said for want of time: so each caption is the same whenever
         the film is placed.
         """
-        offered = self.store.scored_candidates()
-        return tuple(
-            cue.text if cue.settled or not offered[cue.id] else offered[cue.id][0][0]
-            for cue in self.store.cues_before(place.span.start_ms, count)
-        )
+        cues = self.store.cues_before(place.span.start_ms, count)
+        offered = self.store.scored_candidates([cue.id for cue in cues])
+        return tuple(cue.text if cue.settled or not offered[cue.id] else offered[cue.id][0][0] for cue in cues)
 
     def keep(self, place: Place, answer: CaptionAnswer) -> None:
         """Store what was answered for a place, to be placed in the film: from here on it is not lost."""

@@ -56,6 +56,9 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
 def pause_note(cues: Sequence[Cue]) -> str | None:
     """What there is to say of the cues for which the film is to pause, if any."""
     paused = sum(cue.extended for cue in cues)
+    if paused and paused == len(cues):
+        what = "the only cue: the film is to pause for it" if paused == 1 else "a cue: the film is to pause for all"
+        return f"The dialogue leaves no silence that holds {what}{_PAUSES}"
     what, it = ("1 cue does", "it") if paused == 1 else (f"{paused} cues do", "them")
     return f"{what} not fit: the film is to pause for {it}{_PAUSES}" if paused else None
 

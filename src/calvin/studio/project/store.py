@@ -333,10 +333,17 @@ class ProjectStore(Journal):
         stored = self._db.execute("SELECT candidates FROM cue WHERE id = ?", (number,)).fetchone()[0]
         return [str(text) for text in json.loads(stored)]
 
-    def scored_candidates(self) -> dict[str, list[tuple[str, float | None]]]:
-        """What the model offered for each cue, by id, best first, with the scores that are known."""
-        found = {}
-        for number, texts, scores in self._db.execute("SELECT id, candidates, scores FROM cue"):
+    def scored_candidates(self, ids: Iterable[str] | None = None) -> dict[str, list[tuple[str, float | None]]]:
+        """What the model offered for each cue, by id, best first, with the scores that are known.
+
+        Args:
+            ids: the cues to ask for; None: all.
+        """
+        found, query = {}, "SELECT id, candidates, scores FROM cue"
+        rows: Iterable[tuple[int, str, str]] = self._db.execute(query)
+        if ids is not None:
+            rows = [row for one in ids for row in self._db.execute(f"{query} WHERE id = ?", (_number(one),))]
+        for number, texts, scores in rows:
             words, known = json.loads(texts), json.loads(scores)
             given = [float(score) for score in known] if len(known) == len(words) else [None] * len(words)
             found[str(number)] = list(zip(map(str, words), given, strict=True))

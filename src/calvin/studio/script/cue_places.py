@@ -59,7 +59,7 @@ def film_items(store: ProjectStore, spoken: SpokenLength, rules: ScheduleSetting
     places, offered, people = store.places_of_cues(), store.scored_candidates(), _People(store)
     found = []
     for cue in sorted(store.cues, key=lambda cue: (cue.event_ms, cue.span.start_ms, int(cue.id))):
-        if not is_sound(cue.text, None) and not cue.settled:
+        if not (cue.settled or sayable(cue, offered[cue.id])):
             continue
         shot = shot_of(cue, cuts)
         if cue.settled:
@@ -101,7 +101,9 @@ def sayable(cue: Cue, offered: Sequence[tuple[str, float | None]]) -> list[tuple
     known = None not in texts.values()
     found = []
     for rank, (text, score) in enumerate(texts.items()):
-        if len(text) <= MAX_TEXT and is_sound(text, None):
+        # What stands on the screen may loop as it likes: it is read out.
+        sound = is_sound(text, None) if cue.kind is CueKind.PICTURE else any(map(str.isalnum, text))
+        if len(text) <= MAX_TEXT and sound:
             found.append((text, score if known and score is not None else -_RANK * rank))
     return found
 

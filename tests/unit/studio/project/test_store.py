@@ -110,7 +110,8 @@ def test_a_new_plan_replaces_drafts_and_keeps_what_people_wrote(store: ProjectSt
     [
         (Span(0, 4000), Span(0, 5000), [1]),  # its own place
         (Span(0, 5900), Span(0, 5000), [1]),  # runs on into the next
-        (Span(0, 7600), Span(0, 5000), []),  # most of the next
+        (Span(0, 7600), Span(0, 5000), [1]),  # most of the next, but it is about the first
+        (Span(0, 7600), Span(0, 7600), []),  # most of the next
         (Span(6000, 6500), Span(6000, 6500), [0]),  # begins in the second
         (Span(4200, 4900), Span(5000, 10_000), [0]),  # spoken before, but about the second
     ],

@@ -18,7 +18,7 @@ from av.stream import Disposition
 from calvin.core.errors import CalvinError, MediaError, StoreError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
-from calvin.core.types import Cue, DialogueLine, Status
+from calvin.core.types import Author, Cue, DialogueLine, Status
 from calvin.media.sound.ducking import MixSettings
 from calvin.media.sound.film_check import essence, timecode
 from calvin.media.sound.film_sound import Pause, programme_blocks
@@ -163,7 +163,9 @@ def test_the_version_that_pauses(project: Callable[..., Path], tmp_path: Path, s
     text = "She looks down the street and waits for him there while the rain falls on her red coat."
     with ProjectStore(folder) as store:
         store.delete_cue("2")
-        store.add_cue(Cue("", Span(5000, 7000), text, Span(5000, 7000), 5000, extended=True))
+        # A person's: a draft would be placed where it fits.
+        mine = Cue("", Span(5000, 7000), text, Span(5000, 7000), 5000, Author.HUMAN, extended=True)
+        store.add_cue(mine)
     voiced = voice_project(folder, ToneVoice(), VoiceSettings(rate=300))
     plain = mix_project(folder, tmp_path / "plain.mkv")
     assert plain.cues == 1
