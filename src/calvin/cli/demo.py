@@ -56,7 +56,7 @@ def demo(
 def say_script(script: Script) -> None:
     for cue in script.cues:
         start, end = format_timecode(cue.span.start_ms), format_timecode(cue.span.end_ms)
-        say(f"{start} - {end}  {cue.text}")
+        say(f"{start} - {end}  {cue.text}{' (the film pauses)' if cue.extended else ''}")
 
 
 def listen(project: Path, name: str) -> None:

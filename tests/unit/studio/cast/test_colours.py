@@ -74,9 +74,17 @@ def test_what_portraits_do_not_share_is_not_the_person() -> None:
     assert loose[0] > 1.5 * loose[3], "the backdrop of one portrait is in the box, but not the other's"
 
 
-def test_a_whole_still_does_not_say_whose_its_colours_are() -> None:
-    still = PORTRAITS["Ann"][0][0]
-    assert ColourBank.build(SCENES, {"Ann": [(still, WHOLE)]}).likeness == {}
+def test_a_whole_still_alone_does_not_say_whose_its_colours_are() -> None:
+    first, second = (still for still, _ in PORTRAITS["Ann"])
+    assert ColourBank.build(SCENES, {"Ann": [(first, WHOLE)]}).likeness == {}
+    both = ColourBank.build(SCENES, {"Ann": [(first, WHOLE), (second, WHOLE)]}).likeness["Ann"]
+    assert min(both[[0, 2]]) > 1.5 * max(both[[1, 3]]), "two of them have Ann in common"
+
+
+def test_half_of_the_picture_is_drawn_in_around_the_person() -> None:
+    halves = [(PORTRAITS["Ann"][0][0], (0.0, 0.0, 0.5, 1.0)), (PORTRAITS["Ann"][1][0], (0.25, 0.0, 0.5, 1.0))]
+    found = ColourBank.build(SCENES, {"Ann": halves}).likeness["Ann"]
+    assert min(found[[0, 2]]) > 2 * max(found[[1, 3]])
 
 
 def test_stills_of_a_film_are_compared(tmp_path: Path) -> None:

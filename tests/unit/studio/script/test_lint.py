@@ -79,6 +79,10 @@ def test_cues_that_overlap_or_say_the_same() -> None:
     findings = lint(Script("F", (GOOD, second)), TALK, names=MARA)
     assert [(f.rule, f.cue.id) for f in findings] == [("too-long", "1"), ("overlap", "2"), ("repeated", "2")]
     assert "before cue-1 ends" in str(findings[1])
+    pausing = lint(Script("F", (replace(GOOD, extended=True), second)), TALK, names=MARA)
+    assert "overlap" not in [f.rule for f in pausing], "the film stands still while the first is spoken"
+    paused = lint(Script("F", (GOOD, replace(second, extended=True))), TALK, names=MARA)
+    assert "overlap" in [f.rule for f in paused], "the film stands still in the middle of the first"
 
 
 def test_names_once_they_are_known_and_with_the_look_at_first() -> None:
