@@ -54,7 +54,8 @@ _MIXED = {
     "naming": (
         *("look_first", "cue_far", "cue_scenes", "form_none", "form_bare", "form_entities"),
         *("form_told", "form_corrected") * 3,
-        *("form_muddled", "form_looks") * 2,
+        *("form_muddled", "form_looks", "strangers_many") * 2,
+        "strangers",
     ),
 }
 """The kinds of text that take turns in a batch of a mixed kind: first recall in text that is more and more like a

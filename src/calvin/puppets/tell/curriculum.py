@@ -72,7 +72,7 @@ def _told(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> dril
     parts, made = draw_told(rng, cast, form), drills.Builder()
     made.add(parts.stand_in)
     made.add(parts.prompt.text.strip())
-    made.add(parts.caption, *parts.known)
+    made.add(parts.caption, *parts.known, strangers=True)
     return made.drill()
 
 
@@ -120,6 +120,8 @@ PHASES: dict[str, tuple[int, Callable[[np.random.Generator, tuple[Person, ...]],
     "seen_prompt_5": (4, lambda rng, cast: _prompt(rng, cast, scenes=5)),
     "entities": (4, lambda rng, cast: _prompt(rng, cast, seen=rng.random() < 0.5, entities=True)),
     "prompt": (4, lambda rng, cast: _prompt(rng, cast, seen=False)),
+    "strangers": (4, lambda rng, cast: drills.cue(rng, cast, film=True, strangers=0.5)),
+    "strangers_many": (1, lambda rng, _: drills.cues(rng, 4, 3, looks=True, strangers=0.4)),
     **{f"form_{form}": (4, partial(_told, form=form)) for form in FORMS},
     "fewshot": (4, lambda rng, cast: drills.Drill(" ".join(draw_fewshot(rng, cast) for _ in range(3)), ())),
 }

@@ -9,6 +9,7 @@ first and who is who only after it, as in a prompt of stage 2; `cue` drills teac
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,13 +45,17 @@ class Builder:
         self.marks: list[tuple[int, int]] = []
         self.seen: set[str] = set()
 
-    def add(self, piece: str, *lookups: str) -> None:
+    def add(self, piece: str, *lookups: str, strangers: bool = False) -> None:
+        """Add a piece; `lookups` are the names in it that can be recalled, and with `strangers` it is known of those
+        without a name that they have none."""
         if self.parts:
             self.length += 1
         for name in lookups:
             # Counted as the text grows, for the same name may stand in it several times.
             start = self.length + piece.index(name)
             self.marks.append((start, start + len(name)))
+        if strangers:
+            self.marks += [(self.length + m.start(), self.length + m.end()) for m in _STRANGER.finditer(piece)]
         self.parts.append(piece)
         self.length += len(piece)
 
@@ -61,9 +66,10 @@ class Builder:
         return known
 
     def drill(self) -> Drill:
-        return Drill(" ".join(self.parts), tuple(self.marks))
+        return Drill(" ".join(self.parts), tuple(sorted(self.marks)))
 
 
+_STRANGER = re.compile(r"\b[Aa](?= (?:wo)?man in an? )")
 _WORDS = (*NAMES, *COLOURS, *PROPS)
 _BETWEEN = (*FILLERS, *GARMENTS, "in", "a", "an", "and", "hat", "the", ",")
 
@@ -183,7 +189,12 @@ def asked(rng: np.random.Generator, cast: tuple[Person, ...]) -> Drill:
 
 
 def cue(
-    rng: np.random.Generator, cast: tuple[Person, ...], looks: bool = True, two: bool = True, film: bool = False
+    rng: np.random.Generator,
+    cast: tuple[Person, ...],
+    looks: bool = True,
+    two: bool = True,
+    film: bool = False,
+    strangers: float = 0.0,
 ) -> Drill:
     """'red. red Mara, Greta blue. Mara.': a look, then who wears what, then whose look it was.
 
@@ -191,32 +202,44 @@ def cue(
         looks: 'A man in a red coat' and 'Mara, in a red coat' instead of bare colours.
         two: in two of five texts two people are asked for, first one, then the other.
         film: with other words in between and, as a rule, the question of a prompt before the answer.
+        strangers: this share of those asked for is not said to wear anything; the answer is their look again.
     """
     made = Builder()
-    _add_cue(rng, made, cast, looks, two, film)
+    _add_cue(rng, made, cast, looks, two, film, strangers)
     return made.drill()
 
 
-def cues(rng: np.random.Generator, blocks: int, size: int, looks: bool, two: bool = True) -> Drill:
+def cues(
+    rng: np.random.Generator, blocks: int, size: int, looks: bool, two: bool = True, strangers: float = 0.0
+) -> Drill:
     """Many cues in one text, each with a cast of its own: they teach that a look is asked for at all; single cues then
     teach how it is found."""
     made = Builder()
     for _ in range(blocks):
-        _add_cue(rng, made, draw_cast(rng, size, "train"), looks, two, film=False)
+        _add_cue(rng, made, draw_cast(rng, size, "train"), looks, two, False, strangers)
     return made.drill()
 
 
 def _add_cue(
-    rng: np.random.Generator, made: Builder, cast: tuple[Person, ...], looks: bool, two: bool, film: bool
+    rng: np.random.Generator,
+    made: Builder,
+    cast: tuple[Person, ...],
+    looks: bool,
+    two: bool,
+    film: bool,
+    strangers: float,
 ) -> None:
     asked_for = [cast[i] for i in rng.permutation(len(cast))[: 1 + int(two and rng.random() < 0.4)]]
     first = " and ".join(_say_seen(rng, person, looks, film) for person in asked_for)
     made.add(f"{first[0].upper()}{first[1:]}" if looks else first)
     _add_fillers(rng, made, film)
     made.add(".")
+    unknown = [person for person in asked_for if strangers and rng.random() < strangers]
     # Either word may come first, so that position alone never gives the answer away.
     for index in rng.permutation(len(cast)):
         person = cast[index]
+        if person in unknown:
+            continue
         look = say_look(person.look, film and bool(rng.random() < 0.2)) if looks else person.look.coat
         pair = [person.name, look] if rng.random() < 0.55 else [look, person.name]
         made.add((", " if looks else " ").join(pair))
@@ -226,7 +249,10 @@ def _add_cue(
     for number, person in enumerate(asked_for):
         if number:
             made.add("and")
-        made.add(person.name, person.name)
+        if person in unknown:
+            made.add(f"a {person.look.noun} {say_look(person.look)}", strangers=True)
+        else:
+            made.add(person.name, person.name)
     made.add(".")
 
 

@@ -21,7 +21,7 @@ def drills(phase: str, count: int = 200, split: str | None = "train"):
 @pytest.mark.parametrize("phase", PHASES)
 def test_spans_hold_words_and_texts_repeat_by_seed(phase: str) -> None:
     for drill in drills(phase):
-        assert all(name in _WORDS for name in drill.names)
+        assert all(name in {*_WORDS, "a", "A"} for name in drill.names)
         assert list(drill.marks) == sorted(set(drill.marks))
         assert drill.text == drill.text.strip()
     assert make_drill(phase, np.random.default_rng(1)) == make_drill(phase, np.random.default_rng(1))
@@ -160,3 +160,29 @@ def test_the_lexicon_text_covers_everything_that_is_said() -> None:
     for phase in ("short", "captions"):
         for drill in drills(phase, 100):
             assert set(re.findall(r"\w+", drill.text.lower())) <= known
+
+
+@pytest.mark.parametrize("phase", ["strangers", "strangers_many"])
+def test_strangers_are_answered_by_their_look_and_nothing_said_who_wears_it(phase: str) -> None:
+    named = without = 0
+    for drill in drills(phase):
+        for start, end in drill.marks:
+            if drill.text[start:end] != "a":
+                named += 1
+                continue
+            without += 1
+            coat = re.match(r"a (?:wo)?man in an? (\w+)", drill.text[start:])[1]
+            block = drill.text[:start].rpartition(". A ")[2] if phase == "strangers_many" else drill.text[:start]
+            assert not re.search(
+                rf"[A-Z]\w+, in an? {coat} |in an? {coat} [a-z]+(?: and an? \w+ hat)? ?, [A-Z]\w+", block
+            )
+    assert 0.3 < without / (named + without) < 0.65
+
+
+def test_in_captions_after_a_prompt_strangers_are_marked_too() -> None:
+    for form, least in (("bare", 1.0), ("told", 0.05), ("entities", 0.0)):
+        found = [drill.text[a:b] for drill in drills(f"form_{form}") for a, b in drill.marks]
+        share = sum(mark in ("a", "A") for mark in found) / len(found)
+        assert share >= least
+        assert share < 1 or form == "bare"
+        assert form != "entities" or share == 0
