@@ -6,7 +6,7 @@ import importlib.abc
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -49,6 +49,14 @@ class TorchvisionOnCpu(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, TorchvisionOnCpu())
 
 WORDS = "a man woman in red blue coat waves bows walks sits hands the lamp near house and then"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _writing_is_read_where_a_test_says_so() -> Iterator[None]:
+    """The extra `ocr` is installed here, so that each film of each test would be read, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("calvin.media.film.ocr.reads_by_default", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,10 @@ TRUST = Annotated[
 ]
 
 
+TEXT = Annotated[
+    bool | None,
+    Option("--text/--no-text", help="Read out writing on the screen (extra ocr).", show_default="where it can be read"),
+]
 NAMES = Annotated[
     str | None,
     Option(help="known: only those whom a cast or your cues introduce; free: anybody.", show_default="known"),
@@ -83,6 +87,7 @@ def describe(
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
     cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")] = None,
     names: NAMES = None,
+    text: TEXT = None,
     adapter: Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made, or none.")] = None,
     language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
     audio_language: Annotated[
@@ -113,7 +118,7 @@ def describe(
     from calvin.studio.describe.films import alike
     from calvin.studio.project.describe_settings import DescribeSources
 
-    values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names}
+    values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names, "screen_text": text}
     values |= {"language": language, "audio_language": audio_language}
     wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)
     found = _jobs(films, subtitles, out_dir)
@@ -154,6 +159,7 @@ def _describe_alike(group: Alike, wish: DescribeWish, model: str | None, yes: bo
     """Describe films with one captioner; if it cannot be opened, that stops the others only where there are none."""
     from calvin.captioners import open_captioner
     from calvin.captioners.adapted import adapter_context, with_adapter
+    from calvin.media.film import ocr
     from calvin.studio.describe.films import Outcome, describe_many
     from calvin.studio.project.describe_settings import settle
 
@@ -161,7 +167,7 @@ def _describe_alike(group: Alike, wish: DescribeWish, model: str | None, yes: bo
     try:
         captioner = open_captioner(model or sources.model, opening(yes, sources.frames, sources.four_bit))
         with with_adapter(captioner, sources.adapter) as captioner, ProgressView() as progress:
-            settings = settle(wish, group.record, adapter_context(captioner))
+            settings = settle(wish, group.record, adapter_context(captioner), ocr.reads_by_default())
             return describe_many(group.jobs, captioner, settings, progress, cast=group.cast, sources=sources)
     except CalvinError as error:
         if alone:

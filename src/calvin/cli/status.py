@@ -102,6 +102,9 @@ def _made_by(found: dict[str, Any]) -> list[str]:
     if found["decoding"]:
         done, total = found["decoding"]
         lines.append(f"Decoded: {done} of {total} s")
+    if found["reading"]:
+        done, total = found["reading"]
+        lines.append(f"Read for writing on the screen: {done} of {total} s")
     described, spoken = found["described"], found["spoken"]
     if described:
         parts = [f"with the adapter {described['adapter']}"] if described["adapter"] else []

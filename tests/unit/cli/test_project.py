@@ -357,3 +357,7 @@ def test_status_says_how_far_decoding_is(tmp_path: Path) -> None:
         listen(Progress("decode", 12.4, 60.0, "s"))
         listen(Progress("decode", 13.0, 60.0, "s"))
     assert "Decoded: 12 of 60 s" in run("status", tmp_path / "p").stdout
+    with ProjectStore(tmp_path / "p") as store:
+        store.begin_readings(60)
+        store.add_readings(0, [(), ()])
+    assert "Read for writing on the screen: 2 of 60 s" in run("status", tmp_path / "p").stdout

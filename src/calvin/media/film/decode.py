@@ -67,6 +67,7 @@ class DecodedFilm:
     """What one pass over a film gave. `duration_ms` is what was decoded, not what the container claims.
 
     `other_sounds`: by index of the stream, tracks of one channel each over which the sound is spread besides `sound`.
+    `readable`: how many of the larger stills there are; None where none were asked for.
     """
 
     facts: FilmFacts
@@ -76,6 +77,7 @@ class DecodedFilm:
     sound: Path | None
     report: DecodeReport
     other_sounds: Mapping[int, Path] = field(default_factory=dict)
+    readable: int | None = None
 
     @property
     def shots(self) -> tuple[Span, ...]:
@@ -156,6 +158,7 @@ def decode_film(
         sound=Path(folder) / SOUND if track else None,
         other_sounds=spread,
         report=DecodeReport(reader.frames, reader.damaged, (*reader.notes, *[LOST_SOUND] * bool(facts.lost_sounds))),
+        readable=len(FrameStore.open(Path(folder) / READABLE)) if settings.readable_size else None,
     )
 
 

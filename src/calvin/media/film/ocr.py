@@ -54,6 +54,11 @@ def can_read() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))
 
 
+def reads_by_default() -> bool:
+    """Whether the writing in a film is read where nobody says otherwise: wherever that is possible."""
+    return can_read()
+
+
 def read_lines(rgb: np.ndarray) -> tuple[TextLine, ...]:
     """The lines of writing in a picture, uint8 RGB [H, W, 3], from top to bottom; words that stand side by side are
     one line. One thread is used.

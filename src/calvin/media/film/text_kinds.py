@@ -30,6 +30,8 @@ _EDGE_MS = 180_000
 _LOW = 0.66
 """Below this share of the picture's height lie subtitles."""
 _MANY_LINES = 4
+_TALLEST = 0.4
+"""Share of the picture's height above which a shape is no letter, unless it is a narrow column of letters."""
 AGAIN_MS = 15_000
 """For how long after it is gone the same text is not told again."""
 _MOST = 1000
@@ -37,11 +39,13 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class ScreenText:
-    """What is written in one place: its lines from top to bottom, and when it can be read for sure."""
+    """What is written in one place: its lines from top to bottom, how high each is as a share of the picture's height,
+    and when it can be read for sure."""
 
     kind: CueKind
     span: Span
     lines: tuple[str, ...]
+    heights: tuple[float, ...]
     box: Box
     score: float
 
@@ -94,6 +98,9 @@ def _noise(track: Track) -> str:
     letters = sum(char.isalpha() for char in text)
     if track.score < _SURE or letters < 0.4 * len(folded(text)):
         return "" if _YEAR.fullmatch(text.strip()) and track.score >= _SURE and track.height > 0.05 else "noise"
+    left, _, right, _ = track.box
+    if track.height > _TALLEST and right - left > track.height / 3:
+        return "noise"
     if len(track.seen) < 2 and not (track.score >= _SURE_AT_ONCE and letters >= 5):
         return "noise"
     return "" if any(map(_is_word, re.findall(r"[^\W_]+", text))) and not _CODE.fullmatch(text) else "noise"
@@ -265,16 +272,22 @@ def _told(cards: Sequence[Sequence[Track]], duration_ms: int, title: str) -> lis
         text = replace(text, kind=kind)
         before = told[-1] if told else None
         if kind is CueKind.CREDIT and before and before.kind is kind and _follows(before, text):
-            told[-1] = ScreenText(
-                kind,
-                Span(before.span.start_ms, max(before.span.end_ms, text.span.end_ms)),
-                (*before.lines, *(line for line in text.lines if line not in before.lines)),
-                before.box,
-                min(before.score, text.score),
-            )
+            told[-1] = _with_more(before, text)
         elif not (before and _again(told, text)):
             told.append(text)
     return sorted(told, key=lambda text: text.span)
+
+
+def _with_more(before: ScreenText, text: ScreenText) -> ScreenText:
+    """Credits that go on with those of another card, each line once."""
+    new = [number for number, line in enumerate(text.lines) if line not in before.lines]
+    return replace(
+        before,
+        span=Span(before.span.start_ms, max(before.span.end_ms, text.span.end_ms)),
+        lines=(*before.lines, *(text.lines[number] for number in new)),
+        heights=(*before.heights, *(text.heights[number] for number in new)),
+        score=min(before.score, text.score),
+    )
 
 
 def _follows(before: ScreenText, text: ScreenText) -> bool:
@@ -295,7 +308,8 @@ def _text(card: Sequence[Track], duration_ms: int) -> ScreenText:
     right, bottom = (max(box[i] for box in boxes) for i in (2, 3))
     span = Span(min(span.start_ms for span in spans), max(span.end_ms for span in spans))
     score = min(track.score for track in card)
-    return ScreenText(CueKind.TEXT, span, tuple(track.text for track in ordered), (left, top, right, bottom), score)
+    lines, heights = tuple(track.text for track in ordered), tuple(track.height for track in ordered)
+    return ScreenText(CueKind.TEXT, span, lines, heights, (left, top, right, bottom), score)
 
 
 def _is_credit(text: ScreenText, card: Sequence[Track], duration_ms: int) -> bool:

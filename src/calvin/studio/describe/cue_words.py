@@ -18,7 +18,7 @@ from calvin.captioners.wearing import Answering, RoleGuard
 from calvin.core.errors import CalvinError
 from calvin.core.progress import Listener, Stage
 from calvin.core.prompts import Prompt
-from calvin.core.types import Place
+from calvin.core.types import CueKind, Place
 from calvin.media.languages import language_name
 from calvin.media.schedule.items import Left, Schedule
 from calvin.studio.describe.film_project import FilmProject
@@ -189,6 +189,8 @@ def _words_to_ask(found: Schedule, spoken: SpokenLength) -> dict[str, int]:
     for one in found.placed:
         if one.silence is None or one.candidate is None or one.item.fixed is not None:
             continue
+        if one.item.kind is not CueKind.PICTURE:
+            continue  # what stands on the screen is nothing that a model could say
         shortest = min(one.item.candidates, key=lambda candidate: candidate.spoken_ms)
         words = len(shortest.text.split()) - 1
         if one.left is Left.TOO_LONG:

@@ -25,6 +25,7 @@ from calvin.data import FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
 from calvin.media.film.decode import DecodedFilm, DecodeSettings, decode_film, sounds_in
 from calvin.media.film.frames import FrameStore
+from calvin.media.film.ocr import READ_SIZE
 from calvin.media.film.source import FilmFacts, choose_audio, probe
 from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
@@ -41,6 +42,7 @@ from calvin.studio.describe.dialogue import (
     passed_over,
     spoken_lines,
 )
+from calvin.studio.describe.screen_cues import add_screen_cues, can_go_on, check_can_read, read_film, screen_notes
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
@@ -186,7 +188,11 @@ def open_film_project(
             store.bind_film(film)
             if not job.replace:
                 _keep_drafts(store, record, captioner.info.name)
-            project = _decoded(facts, store, film, captioner, listener, record.audio_language)
+            if record.screen_text:
+                check_can_read(store)
+            project = _decoded(facts, store, film, captioner, listener, record)
+            if record.screen_text:
+                read_film(store, listener)
             project.settings, project.spoken = record.plan, spoken
             if project.features is not None:
                 stack.enter_context(project.features)
@@ -226,19 +232,26 @@ def _keep_drafts(store: ProjectStore, record: DescribeRecord, name: str) -> None
 
 
 def _decoded(
-    facts: FilmFacts, store: ProjectStore, film: FilmRow, captioner: Captioner, listener: Listener, audio: str | None
+    facts: FilmFacts,
+    store: ProjectStore,
+    film: FilmRow,
+    captioner: Captioner,
+    listener: Listener,
+    record: DescribeRecord,
 ) -> FilmProject:
     """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
     encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
-    max_frames = encodes.max_frames if encodes else 32
-    project = _kept(store, film, encodes, max_frames, audio)
+    max_frames, audio = encodes.max_frames if encodes else 32, record.audio_language
+    project = _kept(store, film, encodes, max_frames, audio) if not record.screen_text or can_go_on(store) else None
     if project is not None:
         return project
     maker = VectorMaker.of(encodes) if encodes else None
     decoded = decode_film(
         facts.path,
         store.folder / "frames",
-        DecodeSettings(fps=FPS, frame_size=FRAME_SIZE, language=audio),
+        DecodeSettings(
+            fps=FPS, frame_size=FRAME_SIZE, language=audio, readable_size=READ_SIZE if record.screen_text else None
+        ),
         on_batch=(lambda batch: maker.extend(batch.pictures)) if maker else None,
         listener=_kept_in(store, listener),
         facts=facts,
@@ -251,6 +264,7 @@ def _decoded(
     with store.together():
         store.bind_film(replace(film, duration_ms=decoded.duration_ms))
         store.set_shots(decoded.shots)
+        store.begin_readings(decoded.readable)
         notes = [*decoded.report.notes, *_track_notes(decoded, audio)]
         store.decoding = None
         store.decoded = DecodeRecord(duration_ms=decoded.duration_ms, notes=tuple(notes), audio_language=audio)
@@ -340,7 +354,11 @@ def _plan(
             store.set_dialogue(spoken)
             store.set_plan(plan_cues(duration_ms, store.shots, spoken, project.settings))
             store.begin_description(record)
+            if record.screen_text:
+                add_screen_cues(store, record.plan, project.spoken, project.film.language)
         store.set_language(project.film.language)
+    if record.screen_text:
+        project.notes += screen_notes(store)
     if record.subtitles is None and store.dialogue:
         project.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 

@@ -22,6 +22,7 @@ from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener, silent
 from calvin.core.time import to_ms
 from calvin.core.types import Character, Script
+from calvin.media.film import ocr
 from calvin.media.film.trial import check_survivable
 from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.introduced import Introduced
@@ -92,6 +93,7 @@ def describe(
     stretch_subtitles: str | None = None,
     encoding: str | None = None,
     names: Literal["known", "free"] | None = None,
+    text: bool | None = None,
 ) -> Description:
     """Describe one film, or a project again.
 
@@ -111,6 +113,7 @@ def describe(
         encoding: of the subtitle file; None: found out.
         names: "known": those alone are named whom a cast or a person's cue introduces; "free": whomever the model
             names; None: "known", or as the project.
+        text: whether writing on the screen is read (extra `ocr`); None: where that is possible, or as the project.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
@@ -118,6 +121,7 @@ def describe(
     kinds = tuple(formats)
     find_writers(kinds)
     values = {"context": context, "language": language, "audio_language": audio_language, "names": names}
+    values |= {"screen_text": text}
     wish = DescribeWish.load(values | {"formats": kinds}, "describe")
     job, known = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
     named, told = not isinstance(model, Captioner), not isinstance(cast, Cast)
@@ -135,7 +139,7 @@ def describe(
     asked = model is not None or adapter is not None
     job = replace(job, shift_ms=shift_ms, stretch=checked_stretch(stretch_subtitles), encoding=encoding, replace=asked)
     with with_adapter(captioner, sources.adapter) as captioner:
-        settings = settle(wish, known.record, adapter_context(captioner))
+        settings = settle(wish, known.record, adapter_context(captioner), ocr.reads_by_default())
         kept = sources if named and told else None
         [outcome] = describe_many([job], captioner, settings, progress, cast=people, sources=kept)
     if outcome.error is not None:

@@ -46,6 +46,7 @@ class DescribeWish(FrozenConfig):
     language: Language | None = None
     audio_language: Language | None = None
     names: Names | None = None
+    screen_text: bool | None = None
 
 
 class _WordSettings(FrozenConfig):
@@ -58,6 +59,7 @@ class _WordSettings(FrozenConfig):
     language: str | None = None  # checked in the wish: not again by every command that reads a project
     audio_language: str | None = None
     names: Names = "known"
+    screen_text: bool = False
 
 
 class DescribeSettings(_WordSettings):
@@ -65,7 +67,8 @@ class DescribeSettings(_WordSettings):
     lie, and how fast they are spoken. `language` is that of the description (None: the project's, else English),
     `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
     names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
-    `own_context` is the project's, where an adapter's stands in `context`. `names` says who may be named.
+    `own_context` is the project's, where an adapter's stands in `context`. `names` says who may be named,
+    and `screen_text` whether writing on the screen is read.
     """
 
     formats: tuple[str, ...] = ("vtt", "srt", "json")
@@ -153,20 +156,26 @@ def lasting_name(name: str | Path | None) -> str | None:
 
 
 def settle(
-    wish: DescribeWish, remembered: DescribeRecord | None = None, adapter_context: int | None = None
+    wish: DescribeWish,
+    remembered: DescribeRecord | None = None,
+    adapter_context: int | None = None,
+    can_read: bool = False,
 ) -> DescribeSettings:
     """The settings to describe with: what is wished for, else what the project remembers, else the defaults.
 
     An adapter is asked with the context that it was trained with (`adapter_context`) unless another is wished for; the
     project's own is then remembered beside it. A context that is wished for is also given where names are known.
+    Where writing on the screen can be read (`can_read`), that is the default; a project that was described without it
+    keeps to that.
     """
     given = wish.model_dump(exclude_none=True)
     if wish.plan is not None and remembered is not None:  # what was not asked for stays as the project has it
         given["plan"] = remembered.plan.model_dump() | wish.plan.model_dump(exclude_unset=True)
-    lasting = {"question", "plan", "words_per_minute", "audio_language", "names_alone", "names"}
+    lasting = {"question", "plan", "words_per_minute", "audio_language", "names_alone", "names", "screen_text"}
     kept = remembered.model_dump(include=lasting) if remembered else {}
     own = remembered.base_context if remembered else DescribeSettings().context
     context = {"context": own} if adapter_context is None else {"context": adapter_context, "own_context": own}
     if wish.context is not None:
         context = {"names_alone": False}
-    return DescribeSettings.load(kept | context | given, "describe")
+    reads = {} if remembered else {"screen_text": can_read}
+    return DescribeSettings.load(reads | kept | context | given, "describe")

@@ -31,7 +31,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         "id",
         (
             *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
-            *("audio_language", "subtitles", "people", "plan", "names"),
+            *("audio_language", "subtitles", "people", "plan", "names", "screen_text"),
         ),
     ),
     "setting": ("name", ("value",)),
@@ -194,7 +194,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (step_id, place, key)
     ) STRICT, WITHOUT ROWID;
     {_journal("plan")}{_journal("cue", since=("kind", "scores"))}
-    {"".join(map(_journal, ("dialogue", "film")))}{_journal("described", since=("names",))}{_journal("setting")}
+    {_journal("dialogue")}{_journal("film")}{_journal("described", since=("names", "screen_text"))}
+    {_journal("setting")}
     """,
     # 5: whether a cue describes the picture or reads out what stands on the screen
     f"""
@@ -214,7 +215,7 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER setting_insert;
     DROP TRIGGER setting_update;
     DROP TRIGGER setting_delete;
-    {_journal("described")}{_journal("setting")}
+    {_journal("described", since=("screen_text",))}{_journal("setting")}
     """,
     # 7: how likely the model holds each candidate for a cue
     f"""
@@ -223,6 +224,18 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER cue_update;
     DROP TRIGGER cue_delete;
     {_journal("cue")}
+    """,
+    # 8: what was read in the stills, and whether writing on the screen is to be read
+    f"""
+    CREATE TABLE reading (
+        still INTEGER PRIMARY KEY CHECK (still >= 0),
+        lines TEXT NOT NULL
+    ) STRICT;
+    ALTER TABLE described ADD COLUMN screen_text INTEGER NOT NULL DEFAULT 0;
+    DROP TRIGGER described_insert;
+    DROP TRIGGER described_update;
+    DROP TRIGGER described_delete;
+    {_journal("described")}
     """,
 )
 

@@ -47,6 +47,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "notes_of": _further_notes(store),
         "decoding": None if store.decoded or not store.decoding else list(store.decoding),
         "decoded": store.decoded is not None,
+        "reading": _reading(store),
         "described": _described(store),
         "spoken": _spoken(store),
         "steps": [{"what": step.what, "made_at": step.made_at, "undone": step.undone} for step in store.steps],
@@ -99,6 +100,12 @@ def notes_to_tell(store: ProjectStore, command: str, notes: Sequence[str]) -> li
     told = [note for note in notes if note not in known or _ASKS.search(note)]
     again = len(notes) - len(told)
     return [*told, *([f"{counted(again, 'note')} as before: see `calvin status {store.folder}`."] if again else [])]
+
+
+def _reading(store: ProjectStore) -> list[int] | None:
+    """How many stills are read, and of how many, while that is at work or after it was stopped."""
+    done, total = store.stills_read, store.readable
+    return None if total is None or done >= total else [done, total]
 
 
 def _described(store: ProjectStore) -> dict[str, Any] | None:

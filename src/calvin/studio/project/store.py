@@ -16,7 +16,7 @@ from calvin.core.types import Author, Character, Cue, CueKind, DialogueLine, Pla
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
 from calvin.studio.project.database import DATABASE, Setting
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
-from calvin.studio.project.journal import Journal
+from calvin.studio.project.readings import Readings
 
 MAX_TEXT = 2000
 """The most characters that a cue may have; a description is a sentence or two."""
@@ -29,7 +29,7 @@ _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "pe
 """The column of each field of a record; `cast` is a word of SQL."""
 
 
-class ProjectStore(Journal):
+class ProjectStore(Readings):
     """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
 
     decoded = Setting("decoded", TypeAdapter(DecodeRecord | None), None)
@@ -228,9 +228,13 @@ class ProjectStore(Journal):
         return [_cue(row) for row in self._db.execute(f"SELECT {_CUE} FROM cue ORDER BY start_ms, end_ms, id")]
 
     def cues_before(self, time_ms: int, count: int) -> list[Cue]:
-        """The last `count` cues that start before a time, oldest first."""
+        """The last `count` cues about the picture that start before a time, oldest first.
+
+        What stands on the screen is left out: it is no description, and has no business in what a model is told.
+        """
         rows = self._db.execute(
-            f"SELECT {_CUE} FROM cue WHERE start_ms < ? ORDER BY start_ms DESC, end_ms DESC, id DESC LIMIT ?",
+            f"SELECT {_CUE} FROM cue WHERE start_ms < ? AND kind = 'picture' "
+            "ORDER BY start_ms DESC, end_ms DESC, id DESC LIMIT ?",
             (time_ms, count),
         )
         return [_cue(row) for row in rows][::-1]

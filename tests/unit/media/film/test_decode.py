@@ -15,9 +15,10 @@ from av.video.reformatter import Interpolation
 from calvin.core.errors import MediaError
 from calvin.core.progress import Progress
 from calvin.core.time import Span
-from calvin.media.film.decode import DecodeSettings, FrameBatch, decode_film
+from calvin.media.film.decode import READABLE, DecodeSettings, FrameBatch, decode_film
 from calvin.media.film.frames import FrameStore
 from calvin.media.film.source import AudioStream, MediaLimits, choose_audio, probe
+from calvin.puppets.draw.video import write_video
 
 Film = Callable[..., Path]
 Number = Callable[[np.ndarray], int]
@@ -310,3 +311,17 @@ def test_a_film_that_is_replaced_while_it_is_read(film: Film, tmp_path: Path, sa
         with pytest.raises(MediaError, match=r"a\.mp4 changed while it was being read"):
             decode_film(path, tmp_path / "out", facts=facts)
         assert not any((tmp_path / "out").iterdir())
+
+
+def test_larger_stills_for_reading_come_from_the_same_pass(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    pictures = [np.full((400, 640, 3), 20 * second, np.uint8) for second in range(6) for _ in range(5)]
+    write_video(path, pictures, 640, 400, 5)
+    plain = decode_film(path, tmp_path / "plain", DecodeSettings(sound=False))
+    read = decode_film(path, tmp_path / "read", DecodeSettings(sound=False, readable_size=360))
+    assert (plain.readable, read.readable) == (None, 6)
+    assert not (tmp_path / "plain" / READABLE).exists()
+    stills = FrameStore.open(tmp_path / "read" / READABLE)
+    assert (len(stills), stills.height, stills.width, stills.fps) == (6, 360, 576, 1.0)
+    assert [round(float(stills.rgb(i).mean()) / 20) for i in range(6)] == [0, 1, 2, 3, 4, 5]
+    assert [read.frames.jpeg(i) for i in range(30)] == [plain.frames.jpeg(i) for i in range(30)]

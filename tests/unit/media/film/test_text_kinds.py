@@ -89,6 +89,12 @@ def test_plates_lone_letters_and_doubtful_readings_are_noise(text: str, score: f
     assert told(film(100, (40, 45, line(text, score=score)))) == []
 
 
+def test_a_shape_as_tall_as_the_picture_is_no_letter_but_a_column_is_text() -> None:
+    shape = TextLine("用用用", 0.95, (0.0, 0.0, 1.0, 1.0))
+    column = TextLine("HOTEL", 0.93, (0.45, 0.2, 0.52, 0.7))
+    assert told(film(100, (40, 45, shape), (60, 64, column))) == [("text", ("HOTEL",))]
+
+
 @pytest.mark.parametrize("text", ["PLATFORM 4", "2 MILES", "1945", "Café", "営業中"])
 def test_words_with_and_without_numbers_are_told(text: str) -> None:
     assert told(film(100, (60, 64, line(text, x=0.2)))) == [("text", (text,))]

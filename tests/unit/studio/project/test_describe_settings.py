@@ -35,6 +35,16 @@ def test_who_may_be_named_is_remembered() -> None:
         DescribeWish.load({"names": "some"}, "describe")
 
 
+def test_writing_is_read_where_that_is_possible_and_a_project_keeps_to_what_it_did() -> None:
+    assert not settle(DescribeWish()).screen_text
+    assert settle(DescribeWish(), can_read=True).screen_text
+    assert not settle(DescribeWish(screen_text=False), can_read=True).screen_text
+    assert not settle(DescribeWish(), RECORD, can_read=True).screen_text
+    read = RECORD.changed(screen_text=True)
+    assert settle(DescribeWish(), read).screen_text
+    assert not settle(DescribeWish(screen_text=False), read).screen_text
+
+
 def test_wishes_come_first() -> None:
     plan = PlanSettings(min_gap_ms=1)
     wish = DescribeWish(context=0, formats=("vtt",), question="Who?", plan=plan, words_per_minute=200, language="ger")
