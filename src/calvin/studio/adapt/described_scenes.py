@@ -9,7 +9,7 @@ from calvin.core.errors import StoreError, UsageError
 from calvin.core.prompts import clean_line
 from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
-from calvin.core.types import Cue, Status
+from calvin.core.types import Cue, CueKind, Status
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import WordsPlan
 
@@ -25,6 +25,11 @@ class Described:
     where: str = ""
 
 
+def _teaches(cue: Cue) -> bool:
+    """Whether a model can learn from a cue: one that reads out the screen does not say what is seen."""
+    return cue.status is Status.APPROVED and cue.kind is CueKind.PICTURE
+
+
 def described_scenes(store: ProjectStore, plan: WordsPlan | None = None) -> tuple[list[Described], list[str]]:
     """The approved cues of a project and the scenes of planned corrections, in time order, and notes on them.
 
@@ -33,7 +38,7 @@ def described_scenes(store: ProjectStore, plan: WordsPlan | None = None) -> tupl
     Raises:
         StoreError: fewer than two.
     """
-    approved = [_of(cue, f"cue-{cue.id} at") for cue in store.cues if cue.status is Status.APPROVED]
+    approved = [_of(cue, f"cue-{cue.id} at") for cue in store.cues if _teaches(cue)]
     approved = [scene for scene in approved if scene.text]
     if plan is None:
         if len(approved) < LEAST:

@@ -14,7 +14,7 @@ from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.files import write_text
 from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import Span
-from calvin.core.types import Cue, Place
+from calvin.core.types import Cue, CueKind, Place
 from calvin.data.features import FeatureStore
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import PRESENCE, guess_presence, names_at, notes_of, speakers_of
@@ -103,9 +103,12 @@ def pick_scenes(store: ProjectStore, count: int | None = None) -> list[Pick]:
         StoreError: no film, no scene left, or no frame vectors to compare scenes by.
         UsageError: more scenes than there are.
     """
-    film, cues = store.bound_film(), store.script().cues
+    # What stands on the screen is no scene to describe.
+    film, cues = store.bound_film(), [cue for cue in store.script().cues if cue.kind is CueKind.PICTURE]
+    described, places = {cue.id for cue in cues}, store.places_of_cues()
+    read_out = {place.id for cue, place in places.items() if cue not in described}
     standing = {cue.visual: cue for cue in cues if not cue.settled}
-    plans = _undescribed(store.plans, cues, standing)
+    plans = _undescribed([plan for plan in store.plans if plan.id not in read_out], cues, standing)
     if not plans:
         raise StoreError("A person has described every scene of this project, so none is left to pick.")
     known = [(cue.visual, None) for cue in cues if cue.settled]

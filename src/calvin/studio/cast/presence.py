@@ -17,7 +17,7 @@ import numpy as np
 from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.time import Span
-from calvin.core.types import Cue, DialogueLine
+from calvin.core.types import Cue, CueKind, DialogueLine
 from calvin.studio.cast.characters import Cast, Note, PresenceSettings, cast_of_names
 from calvin.studio.cast.colours import ColourBank
 
@@ -234,7 +234,7 @@ def notes_of(cues: Sequence[Cue], cast: Cast) -> list[Note]:
     notes: list[Note] = []
     texts: list[str] = []
     for cue in cues:
-        if cue.settled:
+        if cue.settled and cue.kind is CueKind.PICTURE:  # credits name people who are not in the picture
             names = cast.meant(cue.text, texts[-3:])
             notes += [Note(cue.visual, names)] if names else []
         texts.append(cue.text)

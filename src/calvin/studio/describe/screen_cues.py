@@ -120,7 +120,8 @@ def add_screen_cues(store: ProjectStore, plan: PlanSettings, spoken: SpokenLengt
     texts = _untold(store)
     lines, duration_ms = [line.span for line in store.dialogue], store.bound_film().duration_ms
     gaps = dialogue_gaps(lines, duration_ms, plan.min_gap_ms, plan.guard_ms)
-    store.drop_places([place.id for place in store.plans if not place.done and _is_card(place.visual, texts)])
+    cards = film_texts(store).texts
+    store.drop_places([place.id for place in store.plans if not place.done and _is_card(place.visual, cards)])
     for text in texts:
         words = sentences(text, language)
         span = Span(text.span.start_ms, text.span.start_ms + spoken.ms(words[0]))

@@ -167,7 +167,7 @@ class ProjectStore(Readings):
                 if not draft.settled:
                     self.delete_cue(draft.id, draft.author)
             db.execute("DELETE FROM plan")
-            kept = self.cues
+            kept = [cue for cue in self.cues if cue.kind is CueKind.PICTURE]
             db.executemany(
                 "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",
                 [_times(plan) for plan in plans if not any(plan.taken_by(cue) for cue in kept)],

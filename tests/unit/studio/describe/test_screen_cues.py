@@ -18,6 +18,9 @@ from calvin.media.film.frames import FrameWriter
 from calvin.media.film.ocr import TextLine
 from calvin.media.film.text_kinds import ScreenText
 from calvin.media.gaps import PlanSettings
+from calvin.studio.adapt.described_scenes import described_scenes
+from calvin.studio.cast.characters import Cast
+from calvin.studio.cast.presence import notes_of
 from calvin.studio.describe import screen_cues
 from calvin.studio.describe.screen_cues import (
     add_screen_cues,
@@ -166,6 +169,18 @@ def test_what_a_person_reads_out_already_gets_no_draft(store: ProjectStore) -> N
     store.add_cue(mine)
     add_screen_cues(store, PlanSettings(), EstimatedLength(), "en")
     assert [cue.text for cue in store.cues] == ["A sign: Keep out!"]
+    scene = Span(50_000, 55_000)
+    store.set_plan([Place(scene, scene, 50_100)])
+    assert len(store.plans) == 1, "the scene around the sign is still to be described"
+
+
+def test_a_model_learns_nothing_from_what_is_read_out(store: ProjectStore) -> None:
+    for number, kind in enumerate((CueKind.PICTURE, CueKind.TEXT, CueKind.PICTURE)):
+        span = Span(10_000 * number, 10_000 * number + 4000)
+        store.add_cue(Cue("", span, f"Mara {number}.", span, span.start_ms, status=Status.APPROVED, kind=kind))
+    scenes, _ = described_scenes(store)
+    assert [scene.text for scene in scenes] == ["Mara 0.", "Mara 2."]
+    assert [note.span.start_ms for note in notes_of(store.cues, Cast((Character("Mara"),)))] == [0, 20_000]
 
 
 def test_what_stands_on_the_screen_is_never_told_to_a_model(store: ProjectStore) -> None:
