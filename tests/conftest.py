@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 class TorchvisionOnCpu(importlib.abc.MetaPathFinder):
     """Lets torchvision, which transformers' video processors need, be imported beside a torch without CUDA.
 
-    PyPI has no torchvision for CPUs; the library of its build for GPUs cannot be loaded there, and without the two
-    operators that the library defines the import fails. Its transforms are plain torch and call neither, so here they
-    get a name and no body. It is kept apart in `videollm` of the virtual environment, out of the way of the command
-    line, which does without it.
+    Some models read pictures only through torchvision, and PyPI has none for CPUs. The library of its build for GPUs
+    cannot be loaded there, and without the two operators that the library defines the import fails. Its transforms are
+    plain torch and call neither, so here they get a name and no body. It is kept apart in `videollm` of the virtual
+    environment, out of the way of the command line, which would hide one that does not fit (calvin.core.torch_builds).
     """
 
     def __init__(self) -> None:
@@ -47,6 +48,9 @@ class TorchvisionOnCpu(importlib.abc.MetaPathFinder):
 
 
 sys.meta_path.insert(0, TorchvisionOnCpu())
+import_module("calvin")
+if "torchvision" in sys.modules and sys.modules["torchvision"] is None:
+    del sys.modules["torchvision"]  # hidden, as it does not fit by itself
 
 WORDS = "a man woman in red blue coat waves bows walks sits hands the lamp near house and then"
 

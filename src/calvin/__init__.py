@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from calvin.core.package import __version__ as __version__
+from calvin.core.torch_builds import hide_unfit_torchvision
+
+hide_unfit_torchvision()  # before anything imports transformers
 
 __all__ = ["Calvin", "__version__", "adapt", "describe"]
 

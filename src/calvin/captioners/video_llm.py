@@ -13,21 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForMultimodalLM,
-    AutoProcessor,
-    InstructBlipVideoForConditionalGeneration,
-    InstructBlipVideoProcessor,
-)
+from transformers import AutoModelForMultimodalLM, InstructBlipVideoForConditionalGeneration
 from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
 
 from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.hub import fingerprint_of, local_or_fetched
 from calvin.captioners.messages import Message, build_message, fingerprint, rgb, stills, video_metadata
+from calvin.captioners.processors import BLIP, load_processor, sees_videos
 from calvin.captioners.registry import ALIASES
 from calvin.captioners.speaking import device, prepare_tokenizer, say
-from calvin.core.errors import CheckpointError, MissingExtraError, UsageError, first_line
+from calvin.core.errors import CheckpointError, UsageError, first_line
 from calvin.core.types import Frame
 from calvin.model.loading import load_config, load_strict, quiet
 
@@ -38,7 +34,6 @@ OWN_FRAMES = {"instructblip": 4, "instructblipvideo": 4, "video_llava": 8}
 FEWEST = 2
 """Processors that merge frames in pairs refuse a single one; it is shown twice."""
 BATCH = 4
-_BLIP = ("instructblip", "instructblipvideo")
 
 
 class VideoLlm:
@@ -60,13 +55,15 @@ class VideoLlm:
         self.model = model
         self.processor = processor
         self.name = name
-        self._blip = model.config.model_type in _BLIP
+        self._blip = model.config.model_type in BLIP
         own = OWN_FRAMES.get(model.config.model_type, FRAMES)
         self.frames = own if self._blip or frames is None else frames
-        self._sees_video = getattr(processor, "video_processor", None) is not None
+        self._sees_video = sees_videos(processor)
         self._four_bit = four_bit
         prepare_tokenizer(processor.tokenizer)
-        self._fingerprint = fingerprint(weights or name, frames=self.frames, four_bit=four_bit)
+        # A model that could see a video may say something else when it is shown pictures.
+        shown = {} if self._sees_video or not hasattr(processor, "video_processor") else {"pictures": True}
+        self._fingerprint = fingerprint(weights or name, frames=self.frames, four_bit=four_bit, **shown)
 
     @property
     def info(self) -> CaptionerInfo:
@@ -94,7 +91,8 @@ class VideoLlm:
                 messages = [build_message(requests[index], seen[index]) for index in part]
                 inputs = self._inputs(messages).to(self.model.device)
                 inputs = {key: self._cast(value) for key, value in inputs.items()}
-                said = say(self.model, self.processor.tokenizer, inputs)
+                with quiet():  # hints at faster kernels
+                    said = say(self.model, self.processor.tokenizer, inputs)
                 answers |= {index: to_answer(*words) for index, words in zip(part, said, strict=True)}
         return [answers[index] for index in range(len(requests))]
 
@@ -124,6 +122,7 @@ class VideoLlm:
                 return_dict=True,
                 return_tensors="pt",
                 processor_kwargs=options,
+                enable_thinking=False,  # for templates that ask: an answer is too short to think first
             )
 
 
@@ -133,23 +132,24 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     Raises:
         CheckpointError: there is no such model, it is not whole, or it is not a model that this can ask.
         UsageError: no name, nobody agreed to fetch it, or four bits without bitsandbytes.
-        MissingExtraError: torchvision is not installed.
+        MissingExtraError: a package that its processor needs is not installed.
     """
     if model is None:
         raise UsageError(f"Which video LLM: hf:FOLDER, hf:HUB-ID, or one of {', '.join(ALIASES)}.")
-    if find_spec("torchvision") is None:
-        raise MissingExtraError("A video LLM", "videollm", "No module named 'torchvision'")
     if options.four_bit and find_spec("bitsandbytes") is None:
         raise UsageError("Loading in four bits takes bitsandbytes: run `pip install bitsandbytes`.")
     source = local_or_fetched(model if Path(model).exists() else ALIASES.get(model, model), options.agree)
     config = load_config(source, MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES, "one that looks and writes")
-    blip = config.model_type in _BLIP
-    processor = _processor(source, blip)
+    blip = config.model_type in BLIP
+    processor = load_processor(source, config)
     if not blip and not processor.chat_template:
         raise CheckpointError(f"{model} has no chat template, so it cannot be asked.")
-    loaded = load_strict(
-        InstructBlipVideoForConditionalGeneration if blip else AutoModelForMultimodalLM, source, **_how(options)
-    )
+    kind: Any = InstructBlipVideoForConditionalGeneration if blip else AutoModelForMultimodalLM
+    try:
+        loaded = load_strict(kind, source, **_how(options))
+    except ImportError as error:
+        why = next((line for line in str(error).splitlines() if "requires" in line), first_line(error))
+        raise UsageError(f"{model} cannot be loaded here: {why}.") from error
     if blip:
         _complete_blip(loaded, processor)
     weights = source.name if source.parent.name == "snapshots" else fingerprint_of(source)
@@ -167,17 +167,6 @@ def _how(options: OpenOptions) -> dict[str, Any]:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=how["dtype"]
         )
     return how | ({"device_map": "auto"} if gpu or options.four_bit else {})
-
-
-def _processor(source: Path, blip: bool) -> Any:
-    kind: Any = InstructBlipVideoProcessor if blip else AutoProcessor
-    try:
-        with quiet():
-            return kind.from_pretrained(source, trust_remote_code=False)
-    except ImportError as error:
-        raise MissingExtraError("A video LLM", "videollm", first_line(error)) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"The processor of {source} cannot be read: {first_line(error)}.") from error
 
 
 def _complete_blip(model: Any, processor: Any) -> None:
