@@ -24,16 +24,18 @@ class Licence:
     """Who `may` be named in a caption, by any form of the name, and which names are `known` to be names at all.
 
     What the film's other `text` writes in small letters, such as its dialogue, is no name where a sentence opens.
-    `language` is that of the captions.
+    `language` is that of the captions. `looks` says how people look who are named where they are recognised by it
+    ("in a red coat"), whether or not they `may` be named otherwise.
     """
 
     may: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     text: tuple[str, ...] = field(default=(), repr=False)
     language: str = "en"
+    looks: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "known", self.known | self.may)
+        object.__setattr__(self, "known", self.known | self.may | frozenset(self.looks))
 
 
 @dataclass(frozen=True, slots=True)

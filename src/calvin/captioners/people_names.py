@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from calvin.captioners.looks import LOOK_AFTER, tied_looks
 from calvin.data.entities import RANKS, TITLES, EntityStripper
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -79,17 +80,6 @@ _AMBIGUOUS = _table(
     Sue Summer Sunny Trip Victor Viola Violet Wade Ward Will Willow Winter"""
 )
 """Names that are words too: where they open a sentence, what follows has to speak for a person."""
-_CLOTHES = (
-    r"(?:over|rain|trench )?coat|jacket|dress|hat|shirt|t-shirt|blouse|skirt|gown|suit|uniform|sweater|jumper|cardigan|"
-    r"hoodie|vest|waistcoat|cap|scarf|robe|apron|cloak|cape|helmet|mask|trousers|jeans|shorts|tie|bow tie|glasses|"
-    r"sunglasses|spectacles|wig|beard|overalls|pyjamas|pajamas|tunic|turban|veil|headscarf|bonnet|boots|armou?r"
-)
-_ADJECTIVES = r"(?:an? |the )?(?:[\w-]+ ){0,3}"
-_LOOK = rf"(?:in|with|wearing|dressed in) {_ADJECTIVES}(?:{_CLOTHES})(?: and {_ADJECTIVES}(?:{_CLOTHES}))?"
-LOOK_AFTER = re.compile(rf",? ({_LOOK}|in (?:black|white|red|blue|green|grey|uniform|rags))\b,?")
-"""A look told after a name, with the commas around it."""
-LOOK_FIRST = re.compile(rf"(?:^|(?<=[.!?] ))({_LOOK}), $", re.IGNORECASE)
-"""A look told before a name, where a sentence opens."""
 _CLAUSE = re.compile(r"\b(?:and|as|while|when|then|before|after|who|but|where|until|so)\b|[;.!?:]")
 
 _LABELS = _table(
@@ -235,6 +225,20 @@ def named_twice(text: str, finder: PeopleFinder) -> tuple[str, ...]:
     return tuple(twice)
 
 
+def speaker_names(labels: Iterable[str]) -> list[str]:
+    """The people whom labels of speakers name, each once: 'PALOMA' is Paloma, and sounds and anybody are left out."""
+    names = (label.title() if label.isupper() else label for label in labels if not is_label(label))
+    return list(dict.fromkeys(" ".join(name.split()) for name in names))
+
+
 def names_said(lines: Iterable[str], finder: PeopleFinder) -> frozenset[str]:
     """All whom some lines name."""
     return frozenset(one.name for line in lines for one in finder.mentions(line))
+
+
+def looks_told(lines: Iterable[str], finder: PeopleFinder) -> dict[str, str]:
+    """The looks that some lines tie to names, those of later lines in place of earlier ones."""
+    found: dict[str, str] = {}
+    for line in lines:
+        found |= tied_looks(line, [(one.start, one.end, one.name) for one in finder.mentions(line)])
+    return found

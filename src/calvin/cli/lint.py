@@ -44,7 +44,7 @@ def lint(
 
         calvin lint film.calvin --ignore inference --json
     """
-    from calvin.studio.cast.introduced import known_speakers
+    from calvin.captioners.people_names import speaker_names
     from calvin.studio.project.status import measured_ms
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
@@ -62,7 +62,7 @@ def lint(
         known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}
         spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
         lines = store.dialogue
-        spans, speakers = [line.span for line in lines], known_speakers(lines)
+        spans, speakers = [line.span for line in lines], speaker_names(line.speaker for line in lines)
         found = lint(script, spans, settings, spoken, ignore or (), speakers, store.shots, store.places_of_cues())
     counts = Counter(finding.level for finding in found)
     if as_json:

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest, Licence
 from calvin.captioners.naming import NameGuard
-from calvin.captioners.people_names import PeopleFinder, names_said
+from calvin.captioners.people_names import PeopleFinder, looks_told, names_said
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import EVALUATION_QUESTION, Prompt, clean_line
@@ -280,9 +280,13 @@ def _licence(request: CaptionRequest, before: Sequence[Sample], context: Context
     """Whom the lines of the context that no model wrote introduce, and whom the prompt names."""
     if not context.held:
         return None
-    first = len(before) - len(request.prompt.context)
-    human = [s.caption for at, s in enumerate(before) if at >= first and (not context.own or context.corrects(at))]
-    return Licence(names_said(human, PeopleFinder()) | frozenset(request.prompt.entities))
+    first, finder = len(before) - len(request.prompt.context), PeopleFinder()
+    human = [
+        (at, s.caption) for at, s in enumerate(before) if context.corrects(at) or (not context.own and at >= first)
+    ]
+    shown = names_said((text for at, text in human if at >= first), finder)
+    looks = looks_told((text for _, text in human), finder) if context.own else {}
+    return Licence(shown | frozenset(request.prompt.entities), looks=looks)
 
 
 def _kept(request: CaptionRequest, answer: CaptionAnswer) -> Captioned:

@@ -79,11 +79,11 @@ def draw_films(
             film = make_film(SEED * 100_000 + number, scenes, split=split, talk=_TALK)
             subtitles = mad / "videos" / f"{film.id}.srt"
             lines = read_subtitles(subtitles).lines if film.lines else ()
-            films.append(CastFilm(film, store.get(film.id), store.fps, _portraits(film, base), lines))
+            films.append(CastFilm(film, store.get(film.id), store.fps, draw_portraits(film, base), lines))
     return films
 
 
-def _portraits(film: Film, base: Calvin) -> dict[str, np.ndarray]:
+def draw_portraits(film: Film, base: Calvin) -> dict[str, np.ndarray]:
     """Vectors [3, D] of each character standing alone somewhere, in pictures that are not from the film."""
     found = {}
     for person in film.cast:

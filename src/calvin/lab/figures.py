@@ -22,14 +22,17 @@ from calvin.core.time import Span, format_timecode
 from calvin.core.types import FPS, FRAME_SIZE, Cue
 from calvin.encode.vectors import make_features
 from calvin.evaluation.metrics import BertScore, CiderD, RougeL
-from calvin.lab.evaluation_sets import PUPPETS, cache_folder, draw_fresh_puppets, draw_puppet_eval
+from calvin.lab.adapt_films import draw_portraits
+from calvin.lab.evaluation_sets import PUPPET_SIZES, PUPPETS, cache_folder, draw_fresh_puppets, draw_puppet_eval
 from calvin.lab.material import read_truth_scenes, truth_score
 from calvin.lab.model_card import save_evaluation
 from calvin.lab.truth_scoring import CONDITIONS, CONTROLS, LOOKS, OWN, TruthRow, TruthScene, evaluate_truth
 from calvin.media.film.sampling import iter_clip_frames
 from calvin.puppets.lexicon import ACTION_BY_KEY, ACTIONS, NAMES
 from calvin.puppets.tell.curriculum import is_introduced, make_drill
+from calvin.puppets.tell.screenplay import make_film
 from calvin.puppets.truth import action_of, names_in
+from calvin.studio.cast.scene_cast import portrait_looks
 from calvin.studio.describe.films import describe
 from calvin.training.small.language import encode_marked, marked_accuracy
 
@@ -64,21 +67,32 @@ def truth_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene]) -> Figu
         row.condition: [truth_score(text, item.truth) for text, item in zip(row.captions, items, strict=True)]
         for row in rows
     }
+    captions = {row.condition: row.captions for row in rows}
     figures = Figures()
     moving = [ACTION_BY_KEY[item.truth.action].motion for item in items]
     table = []
     for condition, scored in marks.items():
         half = [score["action"] for score, motion in zip(scored, moving, strict=True) if motion]
         cells = [percent([score[aspect] for score in scored]) for aspect in _ASPECTS]
-        table.append([condition, cells[0], percent(half), *cells[1:]])
+        table.append([condition, cells[0], percent(half), *cells[1:], *_given(captions[condition], items)])
     figures.add(
         "Percent of scenes (and of how many)",
-        ("given", "action", "action, motion half", "names exact", "wrong name", "place, where named", "prop"),
+        (
+            *("given", "action", "action, motion half", "names exact", "wrong name", "place, where named", "prop"),
+            *("of the names given right", "of those present named"),
+        ),
         table,
     )
     _add_names(figures, rows, items, marks)
     _add_roles(figures, items, marks)
     return figures
+
+
+def _given(captions: Sequence[str], items: Sequence[TruthScene]) -> tuple[str, str]:
+    """Of all names in the captions how many are of people there, and of all people there how many are named."""
+    pairs = [(names_in(text, NAMES), set(item.truth.present)) for text, item in zip(captions, items, strict=True)]
+    right = [name in present for named, present in pairs for name in sorted(named)]
+    return percent(right), percent([name in named for named, present in pairs for name in sorted(present)])
 
 
 def context_names_everyone(item: TruthScene, count: int) -> bool:
@@ -247,6 +261,7 @@ def model_figures(
     if limit is not None:
         kept = list(dict.fromkeys(item.truth.film for item in items))[:limit]
         items, films = [item for item in items if item.truth.film in kept], films[:limit]
+    items = with_cast_looks(captioner, items)
     rows = evaluate_truth(captioner, items, truth_score, EVERY_CONDITION, listener)
     save_evaluation(out / "captions.json", rows)
     figures = truth_figures(rows, items)
@@ -257,6 +272,16 @@ def model_figures(
     _add_bundled(words, captioner)
     drawn_from = "" if seed is None else f", drawn from seed {seed}"
     return f"{len(items)} scenes of {len(films)} films{drawn_from}.\n\n{figures.markdown()}\n{words.markdown()}"
+
+
+def with_cast_looks(captioner: Calvin, items: Sequence[TruthScene]) -> list[TruthScene]:
+    """The scenes with the looks of their film's cast, by the captions of three portraits each that are not of it."""
+    looks = {}
+    for film in dict.fromkeys(item.truth.film for item in items):
+        split, _, seed = film.rpartition("_")
+        drawn = make_film(int(seed), PUPPET_SIZES.scenes, split=split, talk=PUPPET_SIZES.talk)
+        looks[film] = portrait_looks(captioner, draw_portraits(drawn, captioner))
+    return [replace(item, portraits=looks[item.truth.film]) for item in items]
 
 
 def _add_notices(figures: Figures, captioner: Calvin, films: list[np.ndarray], real: Sequence[Path]) -> None:

@@ -9,7 +9,7 @@ guessed; with the middle frame repeated, or the frames out of order, what is sti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from calvin.captioners.base import Captioner, CaptionRequest, Licence
 from calvin.captioners.naming import NameGuard
-from calvin.captioners.people_names import PeopleFinder, names_said
+from calvin.captioners.people_names import PeopleFinder, looks_told, names_said
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.prompts import Prompt
@@ -31,13 +31,15 @@ Score = Callable[[str, Any], Mapping[str, float | None]]
 @dataclass(frozen=True, slots=True)
 class TruthScene:
     """A scene to caption: its truth, the reference captions before it (oldest first) and the names present. `cast` is
-    the whole film's, name and look as captions say it."""
+    the whole film's, name and look as captions say it; `portraits` are their looks by what captions tell of portraits.
+    """
 
     scene: Scene
     truth: Any
     previous: tuple[str, ...]
     entities: tuple[str, ...]
     cast: tuple[tuple[str, str], ...] = ()
+    portraits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class Condition:
 
     `own` puts its own captions in place of the references before the scene, as `describe` does; of these, a film's
     first and every `corrected`-th after it are the references still, as if a person had corrected them (0: none).
-    `held` names nobody whom neither these nor the names given introduce.
-    `looks` tells with each name how that person looks: of those present, or of the whole cast.
+    `held` names nobody whom neither these nor the names given introduce, and with `portraits` whoever is recognised by
+    the looks of those. `looks` tells with each name how that person looks: of those present, or of the whole cast.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Condition:
     corrected: int = 0
     held: bool = False
     looks: Literal["present", "cast"] | None = None
+    portraits: bool = False
 
     def request(self, items: Sequence[TruthScene], index: int, said: Mapping[int, str] | None = None) -> CaptionRequest:
         """What is asked for a scene; `said` holds the captions so far, by index, where they are the context.
@@ -74,9 +77,16 @@ class Condition:
         if self.looks is not None:
             listed = [pair for pair in item.cast if self.looks == "cast" or pair[0] in item.entities]
             entities, looks = tuple(name for name, _ in listed), tuple(look for _, look in listed)
+        prompt = Prompt(context=tuple(lines), entities=entities, looks=looks)
         introduced = [line for line, by in zip(lines, human, strict=True) if by]
-        licence = Licence(names_said(introduced, PeopleFinder()) | frozenset(entities)) if self.held else None
-        return CaptionRequest(scene, Prompt(context=tuple(lines), entities=entities, looks=looks), licence=licence)
+        return CaptionRequest(scene, prompt, licence=self._licence(item, introduced, entities) if self.held else None)
+
+    def _licence(self, item: TruthScene, introduced: Sequence[str], entities: Sequence[str]) -> Licence:
+        """Who may be named: whom lines by a person and the prompt name, and whoever looks as somebody known does."""
+        finder = PeopleFinder()
+        corrected = item.previous[:: self.corrected] if self.own and self.corrected else ()
+        known = dict(item.portraits) if self.portraits else looks_told(corrected, finder)
+        return Licence(names_said(introduced, finder) | frozenset(entities), looks=known)
 
     def _embeds(self, items: Sequence[TruthScene], index: int) -> np.ndarray | None:
         embeds = items[index].scene.image_embeds
@@ -103,6 +113,7 @@ OWN: tuple[Condition, ...] = (
     Condition("own 3 scenes, held", context=3, own=True, held=True),
     Condition("own 3 scenes, every 10th corrected", context=3, own=True, corrected=10),
     Condition("own 3 scenes, every 10th corrected, held", context=3, own=True, corrected=10, held=True),
+    Condition("own 3 scenes, cast of 3 portraits each", context=3, own=True, held=True, portraits=True),
 )
 """Context as it is where a film is described: whomever the model names, and only who was introduced."""
 

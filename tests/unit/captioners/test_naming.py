@@ -55,18 +55,21 @@ def test_where_all_name_somebody_it_is_asked_again_with_these_names_barred() -> 
     assert teller.asked[1].prompt.context == ("A man sits.", "Ann sits.")
 
 
+class VectorTeller(Teller):
+    """A teller that reads frame vectors, as a CALVIN does."""
+
+    needs = frozenset({"features"})
+    info = CaptionerInfo("vectors")
+    encoder = EncoderIdentity("vectors", "")
+    max_frames = 8
+
+    def encode_frames(self, rgb: object) -> None: ...
+
+    def notice(self, image_embeds: object) -> None: ...
+
+
 def test_a_model_that_reads_vectors_is_given_only_context_that_names_somebody_and_none_the_second_time() -> None:
-    class Calvin(Teller):
-        needs = frozenset({"features"})
-        info = CaptionerInfo("vectors")
-        encoder = EncoderIdentity("vectors", "")
-        max_frames = 8
-
-        def encode_frames(self, rgb: object) -> None: ...
-
-        def notice(self, image_embeds: object) -> None: ...
-
-    teller = Calvin(["A man sits."], ["Odette sits."], ["A woman sits."])
+    teller = VectorTeller(["A man sits."], ["Odette sits."], ["A woman sits."])
     guarded(teller, request("A man stands.", "Someone waves."))
     guarded(teller, request("A man stands.", "Ann waves.", may=["Ann"]))
     contexts = [one.prompt.context for one in teller.asked]
@@ -135,3 +138,31 @@ def test_the_note_counts_places_and_names() -> None:
     assert note.startswith("In 2 places the model named somebody whom nobody has introduced")
     assert "(Odette 2, Aziz 1)" in note
     assert held_note({}) is None
+
+
+def known_by_look(*present: str) -> CaptionRequest:
+    licence = Licence(frozenset(present), looks={"Ann": "in a red coat", "Bob": "in a blue coat"})
+    prompt = Prompt(context=("Cy sits.",), entities=tuple(present))
+    return CaptionRequest(Scene("1", "film", Span(0, 4000)), prompt, licence=licence)
+
+
+def test_who_is_known_by_look_is_named_where_the_model_sees_the_look_by_itself() -> None:
+    teller = VectorTeller(["A man in a red coat hugs a woman in a green dress.", "A man in a red coat hugs somebody."])
+    [answer] = guarded(teller, known_by_look("Bob"))
+    assert (teller.asked[0].prompt.context, teller.asked[0].prompt.entities) == ((), ())
+    assert answer.text == "Ann, in a red coat, hugs a woman in a green dress."
+    assert answer.candidates[1:3] == ("Ann hugs a woman in a green dress.", "Ann, in a red coat, hugs somebody.")
+    assert len(teller.asked) == 1
+
+
+def test_where_no_known_look_is_told_the_names_are_given() -> None:
+    teller = VectorTeller(["A door closes."], ["Bob closes a door."])
+    assert guarded(teller, known_by_look("Bob"))[0].text == "Bob closes a door."
+    assert teller.asked[1].prompt.entities == ("Bob",)
+    assert guarded(VectorTeller(["A door closes."]), known_by_look())[0].text == "A door closes."
+
+
+def test_a_model_that_reads_stills_is_told_the_names_and_sees_the_looks_itself() -> None:
+    teller = Teller(["Bob closes a door."])
+    assert guarded(teller, known_by_look("Bob"))[0].text == "Bob closes a door."
+    assert len(teller.asked) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from calvin.captioners.people_names import PeopleFinder, is_label, named_twice, names_said
+from calvin.captioners.people_names import PeopleFinder, is_label, named_twice, names_said, speaker_names
 
 CAST = ("Ann Lee", "Bob", "Paloma", "Will", "Rose", "Grace", "May")
 
@@ -107,3 +107,4 @@ def test_one_name_for_two_people(text: str, twice: tuple[str, ...]) -> None:
 def test_labels_of_subtitles_that_are_nobody(label: str) -> None:
     assert is_label(label)
     assert not is_label("PALOMA")
+    assert speaker_names(["PALOMA", label, "Ann  Lee", "Paloma"]) == ["Paloma", "Ann Lee"]

@@ -94,7 +94,7 @@ def test_own_context_is_what_was_said_in_the_film_but_for_what_a_person_correcte
             self.batches.append([request.scene.id for request in requests])
             return [CaptionAnswer(f"said {request.scene.id}", 0.0) for request in requests]
 
-    own, held, corrected, _ = evaluate_truth(counter := Counter(), items, lambda *_: {}, OWN)  # type: ignore[arg-type]
+    own, held, corrected, *_ = evaluate_truth(counter := Counter(), items, lambda *_: {}, OWN)  # type: ignore[arg-type]
     assert held.contexts == own.contexts
     assert counter.batches[:3] == [["a0", "b0"], ["a1", "b1"], ["a2"]]
     assert own.contexts == ((), ("said a0",), ("said a0", "said a1"), (), ("said b0",))
@@ -111,5 +111,14 @@ def test_held_back_are_names_that_neither_the_context_nor_the_prompt_gives() -> 
         replace(one, held=True).request(items, 1, {0: "Cy waves."}) for one in (CONDITIONS[1], CONDITIONS[3], *OWN)
     ]
     may = [one.licence.may if one.licence else None for one in asked]
-    assert may == [{"Ann"}, {"Bob"}, set(), set(), {"Ann"}, {"Ann"}]
+    assert may == [{"Ann"}, {"Bob"}, set(), set(), {"Ann"}, {"Ann"}, set()]
     assert OWN[0].request(items, 1, {0: "Cy waves."}).licence is None
+
+
+def test_whose_looks_are_known_is_recognised_by_them() -> None:
+    before = ("Ann, in a red coat, waves.", "Cy, in a blue coat, sits.")
+    item = replace(make_items(3)[2], previous=before, portraits={"Dee": "in a green hat"})
+    items = [*make_items(2), item]
+    asked = [one.request(items, 2, {0: "Someone waves.", 1: "Bob sits."}).licence for one in OWN]
+    looks = [one.looks if one else None for one in asked]
+    assert looks == [None, {}, None, {"Ann": "in a red coat"}, {"Dee": "in a green hat"}]

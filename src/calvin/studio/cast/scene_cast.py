@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 
-from calvin.captioners.base import Captioner, FeatureCaptioner, reads_looks
+from calvin.captioners.adapted import AdaptedCalvin
+from calvin.captioners.base import Captioner, CaptionRequest, FeatureCaptioner, reads_looks
+from calvin.captioners.looks import usual_look
 from calvin.core.progress import Listener, silent
+from calvin.core.prompts import Prompt
 from calvin.core.time import Span
-from calvin.core.types import FRAME_SIZE, Place
+from calvin.core.types import FRAME_SIZE, Place, Scene
+from calvin.media.film.frames import FrameStore
 from calvin.media.film.sampling import read_image
 from calvin.studio.cast.characters import Cast, Note
 from calvin.studio.cast.colours import film_colours
 from calvin.studio.cast.faces import faces_installed, film_faces
 from calvin.studio.cast.portrait_faces import face_bank
-from calvin.studio.cast.portraits import Portrait
+from calvin.studio.cast.portraits import Box, Portrait, cut_out, stills_of
 from calvin.studio.cast.presence import (
     PRESENCE,
     CharacterBank,
@@ -43,6 +48,73 @@ def read_pictures(cast: Cast, captioner: Captioner) -> dict[str, np.ndarray]:
     if not isinstance(captioner, FeatureCaptioner):
         return {}
     return {name: np.concatenate([captioner.encode_frames(each) for each in rgb]) for name, rgb in frames.items()}
+
+
+def portrait_looks(captioner: Captioner, portraits: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """How each person looks by the captions of their pictures, given as vectors [n, D], where these tell a look."""
+    return _looks(captioner, [(name, vector, 1.0) for name, vectors in portraits.items() for vector in vectors])
+
+
+def still_looks(
+    captioner: Captioner, frames: FrameStore, portraits: Mapping[str, Sequence[Portrait]]
+) -> dict[str, str]:
+    """How each person looks by the captions of the stills that their portraits are taken from.
+
+    A still tells looks best as a whole, and what is cut out of it says whose of them is meant: of 20 puppets, one
+    portrait each, 18 coats are right by both, and by 2 or 3 portraits all; by whole stills alone 19, by boxes 12.
+    """
+    if not _tells_looks(captioner) or not portraits:
+        return {}
+    assert isinstance(captioner, FeatureCaptioner)
+    pictures = []
+    for name, portrait, still in stills_of(frames, portraits):
+        pictures += [(name, still, 1.0), (name, _alone(still, portrait.box), _BOXED)]
+    vectors = [captioner.encode_frames(picture[None])[0] for _, picture, _ in pictures]
+    return _looks(captioner, [(name, v, weight) for (name, _, weight), v in zip(pictures, vectors, strict=True)])
+
+
+def cast_looks(
+    film: FilmProject, cast: Cast, captioner: Captioner, portraits: Mapping[str, np.ndarray]
+) -> dict[str, str]:
+    """How the cast looks, by the captions of its pictures and of its portraits; empty where nothing is left to do."""
+    if all(plan.done for plan in film.store.plans):
+        return {}
+    return portrait_looks(captioner, portraits) | still_looks(captioner, film.frames, cast.portraits)
+
+
+_BOXED = 0.5
+"""How much the caption of what is cut out counts, which is an odd picture, beside that of the whole still."""
+
+
+def _alone(still: np.ndarray, box: Box) -> np.ndarray:
+    """What a box holds of a still [H, W, 3], as large, in the middle of its mean colour."""
+    height, width = still.shape[:2]
+    person = cut_out(still, box)
+    tall = person.shape[0]
+    wide = max(round(tall * width / height), person.shape[1])
+    made = np.full((tall, wide, 3), still.reshape(-1, 3).mean(axis=0).astype(np.uint8), np.uint8)
+    left = (wide - person.shape[1]) // 2
+    made[:, left : left + person.shape[1]] = person
+    return cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _tells_looks(captioner: Captioner) -> bool:
+    """Whether a captioner tells looks by itself; an adapted one tells names."""
+    return isinstance(captioner, FeatureCaptioner) and not isinstance(captioner, AdaptedCalvin)
+
+
+def _looks(captioner: Captioner, pictures: Sequence[tuple[str, np.ndarray, float]]) -> dict[str, str]:
+    """Looks by name of pictures as vectors [D], each with a name and how much its caption counts."""
+    if not _tells_looks(captioner):
+        return {}
+    asked = [
+        CaptionRequest(Scene(f"{name} {number}", "", Span(0, 1000), image_embeds=vector[None]), Prompt())
+        for number, (name, vector, _) in enumerate(pictures)
+    ]
+    told: dict[str, list[tuple[str, float]]] = {}
+    for (name, _, weight), answer in zip(pictures, captioner.caption(asked), strict=True):
+        told.setdefault(name, []).append((answer.text, weight))
+    return {name: look for name, captions in told.items() if (look := usual_look(captions))}
 
 
 def bring_cast(

@@ -26,7 +26,7 @@ from calvin.media.film import ocr
 from calvin.media.film.trial import check_survivable
 from calvin.studio.cast.characters import Cast, cast_of_identity, read_cast_file
 from calvin.studio.cast.introduced import Introduced
-from calvin.studio.cast.scene_cast import bring_cast, read_pictures
+from calvin.studio.cast.scene_cast import bring_cast, cast_looks, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
 from calvin.studio.describe.dialogue import checked_stretch
 from calvin.studio.describe.film_project import FilmJob, FilmProject, open_film_project
@@ -275,7 +275,8 @@ def describe_many(
                     if cast is not None:
                         bring_cast(film, cast, captioner, portraits, listener)
                     if settings.names == "known":
-                        film.introduced = Introduced.of(film.store, cast, film.author)
+                        looks = cast_looks(film, cast, captioner, portraits) if cast is not None else {}
+                        film.introduced = Introduced.of(film.store, cast, film.author, looks)
                     films[job] = film
                 except TROUBLE as error:
                     outcomes[job] = Outcome(job, error=_as_ours(error, folder))

@@ -10,7 +10,10 @@ import pytest
 
 from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
-from calvin.core.types import Status
+from calvin.core.time import Span
+from calvin.core.types import Author, Character, Status
+from calvin.studio.cast.characters import Cast, Note
+from calvin.studio.cast.introduced import Introduced
 from calvin.studio.project.store import ProjectStore
 
 SRT = """1
@@ -90,3 +93,23 @@ def test_who_the_cast_puts_there_may_be_named(film: Path, tmp_path: Path) -> Non
                  for cue in store.cues]  # fmt: skip
     assert ["Odette" in text for text in texts(project)] == there
     assert 0 < sum(there) < len(there)
+
+
+def test_looks_are_those_of_the_cast_and_of_a_persons_cues_before(film: Path, tmp_path: Path) -> None:
+    project = describe(film, model=Namer(), out_dir=tmp_path / "p").project  # type: ignore[arg-type]
+    away = Note(Span(8000, 12_000), absent=("Ann Lee",))
+    cy = Character("Cy", look="a red hat", known_from_ms=16_000)
+    people = (Character("Ann Lee", look="in a blue coat"), Character("Bo", look="tall"), cy)
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cues[1], text="In a red coat, Odette waits for Ann.", status=Status.APPROVED))
+        plans, approved = store.plans, store.cues[1].span.start_ms
+        introduced = Introduced.of(store, Cast(people, notes=(away,)), looks={"Bo": "in a green coat"})
+        adapted = Introduced.of(store, Cast(people), Author.ADAPTER)
+        looks = [introduced.licence(plan, (), 0).looks for plan in plans]
+        assert not adapted.licence(plans[0], (), 0).looks, "it was taught who is who"
+        assert adapted.licence(plans[0], (), 0).may == {"Odette", "Ann"}
+    for plan, known in zip(plans, looks, strict=True):
+        assert known["Bo"] == "in a green coat"
+        assert ("Ann Lee" in known) == (not plan.visual.overlap_ms(away.span))
+        assert ("Cy" in known) == (plan.visual.end_ms > 16_000)
+        assert (known.get("Odette") == "in a red coat") == (plan.span.start_ms > approved)

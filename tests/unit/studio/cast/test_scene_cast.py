@@ -19,7 +19,7 @@ from calvin.core.types import Character, Place
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.studio.cast.characters import Cast, Note, PresenceSettings
 from calvin.studio.cast.portraits import Portrait
-from calvin.studio.cast.scene_cast import bring_cast, read_pictures, seen_alone, shown
+from calvin.studio.cast.scene_cast import bring_cast, portrait_looks, read_pictures, seen_alone, shown, still_looks
 from calvin.studio.describe.film_project import FilmProject
 from photographs import photograph
 
@@ -49,6 +49,20 @@ class Encoder(Describer):
 
     def notice(self, image_embeds: np.ndarray) -> None:
         return None
+
+
+class Looker(Encoder):
+    """Says which coats it sees: red and green ones."""
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        said = []
+        for request in requests:
+            assert request.scene.image_embeds is not None
+            red, green, _ = request.scene.image_embeds[0] @ np.linalg.pinv(LOOKS)
+            both = "A man in a red coat hugs a woman in a green coat."
+            one = f"A man in a {'red' if red > green else 'green'} coat sits."
+            said.append(CaptionAnswer(both if min(red, green) > 0.3 else one, 0.0))
+        return said
 
 
 def picture(path: Path, colour: tuple[int, int, int]) -> Path:
@@ -147,3 +161,17 @@ def test_alone_is_who_is_alone_by_all_that_is_told() -> None:
 def test_a_cue_is_about_the_shot_of_its_event(event_ms: int, what: Span) -> None:
     place = Place(Span(3000, 4000), Span(1000, 4500), event_ms)
     assert shown(place, [Span(1000, 2000), Span(2000, 3000), Span(3000, 6000)]) == what
+
+
+def test_how_somebody_looks_is_told_by_the_captions_of_pictures_and_of_stills_with_boxes(tmp_path: Path) -> None:
+    portraits = {"Ann": np.array([[0.9, 0.1, 0], [0.1, 0.9, 0], [0.8, 0, 0]]) @ LOOKS}
+    looker = typed(FeatureCaptioner, Looker())
+    assert portrait_looks(looker, portraits) == {"Ann": "in a red coat"}
+    assert portrait_looks(typed(FeatureCaptioner, Describer()), portraits) == {}, "it reads no vectors"
+    still = np.zeros((30, 40, 3), np.uint8)
+    still[:, :20, 0], still[:, 20:, 1] = 255, 255
+    with FrameWriter(tmp_path / "frames", 5.0) as writer:
+        writer.add(still)
+    boxes = {"Ann": (Portrait(0, (0.0, 0.0, 0.5, 1.0)),), "Bob": (Portrait(0, (0.5, 0.0, 0.5, 1.0)),)}
+    looks = still_looks(looker, FrameStore.open(tmp_path / "frames"), boxes)
+    assert looks == {"Ann": "in a red coat", "Bob": "in a green coat"}
