@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,8 +42,9 @@ def demo(
     (film, subtitles), cast = bundled_film(), bundled_cast()
     captioner = open_captioner(model, opening(yes))
     with ProgressView() as progress:
-        unnamed = describe(film, subtitles, captioner, out_dir=out_dir, progress=progress, cast="none")
-        description = describe(film, subtitles, captioner, out_dir=out_dir, progress=progress, cast=cast)
+        # The same script whichever extras are installed: titles and credits are not read.
+        common = partial(describe, film, subtitles, captioner, out_dir=out_dir, progress=progress, text=False)
+        unnamed, description = common(cast="none"), common(cast=cast)
     say(f"With a cast, whose portraits are stills ({cast.name}):")
     say_script(description.script)
     say()

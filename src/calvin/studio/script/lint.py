@@ -191,7 +191,8 @@ def _blank(case: _Case) -> Found:
 def _late(case: _Case) -> Found:
     for cue in case.script.cues:
         late = cue.span.start_ms - cue.event_ms
-        if late > _LITTLE_MS:
+        # Title and credits may wait for the first silence.
+        if late > _LITTLE_MS and cue.kind not in (CueKind.TITLE, CueKind.CREDIT):
             yield cue, f"It comes {in_s(late)} after what it describes.", "Say that it was before, or move it forward."
 
 

@@ -56,6 +56,11 @@ def test_a_bad_cue_breaks_its_rule(rule: str) -> None:
     assert set(broken) <= allowed.get(rule, set())
 
 
+def test_title_and_credits_may_wait_for_a_silence() -> None:
+    late = replace(GOOD, event_ms=500)
+    assert [found(replace(late, kind=kind)) == [] for kind in CueKind] == [False, False, True, True]
+
+
 @pytest.mark.parametrize("kind", [CueKind.TEXT, CueKind.TITLE, CueKind.CREDIT])
 def test_what_stands_on_the_screen_is_read_as_it_stands(kind: CueKind) -> None:
     mara = Character("Mara", look="a red coat", known_from_ms=50_000)
