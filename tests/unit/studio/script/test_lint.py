@@ -9,6 +9,7 @@ import pytest
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
+from calvin.studio.project.timing import EstimatedLength, MeasuredLength
 from calvin.studio.script.lint import RULES, Level, LintSettings, lint
 
 TALK = [Span(10_000, 12_000), Span(13_000, 14_000)]
@@ -130,3 +131,11 @@ def test_the_limits_are_those_of_the_settings() -> None:
     near = replace(GOOD, span=Span(2000, 9800), event_ms=3000)
     assert [f.rule for f in lint(Script("F", (near,)), TALK, names=MARA)] == ["guard"]
     assert lint(Script("F", (near,)), TALK, LintSettings(guard_ms=100), names=MARA) == []
+
+
+def test_times_that_a_voice_was_measured_to_need_are_not_too_fast() -> None:
+    quick = BAD["fast"]
+    script = Script("F", (quick,), duration_ms=60_000)
+    measured = MeasuredLength({quick.text: quick.span.duration_ms}, EstimatedLength())
+    assert [finding.rule for finding in lint(script, TALK, names=MARA)] == ["fast"]
+    assert lint(script, TALK, spoken=measured, names=MARA) == []
