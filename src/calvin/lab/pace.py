@@ -124,7 +124,7 @@ def begun(recipe: Recipe) -> Recipe:
 
 def _little(world: WorldConfig) -> WorldConfig:
     few = {name: min(getattr(world, name), 16) for name in ("clips", "images", "conversations")}
-    return world.changed(films=3, heldout_films=1, tower_images=256, **few)
+    return world.changed(films=min(world.films, 8), heldout_films=1, tower_images=256, **few)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -180,7 +180,8 @@ def _evaluation(recipe: Recipe, clock: _Clock) -> list[Pace]:
     # In the order of the material's sources: films, clips, images.
     films, clips, *_ = clock.rounds("encode")
     encode = [
-        Pace(f"encode {what}", count, what, (part[-1][1] - part[0][1]) / max(part[-1][0] - part[0][0], 1))
+        # Without the last: while it is waited for, nothing is read ahead any more.
+        Pace(f"encode {what}", count, what, (part[-2][1] - part[0][1]) / max(part[-2][0] - part[0][0], 1))
         for what, count, part in (("films", world.films, films), ("clips", world.clips, clips))
     ]
     return [

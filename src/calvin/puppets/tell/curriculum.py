@@ -57,11 +57,16 @@ def _prompt(
     return made.drill()
 
 
+_PAIRS = tuple(action for action in ACTIONS if action.people == 2)
+
+
 def draw_told(rng: np.random.Generator, cast: tuple[Person, ...], form: str) -> drills.PromptText:
     """A prompt of one of `contexts.FORMS`, and a caption that names only whom it makes known."""
     # In a film the story stays with some of the cast for a while, so that the context tells who most of them are.
     count, group = 3 + 2 * int(rng.random() < 0.4), tuple(cast[i] for i in rng.permutation(len(cast))[:3])
-    scenes = [drills.draw_truth(rng, group) for _ in range(int(rng.integers(3 * count + 1)) + 1)]
+    scenes = [drills.draw_truth(rng, group) for _ in range(int(rng.integers(3 * count + 1)))]
+    # The second of two people is the harder one: left to chance, a third of the scenes has one.
+    scenes.append(drills.draw_truth(rng, group, pick(rng, _PAIRS) if rng.random() < 0.5 else None))
     told = tell_scene(scenes, form, count, rng)
     prompt = replace(told.prompt, question=drills.draw_question(rng))
     return drills.PromptText(look_caption(scenes[-1], rng), prompt, told.caption, tuple(told.known.values()))
