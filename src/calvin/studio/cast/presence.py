@@ -130,8 +130,9 @@ def guess_presence(
     """Everybody who may be in each scene, surest first; the threshold is not yet applied.
 
     Where `colours` say how somebody looks, a voice is evidence beside them, and one that is only near is none: whoever
-    speaks is often not in the picture. `faces` [scenes] by name are the distances of `FaceBank`; a face that is not
-    seen is no evidence that somebody is not there, since they may have turned away.
+    speaks is often not in the picture. `faces` [scenes] by name are the distances of `FaceBank`: where faces are
+    seen, they decide about those whose face is known, since others may wear like colours. Where none is, people may
+    have turned away.
 
     A person's word is beyond doubt and beats the other sources. `absent` in the cast also beats names in cues, since
     cues may name somebody who is not there ("Ann looks for Bob."). Nobody is named before they are known.
@@ -149,14 +150,17 @@ def guess_presence(
             near = line.end_ms > span.start_ms - settings.near_ms and line.start_ms < span.end_ms + settings.near_ms
             if inside or near:
                 _add(guesses, Guess(name, settings.heard if inside else settings.near, "subtitles"))
+        voices = dict(guesses)
         for name, values in alike.items():
-            seen, voice = Guess(name, float(values[number]), "pictures"), guesses.get(name)
+            seen, voice = Guess(name, float(values[number]), "pictures"), voices.get(name)
             if colours and name in colours.likeness:
                 seen = Guess(name, _heard_too(seen.confidence, voice, settings), "portraits")
                 guesses.pop(name, None)
             _add(guesses, seen)
         for name, nearest in (faces or {}).items():
-            _add(guesses, Guess(name, face_confidence(nearest[number], settings), "faces"))
+            if np.isfinite(nearest[number]):
+                sure = face_confidence(nearest[number], settings)
+                guesses[name] = Guess(name, _heard_too(sure, voices.get(name), settings), "faces")
         for name, word in words_on(span, notes).items():
             guesses.pop(name, None)
             if word:

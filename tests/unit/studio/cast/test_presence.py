@@ -157,3 +157,16 @@ def test_a_likeness_that_others_explain_is_none() -> None:
     both = likenesses(settings, vectors, colours)
     assert both["Ann"][1] > settings.threshold, "the vectors say that she is there all the same"
     assert both["Cy"][0] > settings.threshold > both["Cy"][1], "pictures from elsewhere are judged by vectors alone"
+
+
+def test_faces_decide_where_some_are_seen_and_say_nothing_where_none_is() -> None:
+    cast = Cast((Character("Ann"), Character("Bob")))
+    likeness = {"Ann": np.ones(3), "Bob": np.zeros(3)}
+    colours = ColourBank(likeness, {name: np.zeros(3) for name in likeness})
+    faces = {"Ann": np.array([0.3, 0.8, np.inf]), "Bob": np.array([0.8, 0.3, np.inf])}
+    lines = [DialogueLine(SCENES[0], "Yes.", "Bob")]
+    rows = guess_presence(SCENES, cast, lines, colours=colours, faces=faces)
+    assert [names_at(row, cast.settings) for row in rows] == [("Ann",), ("Bob",), ("Ann",)]
+    assert [{guess.name: guess.source for guess in row}["Ann"] for row in rows] == ["faces", "faces", "portraits"]
+    unsure = guess_presence(SCENES[:1], cast, lines, faces={"Bob": np.array([0.54])})
+    assert names_at(unsure[0], cast.settings) == ("Bob",), "a voice counts beside a face that is nearly sure"
