@@ -23,8 +23,8 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Cue], list[C
     """Cues without a cast, and with the bundled one, of one project, as `calvin demo` makes them."""
     (film, subtitles), model = bundled_film(), Calvin.from_pretrained()
     folder = tmp_path_factory.mktemp("demo") / "p"
-    without = describe(film, subtitles, model, out_dir=folder, formats=["json"], cast="none")
-    named = describe(film, subtitles, model, out_dir=folder, formats=["json"], cast=bundled_cast())
+    without = describe(film, subtitles, model, out_dir=folder, formats=["json"], cast="none", text=False)
+    named = describe(film, subtitles, model, out_dir=folder, formats=["json"], cast=bundled_cast(), text=False)
     return list(without.script.cues), list(named.script.cues)
 
 

@@ -27,6 +27,7 @@ _RIDGE = 30.0
 the looks: on training puppet films it puts 66 to 68% of pairs (a scene with the person, one without) in the right
 order, and this value 83 to 86%.
 """
+_DENIED = 0.02
 _ENOUGH = 20
 """The fewest scenes for which contrasts are given: with fewer, too many characters who are there fall below it."""
 
@@ -221,6 +222,13 @@ def _sigmoid(values: np.ndarray) -> np.ndarray:
 def names_at(guesses: Sequence[Guess], settings: PresenceSettings) -> tuple[str, ...]:
     """The names of characters who are there surely enough."""
     return tuple(guess.name for guess in guesses if guess.confidence >= settings.threshold)
+
+
+def denied_at(guesses: Sequence[Guess]) -> frozenset[str]:
+    """Those who are surely not in a scene, by how they look in the film itself: a look that a caption tells is not
+    theirs, however like it is.
+    """
+    return frozenset(one.name for one in guesses if one.source in ("portraits", "faces") and one.confidence < _DENIED)
 
 
 def unlike_film(

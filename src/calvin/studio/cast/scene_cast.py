@@ -25,6 +25,7 @@ from calvin.studio.cast.presence import (
     PRESENCE,
     CharacterBank,
     Guess,
+    denied_at,
     guess_presence,
     names_at,
     notes_of,
@@ -145,6 +146,7 @@ def bring_cast(
         )
     guesses = guess_presence(spans, cast, lines, notes, bank, colours, faces)
     film.present = {plan.id: names_at(row, cast.settings) for plan, row in zip(plans, guesses, strict=True)}
+    film.denied = {plan.id: denied_at(row) for plan, row in zip(plans, guesses, strict=True)}
     visuals = [plan.visual for plan in plans]
     write_presence(store.folder / PRESENCE, film.film.title, visuals, guesses, cast.settings)
     film.worn = {one.name: one.look for one in cast.characters if one.look}

@@ -106,6 +106,9 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
     if language != "en" and film.features is None:  # CALVIN knows the question by its words, and English alone
         question = f"{question} Answer in {language_name(language)}."
     licence = film.introduced.licence(place, names, settings.context) if film.introduced else None
+    if licence is not None:
+        denied = film.denied.get(place.id, frozenset())
+        licence = replace(licence, looks={one: look for one, look in licence.looks.items() if one not in denied})
     looks = tuple(film.looks.get(name, "") for name in names) if film.looks else ()
     worn = tuple(film.worn.get(name, "") for name in names)
     return CaptionRequest(film.scene(place), Prompt(question, before, names, looks), licence=licence, worn=worn)

@@ -91,6 +91,8 @@ class FilmProject:
     author: Author = Author.MODEL
     present: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Names of those in the scene of a place, by the place's id."""
+    denied: dict[int, frozenset[str]] = field(default_factory=dict)
+    """Names of those of the cast who are surely not there."""
     looks: Mapping[str, str] = field(default_factory=dict)
     """How people of the cast look, for a captioner that reads it."""
     worn: Mapping[str, str] = field(default_factory=dict)

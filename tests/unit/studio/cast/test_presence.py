@@ -15,6 +15,8 @@ from calvin.studio.cast.characters import Cast, Note, PresenceSettings
 from calvin.studio.cast.colours import ColourBank
 from calvin.studio.cast.presence import (
     CharacterBank,
+    Guess,
+    denied_at,
     guess_presence,
     likenesses,
     names_at,
@@ -157,6 +159,14 @@ def test_a_likeness_that_others_explain_is_none() -> None:
     both = likenesses(settings, vectors, colours)
     assert both["Ann"][1] > settings.threshold, "the vectors say that she is there all the same"
     assert both["Cy"][0] > settings.threshold > both["Cy"][1], "pictures from elsewhere are judged by vectors alone"
+
+
+def test_who_is_surely_not_there_is_denied_by_portraits_and_faces_alone() -> None:
+    row = (
+        Guess("Ann", 0.9, "portraits"), Guess("Bob", 0.01, "portraits"), Guess("Cy", 0.01, "faces"),
+        Guess("Di", 0.01, "pictures"), Guess("Ed", 0.1, "portraits"),
+    )  # fmt: skip
+    assert denied_at(row) == {"Bob", "Cy"}
 
 
 def test_faces_decide_where_some_are_seen_and_say_nothing_where_none_is() -> None:
