@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from calvin.core.errors import CheckpointError, UsageError, first_line
 from calvin.core.files import file_sha256
@@ -17,6 +18,35 @@ from calvin.core.package import ASSETS
 from calvin.core.prompts import clean_line
 
 DEFAULT_MODEL = "calvin-mini"
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "smolvlm2": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
+        "smolvlm2-500m": "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
+        "smolvlm2-256m": "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
+        "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
+        "qwen3-vl-2b": "Qwen/Qwen3-VL-2B-Instruct",
+        "qwen3-vl-4b": "Qwen/Qwen3-VL-4B-Instruct",
+        "qwen3.5": "Qwen/Qwen3.5-9B",
+        "qwen3.5-4b": "Qwen/Qwen3.5-4B",
+        "qwen3.5-0.8b": "Qwen/Qwen3.5-0.8B",
+        "gemma4": "google/gemma-4-E4B-it",
+        "gemma4-e2b": "google/gemma-4-E2B-it",
+        "minicpm-v-4.6": "openbmb/MiniCPM-V-4.6",
+        "minicpm-v-4.7": "openbmb/MiniCPM-V-4.7-1B",
+        "lfm3-vl": "LiquidAI/LFM3-VL-2B",
+        "lfm2-vl": "LiquidAI/LFM2-VL-1.6B",
+        "videollama3": "lkhl/VideoLLaMA3-2B-Image-HF",
+        "internvl3": "OpenGVLab/InternVL3-1B-hf",
+        "molmo2": "allenai/Molmo2-8B",
+        "molmo2-4b": "allenai/Molmo2-4B",
+        "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
+        "qwen2.5-vl-3b": "Qwen/Qwen2.5-VL-3B-Instruct",
+        "llava-next-video": "llava-hf/LLaVA-NeXT-Video-7B-hf",
+        "video-llava": "LanguageBind/Video-LLaVA-7B-hf",
+        "instructblip-video": "Salesforce/instructblip-vicuna-7b",
+    }
+)
+"""Short names of video LLMs on the hub."""
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
 """Configuration, tokenizer, weights and card; no pickles, no code."""
 
@@ -55,11 +85,12 @@ def fetch(model_id: str, agree: Agree = nobody_asked, endpoint: str | None = Non
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     trouble = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError, OSError, ValueError)
-    patterns = list(WANTED)
+    patterns, partly = list(WANTED), False
     try:
         folder = Path(snapshot_download(model_id, allow_patterns=patterns, local_files_only=True))
         if is_whole(folder):
             return folder
+        partly = True
     except trouble:
         pass  # not fetched before, or no hub id: the hub says which
     try:
@@ -75,13 +106,33 @@ def fetch(model_id: str, agree: Agree = nobody_asked, endpoint: str | None = Non
         # By name and not by revision, so that it is found by name the next time.
         folder = Path(snapshot_download(model_id, allow_patterns=patterns, endpoint=endpoint))
     except trouble as error:
-        raise CheckpointError(
-            f"There is no model {model_id}: no such folder here, no bundled model of that name, and none that can be "
-            f"fetched from the hub ({first_line(error)})."
-        ) from error
+        raise CheckpointError(_not_fetched(model_id, partly, error)) from error
     if folder.name != model.revision:
         raise CheckpointError(f"{model_id} was changed on the hub while it was fetched: give the same command again.")
     return folder
+
+
+def _not_fetched(model_id: str, partly: bool, error: Exception) -> str:
+    """Why a model cannot be had, and what to do."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+
+    if partly:
+        return (
+            f"{model_id} was fetched only in part, and the rest cannot be fetched now ({first_line(error)}): run "
+            f"`hf download {model_id}` where there is a network, or name another that `calvin models` lists."
+        )
+    if isinstance(error, GatedRepoError):
+        return (
+            f"{model_id} is for those who accept its terms: accept them on its page of the hub, run `hf auth login`, "
+            "and try again."
+        )
+    missing = f"There is no model {model_id}: no such folder here, no bundled model of that name, and"
+    if isinstance(error, HfHubHTTPError):
+        return f"{missing} none on the hub ({first_line(error)}): `calvin models` lists those that are here."
+    return (
+        f"{missing} none that can be fetched from the hub now ({first_line(error)}): go online, or name one that "
+        "`calvin models` lists."
+    )
 
 
 def is_whole(folder: Path) -> bool:

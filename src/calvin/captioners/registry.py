@@ -3,45 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from calvin.captioners.base import Captioner, OpenOptions
+from calvin.captioners.hub import ALIASES
 from calvin.core.registry import Manifest, Registry
 
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "smolvlm2": "HuggingFaceTB/SmolVLM2-2.2B-Instruct",
-        "smolvlm2-500m": "HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
-        "smolvlm2-256m": "HuggingFaceTB/SmolVLM2-256M-Video-Instruct",
-        "qwen3-vl": "Qwen/Qwen3-VL-8B-Instruct",
-        "qwen3-vl-2b": "Qwen/Qwen3-VL-2B-Instruct",
-        "qwen3-vl-4b": "Qwen/Qwen3-VL-4B-Instruct",
-        "qwen3.5": "Qwen/Qwen3.5-9B",
-        "qwen3.5-4b": "Qwen/Qwen3.5-4B",
-        "qwen3.5-0.8b": "Qwen/Qwen3.5-0.8B",
-        "gemma4": "google/gemma-4-E4B-it",
-        "gemma4-e2b": "google/gemma-4-E2B-it",
-        "minicpm-v-4.6": "openbmb/MiniCPM-V-4.6",
-        "minicpm-v-4.7": "openbmb/MiniCPM-V-4.7-1B",
-        "lfm3-vl": "LiquidAI/LFM3-VL-2B",
-        "lfm2-vl": "LiquidAI/LFM2-VL-1.6B",
-        "videollama3": "lkhl/VideoLLaMA3-2B-Image-HF",
-        "internvl3": "OpenGVLab/InternVL3-1B-hf",
-        "molmo2": "allenai/Molmo2-8B",
-        "molmo2-4b": "allenai/Molmo2-4B",
-        "qwen2.5-vl": "Qwen/Qwen2.5-VL-7B-Instruct",
-        "qwen2.5-vl-3b": "Qwen/Qwen2.5-VL-3B-Instruct",
-        "llava-next-video": "llava-hf/LLaVA-NeXT-Video-7B-hf",
-        "video-llava": "LanguageBind/Video-LLaVA-7B-hf",
-        "instructblip-video": "Salesforce/instructblip-vicuna-7b",
-    }
-)
-"""Short names of video LLMs on the hub."""
+AUTO = "auto"
+"""What --model says for the best that is at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +46,16 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
     """The captioner that `--model` names.
 
     `kind:model`; an alias of a video LLM; the folder of a CALVIN or of a video LLM; a CALVIN's hub id or bundled name;
-    a kind that another package adds; None: the bundled one.
+    a kind that another package adds; `auto`: the best that is at hand (`captioners.at_hand`); None: the bundled one.
 
     Raises:
         CheckpointError: there is no such model, or it is not whole.
         UsageError: a model on the hub that was not agreed to.
     """
+    if model == AUTO and not Path(AUTO).exists():
+        from calvin.captioners.at_hand import best
+
+        model = best()[0].model
     kind, colon, rest = (model or "").partition(":")
     added = kind in CAPTIONERS and kind not in CAPTIONERS.built_in and kind not in ALIASES and not Path(kind).exists()
     if added or (colon and kind in CAPTIONERS):

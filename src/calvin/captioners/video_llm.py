@@ -17,11 +17,12 @@ from transformers import AutoModelForMultimodalLM, InstructBlipVideoForCondition
 from transformers.models.auto.modeling_auto import MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES
 
 from calvin.captioners.answers import to_answer
+from calvin.captioners.at_hand import parameters_of
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.hub import fingerprint_of, local_or_fetched
+from calvin.captioners.hub import ALIASES, fingerprint_of, local_or_fetched
+from calvin.captioners.machine import gigabytes, this_machine
 from calvin.captioners.messages import Message, build_message, fingerprint, rgb, stills, video_metadata
 from calvin.captioners.processors import BLIP, load_processor, sees_videos
-from calvin.captioners.registry import ALIASES
 from calvin.captioners.speaking import device, prepare_tokenizer, say
 from calvin.core.errors import CheckpointError, UsageError, first_line
 from calvin.core.types import Frame
@@ -34,6 +35,7 @@ OWN_FRAMES = {"instructblip": 4, "instructblipvideo": 4, "video_llava": 8}
 FEWEST = 2
 """Processors that merge frames in pairs refuse a single one; it is shown twice."""
 BATCH = 4
+OTHERS = "`calvin models` lists those here that can"
 
 
 class VideoLlm:
@@ -139,11 +141,15 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     if options.four_bit and find_spec("bitsandbytes") is None:
         raise UsageError("Loading in four bits takes bitsandbytes: run `pip install bitsandbytes`.")
     source = local_or_fetched(model if Path(model).exists() else ALIASES.get(model, model), options.agree)
-    config = load_config(source, MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES, "one that looks and writes")
+    known = f"one that looks and writes: {OTHERS}"
+    config = load_config(source, MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES, known)
     blip = config.model_type in BLIP
     processor = load_processor(source, config)
+    if getattr(processor, "image_processor", None) is None and not sees_videos(processor):
+        raise CheckpointError(f"{model} takes no pictures, so it cannot describe a film: {OTHERS}.")
     if not blip and not processor.chat_template:
-        raise CheckpointError(f"{model} has no chat template, so it cannot be asked.")
+        raise CheckpointError(f"{model} has no chat template, so it cannot be asked: {OTHERS}.")
+    _check_memory(model, source, options.four_bit)
     kind: Any = InstructBlipVideoForConditionalGeneration if blip else AutoModelForMultimodalLM
     try:
         loaded = load_strict(kind, source, **_how(options))
@@ -154,6 +160,21 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
         _complete_blip(loaded, processor)
     weights = source.name if source.parent.name == "snapshots" else fingerprint_of(source)
     return VideoLlm(loaded, processor, model, weights, options.frames, options.four_bit)
+
+
+def _check_memory(name: str, source: Path, four_bit: bool) -> None:
+    """
+    Raises:
+        UsageError: this machine has not the memory for a model, which would end the command or the machine.
+    """
+    parameters = parameters_of(source)
+    machine = this_machine()
+    needed = machine.needed(parameters, four_bit) if parameters else 0
+    if not machine.holds(needed):
+        raise UsageError(
+            f"{name} needs {gigabytes(needed)} of memory, and {gigabytes(machine.free + machine.gpu)} are free here: "
+            f"close other programs, take a smaller model such as smolvlm2-500m, or ask a server that holds it."
+        )
 
 
 def _how(options: OpenOptions) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from typer import Option
 
 from calvin.captioners.base import OpenOptions
 from calvin.captioners.hub import HubModel
-from calvin.captioners.registry import CAPTIONERS
+from calvin.captioners.registry import AUTO, CAPTIONERS
 from calvin.cli.console import warn
 
-MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}.".replace("a model", "A model", 1)
+MODEL_HELP = f"{'; '.join(CAPTIONERS.abouts())}; auto for the best here.".replace("a model", "A model", 1)
 YES = Annotated[bool, Option("--yes", "-y", help="Fetch the model from the hub without asking.")]
 ADAPTED = Annotated[str | None, Option("--model", "-m", help="The CALVIN to adapt.", show_default="bundled")]
 LESSONS = Annotated[Path | None, Option(help="From `calvin data regularisation`.", show_default="bundled")]
@@ -31,6 +31,17 @@ def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False
         return yes or (sys.stdin.isatty() and typer.confirm("Fetch it?", err=True))
 
     return OpenOptions(agree, frames, four_bit)
+
+
+def settled(model: str | None) -> str | None:
+    """The model named; for `auto` the best that is at hand, which is told with the reason."""
+    if model != AUTO or Path(AUTO).exists():
+        return model
+    from calvin.captioners.at_hand import best
+
+    chosen, why = best()
+    warn(f"Model: {chosen.model}, because {why}.")
+    return chosen.model
 
 
 def at_hand(source: str, yes: bool) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, opening
+from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, opening, settled
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.import_export import FORMATS
 from calvin.core.errors import CalvinError, UsageError
@@ -118,6 +118,7 @@ def describe(
     from calvin.studio.describe.films import alike
     from calvin.studio.project.describe_settings import DescribeSources
 
+    model = settled(model)
     values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names, "screen_text": text}
     values |= {"language": language, "audio_language": audio_language}
     wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)

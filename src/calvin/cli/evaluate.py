@@ -76,7 +76,7 @@ def evaluate(
         calvin evaluate my-model --data tvc --annotations tvc_val.jsonl --films frames --stills-at 3 -c entities-oracle
     """
     from calvin.captioners import open_captioner
-    from calvin.cli.captioner import opening
+    from calvin.cli.captioner import opening, settled
     from calvin.core.prompts import EVALUATION_QUESTION
     from calvin.evaluation.evaluate import evaluate as run
     from calvin.evaluation.evaluate import system_name
@@ -89,7 +89,7 @@ def evaluate(
     options = DataOptions(
         data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )
-    captioner = open_captioner(model, opening(yes, frames, four_bit))
+    captioner = open_captioner(settled(model), opening(yes, frames, four_bit))
     with ProgressView() as progress:
         job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
         name = f"{system_name(captioner)}-{job.split}-{chosen.label}"

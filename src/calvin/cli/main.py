@@ -102,6 +102,7 @@ def options(
 PANELS = {
     "Describe": {
         "demo": "demo:demo",
+        "models": "models:models",
         "describe": "describe:describe",
         "cast": "cast:cast",
         "status": "status:status",

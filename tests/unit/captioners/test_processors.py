@@ -10,9 +10,9 @@ import pytest
 from transformers.image_processing_backends import TorchvisionBackend
 
 from calvin.captioners import CaptionRequest, OpenOptions, open_captioner
+from calvin.captioners.hub import ALIASES
 from calvin.captioners.messages import build_message, stills
 from calvin.captioners.processors import NoVideos, sees_videos
-from calvin.captioners.registry import ALIASES
 from calvin.captioners.video_llm import VideoLlm
 from calvin.core.errors import UsageError
 from calvin.core.prompts import Prompt
