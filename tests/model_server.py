@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from calvin.captioners.messages import PROBE
+
 Play = Callable[[BaseHTTPRequestHandler], None]
 """How one request is answered."""
 
@@ -26,8 +28,9 @@ def send(handler: BaseHTTPRequestHandler, status: int, body: bytes, **headers: s
     handler.wfile.write(body)
 
 
-def says(text: Any) -> Play:
-    body = json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
+def says(text: Any, finish: str = "stop", **message: Any) -> Play:
+    choice = {"message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
+    body = json.dumps({"choices": [choice]}).encode()
     return lambda handler: send(handler, 200, body)
 
 
@@ -86,17 +89,27 @@ def cut_short(handler: BaseHTTPRequestHandler) -> None:
 
 @dataclass
 class ModelServer:
-    """Plays `script` one request after the other, and `default` when it is over."""
+    """Plays `script` one request after the other, and `default` when it is over.
+
+    The question that only sees whether it is there is answered by `probe` and not remembered; its list of models is
+    `models` (None: it has no list).
+    """
 
     default: Play
     script: list[Play] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
+    probe: Play = field(default_factory=lambda: says("Red."))
+    models: tuple[str, ...] | None = ("tiny",)
+    probed: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, body: dict[str, Any], headers: dict[str, str]) -> Play:
         with self.lock:
+            if PROBE in json.dumps(body):
+                self.probed += 1
+                return self.probe
             self.asked.append(body)
             self.headers.append(headers)
             return self.script.pop(0) if self.script else self.default
@@ -140,6 +153,12 @@ def running(default: Play | None = None, *script: Play) -> Iterator[ModelServer]
                 (status(400, json.dumps({"error": problem})) if problem else play)(self)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
+
+        def do_GET(self) -> None:
+            if self.path != "/v1/models" or server.models is None:
+                return send(self, 404, b"404 page not found")
+            listed = [{"id": name, "object": "model"} for name in server.models]
+            return send(self, 200, json.dumps({"object": "list", "data": listed}).encode())
 
         def log_message(self, *_: Any) -> None:
             pass

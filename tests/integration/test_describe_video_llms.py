@@ -60,7 +60,7 @@ def test_a_clip_through_a_server_that_breaks_down_in_between(clip: Path, tmp_pat
         server.default = numbered(server)
         server.script = [numbered(server), status(400)]
         out = tmp_path / "p"
-        options = (clip, "--model", server.model, "--frames", 2, "-o", out)
+        options = (clip, "--model", server.model, "--frames", 2, "--names", "free", "-o", out)
         broken = run(*options)
         assert broken.exit_code == 1
         assert "refuses (status 400): told to" in broken.stderr

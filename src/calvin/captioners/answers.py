@@ -15,6 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from calvin.captioners.base import CaptionAnswer
+from calvin.captioners.chat_markup import drop_thoughts, drop_tokens, unwrap
+from calvin.captioners.lead_ins import cut_camera, cut_label, cut_openers, cut_preamble, cut_time, upper
+from calvin.captioners.refusals import is_refusal
 from calvin.core.prompts import clean_line
 
 _MAX_PHRASE = 12
@@ -32,6 +35,8 @@ def loop_start(text: str) -> int | None:
     words = _words(text)
     for start in range(len(words)):
         for size in range(1, min(_MAX_PHRASE, (len(words) - start) // 2) + 1):
+            if words[start] != words[start + size]:
+                continue
             times = 2 if size >= 3 else 3
             phrase = words[start : start + size]
             if words[start : start + size * times] == phrase * times:
@@ -54,7 +59,7 @@ def strip_start(text: str) -> str:
     A whole sentence gets its capital: captions of clips, which models learn from, often have none.
     """
     text = text.lstrip(" .,;:")
-    return _upper(text) if is_whole(text) else text
+    return upper(text) if is_whole(text) else text
 
 
 def same_words(one: str, other: str) -> bool:
@@ -89,56 +94,20 @@ def choose(candidates: Sequence[str], previous: str | None) -> int:
     return (fresh or sound or [0])[0]
 
 
-_NOUN = (
-    r"(?:(?:short|given|provided|current|next|first|final|opening|same)\s+)?"
-    r"(?:video|clip|footage|film|movie|scene|image|picture|photo|frame|still|shot|sequence|visual)s?"
-    r"(?:\s+(?:clip|sequence|frame|footage|scene|segment)s?)?"
-)
-_SHOW = (
-    r"(?:(?:then|now|also|clearly|again)\s+)?(?:(?:is|are)\s+)?"
-    r"(?:show|depict|feature|portray|captur|display|present|illustrat|open|begin|start|follow|focus|contain|captures?)"
-    r"(?:s|es|e|ing)?(?:\s+(?:with|on|us|a view of))*"
-)
-_THAT = r"(?:\s+(?:that|how|where))?\s+"
-_SEE = r"(?:we|you|one|viewers?)\s+(?:can\s+|could\s+)?(?:also\s+|then\s+)?(?:sees?|watch(?:es)?|observes?|notices?)"
-
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_REFUSAL = re.compile(
-    r"^(?:(?:i['’]?m|i am) (?:sorry|unable)|sorry,|i (?:can(?:no|['’])t|do not|don['’]t) "
-    r"(?:see|view|watch|help|assist|have|access)|as an ai\b|unfortunately, i\b)",
-    re.IGNORECASE,
-)
-_PREAMBLE = re.compile(
-    r"^(?:sure|certainly|of course|here(?:['’]s| is| are)|okay|ok)\b[^\n]*?:\s+(?=\S)", re.IGNORECASE
-)
-_LABEL = re.compile(
-    r"^(?:(?:audio )?description|(?:final )?caption|ad|answer|response|output|line|narrator|scene|assistant)"
-    r"(?: \d+)?\s*:\s*",
-    re.IGNORECASE,
-)
 _BULLET = re.compile(r"^\s*(?:[-*•‣–]|\(?\d{1,2}[.)])\s+")
-_STAMP = re.compile(
-    r"^[<\[(]?\s*(?:\d+(?:\.\d+)?\s*(?:s|sec|seconds)|\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?)\s*[>\])]?[:,]?\s+"
-)
-_OPENERS = (
-    re.compile(rf"^(?:the|this|these|a|an|our)\s+{_NOUN},?\s+{_SHOW}{_THAT}", re.IGNORECASE),
-    re.compile(rf"^(?:in|during|throughout)\s+(?:the|this|these)\s+{_NOUN}\s*,?\s+(?:{_SEE}{_THAT})?", re.IGNORECASE),
-    re.compile(rf"^{_SEE}{_THAT}", re.IGNORECASE),
-    re.compile(rf"^it\s+{_SHOW}{_THAT}", re.IGNORECASE),
-    re.compile(rf"^(?:a|an|the)\s+(?:{_NOUN}|view|close-?up|wide shot|medium shot)\s+of\s+", re.IGNORECASE),
-)
-_CAMERA = re.compile(
-    r"^(?:as\s+)?the\s+camera\s+(?:(?:then|slowly|now)\s+)?"
-    r"(?:show|pan|zoom|move|cut|focus|tilt|track|follow|pull|dollie|close|linger|reveal|capture)(?:s|es|ing)?"
-    r"(?:\s+(?:in|out|up|down|over|back|away|left|right|across|around|on|to|onto|towards?|from))*"
-    r"(?:\s+(?:to\s+)?(?:show|reveal)(?:ing|s)?)?,?\s+",
-    re.IGNORECASE,
-)
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:mr|mrs|ms|dr|st|prof|sgt|lt|capt|jr|sr|vs|no|col|gen|rev)|\b[a-z])\.$", re.IGNORECASE
+    r"(?:\b(?:mr|mrs|ms|dr|st|prof|sgt|lt|capt|cpt|cpl|jr|sr|vs|no|col|gen|rev|maj|gov|sen|hon|fr|mt|ave|blvd|inc"
+    r"|ltd|co|dept"
+    r"|approx|etc)|\b[a-z])\.$",
+    re.IGNORECASE,
 )
 _END = re.compile(r"[.!?…]++[\"'”’)]*+(?=\s)|[.!?…]++")  # a run without a space after it is read over in one go
-_PAIRS = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("`", "`"))
+_PAIRS = (('"', '"'), ("“", "”"), ("'", "'"), ("‘", "’"), ("`", "`"), ("«", "»"), ("(", ")"), ("[", "]"), ("|", "|"))
+_QUOTED = re.compile(
+    r"\"[^\"\n]*\"|“[^“”\n]*”|«[^«»\n]*»|(?<!\w)‘[^‘’\n]*’(?!\w)"
+    r"|(?<![\w'])'(?=[^\W\d])[^'\n]*(?:(?<=\w)'(?=\w)[^'\n]*)*'(?!\w)"
+)
+"""Words that a sentence quotes: what ends in them does not end it."""
 _MARKS = (
     (re.compile(r"```\w*\n?|```"), ""),
     (re.compile(r"\[([^\[\]\n]+)\]\((?:[^()\s]|\([^()\s]*\))*\)"), r"\1"),
@@ -151,35 +120,10 @@ _MARKS = (
 )
 
 
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _cut_start(*patterns: re.Pattern[str]) -> Callable[[str], str]:
-    """A rule that takes off what a pattern finds at the start, unless nothing would be left."""
-
-    def rule(text: str) -> str:
-        for pattern in patterns:
-            match = pattern.match(text)
-            rest = text[match.end() :] if match else ""
-            if re.search(r"\w", rest):
-                return _upper(rest.lstrip(" ,:"))
-        return text
-
-    return rule
-
-
 def _markdown(text: str) -> str:
     for pattern, kept in _MARKS:
         text = pattern.sub(kept, text)
     return text
-
-
-def _preamble(text: str) -> str:
-    first, _, rest = text.partition("\n")
-    if first.rstrip().endswith(":") and rest.strip():
-        return rest.strip()
-    return _cut_start(_PREAMBLE)(text)
 
 
 def _list(text: str) -> str:
@@ -203,9 +147,19 @@ def _quotes(text: str) -> str:
 def _sentences(text: str) -> str:
     words = re.compile(r"\w")
     first = words.search(text)
+    quoted = _QUOTED.finditer(text)
+    quote = next(quoted, None)
     for match in _END.finditer(text):
         end = match.end()
         if first is None or first.start() > end or not text[end : end + 1].isspace():
+            continue
+        while quote is not None and quote.end() < end:
+            quote = next(quoted, None)
+        if quote is not None and quote.start() < end < quote.end():
+            continue
+        if text[end - 1] in "\"'”’»!?" and text[end:].lstrip()[:1].islower():
+            continue  # “Run!” in red letters
+        if text[:end].endswith(("...", "…")) and re.match(r"\s(?:and|but|or)\b", text[end : end + 6]):
             continue
         # An abbreviation is short: it stands in the last few characters.
         if not _ABBREVIATION.search(text[max(0, end - 12) : end]):
@@ -213,20 +167,70 @@ def _sentences(text: str) -> str:
     return text
 
 
+_NEVER_LAST = re.compile(r"(?:an?|the|and|or|but|my|our|its|their|whose|very)")
+"""Words that no sentence ends with, whatever mark stands behind them."""
+_WANTING = re.compile(
+    rf"(?:{_OPEN.pattern}|{_NEVER_LAST.pattern}|upon|between|towards?|near|during|against|among|across|was|were|has"
+    rf"|have"
+    r"|while|because|if|when|where|than|like|wearing|holding|carrying|says|then|beneath|above)"
+)
+"""Words that want another behind them where a text has no sentence mark."""
+_ADJECTIVE = re.compile(
+    r"\b(?:an?|the|his|her|their|its|two|three) (?:large|small|big|little|young|old|tall|short|long|red|blue|green"
+    r"|black|white"
+    r"|brown|grey|gray|yellow|dark|bright|wooden|new|other|same|open|empty|heavy|beautiful|single|pair of|group of)$",
+    re.IGNORECASE,
+)
+
+
+_PARTICLE = re.compile(
+    r"\b(?:walk|come|go|run|step|drive|ride|move|break|climb|get|turn|look|march|storm|stroll|rush|lean|dive|jump"
+    r"|fall|sail"
+    r"|hang|drop|zoom|close|lock|pass|stop|swim|crawl|drift|hop|limp)(?:s|es)? (?:in|on|by|over|behind)$|\blooks? "
+    r"before$",
+    re.IGNORECASE,
+)
+_POSSESSED = re.compile(
+    r"(?:,\s(?:and\s)?(?:his|her|she|he|they|it|its)|,\s(?:his|her|its|their)\s\w+"
+    r"|\b(?:in|of|on|into|under|over|and|through|across) her)$",
+    re.IGNORECASE,
+)
+"""What begins and does not go on: ", her", ", its tail", "in her"."""
+
+
+def _broken_off(text: str) -> str:
+    """Nothing, where a text stops amid a sentence; no caption is ever cut."""
+    bare = text.rstrip()
+    words = re.findall(r"[\w'’-]+", bare[-200:].lower())
+    if not words or re.search(r"[.!?…。！？]\W{0,4}$", bare):
+        lone = len(words) == 1 and _ABBREVIATION.fullmatch(bare) and len(bare) > 2
+        last = bool(words) and _NEVER_LAST.fullmatch(words[-1]) and bare.endswith(".") and len(words) > 1
+        return "" if lone or last else text
+    if bare[-1] in ",;:–—-&(/\"'“‘" and (bare[-1] not in "\"'" or bare.count(bare[-1]) % 2):
+        return ""
+    if bare.count('"') % 2 or bare.count("“") > bare.count("”") or _ADJECTIVE.search(bare[-60:]):
+        return ""
+    wanting = _WANTING.fullmatch(words[-1]) and words[-1] != "her" and not _PARTICLE.search(bare[-40:])
+    return "" if wanting or _POSSESSED.search(bare[-60:]) else text
+
+
 RULES: Mapping[str, Callable[[str], str]] = {
-    "thoughts": lambda text: _THOUGHT.sub("", text).strip(),
+    "thoughts": drop_thoughts,
+    "control tokens": drop_tokens,
+    "wrappers": unwrap,
     "markdown": _markdown,
-    "refusals": lambda text: "" if _REFUSAL.match(text) else text,
-    "preambles": _preamble,
+    "refusals": lambda text: "" if is_refusal(text) else text,
+    "preambles": cut_preamble,
     "lists": _list,
     "further lines": _lines,
-    "labels": _cut_start(_LABEL),
-    "times": _cut_start(_STAMP),
+    "labels": cut_label,
+    "times": cut_time,
     "quotes": _quotes,
-    "openers": _cut_start(*_OPENERS),
-    "camera": _cut_start(_CAMERA),
+    "openers": cut_openers,
+    "camera": cut_camera,
     "further sentences": _sentences,
     "loops": cut_loop,
+    "half sentences": _broken_off,
 }
 """Name of each rule, as it is reported, and what it does."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from calvin.captioners.hub import Agree, nobody_asked
+from calvin.core.progress import Listener
 from calvin.core.prompts import Prompt
 from calvin.core.types import FrameEncoder, Scene
 
@@ -64,7 +65,8 @@ class CaptionAnswer:
     `scores` are those of the candidates, where the captioner knows them: then as many.
     `cleaned` names the rules (`captioners.answers.RULES`) that changed the model's words; these are then in `said`. An
     adapted model first says who is there (Figure 6): those are `named`, and `parsed` is whether it kept to that form.
-    `held` are the names that were held back, because nobody had introduced them.
+    `held` are the names that were held back, because nobody had introduced them. `trouble` says of an answer without
+    words why it has none, in a half sentence about the model ("it gave an empty answer").
     """
 
     text: str
@@ -76,6 +78,7 @@ class CaptionAnswer:
     parsed: bool | None = None
     scores: tuple[float, ...] = ()
     held: tuple[str, ...] = ()
+    trouble: str = ""
 
     def of(self, texts: Sequence[str]) -> Self:
         """The answer with those of its candidates alone that stand in `texts`, the first of these as its text."""
@@ -147,6 +150,24 @@ class Captioner(Protocol):
 def reads_looks(captioner: object) -> bool:
     """Whether a captioner understands prompts that say how people look ("Mara, in a red coat")."""
     return bool(getattr(captioner, "reads_looks", False))
+
+
+@runtime_checkable
+class RemoteCaptioner(Captioner, Protocol):
+    """A captioner outside this process, which may not be there."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on how it was asked, for whoever reads the captions."""
+        ...
+
+    def ready(self, listener: Listener = ...) -> None:
+        """See that it can caption, before a film is decoded for it.
+
+        Raises:
+            ServerError: it cannot.
+        """
+        ...
 
 
 @runtime_checkable

@@ -124,11 +124,20 @@ NAMELESS = "Do not name anyone who has not been introduced: say what is to be se
 EXCEPT = "You may name {}."
 MAX_NEW_TOKENS = 64
 """What an answer may take."""
+HARMLESS = (
+    "These are stills of a film, and the people in them are actors: nobody is to be recognised. Say in general words "
+    "what "
+    "is to be seen."
+)
+WHOLE = "Write one whole sentence, and nothing before or after it."
+"""What is added for a model that refused, or gave no sentence."""
+PROBE = "Which colour is this? Answer with one word."
 UNSEEN = "You cannot see the scene. Say what most likely happens in it."
 
 
-def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
-    """What to ask: previous captions, stills, names, question and style; without stills the model has to guess."""
+def build_message(request: CaptionRequest, frames: Sequence[Frame], more: str = "") -> Message:
+    """What to ask: previous captions, stills, names, question, style, and a sentence `more`; without stills the model
+    has to guess."""
     prompt = request.prompt
     lines = [line for line in map(_plain, prompt.context) if line]
     parts: list[Part] = ["\n".join([CONTEXT, *lines])] if lines else []
@@ -142,8 +151,16 @@ def build_message(request: CaptionRequest, frames: Sequence[Frame]) -> Message:
         asked.append(_plain(f"{NAMELESS} {EXCEPT.format(join_names(allowed))}" if allowed else NAMELESS))
     if request.max_words:
         asked.append(f"Use at most {request.max_words} words.")
+    asked += [more] if more else []
     parts.append(" ".join(asked))
     return Message(tuple(parts))
+
+
+def probe_message() -> Message:
+    """A question with one small picture, to see whether a model answers."""
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), (200, 30, 30)).save(picture, "JPEG")
+    return Message((Frame(0, picture.getvalue()), PROBE))
 
 
 def _plain(text: str) -> str:

@@ -8,80 +8,79 @@ stranger's: as much of it is read as a caption takes, for as long as a time-out 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import json
 import os
 import random
 import re
-import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx2
 
 from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
-from calvin.captioners.messages import MAX_NEW_TOKENS, Message, build_message, fingerprint, stills
+from calvin.captioners.messages import (
+    HARMLESS,
+    MAX_NEW_TOKENS,
+    WHOLE,
+    Message,
+    build_message,
+    fingerprint,
+    probe_message,
+    stills,
+)
+from calvin.captioners.server_address import Address
+from calvin.captioners.server_http import Line, finished, seconds_asked
+from calvin.captioners.server_replies import (
+    CUT,
+    REFUSES,
+    THINKING,
+    Reply,
+    Terms,
+    is_blind,
+    is_loading,
+    is_too_large,
+    is_unfinished,
+    knows,
+    model_ids,
+    other_terms,
+    read_reply,
+    trouble_of,
+)
 from calvin.core.errors import ServerError, UsageError, first_line
-from calvin.core.masking import MASK, SERVER_KEY, is_secret
+from calvin.core.masking import SERVER_KEY
+from calvin.core.progress import Listener, Progress, silent
+from calvin.core.text_tables import counted
 
 FRAMES = 8
 """Stills per scene; servers limit the images per request."""
 MAX_FRAMES = 64
-MAX_ANSWER = 1 << 20
-"""Bytes of a response that are read."""
 MAX_WAIT_S = 120.0
 """The longest wait that a server may ask for between two tries."""
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses that may pass in a moment."""
+BUDGETS = (MAX_NEW_TOKENS * 2, 1024, 4096)
+"""Tokens that an answer may take, one after the other where it is cut off: a model may think before it answers."""
+AGAIN = 2
+"""How often a model is asked again that refuses, says nothing or half a sentence."""
+MISSES = 5
+"""Scenes in a row without a caption after which a model is given up."""
+UNREADY_S, LOADING_S = 300.0, 900.0
+"""How long a server is waited for that is not ready (status 503), or that says that it is loading its model."""
 MOVED = "answers from another address: name that one"
 KEPT = "What is described so far is kept: give the same command again to go on."
 
-_T = TypeVar("_T")
-
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server is and what it calls the model."""
+class _Said:
+    """The words of an answer, and why they hold no caption ("": they do)."""
 
-    url: str
-    model: str
-    local: bool
+    text: str
+    trouble: str = ""
 
-    @classmethod
-    def parse(cls, text: str | None) -> Address:
-        """`http://host:port/v1#name`.
 
-        Raises:
-            UsageError: another scheme, a password, a query, no host or no name.
-        """
-        form = "write openai:http://HOST:PORT/v1#MODEL"
-        # Before anything is said about it: what cannot be read as an address may still hold a password.
-        if "@" in (text or "").partition("#")[0]:
-            raise UsageError(f"The address of a model server holds no password: put the key in {SERVER_KEY}.")
-        try:
-            parts = urlsplit(text or "")
-            host, _ = parts.hostname, parts.port
-            httpx2.URL(f"{parts.scheme}://{parts.netloc}{parts.path}")
-        except (ValueError, httpx2.InvalidURL) as error:
-            raise UsageError(f"{text!r} is not an address ({error}): {form}.") from error
-        if parts.scheme not in ("http", "https") or not host:
-            raise UsageError(f"{text or 'Nothing'} is not the address of a model server: {form}.")
-        if parts.query:
-            raise UsageError(f"The address of a model server holds no query: put the key in {SERVER_KEY}.")
-        if not parts.fragment.strip():
-            raise UsageError(f"Which model of {host}: {form}.")
-        if not (text or "").isprintable():
-            raise UsageError(f"The address {text!r} holds characters that no address has: {form}.")
-        return cls(f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}", parts.fragment.strip(), _is_local(host))
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).netloc
+Build = Callable[[int, str], Message]
+"""From the most stills, and a sentence to add, to the message."""
 
 
 class Server:
@@ -120,14 +119,19 @@ class Server:
             )
         self.address = address
         self.frames = min(frames or FRAMES, MAX_FRAMES)
-        self._key = key
+        self._line = Line(address, key, timeout_s)
         self._together, self._tries = together, tries
         self._wait_s, self._timeout_s, self._sleep = wait_s, timeout_s, sleep
+        # What was found out about the server, for the run: its terms, how many tokens its model takes to answer.
+        self._terms, self._budget, self._missed = Terms(stills=self.frames), 0, 0
+        self._ready = False
+        self._listener: Listener = silent
+        self._remarks: dict[str, None] = {}
 
     @property
     def info(self) -> CaptionerInfo:
         where = "" if self.address.local else f"Stills of the film are sent to {self.address.host}."
-        details = {"server": self.address.url, "frames": str(self.frames)}
+        details = {"server": self.address.url, "frames": str(self._terms.stills)}
         known = fingerprint(self.address.model, server=self.address.url, frames=self.frames)
         return CaptionerInfo(self.address.model, known, where, details)
 
@@ -137,14 +141,69 @@ class Server:
     def needs(self) -> frozenset[Need]:
         return frozenset({"frames"})
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What there is to say of the server, in sentences for whoever reads the captions."""
+        return tuple(self._remarks)
+
+    def ready(self, listener: Listener = silent) -> None:
+        """See, once, that the server is there, has the model, and takes pictures; how long it loads goes to `listener`.
+
+        Raises:
+            ServerError: it is not, has not or does not, with the models that it has.
+        """
+        if not self._ready:
+            self._listener = listener
+            finished(self._check())
+            self._ready = True
+
+    async def _check(self) -> None:
+        host, model = self.address.host, self.address.model
+        async with self._line.client() as client:
+            ids: tuple[str, ...] | None = None
+            try:
+                status, _, content = await self._line.exchange(client, "GET", "/models", None, 10.0)
+                ids = model_ids(content) if status == 200 else None
+            except (TimeoutError, httpx2.RequestError):
+                pass  # the question will tell
+            has = f"it has {_some([self._line.masked(one) for one in ids])}" if ids else "it has none"
+            try:
+                await self._answer(client, lambda count, more: probe_message(), judged=False)
+            except ServerError as error:
+                if ids is not None and not knows(ids, model) and error.status in (400, 404, 422):
+                    raise ServerError(
+                        f"{host} has no model {model}: {has}; write its name behind the # of --model."
+                    ) from error
+                raise
+            if ids and not knows(ids, model):
+                self._remarks[f"{host} lists no model {model} ({has}), and answered all the same."] = None
+
     def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
-        """One answer per request, cleaned; its score is not known (0).
+        """One answer per request, cleaned; its score is not known (0). One without words says why (`trouble`).
 
         Raises:
             DataError: a scene without stills.
-            ServerError: the server cannot be reached, refuses, or goes on answering with nonsense.
+            ServerError: the server cannot be reached, refuses, or goes on answering with nonsense or nothing.
         """
-        return [to_answer(said) for said in self._ask_all([build_message(r, stills(r, self.frames)) for r in requests])]
+
+        def builder(request: CaptionRequest) -> Build:
+            stills(request, 1)
+            return lambda count, more: build_message(request, stills(request, min(count, self.frames)), more)
+
+        answers = []
+        for request, said in zip(requests, self._run([builder(request) for request in requests], True), strict=True):
+            answer = to_answer(said.text)
+            if said.trouble:
+                answer = replace(answer, text="", candidates=("",), said=said.text, trouble=f"it {said.trouble}")
+            if request.max_words is None:
+                self._missed = self._missed + 1 if said.trouble else 0
+            answers.append(answer)
+            if self._missed >= MISSES:
+                raise ServerError(
+                    f"{self.address.model} gave no caption for {MISSES} scenes in a row (it {said.trouble}): ask "
+                    f"another model, or mend the server. {KEPT}"
+                )
+        return answers
 
     def complete(self, prompt: str, max_new_tokens: int = MAX_NEW_TOKENS) -> str:
         """What the model says to a prompt, as it is; its length is the server's affair, since a model may think first.
@@ -163,25 +222,23 @@ class Server:
         return self._ask_all([message])[0]
 
     def _ask_all(self, messages: Sequence[Message]) -> list[str]:
+        def builder(message: Message) -> Build:
+            return lambda count, more: message
+
+        return [said.text for said in self._run([builder(message) for message in messages], False)]
+
+    def _run(self, builds: Sequence[Build], judged: bool) -> list[_Said]:
         """What the model says to each message; the first trouble that lasts stops the others."""
 
-        async def ask_all() -> list[str]:
+        async def ask_all() -> list[_Said]:
             turns = asyncio.Semaphore(max(1, self._together))
-            client = httpx2.AsyncClient(
-                # No compression: a few packed bytes could be a flood.
-                headers={"Accept-Encoding": "identity"}
-                | ({"Authorization": f"Bearer {self._key}"} if self._key else {}),
-                timeout=httpx2.Timeout(self._timeout_s, connect=min(10.0, self._timeout_s)),
-                follow_redirects=False,
-                trust_env=not self.address.local,  # a proxy has no business between this machine and itself
-            )
 
-            async def ask(message: Message) -> str:
+            async def ask(build: Build) -> _Said:
                 async with turns:
-                    return await self._answer(client, message)
+                    return await self._answer(client, build, judged)
 
-            async with client:
-                asked = [asyncio.ensure_future(ask(message)) for message in messages]
+            async with self._line.client() as client:
+                asked = [asyncio.ensure_future(ask(build)) for build in builds]
                 try:
                     return await asyncio.gather(*asked)
                 finally:
@@ -189,49 +246,112 @@ class Server:
                         one.cancel()
                     await asyncio.gather(*asked, return_exceptions=True)
 
-        return _finished(ask_all())
+        return finished(ask_all())
 
-    async def _answer(self, client: httpx2.AsyncClient, message: Message) -> str:
-        """Try until there is an answer, or no hope of one."""
-        body = {
-            "model": self.address.model,
-            "messages": [message.to_openai()],
-            "max_tokens": MAX_NEW_TOKENS * 2,  # a server's model may begin with more words than are kept
-            "temperature": 0,
-            "stream": False,
-        }
-        trouble = ""
-        for attempt in range(self._tries):
-            asked: str | None = None
-            try:
-                # Of the whole exchange: httpx's own time-outs begin anew with every byte of a server that drips.
-                async with asyncio.timeout(self._timeout_s):
-                    status, headers, content = await self._post(client, body)
-            except TimeoutError:
-                trouble = f"no whole answer within {self._timeout_s:g} seconds"
-            except httpx2.RequestError as error:
-                trouble = self._masked(f"{type(error).__name__}: {first_line(error)}")
+    async def _answer(self, client: httpx2.AsyncClient, build: Build, judged: bool) -> _Said:
+        """Ask until there is a caption, or no hope of one; where it is not `judged`, any words will do."""
+        budget, again, more = self._budget, 0, ""
+        while True:
+            reply = await self._reply(client, build, more, budget)
+            trouble = trouble_of(reply, last=budget + 1 == len(BUDGETS)) if judged else ""
+            if not judged or not trouble:
+                self._budget = max(self._budget, budget) if judged else self._budget
+                return _Said(reply.text)
+            if trouble in (THINKING, CUT):
+                budget += 1
+                if budget == len(BUDGETS):
+                    return _Said(reply.text, trouble)
+            elif again == AGAIN:
+                return _Said(reply.text, trouble)
             else:
-                said = _said(content) if status == 200 else None
-                if said is not None:
-                    return self._masked(said)
-                if status != 200 and status not in PASSING:
-                    raise ServerError(self._refused(status, content))
-                what = "no caption in its answer" if status == 200 else f"status {status}"
-                trouble, asked = f"{what}: {self._excerpt(content)}", headers.get("retry-after")
-            if attempt + 1 < self._tries:
-                await self._sleep(self._wait(attempt, asked, trouble))
-        raise ServerError(f"{self.address.host} gave no usable answer in {self._tries} tries ({trouble}). {KEPT}")
+                again, more = again + 1, HARMLESS if trouble == REFUSES else WHOLE
 
-    async def _post(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> tuple[int, Any, bytes]:
-        """Status, headers, and the body up to its cap."""
-        async with client.stream("POST", f"{self.address.url}/chat/completions", json=body) as response:
-            content = bytearray()
-            async for piece in response.aiter_bytes():
-                content += piece
-                if len(content) > MAX_ANSWER:
-                    raise httpx2.ReadError(f"an answer of more than {MAX_ANSWER} bytes")
-            return response.status_code, response.headers, bytes(content)
+    async def _reply(self, client: httpx2.AsyncClient, build: Build, more: str, budget: int) -> Reply:
+        """One reply to a question, tried again while there is trouble that may pass.
+
+        Raises:
+            ServerError: trouble that lasts, or a refusal.
+        """
+        trouble, tries, waits, waited = "", 0, 0, 0.0
+        while True:
+            asked: str | None = None
+            terms, message = self._terms, build(self._terms.stills, more)
+            # Of the whole exchange: httpx's own time-outs begin anew with every byte of a server that drips.
+            limit_s = self._timeout_s * max(1, BUDGETS[budget] // 512)
+            try:
+                body = self._body(message, terms, budget)
+                status, headers, content = await self._line.exchange(client, "POST", "/chat/completions", body, limit_s)
+            except TimeoutError:
+                trouble = f"no whole answer within {limit_s:g} seconds"
+            except httpx2.RequestError as error:
+                trouble = self._line.masked(f"{type(error).__name__}: {first_line(error)}")
+            else:
+                reply = read_reply(content) if status == 200 else None
+                if reply is not None:
+                    return replace(reply, text=self._line.masked(reply.text))
+                what = "no caption in its answer" if status == 200 else f"status {status}"
+                trouble, asked = f"{what}: {self._line.excerpt(content)}", headers.get("retry-after")
+                words = content.decode("utf-8", "replace")
+                if status == 503 and waited < (LOADING_S if is_loading(words) else UNREADY_S):
+                    wait = max(min(self._wait(waits, asked, trouble), 10.0), seconds_asked(asked or ""))
+                    waits, waited = waits + 1, waited + wait
+                    self._listener(Progress("waiting for the model server", waited, unit="s", detail=trouble))
+                    await self._sleep(wait)
+                    continue
+                if status != 200:
+                    settled = self._settled(status, words, content, terms, message, budget)
+                    if settled is not None:
+                        return settled
+                    if terms is not self._terms:
+                        continue
+            tries += 1
+            if tries >= self._tries:
+                raise ServerError(f"{self.address.host} gave no usable answer in {tries} tries ({trouble}). {KEPT}")
+            await self._sleep(self._wait(tries - 1, asked, trouble))
+
+    def _settled(
+        self, status: int, words: str, content: bytes, terms: Terms, message: Message, budget: int
+    ) -> Reply | None:
+        """What a refusal comes to: a reply that was cut off, or None for another try, perhaps on other terms.
+
+        Raises:
+            ServerError: neither would help.
+        """
+        if is_unfinished(words) or (budget and is_too_large(words)):
+            return Reply("", cut=True)
+        shown = len(message.frames)
+        if shown and is_blind(words):
+            raise ServerError(
+                f"{self.address.model} of {self.address.host} takes no pictures ({self._line.excerpt(content)}): "
+                f"name a "
+                f"model that sees. {KEPT}"
+            )
+        if terms != self._terms:
+            self._terms = self._terms  # another question learnt better terms in the meantime
+            return None
+        passes = status in PASSING and status != 500  # "too many tokens" of status 429 are those of a minute
+        other = None if passes else other_terms(terms, words, shown, size=status == 413)
+        if other is not None:
+            if other.stills < terms.stills:
+                self._remarks = {key: None for key in self._remarks if "stills of a scene" not in key}
+                what = f"at most {counted(other.stills, 'picture')} in a question"
+                self._remarks[
+                    f"{self.address.host} takes {what}: the model saw no more stills of a scene (as with --frames "
+                    f"{other.stills})."
+                ] = None
+            self._terms = other
+            return None
+        if status in PASSING:
+            return None
+        error = ServerError(self._refused(status, content))
+        error.status = status
+        raise error
+
+    def _body(self, message: Message, terms: Terms, budget: int) -> dict[str, Any]:
+        body: dict[str, Any] = {"model": self.address.model, "messages": [message.to_openai()], "stream": False}
+        if terms.limit:
+            body[terms.limit] = BUDGETS[budget]
+        return body | ({"temperature": 0} if terms.temperature else {})
 
     def _wait(self, attempt: int, asked: str | None, trouble: str) -> float:
         """Seconds to the next try: more after each, or as long as the server asks for.
@@ -240,29 +360,13 @@ class Server:
             ServerError: it asks for more than `MAX_WAIT_S`.
         """
         wait = self._wait_s * 2**attempt * random.uniform(0.75, 1.25)
-        seconds = _seconds(asked or "")
+        seconds = seconds_asked(asked or "")
         if seconds > MAX_WAIT_S:
             raise ServerError(
                 f"{self.address.host} asks for a wait of {seconds / 60:,.0f} minutes ({trouble}), and calvin "
                 f"waits {MAX_WAIT_S / 60:g} at most. {KEPT}"
             )
         return max(min(wait, MAX_WAIT_S), seconds)
-
-    def _masked(self, text: str) -> str:
-        return text.replace(self._key, MASK) if is_secret(self._key) else text
-
-    def _excerpt(self, content: bytes) -> str:
-        """The start of a server's answer, or the message in it, on one line."""
-        text = content.decode("utf-8", "replace")
-        try:
-            value = json.loads(content)
-            error = value.get("error", value.get("detail"))
-            text = str(error.get("message") if isinstance(error, dict) else error or text)
-        except (ValueError, AttributeError, RecursionError):
-            pass
-        text = self._masked(text)[:2000]  # masked before it is cut, lest half a key stays
-        shown = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
-        return (shown[:160] + "...") if len(shown) > 160 else shown or "nothing"
 
     def _refused(self, status: int, content: bytes) -> str:
         what = {
@@ -272,7 +376,7 @@ class Server:
             404: f"knows no model {self.address.model}, or its address is another (most end in /v1)",
             413: "takes no request of this size: ask with fewer --frames",
         }.get(status, f"refuses (status {status})")
-        return f"{self.address.host} {what}: {self._excerpt(content)}. {KEPT}"
+        return f"{self.address.host} {what}: {self._line.excerpt(content)}. {KEPT}"
 
 
 def open_server(model: str | None, options: OpenOptions) -> Server:
@@ -283,39 +387,7 @@ def open_server(model: str | None, options: OpenOptions) -> Server:
     return Server(Address.parse(model), os.environ.get(SERVER_KEY), options.frames)
 
 
-def _finished(work: Coroutine[Any, Any, _T]) -> _T:
-    """What a coroutine gives; Ctrl-C ends it at once. Inside another event loop, as in a notebook, a thread runs it."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, work).result()
-
-
-def _seconds(asked: str) -> float:
-    """A Retry-After, in seconds or as a date, as seconds from now; 0 where it is neither or past."""
-    try:
-        seconds = float(asked) if asked[:1].isdigit() else parsedate_to_datetime(asked).timestamp() - time.time()
-    except (ValueError, OverflowError):
-        return 0.0
-    return max(seconds, 0.0)
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def _said(content: bytes) -> str | None:
-    """The words of a completion, or None where the answer is not one. Content may come in typed parts."""
-    try:
-        said = json.loads(content)["choices"][0]["message"]["content"]
-        if isinstance(said, list):
-            said = "".join(part["text"] for part in said if part.get("type") == "text")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    # Half a surrogate pair is what a token limit leaves of an emoji; no file could hold it.
-    return said.encode("utf-8", "ignore").decode() if isinstance(said, str) else None
+def _some(names: Sequence[str]) -> str:
+    """Names in a sentence, a few of many."""
+    shown = list(names[:8])
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

@@ -67,7 +67,9 @@ class StoreError(CalvinError):
 
 
 class ServerError(CalvinError):
-    """A model server that cannot be reached, refuses, or answers with nonsense."""
+    """A model server that cannot be reached, refuses (with what HTTP `status`), or answers with nonsense."""
+
+    status: int | None = None
 
 
 def first_line(error: BaseException) -> str:

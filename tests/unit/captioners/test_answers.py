@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -122,6 +124,9 @@ CASES = [
     ("<12.0 seconds> Ann sits.", "Ann sits.", "times"),
     ("<think>Hm. A man?</think>\nAnn sits.", "Ann sits.", "thoughts"),
     ("<think>It never ends", "", "thoughts"),
+    ("<|im_start|>assistant\nAnn sits.<|im_end|>", "Ann sits.", "control tokens"),
+    ('{"caption": "Ann sits."}', "Ann sits.", "wrappers"),
+    ("Ann sits on the", "", "half sentences"),
     ("I'm sorry, but I can't see any video.", "", "refusals"),
     ("Ann sits, sits, sits, sits.", "Ann sits.", "loops"),
     ("...", "", ""),
@@ -141,6 +146,29 @@ def test_what_is_kept_and_which_rules_are_named(said: str, kept: str, rules: str
 
 def test_every_rule_has_a_case() -> None:
     assert {rule for _, _, rules in CASES for rule in rules.split(", ") if rule} == set(RULES)
+
+
+LISTED = [json.loads(line) for line in (Path(__file__).parent / "chat_answers.jsonl").read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("half", ["seen", "held out"])
+def test_what_comes_through_of_what_models_say(half: str) -> None:
+    """Answers written after the habits of more than 20 families, and good lines that no rule may harm.
+
+    Those held out were written before the rules, and looked at when these were done.
+    """
+    found = [one for one in LISTED if one["half"] == half]
+    answers = [one for one in found if one["family"] != "good line"]
+    lines = [one["said"] for one in found if one["family"] == "good line"]
+    assert min(len(answers), len(lines)) >= 60
+    wrong = [one["said"] for one in answers if clean_answer(one["said"])[0] != one["caption"]]
+    harmed = [line for line in lines if clean_answer(line)[0].lower() != line.lower()]
+    assert len(wrong) <= 0.02 * len(answers), wrong
+    assert len(harmed) <= 0.01 * len(lines), harmed
+
+
+def test_the_list_is_of_more_than_twenty_families() -> None:
+    assert len({one["family"] for one in LISTED}) > 21
 
 
 _PIECES = st.sampled_from(
@@ -169,28 +197,19 @@ def test_cleanings_are_counted() -> None:
     assert cleaning_note({}, 4) is None
 
 
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "**a ",
-        "__a ",
-        "[",
-        "[a](",
-        "[a](b",
-        "a. ",
-        "...",
-        '."',
-        "\n",
-        "> ",
-        "<think>",
-        "`a\n",
-        "Mr. ",
-        "in the video ",
-        " ",
-    ],
-)
+_REPEATED = (
+    "**a ", "__a ", "[", "[a](", "[a](b", "a. ", "...", '."', "\n", "> ", "<think>", "</think>", "`a\n", "Mr. ", " ",
+    "in the video ", "<", "<|", '{"', '"caption": "a', '"\\', "\\boxed{", "\\text{", "```", "<answer>", "[/INST]",
+    "<point ", "<|channel|>final", "“", "‘a ", "'a ", '"a. b" ', "okay ", "Let me see. ", "Thinking:\n", "answer:\n",
+    "the final ", "sorry, ", "it seems ", "<p ", "&amp;", "aĠ", "0:12 ", "a picture of ", "s' ", "|", "no ", "** ",
+    "<|im_end|>",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", _REPEATED)
 def test_a_long_answer_takes_time_in_proportion(piece: str) -> None:
-    text = f"A man walks {piece * (40_000 // len(piece))} b"
-    began = time.process_time()
-    clean_answer(text)
-    assert time.process_time() - began < 2.0
+    text = f"A man walks {piece * (131_072 // len(piece))} b"
+    for name, rule in RULES.items():
+        began = time.process_time()
+        rule(text)
+        assert time.process_time() - began < 0.5, name

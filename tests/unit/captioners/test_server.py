@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from typing import Any
 import pytest
 
 from calvin.captioners import CaptionRequest, OpenOptions, open_captioner
-from calvin.captioners.server import MAX_ANSWER, Address, Server
+from calvin.captioners.messages import HARMLESS
+from calvin.captioners.server import BUDGETS, Server
+from calvin.captioners.server_address import Address
+from calvin.captioners.server_http import MAX_ANSWER
 from calvin.core.errors import DataError, ServerError, UsageError
 from calvin.core.masking import SERVER_KEY
 from calvin.core.prompts import Prompt
@@ -144,7 +148,8 @@ def test_a_wait_that_is_too_long_is_said_instead(
 
 def test_ctrl_c_ends_at_once_while_a_server_hangs(make_scene: MakeScene) -> None:
     code = (
-        "import sys\nfrom calvin.captioners.server import Address, Server\n"
+        "import sys\nfrom calvin.captioners.server import Server\n"
+        "from calvin.captioners.server_address import Address\n"
         "from calvin.captioners.messages import Message\n"
         "Server(Address.parse(sys.argv[1]))._ask_all([Message(('hello',))] * 6)"
     )
@@ -191,7 +196,7 @@ def test_lasting_trouble_ends_in_one_sentence_that_says_what_to_do(
     ("code", "hint"),
     [
         *((401, SERVER_KEY), (403, SERVER_KEY), (404, "knows no model tiny")),
-        *((400, "status 400"), (413, "--frames"), (302, "another")),
+        *((400, "status 400"), (302, "another")),
     ],
 )
 def test_a_refusal_is_final(code: int, hint: str, ask: CaptionRequest, connect: Callable[..., Server]) -> None:
@@ -301,3 +306,181 @@ def test_settings_that_change_the_words_change_the_fingerprint() -> None:
 def test_a_scene_without_stills_is_named(connect: Callable[..., Server]) -> None:
     with pytest.raises(DataError, match="Scene s carries no stills"):
         connect("http://localhost/v1").caption([CaptionRequest(Scene("s", "f", Span(0, 1000)), Prompt())])
+
+
+def asks_for(limit: int, then: Callable[..., None]) -> Callable[..., None]:
+    """Thinks until it may take so many tokens."""
+
+    def play(handler: Any) -> None:
+        enough = handler.body.get("max_tokens", 0) >= limit
+        (then if enough else says("", finish="length", reasoning_content="Okay, a man"))(handler)
+
+    return play
+
+
+def test_a_model_that_thinks_is_asked_again_with_more_tokens_once_a_run(
+    ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
+) -> None:
+    with running(asks_for(1024, says("A man walks."))) as server:
+        captioner = connect(server.url)
+        assert [captioner.caption([ask])[0].text for _ in range(2)] == ["A man walks.", "A man walks."]
+    assert [body["max_tokens"] for body in server.asked] == [BUDGETS[0], BUDGETS[1], BUDGETS[1]]
+    assert naps == []
+
+
+@pytest.mark.parametrize(
+    ("play", "why"),
+    [
+        (says("", finish="length", reasoning="Okay, the frames show"), "it spent its tokens on thinking"),
+        (says("<think>Okay, the frames show", finish="length"), "it spent its tokens on thinking"),
+        (says("", reasoning_content="A man."), "it spent its tokens on thinking"),
+        (says("A man walks slowly across the", finish="length"), "it was cut off by its limit of tokens"),
+        (says(""), "it gave an empty answer"),
+        (says("..."), "it gave an empty answer"),
+        (says("I can't help with that."), "it would not describe it"),
+        (says("A man", finish="content_filter"), "it would not describe it"),
+        (says(None, refusal="I won't."), "it would not describe it"),
+        (says("A man walks across the"), "it stopped amid a sentence"),
+        (status(400, '{"error": {"message": "Could not finish the message because max_tokens or model output limit was '
+                'reached."}}'), "it was cut off by its limit"),
+    ],
+)  # fmt: skip
+def test_an_answer_without_a_caption_is_asked_for_again_and_then_told(
+    play: Callable[..., None], why: str, ask: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(play) as server:
+        captioner = connect(server.url)
+        [answer] = captioner.caption([ask])
+        assert answer.text == ""
+        assert answer.trouble.startswith(why)
+        assert len(server.asked) == 3
+        with pytest.raises(ServerError, match=r"no caption for 5 scenes in a row .*same command again"):
+            captioner.caption([ask] * 5)
+
+
+def test_a_cut_answer_whose_first_sentence_is_whole_will_do_in_the_end(
+    ask: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(says("A man walks. He sits down on the", finish="length")) as server:
+        [answer] = connect(server.url).caption([ask])
+    assert answer.text == "A man walks."
+    assert [body["max_tokens"] for body in server.asked] == list(BUDGETS)
+
+
+def test_one_that_refuses_is_told_that_they_are_actors(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    with running(None, says("I cannot identify people.")) as server:
+        [answer] = connect(server.url).caption([ask])
+    assert (answer.text, answer.trouble) == ("A man walks.", "")
+    assert HARMLESS in server.asked[1]["messages"][0]["content"][-1]["text"]
+
+
+def refusing(*names: str) -> Callable[..., None]:
+    def play(handler: Any) -> None:
+        for name in names:
+            if name in handler.body:
+                other = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+                said = f"Unsupported parameter: '{name}' is not supported with this model.{other}"
+                return status(400, json.dumps({"error": {"message": said, "param": name}}))(handler)
+        return says("A man walks.")(handler)
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("refused", "kept"),
+    [
+        (("max_tokens",), {"max_completion_tokens", "temperature"}),
+        (("max_tokens", "temperature"), {"max_completion_tokens"}),
+        (("max_tokens", "max_completion_tokens"), {"temperature"}),
+        (("temperature",), {"max_tokens"}),
+    ],
+)
+def test_parameters_that_are_refused_are_left_out_for_the_run(
+    refused: tuple[str, ...], kept: set[str], ask: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(refusing(*refused)) as server:
+        captioner = connect(server.url)
+        assert [captioner.caption([ask])[0].text for _ in range(2)] == ["A man walks.", "A man walks."]
+    assert len(server.asked) == len(refused) + 2
+    for body in server.asked[-2:]:
+        assert set(body) - {"model", "messages", "stream"} == kept
+
+
+def at_most(count: int, words: str, code: int = 400) -> Callable[..., None]:
+    def play(handler: Any) -> None:
+        parts = handler.body["messages"][0]["content"]
+        many = sum(part["type"] == "image_url" for part in parts) > count
+        (status(code, json.dumps({"message": words})) if many else says("A man walks."))(handler)
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "code"),
+    [
+        (1, "At most 1 image(s) may be provided in one request.", 400),
+        (3, "You set image=3 in `--limit-mm-per-prompt`, but passed 8 image items in the same prompt.", 400),
+        (2, "Too many images in the request", 422),
+        (1, "This model does not support multiple images", 500),
+        (1, "maximum number of images is one image per prompt", 400),
+        (2, "This model's maximum context length is 2048 tokens", 400),
+        (4, "<html>413 Request Entity Too Large</html>", 413),
+    ],
+)
+def test_a_server_that_takes_few_pictures_gets_few(
+    count: int, words: str, code: int, ask: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(at_most(count, words, code)) as server:
+        captioner = connect(server.url)
+        before = captioner.info.fingerprint
+        assert [captioner.caption([ask])[0].text for _ in range(2)] == ["A man walks.", "A man walks."]
+        shown = [sum(part["type"] == "image_url" for part in body["messages"][0]["content"]) for body in server.asked]
+    assert shown[0] == 8
+    assert 1 <= shown[-1] == shown[-2] <= count
+    [remark] = captioner.remarks
+    assert f"(as with --frames {shown[-1]})" in remark
+    assert captioner.info.fingerprint == before, "a second run goes on"
+
+
+def test_a_model_without_pictures_is_named(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    words = '{"error": {"message": "image input is not supported by this server"}}'
+    with running(status(500, words)) as server, pytest.raises(ServerError, match=r"tiny of .* takes no pictures"):
+        connect(server.url).caption([ask])
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_loads_its_model_is_waited_for_with_word_of_it(
+    ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
+) -> None:
+    loading = status(503, '{"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}')
+    with running(None, *[loading] * 30) as server:
+        captioner, told = connect(server.url), []
+        captioner.ready(told.append)
+        assert captioner.caption([ask])[0].text == "A man walks."
+    assert sum(naps) > 200
+    assert max(naps) <= 10
+    assert "Loading model" in told[-1].detail
+    with running(loading) as server, pytest.raises(ServerError, match="Loading model"):
+        connect(server.url).caption([ask])
+    assert len(server.asked) < 140
+
+
+def test_a_server_is_asked_before_a_film_is_decoded(connect: Callable[..., Server]) -> None:
+    with running() as server:
+        captioner = connect(server.url)
+        captioner.ready()
+        captioner.ready()
+        assert (server.probed, server.asked, captioner.remarks) == (1, [], ())
+        server.models = ("gemma3:4b", "qwen3-vl:8b")
+        other = connect(server.url)
+        other.ready()
+        assert "lists no model tiny (it has gemma3:4b, qwen3-vl:8b)" in other.remarks[0]
+        server.probe = status(404, '{"error": {"message": "model \'tiny\' not found"}}')
+        with pytest.raises(ServerError, match=r"has no model tiny: it has gemma3:4b, qwen3-vl:8b; write its name"):
+            connect(server.url).ready()
+        server.models = None
+        with pytest.raises(ServerError, match="knows no model tiny"):
+            connect(server.url).ready()
+        url = server.url
+    with pytest.raises(ServerError, match="gave no usable answer in 5 tries"):
+        connect(url).ready()

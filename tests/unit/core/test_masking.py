@@ -7,7 +7,7 @@ import pickle
 import pytest
 from typer.testing import CliRunner
 
-from calvin.captioners.server import Address
+from calvin.captioners.server_address import Address
 from calvin.cli.console import shown
 from calvin.cli.main import app
 from calvin.core.errors import CalvinError, UsageError

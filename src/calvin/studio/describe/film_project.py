@@ -14,7 +14,7 @@ from typing import Any
 
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings, is_sound
-from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner
+from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner, RemoteCaptioner
 from calvin.captioners.naming import count_held
 from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
@@ -51,6 +51,8 @@ from calvin.studio.project.timing import EstimatedLength, MeasuredLength, Spoken
 from calvin.studio.script.script_files import written_files
 
 NOTICE_FRAMES = 500
+NO_WORDS = "The model gave no words"
+"""How the reason begins for a place that is silent because of its model, and is asked about again."""
 DECODING_EVERY_S = 2.0
 
 
@@ -133,7 +135,7 @@ class FilmProject:
         offered = [(text, score) for text, score in answer.scored if len(text) <= MAX_TEXT and is_sound(text, None)]
         text, decision = offered[0][0] if offered else "", Decision(Choice.OPEN, "Captioned, but not placed yet.")
         if not offered:
-            why = "The model found no words."
+            why = f"{NO_WORDS}: {answer.trouble}." if answer.trouble else "The model found no words."
             if len(answer.text) > MAX_TEXT:
                 why = f"The model's answer has {len(answer.text):,} characters, and a cue has {MAX_TEXT:,} at most."
             decision = Decision(Choice.SILENT, why)
@@ -247,6 +249,8 @@ def _decoded(
     project = _kept(store, film, encodes, max_frames, audio) if not record.screen_text or can_go_on(store) else None
     if project is not None:
         return project
+    if isinstance(captioner, RemoteCaptioner):
+        captioner.ready(listener)
     maker = VectorMaker.of(encodes) if encodes else None
     decoded = decode_film(
         facts.path,
@@ -358,6 +362,8 @@ def _plan(
             store.begin_description(record)
             if record.screen_text:
                 add_screen_cues(store, record.plan, project.spoken, project.film.language)
+        else:
+            store.reopen_plans(NO_WORDS)
         store.set_language(project.film.language)
     if record.screen_text:
         project.notes += screen_notes(store)

@@ -8,6 +8,7 @@ was.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,9 +18,11 @@ from typing import Literal
 from calvin.captioners import Captioner, open_captioner
 from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.answers import cleaning_note
+from calvin.captioners.base import RemoteCaptioner
 from calvin.captioners.naming import held_note
-from calvin.core.errors import CalvinError, StoreError
+from calvin.core.errors import CalvinError, ServerError, StoreError
 from calvin.core.progress import Listener, silent
+from calvin.core.text_tables import counted
 from calvin.core.time import to_ms
 from calvin.core.types import Character, Script
 from calvin.media.film import ocr
@@ -29,7 +32,7 @@ from calvin.studio.cast.introduced import Introduced
 from calvin.studio.cast.scene_cast import bring_cast, cast_looks, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
 from calvin.studio.describe.dialogue import checked_stretch
-from calvin.studio.describe.film_project import FilmJob, FilmProject, open_film_project
+from calvin.studio.describe.film_project import NO_WORDS, FilmJob, FilmProject, open_film_project
 from calvin.studio.project.database import is_project, project_folder, trouble
 from calvin.studio.project.describe_settings import (
     DescribeRecord,
@@ -322,6 +325,28 @@ def _as_ours(error: Exception, folder: Path | None) -> CalvinError:
     return error if isinstance(error, CalvinError) else StoreError(trouble(error, folder))
 
 
+def _check_words(film: FilmProject, captioner: Captioner) -> str | None:
+    """What there is to say of places for which the model gave no words, if there are any.
+
+    Raises:
+        ServerError: it gave none for any place.
+    """
+    silent = [one.reason for one in film.store.decisions if one.reason.startswith(NO_WORDS)]
+    if not silent:
+        return None
+    why, _ = Counter(reason.partition(": ")[2].rstrip(".") for reason in silent).most_common(1)[0]
+    places = len(film.store.plans)
+    if len(silent) == places:
+        raise ServerError(
+            f"{captioner.info.name} gave no words for the film, in {counted(places, 'place')} ({why}): ask another "
+            "model, or mend the server and give the same command again."
+        )
+    return (
+        f"For {len(silent)} of {places} places the model gave no words, so they are silent ({why}): `calvin status "
+        f"{film.store.folder}` names them, and the same command asks again."
+    )
+
+
 def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) -> Description:
     """Write the script in each format beside the store."""
     script = film.store.script()
@@ -335,6 +360,10 @@ def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) 
     cleaned = cleaning_note(film.store.cleaned, sum(plan.done for plan in film.store.plans))
     if cleaned is not None:
         notes.append(cleaned)
+    notes += captioner.remarks if isinstance(captioner, RemoteCaptioner) else ()
+    silent_note = _check_words(film, captioner)
+    if silent_note is not None:
+        notes.append(silent_note)
     held = held_note(film.store.held)
     if held is not None:
         notes.append(held)

@@ -204,6 +204,14 @@ class ProjectStore(Readings):
                 (decision.choice, decision.reason, _number(cue_id)),
             )
 
+    def reopen_plans(self, reason: str) -> None:
+        """Open those silent places again whose reason begins so."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE plan SET done = 0, choice = '', reason = '' WHERE done AND choice = ? AND instr(reason, ?) = 1",
+                (Choice.SILENT, reason),
+            )
+
     def close_plans(self, span: Span, reason: str) -> None:
         """Leave open plans that a person's cue at `span` takes the place of."""
         with self._change() as db:

@@ -1,0 +1,132 @@
+"""What chat models say before the caption itself: preambles, labels, times, "the video shows", "the camera pans to"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from calvin.captioners.refusals import is_inscription
+
+_NOUN = (
+    r"(?:(?:short|given|provided|current|next|first|final|opening|same)\s+)?"
+    r"(?:video|clip|footage|film|movie|scene|image|picture|photo|frame|still|shot|sequence|visual)s?"
+    r"(?:\s+(?:clip|sequence|frame|footage|scene|segment)s?)?"
+)
+_SHOWS = (
+    r"(?:(?:then|now|also|clearly|again)\s+)?(?:(?:is|are)\s+)?"
+    r"(?:show|depict|feature|portray|captur|display|present|illustrat|contain)(?:s|es|e|ing)?(?!\s+(?:on|in|up|at"
+    r"|off)\b)"
+    r"(?:\s+(?:us|a (?:moment|scene|view|shot|sequence) (?:in which|where|of|when)))?"
+)
+_SHOW = rf"(?:{_SHOWS}|(?:open|begin|start|end|follow|focus)(?:s|es|ing)?(?:\s+(?:with|on|us|by|a view of)){{1,3}})"
+_THAT = r"(?:\s+(?:that|how|where))?\s+"
+_SEE = r"(?:we|you|viewers?)\s+(?:can\s+|could\s+)?(?:also\s+|then\s+)?(?:sees?|watch(?:es)?|observes?|notices?)"
+
+_PREAMBLE = re.compile(
+    r"^(?:sure|certainly|of course|absolutely|gladly|here(?:['’]s| is| are)|here you go|okay|ok|the "
+    r"following)\b[^\n]*?:\s+(?=\S)",
+    re.IGNORECASE,
+)
+_HAPPY = re.compile(
+    r"^(?:sure(?: thing)?|certainly|of course|absolutely|gladly|great(?: question)?|okay|ok|alright|no problem|here "
+    r"you go)"
+    r"(?:[!.]\s+|,\s+(?=(?:the|this|these) (?:video|image|frame|clip|scene)))(?=\S)",
+    re.IGNORECASE,
+)
+_WHOSE = (
+    r"(?:audio[- ]description|ad|caption|description|answer|response|output|line|narrat(?:or|ion)|scene|assistant|ai"
+    r"|bot"
+    r"|model|sentence|summary|frame|shot|clip|video|visual|action|result)"
+)
+_LABEL = re.compile(
+    r"^(?:ad\s[-–—]\s|[\[(](?:ad|audio description|caption|description|narrator|narration|visual"
+    r"|action)[\])]\s*[:–—-]?\s*"
+    r"|(?:(?:the|my|your|one-line|one-sentence|short|brief|final|single|possible|suggested|concise|revised|updated"
+    r"|audio)\s+)*"
+    rf"{_WHOSE}(?: line| sentence)?(?:\s?\((?:ad|en|english)\))?(?: for (?:this|the) (?:scene|clip|video"
+    rf"|visual))?(?: is)?"
+    r"(?:\s?#?\d+)?\s*:\s*|###\s*(?:assistant|response|answer)\s*:?\s*)",
+    re.IGNORECASE,
+)
+_TIME = r"(?:\d+(?:\.\d+)?\s*(?:s|sec|seconds)|\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?)"
+_STAMP = re.compile(
+    rf"^(?:[<\[(]\s*{_TIME}(?:\s*[-–—]+\s*{_TIME})?\s*[>\])][:,]?\s+|{_TIME}(?:\s*[-–—]+\s*{_TIME})?(?:[:,]\s+"
+    rf"|\s+[-–—]\s+)"
+    rf"|(?-i:{_TIME}\s+(?!(?:AM|PM|A\.M|P\.M)\b)(?=[A-Z\"“])))"
+)
+_PROP = re.compile(
+    rf"^(?:a|an|the)\s+{_NOUN}\s+of\s(?:(?!\b(?:who|that"
+    r"|which)\b)[^.])*?"
+    r"\b(?:is|are|hangs?|falls?|lies?|stands?|sits?|rests?|burns?|slides?|slips?|drops?|flickers?|plays?|shows?|covers?"
+    r"|appears?|fades?|lands?|floats?|leans?|catches|fills?|adorns?|glows?|comes?|swings?|tumbles?|blows|drifts?"
+    r"|surrounds?|scrolls?|steams?|was|were|has|have|waits?|burst|tears?|rips?|spins?|rolls?)\b",
+    re.IGNORECASE,
+)
+"""A picture that is itself in the film, and does something."""
+_SOURCE = (
+    r"(?:(?:based on|from|judging by|looking at) (?:the|these|this|what i can see in the)\s+"
+    r"(?:(?:provided|given|attached|above|shared|uploaded)\s+)?(?:sequence of\s+)?(?:video|image|frame|clip|still"
+    r"|picture|footage|scene)s?"
+    r"(?:\s+(?:provided|given|above|you (?:shared|provided)))?,\s+)"
+)
+_OPENERS = (
+    re.compile(rf"^{_SOURCE}(?:it (?:appears|seems|looks like)(?: that)?\s+)?", re.IGNORECASE),
+    re.compile(rf"^(?:the|this|these|a|an|our)\s+{_NOUN},?\s+{_SHOW}{_THAT}", re.IGNORECASE),
+    re.compile(rf"^in\s+(?:the|this|these)\s+{_NOUN}\s*(?:,\s*(?:{_SEE}{_THAT})?|\s{_SEE}{_THAT})", re.IGNORECASE),
+    re.compile(
+        rf"^(?:during|throughout)\s+(?:the|this)\s+(?:video|clip|footage|scene|sequence"
+        rf"|shot)s?\s*,\s*(?:{_SEE}{_THAT})?",
+        re.IGNORECASE,
+    ),
+    re.compile(rf"^(?:here,?\s+)?{_SEE}{_THAT}", re.IGNORECASE),
+    re.compile(r"^i (?:can )?(?:see|observe)(?: that)?\s+(?!no\b)", re.IGNORECASE),
+    re.compile(r"^(?:it (?:appears|seems) that|what we see is)\s+", re.IGNORECASE),
+    re.compile(rf"^it\s+{_SHOWS}{_THAT}", re.IGNORECASE),
+    re.compile(
+        rf"^(?:a|an|the)\s+(?:{_NOUN}|close-?up(?: shot)?|(?:wide|medium|long|aerial|tracking) shot)\s+of\s+|^a view "
+        rf"of\s+",
+        re.IGNORECASE,
+    ),
+)
+_VIEW = re.compile(r"^a view of [^.]{0,80}?\b(?:opens|spreads|unfolds|fills|stretches|appears|greets)\b", re.IGNORECASE)
+_CAMERA = re.compile(
+    r"^(?:as\s+)?the\s+camera\s+(?:(?:then|slowly|now)\s+)?"
+    r"(?:show|pan|zoom|move|cut|focus|tilt|track|follow|pull|dollie|close|linger|reveal|capture)(?:s|es|ing)?"
+    r"(?:\s+(?:in|out|up|down|over|back|away|left|right|across|around|on|to|onto|towards?|from))*"
+    r"(?:\s+(?:to\s+)?(?:show|reveal)(?:ing|s)?)?,?\s+(?!(?:is|are)\b)",
+    re.IGNORECASE,
+)
+
+
+def upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _cut_start(*patterns: re.Pattern[str]) -> Callable[[str], str]:
+    """A rule that takes off what a pattern finds at the start, unless nothing would be left."""
+
+    def rule(text: str) -> str:
+        for pattern in patterns:
+            match = pattern.match(text)
+            rest = text[match.end() :] if match else ""
+            if re.search(r"\w", rest):
+                return upper(rest.lstrip(" ,:"))
+        return text
+
+    return rule
+
+
+def cut_openers(text: str) -> str:
+    return text if _PROP.match(text) or _VIEW.match(text) or is_inscription(text) else _cut_start(*_OPENERS)(text)
+
+
+def cut_preamble(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    if first.rstrip().endswith(":") and rest.strip():
+        return rest.strip()
+    return _cut_start(_PREAMBLE, _HAPPY)(text)
+
+
+cut_label = _cut_start(_LABEL)
+cut_time = _cut_start(_STAMP)
+cut_camera = _cut_start(_CAMERA)
