@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from calvin.cli.main import app
 from model_server import ModelServer, Play, running, says, status
-from tiny_video_llms import save_tiny
+from tiny_video_llms import TINY, save_tiny
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,10 @@ def test_a_clip_through_a_server_that_breaks_down_in_between(clip: Path, tmp_pat
     assert any("were cleaned: openers" in note for note in document["notes"])  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", ["smolvlm", "qwen3-vl"])
+QUICK = ("smolvlm", "qwen3-vl")
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in TINY if n not in QUICK)])
 def test_a_clip_through_a_tiny_video_llm(name: str, clip: Path, tmp_path: Path) -> None:
     model = save_tiny(name, tmp_path / name)
     document = checked(run(clip, "--model", model, "--frames", 4, "-o", tmp_path / "p"), tmp_path / "p")
