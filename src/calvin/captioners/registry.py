@@ -81,14 +81,28 @@ def open_completer(name: str, options: OpenOptions, max_new_tokens: int = 64) ->
 
 
 def _kind_of(model: str | None) -> str:
-    """A folder says in its configuration what it is; what does not say is taken for a CALVIN."""
+    """A folder, or what was fetched before, says in its configuration what it is; else it is taken for a CALVIN."""
     if model is None:
         return "calvin"
     config = Path(model) / "config.json"
     if not config.is_file():
-        return "hf" if model in ALIASES else "calvin"
+        if model in ALIASES or model in ALIASES.values():
+            return "hf"
+        config = _fetched_config(model)
     try:
         kind = json.loads(config.read_text(encoding="utf-8")).get("model_type", "calvin")
     except (OSError, ValueError, AttributeError):
         return "calvin"
     return "calvin" if kind == "calvin" else "hf"
+
+
+def _fetched_config(model_id: str) -> Path:
+    """The configuration of a hub id in the local cache; a path that leads nowhere if there is none."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(model_id, "config.json")
+    except HFValidationError:
+        found = None
+    return Path(found) if isinstance(found, str) else Path(model_id, "config.json")

@@ -19,6 +19,7 @@ from calvin.captioners.at_hand import Found, best, cached, found, licence_of, pa
 from calvin.captioners.hub import fetch
 from calvin.captioners.local_servers import parameters_in, served
 from calvin.captioners.machine import Machine, this_machine
+from calvin.captioners.video_llm import VideoLlm
 from calvin.cli.main import app
 from calvin.core.errors import CheckpointError, UsageError
 from tiny_video_llms import save_tiny, save_tiny_language_model
@@ -97,6 +98,13 @@ def test_models_of_the_cache_are_told_by_what_they_are(smolvlm: Path, tmp_path: 
         assert not models[name].usable
         assert f"fetched only in part: run `hf download {hub_id}`" == models[name].trouble
     assert cached(MACHINE, tmp_path / "absent") == []
+
+
+def test_a_hub_id_in_the_cache_needs_no_kind(smolvlm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without hf: before it, it was taken for a CALVIN and refused, after it had been fetched."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    put_into_cache(tmp_path, "some/tiny", smolvlm)
+    assert isinstance(open_captioner("some/tiny"), VideoLlm)
 
 
 def test_a_model_too_large_for_the_machine_is_told(smolvlm: Path, tmp_path: Path) -> None:
