@@ -183,7 +183,7 @@ MINI = Recipe(
                 _phase("prompts", None, 96, steps=400, mark_weight=3.0),
                 # From naming everybody to naming whom the prompt makes known: where nothing tells a name, 200 steps
                 # are enough; to see that a look is not among those told takes longer.
-                _phase("naming", None, 64, steps=1200, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
+                _phase("naming", None, 64, steps=1800, mark_weight=3.0, schedule="cosine", min_lr=5e-5),
             ),
         ),
         _MICRO_STAGE_1.changed(
@@ -199,7 +199,7 @@ MINI = Recipe(
             starts_from="stage 2",
             forms=_OWN_FORMS,
             half=True,
-            loop={"steps": 3000, "max_lr": 3e-4, "min_lr": 1e-5, "warmup_steps": 20},
+            loop={"steps": 3500, "max_lr": 3e-4, "min_lr": 1e-5, "warmup_steps": 20},
         ),
     ),
     released=True,
