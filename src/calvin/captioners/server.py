@@ -295,7 +295,7 @@ class Server:
                 if status == 503 and waited < (LOADING_S if is_loading(words) else UNREADY_S):
                     wait = max(min(self._wait(waits, asked, trouble), 10.0), seconds_asked(asked or ""))
                     waits, waited = waits + 1, waited + wait
-                    self._listener(Progress("waiting for the model server", waited, unit="s", detail=trouble))
+                    self._listener(Progress("waiting for the model server", round(waited), unit="s", detail=trouble))
                     await self._sleep(wait)
                     continue
                 if status != 200:
@@ -323,8 +323,7 @@ class Server:
         if shown and is_blind(words):
             raise ServerError(
                 f"{self.address.model} of {self.address.host} takes no pictures ({self._line.excerpt(content)}): "
-                f"name a "
-                f"model that sees. {KEPT}"
+                "name a model that sees."
             )
         if terms != self._terms:
             self._terms = self._terms  # another question learnt better terms in the meantime
