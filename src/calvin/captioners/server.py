@@ -326,8 +326,7 @@ class Server:
                 "name a model that sees."
             )
         if terms != self._terms:
-            self._terms = self._terms  # another question learnt better terms in the meantime
-            return None
+            return None  # another question has learnt better terms in the meantime
         passes = status in PASSING and status != 500  # "too many tokens" of status 429 are those of a minute
         other = None if passes else other_terms(terms, words, shown, size=status == 413)
         if other is not None:
