@@ -111,12 +111,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def project(run: Run, make_film: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("film")
     film = make_film(folder / "film.mp4", (5.0, 5.0))
-    run("describe", film, "--model", "parrot:Mara says 2 words.", "--format", "vtt,shout", "-o", folder / "project")
+    run("describe", film, "--model", "parrot:Parrots say 2 words.", "--format", "vtt,shout", "-o", folder / "project")
     return folder / "project"
 
 
 def test_a_captioner_and_a_writer_describe(project: Path, run: Run) -> None:
-    assert set((project / "film.shout").read_text().splitlines()) == {"MARA SAYS 2 WORDS."}
+    assert set((project / "film.shout").read_text().splitlines()) == {"PARROTS SAY 2 WORDS."}
     run("export", project, "--format", "shout", "-o", project / "out")
     assert (project / "out" / "film.shout").read_bytes() == (project / "film.shout").read_bytes()
 

@@ -284,9 +284,8 @@ def _track_notes(decoded: DecodedFilm, language: str | None) -> list[str]:
     if decoded.sound is None or is_silent(decoded.sound):
         what = "nothing that can be decoded on its sound track" if tracks else "no sound track that can be decoded"
         notes.append(f"The film has {what}, so nobody is heard: only subtitles can tell where people speak.")
-    if language is not None and all(short_code(track.language or "") != short_code(language) for track in tracks):
-        other = ": another was listened to" if tracks else ""
-        notes.append(f"The film has no sound track in {language_name(language)}{other}.")
+    if language and tracks and all(short_code(track.language or "") != short_code(language) for track in tracks):
+        notes.append(f"The film has no sound track in {language_name(language)}: another was listened to.")
     if decoded.other_sounds and decoded.sound:
         chosen = choose_audio(tracks, language)
         sounds = {chosen.index: decoded.sound} | dict(decoded.other_sounds) if chosen else decoded.other_sounds

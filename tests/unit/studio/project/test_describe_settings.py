@@ -49,6 +49,7 @@ def test_wishes_come_first() -> None:
     plan = PlanSettings(min_gap_ms=1)
     wish = DescribeWish(context=0, formats=("vtt",), question="Who?", plan=plan, words_per_minute=200, language="ger")
     settled = settle(wish, RECORD)
+    plan = PlanSettings(min_gap_ms=1, guard_ms=50)  # what was not asked for stays as the project has it
     assert settled == DescribeSettings(
         context=0, formats=("vtt",), question="Who?", plan=plan, words_per_minute=200, language="de",
         audio_language="de", names_alone=False,
