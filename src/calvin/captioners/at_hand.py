@@ -26,6 +26,8 @@ NOTHING = (
 )
 A_NIGHT_S = 12 * 3600.0
 """What an hour of film may take on a model that is chosen for somebody."""
+_TOWER = re.compile(r"(^|\.)(vision|visual|vit)(_|\.)")
+"""In names of tensors."""
 _LICENCE = re.compile(r"^license:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
 
 
@@ -141,7 +143,7 @@ def _of_cache(name: str, path: Path, folder: Path | None, machine: Machine) -> F
     trouble = None
     if needed and not machine.holds(needed):
         trouble = f"needs {gigabytes(needed)} of memory, and {gigabytes(machine.free + machine.gpu)} are free"
-    hour_s = machine.hour_s(weights) if weights else None
+    hour_s = machine.hour_s(weights, parameters_of(folder, seeing=True) or 0) if weights else None
     return Found(model, "cache", about, _size(folder), weights, licence, needed, hour_s, True, trouble)
 
 
@@ -181,15 +183,19 @@ def licence_of(folder: Path) -> str:
     return named[1] if named else ""
 
 
-def parameters_of(folder: Path) -> int | None:
-    """How many numbers a model's weights hold, from the heads of its safetensors; None where there are none."""
+def parameters_of(folder: Path, seeing: bool = False) -> int | None:
+    """How many numbers a model's weights hold, or only those of its vision tower, from the heads of its safetensors.
+
+    None where there are none.
+    """
     from safetensors import SafetensorError, safe_open
 
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(path, "np") as file:
-                total += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
+                names = [name for name in file.keys() if not seeing or _TOWER.search(name)]  # noqa: SIM118
+                total += sum(math.prod(file.get_slice(name).get_shape()) for name in names)
         except (OSError, SafetensorError):
             return None
     return total or None

@@ -1,8 +1,8 @@
 """What this machine can hold and how fast it is, to tell which models it can run and how long an hour of film takes.
 
-The time is an estimate from two measurements of a blink each: multiplications a second, which reading a prompt takes,
-and bytes read from memory a second, which writing takes. A model of P parameters does 2 P operations for each token of
-a prompt, and reads all P for each token that it writes.
+The time is an estimate from two measurements of a blink each: multiplications a second, which looking and reading take,
+and bytes read from memory a second, which writing takes. A part of P parameters does 2 P operations for each patch of a
+still or token of a prompt, and a model reads all its parameters for each token that it writes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pathlib import Path
 
 CUES = 320
 """In an hour of film: MAD (CVPR 2022) holds 384,600 sentences of audio description for 1,207 hours."""
+PATCHES = 16 * 1024
+"""16 stills, as SmolVLM2 takes them apart; most others take fewer."""
 PROMPT_TOKENS = 1500
 """16 stills of some 80 tokens each, and the words."""
 ANSWER_TOKENS = 30
@@ -46,9 +48,9 @@ class Machine:
     def holds(self, needed: int) -> bool:
         return needed <= self.free + self.gpu
 
-    def hour_s(self, parameters: int) -> float:
-        """Seconds for the captions of an hour of film: an estimate, right to a factor of two or three."""
-        reading = 2 * parameters * PROMPT_TOKENS / self.operations
+    def hour_s(self, parameters: int, seeing: int = 0) -> float:
+        """Seconds for the captions of an hour of film, roughly; `seeing` of the parameters are the vision tower's."""
+        reading = 2 * (seeing * PATCHES + (parameters - seeing) * PROMPT_TOKENS) / self.operations
         writing = ANSWER_TOKENS * parameters * self.precision / self.bytes_read
         return CUES * (reading + writing)
 

@@ -21,7 +21,7 @@ def models(as_json: Annotated[bool, Option("--json", help="Print JSON.")] = Fals
 
     Looked at are the local cache of the Hugging Face hub and the usual ports of Ollama, LM Studio, llama.cpp and vLLM
     on this machine. Nothing is fetched or started. The time is for the captions of an hour of film, estimated from how
-    fast this machine multiplies and reads memory: right to a factor of two or three.
+    fast this machine multiplies and reads memory, so it is rough.
 
     Examples:
 

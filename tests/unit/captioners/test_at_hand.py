@@ -92,6 +92,8 @@ def test_models_of_the_cache_are_told_by_what_they_are(smolvlm: Path, tmp_path: 
 
     model = AutoModelForMultimodalLM.from_pretrained(smolvlm)
     assert whole.parameters == sum(weight.numel() for weight in {id(w): w for w in model.parameters()}.values())
+    tower = parameters_of(smolvlm, seeing=True)
+    assert tower == sum(weight.numel() for weight in model.model.vision_model.parameters())
     assert whole.size == sum(path.stat().st_size for path in smolvlm.iterdir())
     assert whole.hour_s is not None
     for name, hub_id in (("hf:some/half", "some/half"), ("qwen3.5", "Qwen/Qwen3.5-9B")):
@@ -123,6 +125,8 @@ def test_memory_and_time_by_hand() -> None:
     assert (MACHINE.holds(8 * GB), MACHINE.holds(8 * GB + 1), gpu.holds(32 * GB)) == (True, False, True)
     # 320 cues of 2 * 2e9 * 1500 operations at 1e11 a second, and of 30 tokens that read 8 GB each at 10 GB a second.
     assert MACHINE.hour_s(2 * GB) == pytest.approx(320 * (60 + 24))
+    # Half of them in the vision tower: 2 * 1e9 * (16 * 1024 + 1500) operations.
+    assert MACHINE.hour_s(2 * GB, seeing=GB) == pytest.approx(320 * (357.68 + 24))
     machine = this_machine()
     assert machine.memory >= machine.free > 0
     assert machine.operations > 1e8
