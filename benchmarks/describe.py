@@ -29,7 +29,7 @@ MEASURE_MEMORY = """
 import resource, sys
 from calvin import describe
 film, subtitles, model, folder = sys.argv[1:]
-describe(film, subtitles or None, model or None, out_dir=folder)
+describe(film, subtitles or None, model or "calvin-mini", out_dir=folder)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

@@ -250,7 +250,7 @@ def test_of_several_films_each_goes_on_with_its_own(
     said = run("describe", *films, "-o", tmp_path / "out")
     assert [(drafts(project), request_of(project)) for project in projects[:2]] == before
     places = [said.stdout.find(f"{path}: ") for path in films]
-    assert -1 not in places, "the new one is described by the bundled model"
+    assert -1 not in places, "the new one is left without words, which the bundled model would get wrong"
     assert places == sorted(places), "in the order in which they were named, whatever described them"
     run("describe", *projects[:2])
     assert [(drafts(project), request_of(project)) for project in projects[:2]] == before

@@ -15,7 +15,7 @@ from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, Capt
 from calvin.captioners.calvin import Calvin, followed_by, previous
 from calvin.captioners.hub import fingerprint_of
 from calvin.core.errors import CheckpointError, UsageError
-from calvin.core.prompts import parse_fewshot
+from calvin.core.prompts import holds_no_word, holds_prompt, parse_fewshot
 from calvin.model.modeling import adapter_of
 from calvin.model.tuning import adapter_facts, base_kept, load_adapter
 
@@ -36,7 +36,7 @@ class AdaptedCalvin(Calvin):
     @classmethod
     def over(cls, base: Calvin, adapter: str = "", fingerprint: str = "", context: int = 0) -> Self:
         """The base's model, which carries the adapter now, asked and read in the adapted form."""
-        made = cls(base.model, base.processor, base.name, fingerprint, base.card, base.world, base.agree)
+        made = cls(base.model, base.processor, base.name, fingerprint, base.card, base.world, base.agree, base.drawing)
         made.adapter, made.context = adapter, context
         return made
 
@@ -48,6 +48,10 @@ class AdaptedCalvin(Calvin):
     def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
         """The best answer that kept to the form of Figure 6, else the best."""
         read = list(zip(map(parse_fewshot, texts), scores, strict=True))
+        # Half of the form is no caption, and a tuning of few scenes may leave a small model without its spelling.
+        read = [pair for pair in read if not (holds_prompt(pair[0].caption) or holds_no_word(pair[0].caption))]
+        if not read:
+            return CaptionAnswer("", scores[0] if scores else 0.0, parsed=False)
         kept = [pair for pair in read if pair[0].parsed] or read
         captions = [strip_start(found.caption) for found, _ in kept]
         chosen = choose(captions, previous(request))

@@ -14,8 +14,10 @@ import torch
 from calvin.captioners.answers import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.hub import DEFAULT_MODEL, Agree, card_of, find_model, fingerprint_of, nobody_asked
+from calvin.captioners.known_drawing import Drawing
 from calvin.captioners.known_footage import Notice, World
 from calvin.core.errors import CheckpointError, DataError
+from calvin.core.prompts import holds_no_word, holds_prompt
 from calvin.core.types import EncoderIdentity
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode_images, load_calvin, load_vision_tower
 from calvin.model.pretrained import identity_of
@@ -40,6 +42,7 @@ class Calvin:
         card: the model card's text.
         world: statistics of the footage it knows, where they came with it.
         agree: asked before the vision tower that it names, but does not hold, is fetched from a hub.
+        drawing: how the films are drawn that it knows, where that came with it.
     """
 
     thought_tokens = 0
@@ -55,6 +58,7 @@ class Calvin:
         card: str = "",
         world: World | None = None,
         agree: Agree = nobody_asked,
+        drawing: Drawing | None = None,
     ) -> None:
         self.model = model
         self.processor = processor
@@ -63,6 +67,7 @@ class Calvin:
         self.card = card
         self.world = world
         self.agree = agree
+        self.drawing = drawing
 
     @classmethod
     def from_pretrained(
@@ -88,6 +93,7 @@ class Calvin:
             card=card_of(folder),
             world=World.load(folder),
             agree=agree,
+            drawing=Drawing.load(folder),
         )
 
     @property
@@ -199,6 +205,7 @@ class Calvin:
                     found.append(((first.score + candidate.score * length) / (length + 1), strip_start(text)))
         fitting = [(score, text) for score, text in found if len(text.split()) <= words and is_whole(text)]
         sound = [(score, text) for score, text in fitting if is_sound(text, previous(request))]
+        sound = [pair for pair in sound if not (holds_prompt(pair[1]) or holds_no_word(pair[1]))]
         sound.sort(key=lambda pair: -pair[0])
         score, text = sound[0] if sound else (0.0, "")
         texts, scores = tuple(text for _, text in sound), tuple(score for score, _ in sound)
@@ -230,6 +237,10 @@ class Calvin:
     def notice(self, image_embeds: np.ndarray) -> Notice | None:
         """A notice where a film's frame vectors [N, D] are unlike what the model knows."""
         return self.world.check(image_embeds) if self.world is not None else None
+
+    def is_foreign(self, pictures: Sequence[np.ndarray]) -> bool:
+        """Whether a film is surely none of those that the model knows, by pictures of it, uint8 RGB [H, W, 3] each."""
+        return self.drawing is not None and not self.drawing.knows(self.drawing.likeness(pictures))
 
 
 def previous(request: CaptionRequest) -> str | None:

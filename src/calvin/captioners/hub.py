@@ -47,7 +47,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Short names of video LLMs on the hub."""
-WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "README.md")
+WANTED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "drawing.npz", "README.md")
 """Configuration, tokenizer, weights and card; no pickles, no code."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -115,7 +115,7 @@ def describe(
         calvin describe film.calvin --adapter adapted
     """
     from calvin.studio.describe.dialogue import checked_stretch
-    from calvin.studio.describe.films import alike
+    from calvin.studio.describe.films import alike, nobody_named
     from calvin.studio.project.describe_settings import DescribeSources
 
     model = settled(model)
@@ -124,15 +124,17 @@ def describe(
     wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)
     found = _jobs(films, subtitles, out_dir)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
-    named = bool(model or adapter or yes)
-    stretch = checked_stretch(stretch_subtitles)
+    stretch, named = checked_stretch(stretch_subtitles), bool(model or adapter or yes)
+
+    def sources(known: DescribeSources | None) -> DescribeSources:
+        return DescribeSources.named(known, model, frames, four_bit, adapter, cast)
+
     found = [
         (replace(job, shift_ms=shift_ms, stretch=stretch, encoding=encoding, replace=named), known)
         for job, known in found
     ]
-    groups = alike(
-        found, wish, lambda known: DescribeSources.named(known, model, frames, four_bit, adapter, cast), cast
-    )
+    found = [(replace(job, unasked=nobody_named(model, sources(known.sources))), known) for job, known in found]
+    groups = alike(found, wish, sources, cast)
     described = [_describe_alike(group, wish, model, yes, alone=len(groups) == 1) for group in groups]
     outcomes = {outcome.job: outcome for some in described for outcome in some}
     raise typer.Exit(report([outcomes[job] for job, _ in found]))
@@ -211,11 +213,18 @@ def show(film: Path, description: Description) -> None:
     from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
 
-    count = len(description.script.cues)
-    say(f"{film}: {counted(count, 'cue')}")
-    for path in description.files:
-        say(f"  {path}")
     with ProjectStore(description.project) as store:
         notes = notes_to_tell(store, "describe", description.notes)
+    if description.empty:  # what there is to know comes before what looks like a result, each time
+        _warn_of(film, description.notes)
+    empty = f", {counted(description.empty, 'place')} without words" if description.empty else ""
+    say(f"{film}: {counted(len(description.script.cues), 'cue')}{empty}")
+    for path in description.files:
+        say(f"  {path}")
+    if not description.empty:
+        _warn_of(film, notes)
+
+
+def _warn_of(film: Path, notes: Iterable[str]) -> None:
     for note in notes:
         warn(f"Note on {film.name}: {note}")

@@ -49,6 +49,7 @@ def lint(
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.project.timing import EstimatedLength, MeasuredLength
     from calvin.studio.script.lint import Level, LintSettings, lint
+    from calvin.studio.script.open_places import unwritten
     from calvin.studio.script.script_files import project_plan
 
     with ProjectStore(project, read_only=True) as store:
@@ -61,7 +62,7 @@ def lint(
         measured = measured_ms(store)
         known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}
         spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
-        lines = store.dialogue
+        lines, empty = store.dialogue, unwritten(store)
         spans, speakers = [line.span for line in lines], speaker_names(line.speaker for line in lines)
         found = lint(script, spans, settings, spoken, ignore or (), speakers, store.shots, store.places_of_cues())
     counts = Counter(finding.level for finding in found)
@@ -74,5 +75,7 @@ def lint(
             say(str(finding))
         errors, warnings = counted(counts[Level.ERROR], "error"), counted(counts[Level.WARNING], "warning")
         say(f"{counted(len(script.cues), 'cue')}: {errors}, {warnings}")
+        if empty:
+            say(empty)
     if counts[Level.ERROR] or (strict and found):
         raise typer.Exit(1)

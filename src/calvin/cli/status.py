@@ -53,9 +53,11 @@ def status(
     """
     from calvin.studio.project.status import project_status, standing_decisions
     from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.open_places import unwritten
 
     with ProjectStore(project, read_only=True) as store:
         found = project_status(store)
+        found["unwritten"] = unwritten(store)
         if history == "all":
             present = {cue.id for cue in store.cues}
             found["cues_ever"] = [
@@ -148,6 +150,8 @@ def _show(found: dict[str, Any]) -> None:
         source = ", found by listening"
     say(f"Dialogue: {counted(found['dialogue'], 'line')}{source}")
     say(f"Places for cues: {found['places_done']} of {found['places']} done")
+    if found["unwritten"]:
+        say(found["unwritten"])
     say(_cues(found))
     if set(cues["kinds"]) - {"picture"}:
         say(f"Kinds: {', '.join(f'{count} {kind}' for kind, count in cues['kinds'].items())}")

@@ -54,6 +54,30 @@ _UNKNOWN = "I don't recognize the characters or entities in the scene."
 _HENCE = "Hence the final caption is:"
 _FEWSHOT = re.compile(r"^(?P<thought>.*?)\s*Hence the final caption is:\s*(?P<caption>.*)$", re.DOTALL | re.IGNORECASE)
 
+_SCAFFOLD = re.compile(
+    r"\bfinal caption is\b|\bcharacters (?:and|or) entities\b|\bhence,? the (?:final )?caption\b|^hence the final\b",
+    re.IGNORECASE,
+)
+_NO_WORD = re.compile(
+    r"(?<!\w)(?:"
+    r"\w*([^\W\d_])\1\1\w*"  # a letter three times over
+    r"|(?=[a-z]{5,}(?!\w))[^aeiouy]+"  # five letters and more without a vowel
+    r"|[a-z]{2,}[A-Z]+[a-z]\w*"  # a capital within a word that begins without one
+    r"|[a-z]+\d+[a-z]+\w*"
+    r"|\w{30,}"
+    r")(?!\w)"
+)
+
+
+def holds_prompt(text: str) -> bool:
+    """Whether a caption holds words that models are asked in, or answer around a caption (Figures 5 and 6)."""
+    return _SCAFFOLD.search(text) is not None
+
+
+def holds_no_word(text: str) -> bool:
+    """Whether something in a caption is spelt as no word is, such as what a model writes that lost its way."""
+    return _NO_WORD.search(text) is not None
+
 
 def join_names(names: Sequence[str]) -> str:
     """'Ann', 'Ann and Bob', 'Ann, Bob and Cy'."""

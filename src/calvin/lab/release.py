@@ -18,6 +18,7 @@ from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import file_name, write_regularisation
 from calvin.lab.evaluation_sets import test_seed
 from calvin.lab.figures import model_figures
+from calvin.lab.known_puppets import puppet_drawing
 from calvin.lab.material import PuppetMaterial, draw_regularisation, truth_score
 from calvin.lab.model_card import DEVELOPMENT, TEST, add_figures, machine, save_evaluation, write_card
 from calvin.lab.sight import below_floors, look_again
@@ -58,6 +59,7 @@ def score(recipe: Recipe, folder: Path, model: Path, material: PuppetMaterial, l
     with timed(folder, "held-out films"):
         scenes, films = material.heldout(folder / "tower", captioner.max_frames)
         World.fit(np.concatenate(films)).save(model)
+        puppet_drawing().save(model)
         rows = evaluate_truth(captioner, scenes, truth_score, listener=listener)
     save_evaluation(folder / "evaluation.json", rows)
     table = truth_table(rows)

@@ -79,3 +79,25 @@ def test_an_adapter_is_known_by_its_base(tiny_model: Path, tmp_path: Path) -> No
     blind = SimpleNamespace(info=SimpleNamespace(name="server"))
     with pytest.raises(UsageError, match="belongs to a CALVIN"):
         open_adapted(blind, tmp_path / "a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Hadi bows. Hence the final caption is",
+        "The characters and entities in the scene are Hadi.",
+        "Hence the final caption is: The final caption is Hadi.",
+        "Hadi bowwws to Gilda.",
+        "Hadi brtfgh to Gilda.",
+        "Hadi bows waGilda the.",
+    ],
+)
+def test_words_of_the_prompt_and_what_is_no_word_are_never_said(
+    bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    saying(bundled, monkeypatch, answer, fewshot_caption("Hadi bows.", ("Hadi",)))
+    [found] = bundled.caption([request_of()])
+    assert (found.text, found.candidates) == ("Hadi bows.", ("Hadi bows.",))
+    saying(bundled, monkeypatch, answer)
+    [found] = bundled.caption([request_of()])
+    assert (found.text, found.candidates, found.parsed) == ("", (), False)

@@ -19,6 +19,8 @@ from calvin.core.prompts import (
     clean_line,
     entity_sentence,
     fewshot_caption,
+    holds_no_word,
+    holds_prompt,
     join_names,
     parse_fewshot,
     regularisation_caption,
@@ -152,3 +154,13 @@ def test_looks_stand_beside_names_as_captions_say_them() -> None:
     assert entity_sentence(["Mara", "Otto"], ["", "in a green hat"]) == f"{sentence}Mara; Otto, in a green hat."
     # Where no look is known, the paper's own form.
     assert entity_sentence(["Mara", "Otto"], ["", " "]) == entity_sentence(["Mara", "Otto"])
+
+
+def test_ordinary_captions_hold_neither_the_prompt_nor_what_is_no_word() -> None:
+    for text in (
+        "The rhythm section of McDonald's band plays an iPhone tune by the 3rd crypt.",
+        "Three balloons, all of them yellow, cross the street in Addis Ababa at 10am.",
+        "He hands her the caption of the painting: her final bow.",
+    ):
+        assert not holds_prompt(text)
+        assert not holds_no_word(text)

@@ -29,6 +29,7 @@ from calvin.core.types import Scene
 from calvin.data import FeatureStore
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
+from calvin.media.film.frames import FrameStore
 from calvin.model.modeling import adapter_of
 from calvin.model.tuning import base_kept, save_adapter
 from calvin.studio.adapt.before_after import CaptionFacts, Effect, caption_all
@@ -36,6 +37,7 @@ from calvin.studio.adapt.described_scenes import Described, check_target, descri
 from calvin.studio.adapt.scene_picks import known_presence, open_project_features
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
+from calvin.studio.describe.skeleton import is_foreign
 from calvin.studio.project.database import project_folder
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import Words, apply_plan, plan_corrections
@@ -93,6 +95,8 @@ def adapt(
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
         if isinstance(base, AdaptedCalvin) or adapter_of(base.model) is not None:
             raise UsageError("The model carries an adapter already: adapt the base it was made from.")
+        if model is None:
+            _check_known(base, store)
         config = config or adapt_config(base.model.config)
         wanted = round(len(given) * config.regularisation)
         regular = regular_scenes(base, regularisation, wanted, fewer=True)
@@ -108,6 +112,18 @@ def adapt(
     notes += _shortfalls(len(scenes), wanted, len(regular), check)
     notes += [warning for effect in effects for warning in effect.warnings()]
     return Adaptation(target, len(scenes), tuple(effects), tuple(notes))
+
+
+def _check_known(base: Calvin, store: ProjectStore) -> None:
+    """
+    Raises:
+        UsageError: the film is none of those that the bundled model knows: it would learn words for what it cannot see.
+    """
+    if base.drawing is not None and is_foreign(base, FrameStore.open(store.folder / "frames")):
+        raise UsageError(
+            "The bundled model cannot see what happens in this film, and adapting it would only teach it names: "
+            "name a CALVIN trained on films like this one with --model."
+        )
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def caption_films(
     """
     guard = RoleGuard(NameGuard(captioner))
     failed: Failed = {}
-    waiting = {film: [place for place in film.store.plans if not place.done] for film in films}
+    waiting = {film: [p for p in film.store.plans if not (p.done or film.skeleton)] for film in films}
     stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
     done = 0
     while any(waiting.values()):

@@ -15,6 +15,7 @@ from typing import Any
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings, is_sound
 from calvin.captioners.base import CaptionAnswer, Captioner, FeatureCaptioner, RemoteCaptioner
+from calvin.captioners.calvin import Calvin
 from calvin.captioners.naming import count_held
 from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
@@ -43,6 +44,7 @@ from calvin.studio.describe.dialogue import (
     spoken_lines,
 )
 from calvin.studio.describe.screen_cues import add_screen_cues, can_go_on, check_can_read, read_film, screen_notes
+from calvin.studio.describe.skeleton import foreign_note, is_foreign, skeleton_notes
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
@@ -64,7 +66,8 @@ class FilmJob:
     knows is used again unless subtitles are given. `shift_ms` moves the subtitles and `stretch` takes their times times
     a factor (None: as the project did), and `encoding` is that of their file (None: found out). Drafts of another model
     are only written over with `replace`. The project's folder is `nested` in `out_dir` where there are several films
-    (None: where a call has several jobs).
+    (None: where a call has several jobs). `unasked`: nobody named a model, now or before, so that a film unlike those
+    that the bundled one knows is left without words.
     """
 
     film: Path
@@ -76,6 +79,7 @@ class FilmJob:
     encoding: str | None = None
     replace: bool = True
     nested: bool | None = None
+    unasked: bool = False
 
 
 @dataclass(eq=False)
@@ -101,6 +105,8 @@ class FilmProject:
     """The same, to check what any captioner says."""
     introduced: Introduced | None = None
     """Who may be named where; None: anybody, anywhere."""
+    skeleton: bool = False
+    """Whether its places are left without words."""
 
     def scene(self, place: Place) -> Scene:
         """What a place's cue is about: frame vectors where there are any, and a way to the stills."""
@@ -214,7 +220,7 @@ def open_film_project(
             _plan(project, given, record, kept, captioner.info.name)
             if sources is not None:
                 store.sources = sources
-            _notice(project, captioner)
+            _notice(project, captioner, job.unasked)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
             if ours:
@@ -370,7 +376,7 @@ def _plan(
         project.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
 
-def _notice(project: FilmProject, captioner: Captioner) -> None:
+def _notice(project: FilmProject, captioner: Captioner, unasked: bool) -> None:
     if project.features is None or not isinstance(captioner, FeatureCaptioner):
         return
     if isinstance(captioner, AdaptedCalvin) and captioner.film[1] not in ("", project.film.sha256):
@@ -378,9 +384,21 @@ def _notice(project: FilmProject, captioner: Captioner) -> None:
         project.notes.append(
             f"The adapter {captioner.adapter} was made for {title}: its names may come into this film."
         )
-    if project.film.language != "en":
+    foreign = is_foreign(captioner, project.frames)
+    project.skeleton = foreign and unasked
+    if project.film.language != "en" and not project.skeleton:
         name = language_name(project.film.language)
         project.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
+    if foreign:
+        first = (
+            skeleton_notes(captioner, project.store.folder, Path(project.film.path).stem)
+            if unasked
+            else [foreign_note(captioner)]
+        )
+        project.notes[:0] = first
+        return
+    if isinstance(captioner, Calvin) and captioner.drawing is not None:
+        return
     notice = captioner.notice(project.features.scene(project.film.sha256, None, NOTICE_FRAMES))
     if notice is not None:
         project.notes.insert(0, notice.message)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from calvin.captioners import Captioner, open_captioner
+from calvin.captioners import Captioner, CaptionerInfo, open_captioner
 from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.answers import cleaning_note
 from calvin.captioners.base import RemoteCaptioner
@@ -33,6 +33,7 @@ from calvin.studio.cast.scene_cast import bring_cast, cast_looks, read_pictures
 from calvin.studio.describe.cue_words import TOGETHER, TROUBLE, caption_films
 from calvin.studio.describe.dialogue import checked_stretch
 from calvin.studio.describe.film_project import NO_WORDS, FilmJob, FilmProject, open_film_project
+from calvin.studio.describe.skeleton import NOBODY, keep_skeleton, leave_skeleton
 from calvin.studio.project.database import is_project, project_folder, trouble
 from calvin.studio.project.describe_settings import (
     DescribeRecord,
@@ -63,12 +64,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A described film: its script, the project folder, the files written, and `notes` for the describer."""
+    """A described film: its script, the project folder, the files written, and `notes` for the describer. `empty`
+    places have no words, where the film is none of those that the bundled model knows."""
 
     script: Script
     project: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...] = ()
+    empty: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,8 @@ def describe(
     Args:
         subtitles: cues lie in the gaps between them; None: those of the project, beside the film or in it, else the
             lines that are heard; "none": the lines that are heard.
-        model: a model folder, hub id or bundled name, or a captioner; None: that of the project, else the bundled one.
+        model: a model folder, hub id or bundled name, or a captioner; None: that of the project, else the bundled one,
+            which leaves films without words that are unlike those it knows.
         context: how many previous captions each caption sees; None: 3, as the project, or as the adapter was trained.
         out_dir: the project folder.
         cast: who is in the film (`read_cast_file`); None: as the project, "none": nobody is named.
@@ -141,6 +145,7 @@ def describe(
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     asked = model is not None or adapter is not None
     job = replace(job, shift_ms=shift_ms, stretch=checked_stretch(stretch_subtitles), encoding=encoding, replace=asked)
+    job = replace(job, unasked=nobody_named(model, sources))
     with with_adapter(captioner, sources.adapter) as captioner:
         settings = settle(wish, known.record, adapter_context(captioner), ocr.reads_by_default())
         kept = sources if named and told else None
@@ -149,6 +154,11 @@ def describe(
         raise outcome.error
     assert outcome.description is not None
     return outcome.description
+
+
+def nobody_named(model: object, sources: DescribeSources) -> bool:
+    """Whether the bundled model describes only because nobody named another one, now or before."""
+    return model is None and sources.model is None and sources.adapter is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +380,10 @@ def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) 
     unparsed = film.store.unparsed
     if unparsed:
         notes.append(f"{unparsed} answers did not keep to the form the model was adapted to; check these cues.")
-    keep_origin(film.store, captioner.info, notes)
+    empty = keep_skeleton(film.store, film.frames) if film.skeleton else leave_skeleton(film.store)
+    if empty:
+        writers = find_writers([*(writer.name for writer in writers), "csv"])
+    keep_origin(film.store, CaptionerInfo(NOBODY) if film.skeleton else captioner.info, notes)
     film.store.end_step()
     exported = export_script(film.store, writers)
-    return Description(script, film.store.folder, exported.files, (*notes, *exported.notes))
+    return Description(script, film.store.folder, exported.files, (*notes, *exported.notes), empty)

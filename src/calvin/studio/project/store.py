@@ -60,6 +60,8 @@ class ProjectStore(Readings):
     """The notes that each command last had for the project's describer."""
     mix_language = Setting("mix_language", TypeAdapter(str | None), None)
     """The language of the film's sound track to mix with, as it was last named."""
+    skeleton = Setting("skeleton", TypeAdapter(bool), False)
+    """Whether its open places are left to a person or to a model that is named later."""
     exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())
     """Where the script was written to, by path: there it is renewed whenever it changes."""
 

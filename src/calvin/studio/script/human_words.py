@@ -21,11 +21,12 @@ from calvin.media.languages import language_name, language_tag
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.line_match import listed, match, same_times
+from calvin.studio.script.open_places import open_places, placed, without_empty
 from calvin.studio.script.script_files import Exported, remember_written, renew_exports
 from calvin.studio.script.script_lines import ScriptLine, ScriptText, read_script, refusal
 from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.writers import printable, status_words
+from calvin.studio.script.writers import OpenPlace, printable, status_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,20 @@ def plan_import(
     # The hash is taken before the file is read: what is saved into it later was not imported.
     digest = file_sha256(source) if source and source.is_file() else ""
     name, (lines, said) = _lines_of(words, "script", store, encoding, rate)
-    plan = plan_lines(script.cues, lines, remove, name, retime)
+    places = open_places(store)
+    plan = plan_lines(script.cues, without_empty(lines, places), remove, name, retime)
+    plan = replace(plan, steps=tuple(_into_place(step, places) for step in plan.steps))
     new = (script.language, tag) if tag and tag != script.language else None
     written = (source, digest) if source else None
     return replace(plan, notes=(*said, *plan.notes), language=new, written=written)
+
+
+def _into_place(step: Change, places: Sequence[OpenPlace]) -> Change:
+    """A new cue of a skeleton's row is about what the row is about."""
+    if step.before is not None or step.after is None or step.line is None:
+        return step
+    cue, place_id = placed(step.after, step.line, places)
+    return replace(step, after=cue, place_id=place_id)
 
 
 def plan_lines(

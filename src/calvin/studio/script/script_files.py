@@ -17,6 +17,7 @@ from calvin.media.gaps import PlanSettings
 from calvin.studio.project.status import current_notes
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
+from calvin.studio.script.open_places import open_places
 from calvin.studio.script.writers import WRITERS, Provenance, Writer
 
 
@@ -53,6 +54,7 @@ def provenance(store: ProjectStore) -> Provenance:
         notes=current_notes(store),
         decisions=tuple(store.decisions),
         rooms={cue: max(0, ms - guard_ms) for cue, ms in room.items()},
+        open=open_places(store),
     )
 
 

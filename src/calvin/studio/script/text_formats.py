@@ -9,9 +9,20 @@ from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, CueKind, Script
 from calvin.studio.project.contents import Decision
-from calvin.studio.script.writers import Provenance, Writer, cue_name, last_ms, mentioned, spoken, status_words
+from calvin.studio.script.writers import (
+    OpenPlace,
+    Provenance,
+    Writer,
+    cue_name,
+    last_ms,
+    mentioned,
+    spoken,
+    status_words,
+)
 
 COLUMNS = ("id", "in", "out", "character", "text", "words", "gap", "status", "kind")
+OPEN_COLUMNS = ("still", "said before")
+"""Further columns where there are places without words."""
 JSON_VERSION = 1
 
 
@@ -76,29 +87,42 @@ def plain(text: str) -> str:
 
 class CsvWriter(Writer):
     """`gap` is the seconds the cue has to be spoken in; a cell that a spreadsheet would compute or take for a time of
-    day, a number or a date gets an apostrophe."""
+    day, a number or a date gets an apostrophe. Places without words are rows with an empty text."""
 
     name = "csv"
     suffix = ".csv"
 
     def render(self, script: Script, provenance: Provenance) -> str:
-        rows = []
+        rows = [(one.place.span, _open_row(one)) for one in provenance.open]
+        more = [""] * len(OPEN_COLUMNS) if rows else []
         for cue, text in spoken(script):
             room = provenance.rooms.get(cue.id)
             rows.append(
                 (
-                    cue_name(cue),
-                    sheet_time(cue.span.start_ms),
-                    sheet_time(cue.span.end_ms),
-                    "; ".join(mentioned(script, text)),
-                    sheet_text(text),
-                    str(len(text.split())),
-                    "" if room is None else f"{room / 1000:.3f}",
-                    status_words(cue),
-                    str(cue.kind),
+                    cue.span,
+                    (
+                        cue_name(cue),
+                        sheet_time(cue.span.start_ms),
+                        sheet_time(cue.span.end_ms),
+                        "; ".join(mentioned(script, text)),
+                        sheet_text(text),
+                        str(len(text.split())),
+                        "" if room is None else f"{room / 1000:.3f}",
+                        status_words(cue),
+                        str(cue.kind),
+                        *more,
+                    ),
                 )
             )
-        return csv_text(COLUMNS, rows)
+        columns = (*COLUMNS, *OPEN_COLUMNS) if more else COLUMNS
+        return csv_text(columns, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
+
+
+def _open_row(one: OpenPlace) -> tuple[str, ...]:
+    span = one.place.span
+    times = (sheet_time(span.start_ms), sheet_time(span.end_ms))
+    gap = f"{span.duration_ms / 1000:.3f}"
+    return (f"place-{one.place.id}", *times, "", "", "0", gap, "", "", one.still, sheet_text(one.heard))
 
 
 class JsonWriter(Writer):
@@ -119,6 +143,7 @@ class JsonWriter(Writer):
             "notes": list(provenance.notes),
             "cues": [_cue(cue) for cue in script.cues],
             "decisions": [_decision(decision) for decision in provenance.decisions],
+            **({"open": [_open(one) for one in provenance.open]} if provenance.open else {}),
         }
         return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
@@ -140,6 +165,12 @@ def _cue(cue: Cue) -> dict[str, Any]:
         # Scripts that only describe the picture are written as by versions that knew no other kind.
         **({} if cue.kind is CueKind.PICTURE else {"kind": str(cue.kind)}),
     }
+
+
+def _open(one: OpenPlace) -> dict[str, Any]:
+    place = one.place
+    times = {"start_ms": place.span.start_ms, "end_ms": place.span.end_ms, "event_ms": place.event_ms}
+    return {"start": format_timecode(place.span.start_ms), **times, "still": one.still, "said_before": one.heard}
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

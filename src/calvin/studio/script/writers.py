@@ -13,7 +13,7 @@ from calvin.core.errors import UsageError
 from calvin.core.files import write_text
 from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
-from calvin.core.types import Cue, Script
+from calvin.core.types import Cue, Place, Script
 
 if TYPE_CHECKING:
     from calvin.studio.project.contents import Decision  # lazy: it loads pydantic, and `calvin --help` lists writers
@@ -23,10 +23,20 @@ _JOINERS = "\u200c\u200d\u00ad"
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPlace:
+    """A place without words: its still, from the project's folder, and what is said before it."""
+
+    place: Place
+    still: str = ""
+    heard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a script comes from: the film's facts, the model that wrote it, and what there was to say about it.
 
-    `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id.
+    `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id;
+    `open` the places that a skeleton leaves to be filled.
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -34,6 +44,7 @@ class Provenance:
     notes: tuple[str, ...] = ()
     decisions: tuple[Decision, ...] = ()
     rooms: Mapping[str, int] = field(default_factory=dict)
+    open: tuple[OpenPlace, ...] = ()
 
 
 class Writer(ABC):

@@ -27,6 +27,7 @@ from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
+from calvin.studio.script.open_places import unwritten
 from calvin.studio.script.script_files import make_way
 from calvin.studio.script.text_formats import VttWriter
 from calvin.studio.script.writers import Provenance, cue_names
@@ -156,6 +157,9 @@ def _with_times(job: _Job, store: ProjectStore) -> MixReport:
 
 def _ready(store: ProjectStore, folder: str | Path) -> list[SpokenCue]:
     spoken, missing = spoken_cues(store)
+    empty = unwritten(store)
+    if empty and not spoken and not missing:
+        raise UsageError(empty)
     if missing or not spoken:
         what = f"{len(missing)} cues are not spoken as they now read" if missing else "There are no spoken cues"
         raise UsageError(f"{what}: run `calvin voice {folder}` first.")

@@ -15,7 +15,7 @@ from statistics import median
 from pydantic import Field
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import MediaError, MissingExtraError
+from calvin.core.errors import MediaError, MissingExtraError, StoreError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import Cue
 from calvin.media.languages import short_code
@@ -36,6 +36,7 @@ from calvin.studio.project.timing import (
     rooms,
 )
 from calvin.studio.script.cue_places import film_schedule, place_cues
+from calvin.studio.script.open_places import unwritten
 from calvin.studio.script.script_files import renew_exports
 from calvin.studio.script.writers import cue_names, printable, spoken
 
@@ -101,6 +102,9 @@ def voice_project(
     """
     with ProjectStore(folder) as store:
         script, known = store.script(), store.voice
+        empty = unwritten(store)
+        if empty and next(spoken(script), None) is None:
+            raise StoreError(empty)
         settings = settings or voice_settings(known)
         if known is not None:
             voice = voice or (known.asked if known.language == script.language else None)
@@ -114,6 +118,7 @@ def voice_project(
             report = _speak_all(store, list(spoken(script)), speaker, settings, said, script.language, listener)
             assert store.voice is not None
             store.voice = store.voice.changed(**remembered)
+            report.notes += [empty] if empty else []
             return report
         finally:
             if speaker is not voice:

@@ -1,0 +1,99 @@
+"""Films that the model at hand does not know: what is said first, and the skeleton that is made in place of words.
+
+A skeleton is a project with places, stills, dialogue and what stands on the screen, but without descriptions: a person
+writes them, or a model that is named later.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from calvin.captioners.at_hand import best
+from calvin.captioners.base import Captioner
+from calvin.captioners.calvin import Calvin
+from calvin.captioners.known_drawing import PICTURES
+from calvin.core.errors import CalvinError
+from calvin.core.files import atomic_folder
+from calvin.core.time import Span, sample_indices
+from calvin.media.film.frames import FrameStore
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.open_places import STILLS, still_name
+
+NOBODY = "nobody"
+WAYS = (
+    "calvin describe {project} --model smolvlm2",
+    "calvin describe {project} --model openai:http://127.0.0.1:11434/v1#qwen3-vl",
+)
+"""To get words: a model in this process, and one that Ollama runs."""
+
+
+def is_foreign(captioner: Captioner, frames: FrameStore) -> bool:
+    """Whether a film is surely none of those that the captioner was trained on, by some of its stills."""
+    if not isinstance(captioner, Calvin) or captioner.drawing is None or not len(frames):
+        return False
+    chosen = sample_indices(0, len(frames), PICTURES)
+    return captioner.is_foreign([np.ascontiguousarray(frames.rgb(index)) for index in chosen])
+
+
+def foreign_note(captioner: Captioner) -> str:
+    """What to say where a model describes such a film because somebody named it."""
+    return (
+        f"This film is none of those that {captioner.info.name} knows ({_known(captioner)}), so what it says of it is "
+        "wrong. Name a model trained on films like this one with --model."
+    )
+
+
+def skeleton_notes(captioner: Captioner, project: Path, stem: str) -> list[str]:
+    """What to say first of a film that is left without words, and how to get some."""
+    table = project / f"{stem}.csv"
+    first, second = (way.format(project=project) for way in WAYS)
+    return [
+        f"The bundled model knows only {_known(captioner)}, and this film is none of them, so nothing was described: "
+        "its places, stills and dialogue are here, their texts are empty.",
+        _at_hand(project)
+        or f"To have it described, name a model: `{first}` (fetches a video LLM, after asking), or, where Ollama runs, "
+        f"`{second}`; `calvin models` lists what is here.",
+        f"To write it yourself, fill the column `text` of {table} (stills are in {project / STILLS}) and run "
+        f"`calvin import {project} {table}`.",
+    ]
+
+
+def _at_hand(project: Path) -> str | None:
+    """How to have the film described by what is here already."""
+    try:
+        model, why = best()
+    except CalvinError:
+        return None
+    return (
+        f"To have it described, run `calvin describe {project} --model {model.model}` ({why}); `calvin models` lists "
+        "what else is here, and others can be fetched, such as --model smolvlm2."
+    )
+
+
+def keep_skeleton(store: ProjectStore, frames: FrameStore) -> int:
+    """Leave the open places of a project to be filled, with a still of each. Returns how many there are."""
+    places = [place for place in store.plans if not place.done]
+    leave_skeleton(store)
+    store.skeleton = True
+    if places:
+        with atomic_folder(store.folder / STILLS) as temporary:
+            for place in places:
+                [still] = frames.frames_between(Span(place.event_ms, place.event_ms + 1), 1)
+                (temporary / still_name(place.span)).write_bytes(still.jpeg)
+    return len(places)
+
+
+def leave_skeleton(store: ProjectStore) -> int:
+    """The project is an ordinary one again, whose places have words."""
+    if store.skeleton:
+        shutil.rmtree(store.folder / STILLS, ignore_errors=True)
+        store.skeleton = False
+    return 0
+
+
+def _known(captioner: Captioner) -> str:
+    world = captioner.world if isinstance(captioner, Calvin) else None
+    return world.description if world is not None else "films of another kind"

@@ -1,0 +1,106 @@
+"""A film that the bundled model does not know: it gets a skeleton, which a person or another model fills."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from calvin import describe
+from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.core.errors import CalvinError, StoreError, UsageError
+from calvin.core.types import Author
+from calvin.studio.adapt.adaptation import adapt
+from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import apply_plan, plan_import
+from calvin.studio.script.open_places import unwritten
+from calvin.studio.sound.film_mix import mix_project
+from calvin.studio.sound.voiced_cues import voice_project
+
+WORDS = "A cyclist waits beside a bus."
+
+
+class Teller:
+    """A captioner that looks at stills only."""
+
+    info = CaptionerInfo("teller")
+    needs = frozenset({"frames"})
+
+    def caption(self, requests: list[CaptionRequest]) -> list[CaptionAnswer]:
+        return [CaptionAnswer(f"Bicycle {request.scene.id} leaves.", -1.0) for request in requests]
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, make_film: Callable[..., Path]) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "Bikes.mp4", (4.0, 4.0, 4.0))
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
+
+
+def test_a_film_of_another_kind_is_left_without_words_and_filled_later(film: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    made = describe(film, out_dir=project)
+    assert made.empty == 3
+    assert made.script.cues == ()
+    assert "nothing was described" in made.notes[0]
+    assert "--model" in made.notes[1]
+    assert "calvin import" in made.notes[2]
+
+    table = project / "Bikes.csv"
+    assert table in made.files
+    assert [row["text"] for row in rows(table)] == ["", "", ""]
+    assert all((project / row["still"]).read_bytes().startswith(b"\xff\xd8") for row in rows(table))
+    with pytest.raises(StoreError, match="3 places have no words yet"):
+        voice_project(project)
+    with pytest.raises(UsageError, match="3 places have no words yet"):
+        mix_project(project, tmp_path / "out.mkv")
+
+    # The second row is filled in, as in a spreadsheet, and comes back.
+    text = table.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    start = text[2].split(",")
+    text[2] = ",".join([*start[:4], WORDS, *start[5:]])
+    table.write_text("".join(text), encoding="utf-8")
+    with ProjectStore(project) as store:
+        place = store.plans[1]
+        plan = plan_import(store, table)
+        assert len(plan.changes) == 1
+        assert not any("without text" in note for note in plan.notes)
+        apply_plan(store, plan)
+        [cue] = store.cues
+        assert (cue.text, cue.author, cue.visual, cue.event_ms) == (WORDS, Author.HUMAN, place.visual, place.event_ms)
+        assert "2 places have no words yet" in (unwritten(store) or "")
+    assert [row["text"] for row in rows(table)] == ["", WORDS, ""]
+
+    # Described once more by nobody, nothing is lost; a model that is named fills the rest.
+    assert describe(project).empty == 2
+    filled = describe(project, model=Teller())  # type: ignore[arg-type]
+    assert filled.empty == 0
+    assert [cue.author for cue in filled.script.cues] == [Author.MODEL, Author.HUMAN, Author.MODEL]
+    assert filled.script.cues[1].text == WORDS
+    assert not (project / "stills").exists()
+    assert "still" not in rows(table)[0]
+
+
+def test_a_model_that_is_named_describes_it_all_the_same_and_says_that_it_is_wrong(film: Path, tmp_path: Path) -> None:
+    made = describe(film, model="calvin-mini", out_dir=tmp_path / "p")
+    assert made.empty == 0
+    assert made.script.cues
+    assert "what it says of it is wrong" in made.notes[0]
+    again = describe(tmp_path / "p")  # the project remembers who was named
+    assert again.empty == 0
+    assert again.script.cues == made.script.cues
+
+
+def test_the_bundled_model_is_not_adapted_to_what_it_cannot_see(film: Path, tmp_path: Path) -> None:
+    project = tmp_path / "p"
+    describe(film, out_dir=project)
+    table = project / "Bikes.csv"
+    table.write_text("in,out,text\n" + "".join(f"{row['in']},{row['out']},{WORDS}\n" for row in rows(table)))
+    with pytest.raises(CalvinError, match="cannot see what happens in this film"):
+        adapt(None, project, table, tmp_path / "adapted")
+    with ProjectStore(project, read_only=True) as store:
+        assert store.cues == []
