@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-import cv2
 import numpy as np
 
 from calvin.core.time import Span, sample_indices
@@ -54,6 +53,8 @@ class _Palette:
 
     def map(self, picture: np.ndarray) -> np.ndarray:
         """The likeness of the area around each pixel of a picture of bins [h, w]."""
+        import cv2  # not at the top, because who was seen is also looked up where no picture is read
+
         found = np.zeros(picture.shape, np.float32)
         for number, share, weight in zip(self.bins, self.shares, self.weights, strict=True):
             there = cv2.blur((picture == number).astype(np.float32), self.area, borderType=cv2.BORDER_REPLICATE)
@@ -125,6 +126,8 @@ def film_colours(frames: FrameStore, spans: Sequence[Span], portraits: Mapping[s
 def _bins(still: np.ndarray) -> np.ndarray:
     """The colour of each pixel [h, w] as the number of a bin: its chromaticity, which light changes little, and
     roughly how light it is."""
+    import cv2  # not at the top, as above
+
     height, width = still.shape[:2]
     small = cv2.resize(still, (max(1, round(width * _HEIGHT / height)), _HEIGHT), interpolation=cv2.INTER_AREA)
     values = small.astype(np.float32) + 4  # so that the chromaticity of what is nearly black is no noise

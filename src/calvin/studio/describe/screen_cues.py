@@ -5,6 +5,7 @@ What is read is data of the film. It becomes the text of cues and never part of 
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -45,6 +46,12 @@ _LABELS = {
 }
 """What comes before each kind, by language; in others, what stands there is said without a word before it."""
 _NO_LABELS = ("", "", "", "", "…")
+_GOES_ON = re.compile(
+    r"(.*\s)?(an?|and|at|by|for|from|in|of|on|or|the|to|with|der|die|das|de[nms]|eine?|im|mit|und|von|zu[mr]|à|aux?|avec"
+    r"|de|du|en|et|l[ae]s?|ou|par|pour|sur|une?|con|del|el|los|para|por|y)",
+    re.IGNORECASE,
+)
+"""Words with which no sentence ends, in the languages of the labels: the line after such a word belongs to it."""
 
 
 def read_film(store: ProjectStore, listener: Listener) -> None:
@@ -208,7 +215,8 @@ def _joined(lines: Sequence[str]) -> str:
     """Lines as they are said: those of one sentence go on, others get a stop between them."""
     said = ""
     for line in lines:
-        goes_on = len(lines) > 2 or line[:1].islower() or said[-1:] in ",;-" or not said
+        unfinished = said[-1:] in ",;-&" or bool(_GOES_ON.fullmatch(said))
+        goes_on = len(lines) > 2 or line[:1].islower() or unfinished or not said
         said += line if not said else f" {line}" if goes_on or said[-1:] in ".!?:" else f". {line}"
     return said
 

@@ -206,9 +206,11 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER cue_delete;
     {_journal("cue", since=("scores",))}
     """,
-    # 6: whether those alone are named whom somebody has introduced, and how many names were held back
+    # 6: whether those alone are named whom somebody has introduced (older drafts name anybody), and how many names were
+    # held back
     f"""
     ALTER TABLE described ADD COLUMN names TEXT NOT NULL DEFAULT 'known' CHECK (names IN ('known', 'free'));
+    UPDATE described SET names = 'free';
     DROP TRIGGER described_insert;
     DROP TRIGGER described_update;
     DROP TRIGGER described_delete;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from calvin.core.types import Cue
+from calvin.core.types import Cue, CueKind
 from calvin.studio.script.script_lines import ScriptLine
 from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
@@ -56,6 +56,14 @@ def _alike(
             yield line, by_key[key(line)]
 
 
+def _may_be(line: ScriptLine, cue: Cue) -> bool:
+    """Whether a line may be another wording of a cue: what is said of the picture is no new title."""
+    if cue.kind in (CueKind.PICTURE, line.kind):
+        return True
+    words = [set(plain(printable(each.text)).casefold().split()) for each in (line, cue)]
+    return 2 * len(words[0] & words[1]) >= min(map(len, words))
+
+
 def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[ScriptLine, Cue]:
     """Pairs that share at least half of the shorter one's time, most shared first."""
     pairs = []
@@ -67,7 +75,7 @@ def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[Script
             if cues[j].span.start_ms >= line.span.end_ms:
                 break
             shared = line.span.overlap_ms(cues[j].span)
-            if 2 * shared >= min(line.span.duration_ms, cues[j].span.duration_ms) > 0:
+            if 2 * shared >= min(line.span.duration_ms, cues[j].span.duration_ms) > 0 and _may_be(line, cues[j]):
                 pairs.append((-shared, i, j))
     found: dict[ScriptLine, Cue] = {}
     taken: set[int] = set()

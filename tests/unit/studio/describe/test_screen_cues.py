@@ -47,6 +47,7 @@ def text(kind: CueKind, *lines: str, heights: tuple[float, ...] = ()) -> ScreenT
         (text(CueKind.TEXT, "Burn this letter!"), "en-GB", ['On screen: "Burn this letter!"']),
         (text(CueKind.TEXT, "No Parking", "Tow Zone"), "en", ['On screen: "No Parking. Tow Zone."']),
         (text(CueKind.TEXT, "Ferry to", "the islands"), "en", ['On screen: "Ferry to the islands."']),
+        (text(CueKind.TEXT, "History and", "Maps"), "en", ['On screen: "History and Maps."']),
         (text(CueKind.TEXT, "Ausgang"), "de", ['Auf dem Bildschirm: "Ausgang."']),
         (text(CueKind.TEXT, "Wyjście"), "pl", ['"Wyjście."']),
         (text(CueKind.TEXT, 'The "Lamp"'), "en", ["On screen: \"The 'Lamp'.\""]),

@@ -75,6 +75,7 @@ def test_a_project_of_the_version_before_opens_with_all_that_is_in_it(former: Pa
         assert (described.language, described.audio_language, described.own_context) == ("en", "en", None)
         assert described.cast == read_cast_file(FORMER / "cast.toml").identity
         assert not described.names_alone
+        assert described.names == "free", "as its drafts were made"
         assert described.subtitles == hashlib.sha256((FORMER / "film.srt").read_bytes()).hexdigest()
         assert store.decoded == DecodeRecord(
             duration_ms=12_000, notes=("The film has no sound track in English.",), audio_language="en"

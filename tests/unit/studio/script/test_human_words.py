@@ -253,6 +253,15 @@ def test_a_kind_alone_approves_nothing_and_stays_where_a_file_does_not_carry_it(
     assert new.after.kind is CueKind.PICTURE
 
 
+def test_what_is_said_of_the_picture_takes_no_title_away() -> None:
+    title = replace(CUES[0], text='Title: "The Yellow Crown." A puppet film.', kind=CueKind.TITLE)
+    span = Span(title.span.start_ms + 700, title.span.end_ms - 300)
+    [new] = plan_lines([title], [ScriptLine("Zelda, in a yellow dress, grabs it.", span, "line 1")]).changes
+    assert (new.before, new.after and new.after.kind) == (None, CueKind.PICTURE)
+    [change] = plan_lines([title], [ScriptLine('Title: "The Golden Crown."', span, "line 1")]).changes
+    assert (change.before, change.after and change.after.kind) == (title, CueKind.TITLE)
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_script_is_refused_in_a_sentence(name: str, tmp_path: Path) -> None:
     text, sentence = BAD[name]
