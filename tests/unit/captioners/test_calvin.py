@@ -159,12 +159,12 @@ def test_a_short_caption_is_the_best_whole_one_within_its_words(
 
     monkeypatch.setattr(calvin.model, "generate_candidates", generate)
     [answer] = calvin.caption([CaptionRequest(scene(1), Prompt(), max_words=4)])
-    assert answer.candidates == ("the woman waves.", "a man bows.")
-    assert answer.text == "the woman waves."
+    assert answer.candidates == ("The woman waves.", "A man bows.")
+    assert answer.text == "The woman waves."
     assert answer.score == pytest.approx(-0.6 / 5)
     assert prompts == [[vocabulary["▁a"]], [vocabulary["▁the"]]]
     [again] = calvin.caption([CaptionRequest(scene(1), Prompt(context=("The woman waves.",)), max_words=4)])
-    assert again.text == "a man bows."
+    assert again.text == "A man bows."
     assert calvin.caption([CaptionRequest(scene(1), Prompt(), max_words=2)])[0].text == ""
 
 

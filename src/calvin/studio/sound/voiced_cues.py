@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError, MissingExtraError, StoreError
+from calvin.core.files import atomic_path
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import Cue
 from calvin.media.languages import short_code
@@ -159,13 +161,22 @@ def _speak_all(
     home.mkdir(exist_ok=True)
     identity = speaker.identity
     new: set[Path] = set()
+    known = {path.stem.rpartition("-")[2]: path for path in home.glob("*.wav")}
 
     def say(cue: Cue, text: str) -> SpokenCue | None:
         words = pronounced(text, said, language)
         if not any(character.isalnum() for character in words):
             return None
-        path = home / f"{cue.id}-{_key(identity, settings, words)}.wav"
+        key = _key(identity, settings, words)
+        path = home / f"{cue.id}-{key}.wav"
+        # Some voices never take equally long for the same words, so these are spoken once, for whichever cue.
+        twin = known.setdefault(key, path)
         duration_ms = _length_ms(path)
+        if duration_ms is None and twin != path and _length_ms(twin) is not None:
+            with atomic_path(path) as copy:
+                shutil.copyfile(twin, copy)
+            duration_ms = _length_ms(path)
+            new.add(path)
         if duration_ms is None:
             duration_ms = _speak(path, words, speaker, settings)
             new.add(path)
@@ -197,7 +208,9 @@ def _place(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], S
     """
     described = store.described
     estimate = EstimatedLength(described.words_per_minute if described else WORDS_PER_MINUTE)
-    measured = {one.cue.text: one.duration_ms for one in report.cues}
+    measured: dict[str, int] = {}
+    for one in report.cues:  # a project of an earlier version may have the same words twice, of two lengths
+        measured[one.cue.text] = max(one.duration_ms, measured.get(one.cue.text, 0))
     cues = {cue.id: cue for cue in store.cues}
     while True:
         pace = [ms / estimate.ms(text) for text, ms in measured.items()]

@@ -207,3 +207,28 @@ def test_what_it_rewords_is_one_step_that_can_be_undone(project: Path) -> None:
     with ProjectStore(project) as store:
         store.redo()  # speaking what fits is no step, so what was undone before it can still be done again
         assert store.cue("1").extended
+
+
+class Wavering(ToneVoice):
+    """Takes longer each time for the same words, as voices with noise in them may."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def _speak(self, text: str, speed: float) -> tuple[np.ndarray, int]:
+        self.heard.append(text)
+        samples, rate = super()._speak(text, speed)
+        return np.concatenate([samples, samples[: rate // 5 * len(self.heard)]]), rate
+
+
+def test_words_that_two_cues_have_are_spoken_once_and_take_equally_long(project: Path) -> None:
+    with ProjectStore(project) as store:
+        for number in (4, 5):
+            span = Span(10_000 * number, 10_000 * number + 3000)
+            store.add_cue(Cue("", span, TEXTS[0], span, span.start_ms, Author.HUMAN))
+    voice = Wavering()
+    report = voice_project(project, voice)
+    lengths = {text: {one.duration_ms for one in report.cues if one.cue.text == text} for text in TEXTS}
+    assert [len(found) for found in lengths.values()] == [1, 1, 0, 1]
+    assert voice.heard.count(TEXTS[0]) == 1
+    assert len({one.path for one in report.cues}) == len(report.cues) == 4  # one draft said what a person says
