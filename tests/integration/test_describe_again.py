@@ -237,6 +237,25 @@ def test_drafts_of_another_model_are_not_written_over_unasked(film: Path, tiny_m
     assert drafts(project) == before
 
 
+def test_a_run_stopped_before_it_planned_still_finds_the_subtitles_beside_the_film(
+    film: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    def stopped(event: object) -> None:
+        raise KeyboardInterrupt
+
+    own = tmp_path / "own.mp4"
+    own.write_bytes(film.read_bytes())
+    own.with_suffix(".srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello.\n")
+    with pytest.raises(KeyboardInterrupt):
+        describe(own, model=str(tiny_model), out_dir=tmp_path / "p", progress=stopped)
+    with ProjectStore(tmp_path / "p", read_only=True) as store:
+        assert store.film is not None
+        assert store.described is None
+    describe(tmp_path / "p", model=str(tiny_model))
+    with ProjectStore(tmp_path / "p", read_only=True) as store:
+        assert [line.text for line in store.dialogue] == ["Hello."]
+
+
 def test_of_several_films_each_goes_on_with_its_own(
     film: Path, tiny_model: Path, adapter: Path, tmp_path: Path, make_film: Callable[..., Path]
 ) -> None:

@@ -208,7 +208,8 @@ def open_film_project(
                 stack.enter_context(project.features)
             if "adapter" in captioner.info.details:
                 project.author = Author.ADAPTER
-            if given is None and not (listens or job.again):
+            # A run that was stopped before it planned remembers no dialogue yet.
+            if given is None and not (listens or (job.again and store.described is not None)):
                 given = find_dialogue(facts, record.audio_language, written_files(store), job.encoding)
             kept = store.described if job.again and given is None and not listens else None
             shift_ms = (kept.subtitle_shift_ms if kept else 0) if job.shift_ms is None else job.shift_ms
