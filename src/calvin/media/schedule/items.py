@@ -24,7 +24,8 @@ class ScheduleSettings(FrozenConfig):
 
     Hard: a cue begins at most `early_ms` before its shot and at most `late_ms` after the end of it, `least_breath_ms`
     lie between two cues, and no cue says what one of the `not_again` before it said. Times are multiples of `step_ms`
-    from the beginning of a silence: the choice is exact on that grid.
+    from the beginning of a silence: the choice is exact on that grid. What is read from the screen and had no silence
+    before it was gone finds its place up to `text_waits_ms` later, title and credits up to `card_waits_ms`.
     """
 
     unsaid: int = Field(default=1_000_000, ge=0)
@@ -44,6 +45,16 @@ class ScheduleSettings(FrozenConfig):
     not_again: int = Field(default=3, ge=0)
     recent: int = Field(default=10, ge=0)
     step_ms: int = Field(default=5, ge=1)
+    text_waits_ms: int = Field(default=10_000, ge=0)
+    card_waits_ms: int = Field(default=20_000, ge=0)
+
+    def waits_ms(self, kind: CueKind) -> int:
+        """How long after it is gone something may find its place; more than `late_ms` only for what is read out."""
+        return {CueKind.PICTURE: 0, CueKind.TEXT: self.text_waits_ms}.get(kind, self.card_waits_ms)
+
+    def latest_ms(self, kind: CueKind, gone_ms: int) -> int:
+        """When a cue begins at the latest that is about what is gone at `gone_ms`."""
+        return gone_ms + self.waits_ms(kind) + self.late_ms
 
 
 @dataclass(frozen=True, slots=True)

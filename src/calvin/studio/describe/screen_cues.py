@@ -22,6 +22,7 @@ from calvin.media.film.frames import INDEX, FrameStore
 from calvin.media.film.ocr import TextLine, can_read, read_lines
 from calvin.media.film.text_kinds import ScreenText, ScreenTexts, screen_texts
 from calvin.media.gaps import PlanSettings, dialogue_gaps
+from calvin.media.schedule.items import ScheduleSettings
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SpokenLength
@@ -33,8 +34,6 @@ _PART = 8
 _MOST_WORDS = 40
 _PART_WORDS = 14
 _CREDIT_WORDS = 25
-_WAITS_MS = {CueKind.TEXT: 10_000, CueKind.TITLE: 20_000, CueKind.CREDIT: 20_000}
-"""How long after it is gone each kind may still be read out, where there was no silence before."""
 _ROOM_MS = 1500
 _CARD = 0.7
 """Share of a scene in which a card leaves nothing else to describe."""
@@ -161,7 +160,7 @@ def _fills(text: ScreenText) -> bool:
 
 def _room(text: ScreenText, gaps: Sequence[Span]) -> Span:
     """The silence in which a text may be read out: one while it stands there, else the next that comes soon."""
-    until = text.span.end_ms + _WAITS_MS[text.kind]
+    until = text.span.end_ms + ScheduleSettings().waits_ms(text.kind)
     there = [
         Span(max(gap.start_ms, text.span.start_ms), min(gap.end_ms, until))
         for gap in gaps

@@ -7,12 +7,12 @@ film as a whole, by how long it takes to say: estimated while a film is describe
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from calvin.captioners.answers import is_sound
 from calvin.core.time import Span, in_s
-from calvin.core.types import Author, Cue, CueKind, Place
+from calvin.core.types import Author, Character, Cue, CueKind, Place
 from calvin.media.gaps import dialogue_gaps
 from calvin.media.schedule.film_schedule import schedule_film
 from calvin.media.schedule.items import Candidate, Item, Left, Placed, Schedule, ScheduleSettings, window_of
@@ -22,6 +22,8 @@ from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import SpokenLength
 from calvin.studio.script.script_files import project_plan
 
+_PRIORITIES = {CueKind.PICTURE: 0, CueKind.TEXT: 1, CueKind.CREDIT: 1, CueKind.TITLE: 2}
+"""What is said first where silence is short: a film has one title, and many signs."""
 _RANK = 0.1
 """By how much a candidate counts as less likely than the one before it where the model does not say."""
 
@@ -56,9 +58,34 @@ def film_schedule(store: ProjectStore, spoken: SpokenLength, rules: ScheduleSett
 def film_items(store: ProjectStore, spoken: SpokenLength, rules: ScheduleSettings) -> list[Item]:
     """The cues of a project as what there is to say, in the order of what they describe."""
     cuts = sorted({shot.start_ms for shot in store.shots} | {shot.end_ms for shot in store.shots})
-    places, offered, people = store.places_of_cues(), store.scored_candidates(), _People(store)
+    people = _People(store.characters, (line.speaker for line in store.dialogue))
+    return _items(store.cues, cuts, store.places_of_cues(), store.scored_candidates(), people, spoken, rules)
+
+
+def script_items(
+    cues: Sequence[Cue],
+    cuts: Sequence[int],
+    places: Mapping[str, Place],
+    characters: Sequence[Character],
+    spoken: SpokenLength,
+    rules: ScheduleSettings,
+) -> list[Item]:
+    """The cues of a script as `film_items` has them, each in the words that it has now."""
+    offered: dict[str, list[tuple[str, float | None]]] = {cue.id: [(cue.text, None)] for cue in cues}
+    return _items(cues, cuts, places, offered, _People(characters), spoken, rules)
+
+
+def _items(
+    cues: Sequence[Cue],
+    cuts: Sequence[int],
+    places: Mapping[str, Place],
+    offered: Mapping[str, Sequence[tuple[str, float | None]]],
+    people: _People,
+    spoken: SpokenLength,
+    rules: ScheduleSettings,
+) -> list[Item]:
     found = []
-    for cue in sorted(store.cues, key=lambda cue: (cue.event_ms, cue.span.start_ms, int(cue.id))):
+    for cue in sorted(cues, key=lambda cue: (cue.event_ms, cue.span.start_ms, len(cue.id), cue.id)):
         if not (cue.settled or sayable(cue, offered[cue.id])):
             continue
         shot = shot_of(cue, cuts)
@@ -78,7 +105,7 @@ def film_items(store: ProjectStore, spoken: SpokenLength, rules: ScheduleSetting
                 cue.event_ms,
                 window_of(shot, place.span, rules),
                 cue.kind,
-                priority=int(cue.kind is not CueKind.PICTURE),
+                priority=_PRIORITIES[cue.kind],
                 pause=place.span.start_ms,
             )
         )
@@ -111,9 +138,9 @@ def sayable(cue: Cue, offered: Sequence[tuple[str, float | None]]) -> list[tuple
 class _People:
     """Who may be named in a film's description, and from when on."""
 
-    def __init__(self, store: ProjectStore) -> None:
-        self._characters = [one for one in store.characters if one.name]
-        self._names = {line.speaker.title(): line.speaker.title() for line in store.dialogue if line.speaker}
+    def __init__(self, characters: Iterable[Character], speakers: Iterable[str] = ()) -> None:
+        self._characters = [one for one in characters if one.name]
+        self._names = {speaker.title(): speaker.title() for speaker in speakers if speaker}
         self._names |= {name: one.name for one in self._characters for name in (one.name, *one.aliases) if name}
 
     def candidate(self, text: str, ms: int, score: float) -> Candidate:

@@ -22,10 +22,12 @@ from calvin.core.registry import Manifest, Registry
 from calvin.core.time import Span, format_timecode, in_s
 from calvin.core.types import Author, Character, Cue, CueKind, Place, Script, Status
 from calvin.media.gaps import dialogue_gaps
+from calvin.media.schedule.items import ScheduleSettings
 from calvin.media.schedule.wording import says_again
 from calvin.studio.project.timing import WORDS_PER_MINUTE, EstimatedLength, SpokenLength, rooms
 from calvin.studio.script.lint_silence import unused_silence
 
+_RULES = ScheduleSettings()
 _LITTLE_MS = 50
 """What an ear does not notice."""
 
@@ -191,8 +193,9 @@ def _blank(case: _Case) -> Found:
 def _late(case: _Case) -> Found:
     for cue in case.script.cues:
         late = cue.span.start_ms - cue.event_ms
-        # Title and credits may wait for the first silence.
-        if late > _LITTLE_MS and cue.kind not in (CueKind.TITLE, CueKind.CREDIT):
+        # What is read from the screen may wait for a silence, as long as the schedule lets it.
+        waits = cue.kind is not CueKind.PICTURE and cue.span.start_ms <= _RULES.latest_ms(cue.kind, cue.visual.end_ms)
+        if late > _LITTLE_MS and not waits:
             yield cue, f"It comes {in_s(late)} after what it describes.", "Say that it was before, or move it forward."
 
 
@@ -216,7 +219,8 @@ def _needless_pause(case: _Case) -> Found:
 def _unused_silence(case: _Case) -> Found:
     gaps = case.gaps(case.settings.min_gap_ms, case.settings.guard_ms)
     as_it_stands = {cue.id for cue, _, _ in _needless_pause(case)}
-    for cue, problem, todo in unused_silence(case.script.cues, gaps, case.spoken, case.shots, case.places):
+    people = case.script.characters
+    for cue, problem, todo in unused_silence(case.script.cues, gaps, case.spoken, case.shots, case.places, people):
         if not (cue.extended and cue.id in as_it_stands):
             yield cue, problem, todo
 

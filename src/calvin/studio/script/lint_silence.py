@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from calvin.core.time import Span, format_timecode, in_s
-from calvin.core.types import Cue, Place
+from calvin.core.types import Author, Character, Cue, Place, Status
 from calvin.media.schedule.film_schedule import free_silences, schedule_film
-from calvin.media.schedule.items import Candidate, Item, Placed, ScheduleSettings, window_of
+from calvin.media.schedule.items import Item, Placed, ScheduleSettings
 from calvin.studio.project.timing import SpokenLength
-from calvin.studio.script.cue_places import shot_of
+from calvin.studio.script.cue_places import script_items
 
-_RULES = ScheduleSettings(not_again=0, repetition=0, look=0)
-"""Words are not judged here, only whether there is room for them."""
+_RULES = ScheduleSettings()
+"""Those by which `calvin voice` places drafts: a silence counts as unused only if it would use it."""
 
 
 def unused_silence(
@@ -21,6 +22,7 @@ def unused_silence(
     spoken: SpokenLength,
     shots: Sequence[Span] = (),
     places: Mapping[str, Place] | None = None,
+    characters: Sequence[Character] = (),
 ) -> Iterator[tuple[Cue, str, str]]:
     """Cues for which the film is to pause although its silences hold them, and long silences in which things happen.
 
@@ -29,34 +31,42 @@ def unused_silence(
         spoken: how long a text takes to say.
         shots: of the film; none: not known, and only pauses are looked at.
         places: where each cue, by id, was to be said; else it counts from where it stands.
+        characters: of the film; nobody is named before viewers know the name.
     """
     cuts = sorted({edge for shot in shots for edge in (shot.start_ms, shot.end_ms)})
-    yield from _pauses(cues, gaps, spoken, cuts, places or {})
+    yield from _pauses(cues, gaps, spoken, cuts, places or {}, characters)
     yield from _silences([cue for cue in cues if not cue.extended], gaps, cuts)
 
 
 def _pauses(
-    cues: Sequence[Cue], gaps: Sequence[Span], spoken: SpokenLength, cuts: Sequence[int], places: Mapping[str, Place]
+    cues: Sequence[Cue],
+    gaps: Sequence[Span],
+    spoken: SpokenLength,
+    cuts: Sequence[int],
+    places: Mapping[str, Place],
+    characters: Sequence[Character],
 ) -> Iterator[tuple[Cue, str, str]]:
+    """Drafts that the schedule of the film would say as well, and a person's that fit beside all that is said now."""
     if not any(cue.extended and cue.text.strip() for cue in cues):
         return
-    items = [_item(cue, spoken, cuts, places) for cue in cues if cue.text.strip()]
-    found = schedule_film(sorted(items, key=lambda item: (item.event_ms, item.window)), gaps, _RULES)
     mine = {cue.id: cue for cue in cues}
+    items = script_items(cues, cuts, places, characters, spoken, _RULES)
+    # What is said stays so: nothing is gained where another draft would have to pause the film instead.
+    more = sum(1 + item.priority for item in items if mine[item.id].extended)
+    drafts = [one if mine[one.id].extended else replace(one, priority=one.priority + more) for one in items]
+    found = schedule_film(drafts, gaps, _RULES)
     for one in found.said:
         cue = mine[one.item.id]
         if cue.extended and one.silence is not None:
             yield cue, *_in_words(one, [(mine[other.item.id], other) for other in found.said if other is not one])
-
-
-def _item(cue: Cue, spoken: SpokenLength, cuts: Sequence[int], places: Mapping[str, Place]) -> Item:
-    shot = shot_of(cue, cuts)
-    place = places[cue.id].span if cue.id in places else cue.span
-    length = spoken.ms(cue.text)
-    words = Candidate(cue.text, length)
-    stands = cue.settled and not cue.extended
-    fixed = Span(cue.span.start_ms, max(cue.span.end_ms, cue.span.start_ms + length)) if stands else None
-    return Item(cue.id, (words,), shot, cue.event_ms, window_of(shot, place, _RULES), cue.kind, fixed=fixed)
+    settled = [cue for cue in cues if cue.settled and cue.extended]
+    if settled:
+        said = [replace(cue, author=Author.HUMAN) for cue in cues if not cue.extended]
+        open_ones = [replace(cue, author=Author.MODEL, status=Status.DRAFT) for cue in settled]
+        items = script_items([*said, *open_ones], cuts, places, characters, spoken, _RULES)
+        for one in schedule_film(items, gaps, _RULES).said:
+            if one.silence is not None:
+                yield mine[one.item.id], *_in_words(one, [])
 
 
 def _in_words(one: Placed, others: Sequence[tuple[Cue, Placed]]) -> tuple[str, str]:

@@ -112,6 +112,18 @@ def test_text_on_screen_comes_before_the_picture_and_may_loop(store: ProjectStor
     assert {cue.id: cue.extended for cue in store.cues} == {first: True, text: False}
 
 
+def test_the_title_comes_before_a_sign(store: ProjectStore) -> None:
+    title, sign = "Title: The Green Book.", "On screen: Keep off the grass."
+    ids = {}
+    for kind, text in ((CueKind.TITLE, title), (CueKind.TEXT, sign)):
+        place = Span(10_300, 15_000)
+        cue = Cue("", place, text, Span(5000, 15_000), 11_000 - 1000 * (kind is CueKind.TEXT), kind=kind)
+        ids[kind] = store.add_cue(cue).id
+    place_cues(store, MeasuredLength({title: 6000, sign: 5000}, EstimatedLength()))
+    extended = {cue.id: cue.extended for cue in store.cues}
+    assert extended == {ids[CueKind.TITLE]: False, ids[CueKind.TEXT]: True}
+
+
 def test_nobody_is_named_before_the_film_says_who_it_is(store: ProjectStore) -> None:
     store.characters = (Character("Mara", known_from_ms=14_000),)
     [first] = add(store, (10_300, 15_000, ("Mara waits.",)))

@@ -9,6 +9,7 @@ import pytest
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, CueKind, Script, Status
+from calvin.media.schedule.items import ScheduleSettings
 from calvin.studio.project.timing import EstimatedLength, MeasuredLength
 from calvin.studio.script.lint import RULES, Level, LintSettings, lint
 
@@ -57,9 +58,16 @@ def test_a_bad_cue_breaks_its_rule(rule: str) -> None:
     assert set(broken) <= allowed.get(rule, set())
 
 
-def test_title_and_credits_may_wait_for_a_silence() -> None:
+def test_what_is_read_out_may_wait_for_a_silence_as_long_as_the_schedule_lets_it() -> None:
     late = replace(GOOD, event_ms=500)
-    assert [found(replace(late, kind=kind)) == [] for kind in CueKind] == [False, False, True, True]
+    assert [found(replace(late, kind=kind)) == [] for kind in CueKind] == [False, True, True, True]
+    rules = ScheduleSettings()
+    for kind in (CueKind.TEXT, CueKind.TITLE, CueKind.CREDIT):
+        gone = 30_000 - rules.waits_ms(kind) - rules.late_ms
+        for before, breaks in ((0, []), (1, ["late"])):
+            visual = Span(gone - 1000 - before, gone - before)
+            waiting = replace(GOOD, span=Span(30_000, 34_000), visual=visual, event_ms=visual.start_ms, kind=kind)
+            assert [rule for rule, _ in found(waiting)] == breaks, kind
 
 
 @pytest.mark.parametrize("kind", [CueKind.TEXT, CueKind.TITLE, CueKind.CREDIT])

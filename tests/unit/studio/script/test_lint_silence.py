@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from calvin.core.time import Span
-from calvin.core.types import Author, Cue, Place, Script
+from calvin.core.types import Author, Character, Cue, CueKind, Place, Script
 from calvin.studio.project.timing import EstimatedLength, MeasuredLength
 from calvin.studio.script.lint import lint
 from calvin.studio.script.lint_silence import unused_silence
@@ -24,7 +25,7 @@ def found(cues: list[Cue], gaps: list[Span], **options: Any) -> list[tuple[str, 
 
 
 def test_a_pause_that_the_silence_holds_if_others_move() -> None:
-    cues = [cue("1", 2000, 6000), cue("2", 6000, 6500, extended=True, about=Span(5000, 8000))]
+    cues = [cue("1", 2000, 6000), cue("2", 6000, 6500, TOO, extended=True, about=Span(5000, 8000))]
     [(name, what, todo)] = found(cues, [Span(0, 9500)])
     assert name == "2"
     assert what == "The film is to pause for it, yet it fits into the silence of 9.5 s there if others move."
@@ -33,11 +34,35 @@ def test_a_pause_that_the_silence_holds_if_others_move() -> None:
 
 
 def test_what_a_person_placed_does_not_move() -> None:
-    cues = [cue("1", 3000, 7000, author=Author.HUMAN), cue("2", 7000, 7500, extended=True, about=Span(5000, 8000))]
+    cues = [cue("1", 3000, 7000, author=Author.HUMAN), cue("2", 7000, 7500, TOO, extended=True, about=Span(5000, 8000))]
     assert found(cues, [Span(0, 9500)]) == []
     [(name, what, todo)] = found(cues, [Span(0, 12_000)])
     assert (name, what.endswith("there.")) == ("2", True)
     assert todo == "Say it at 00:00:07.300."
+
+
+def test_nothing_that_is_said_gives_way_to_a_pause() -> None:
+    """Either fits, not both: `calvin voice` would leave them as they are."""
+    about = Span(2000, 6000)
+    sign = cue("1", 3000, 7000, about=about, kind=CueKind.TEXT)
+    for said in (sign, replace(sign, kind=CueKind.PICTURE)):
+        assert found([said, cue("2", 2000, 2500, TOO, extended=True, about=about)], [Span(2000, 7000)]) == []
+    pauses = [cue("2", 2000, 2500, TOO, extended=True, about=about), cue("3", 2000, 2500, extended=True, about=about)]
+    assert len(found([sign, *pauses[:1]], [Span(0, 12_000)])) == 1
+
+
+def test_what_may_not_be_said_there_is_not_asked_for() -> None:
+    again = [cue("1", 2000, 6000), cue("2", 6000, 6500, extended=True, about=Span(5000, 8000))]
+    assert found(again, [Span(0, 9500)]) == [], "its words were just said"
+    named = [cue("1", 2000, 2500, "Mara waits in the rain.", extended=True, about=Span(2000, 6000))]
+    assert len(found(named, [Span(0, 9500)])) == 1
+    assert found(named, [Span(0, 9500)], characters=[Character("Mara", known_from_ms=9000)]) == []
+
+
+def test_a_pause_that_a_person_made_is_weighed_with_nothing_moved() -> None:
+    pause = cue("2", 6000, 6500, TOO, extended=True, about=Span(5000, 8000), author=Author.HUMAN)
+    assert found([cue("1", 2000, 6000), pause], [Span(0, 9500)]) == [], "`calvin voice` moves nothing for it"
+    assert found([cue("1", 500, 4500), pause], [Span(0, 9500)])[0][2] == "Say it at 00:00:05.000."
 
 
 def test_a_cue_counts_from_the_place_that_it_was_written_for() -> None:
