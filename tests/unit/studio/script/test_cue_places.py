@@ -117,7 +117,7 @@ def test_the_title_comes_before_a_sign(store: ProjectStore) -> None:
     ids = {}
     for kind, text in ((CueKind.TITLE, title), (CueKind.TEXT, sign)):
         place = Span(10_300, 15_000)
-        cue = Cue("", place, text, Span(5000, 15_000), 11_000 - 1000 * (kind is CueKind.TEXT), kind=kind)
+        cue = Cue("", place, text, Span(5000, 15_000), 5000 if kind is CueKind.TITLE else 12_000, kind=kind)
         ids[kind] = store.add_cue(cue).id
     place_cues(store, MeasuredLength({title: 6000, sign: 5000}, EstimatedLength()))
     extended = {cue.id: cue.extended for cue in store.cues}
