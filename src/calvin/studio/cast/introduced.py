@@ -5,6 +5,7 @@ That is whom the cast puts there, and whom a cue that a person wrote or approved
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -12,7 +13,7 @@ from typing import Self
 from calvin.captioners.base import Licence
 from calvin.captioners.looks import look_of
 from calvin.captioners.people_names import PeopleFinder, looks_told, names_said, speaker_names
-from calvin.core.types import Author, Character, Place
+from calvin.core.types import Author, Character, DialogueLine, Place
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.presence import words_on
 from calvin.studio.project.store import ProjectStore
@@ -44,19 +45,24 @@ class Introduced:
         cast: Cast | None,
         author: Author = Author.MODEL,
         looks: Mapping[str, str] | None = None,
+        lines: Sequence[DialogueLine] | None = None,
+        language: str | None = None,
     ) -> Self:
         """What the project of a film knows as it is now: its cast, its subtitles, and the cues of a person.
 
         Args:
             looks: of the cast, as captions say it, beside those that the cast file tells.
+            lines: the dialogue, where that of the project is about to change; None: that of the project.
+            language: the same of the language of the description.
         """
         characters = cast.characters if cast else ()
-        lines, film = store.dialogue, store.bound_film()
+        lines = store.dialogue if lines is None else lines
+        language = language or store.bound_film().language
         speakers = speaker_names(line.speaker for line in lines)
         forms = {one.name: _forms(one) for one in characters}
         names = frozenset(speakers).union(*forms.values())
         text = tuple(line.text for line in lines if line.text)
-        finder = PeopleFinder(names, text, film.language)
+        finder = PeopleFinder(names, text, language)
         settled = names_said((cue.text for cue in store.cues if cue.settled), finder)
         known = names | settled
         everywhere = settled if author is Author.ADAPTER else frozenset()
@@ -64,9 +70,9 @@ class Introduced:
             store,
             cast or Cast(()),
             forms,
-            PeopleFinder(known, text, film.language),
+            PeopleFinder(known, text, language),
             text,
-            film.language,
+            language,
             everywhere,
             known,
         )
@@ -75,6 +81,25 @@ class Introduced:
             found.looks = {**(looks or {}), **told}
             found.told = [(cue.span.start_ms, found.looks_in(cue.text)) for cue in store.cues if cue.settled]
         return found
+
+    @property
+    def identity(self) -> str:
+        """Whom a person's cues introduce, and by which looks, as text; empty where that is nobody.
+
+        It holds no times, so that drafts outlast cues that are moved, nor those whom the cast introduces, whom drafts
+        name already: to approve such a draft introduces nobody.
+        """
+        cast = self.cast
+        pictured = {one.name for one in cast.characters if one.look} | cast.pictures.keys() | cast.portraits.keys()
+        named = names_said((cue.text for cue in self.store.cues if cue.settled), self.finder)
+        of_cast = {word: one for one, forms in self.forms.items() for form in forms for word in (form, *form.split())}
+        found: dict[str, list[str]] = {name: [] for name in named if name not in of_cast}
+        for _, told in self.told:
+            for name, look in told.items():
+                full = of_cast.get(name, name)
+                if full not in pictured and look not in found.setdefault(full, []):
+                    found[full].append(look)
+        return json.dumps(found, ensure_ascii=False, sort_keys=True) if found else ""
 
     def looks_in(self, text: str) -> dict[str, str]:
         """The looks that a text ties to names."""

@@ -24,6 +24,7 @@ from calvin.media.schedule.items import Left, Schedule
 from calvin.studio.describe.film_project import FilmProject
 from calvin.studio.project.contents import Choice
 from calvin.studio.project.describe_settings import DescribeSettings
+from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SpokenLength, words_within
 from calvin.studio.script.cue_places import film_schedule, place_cues
 
@@ -156,14 +157,17 @@ def _shortened(answers: Sequence[CaptionAnswer]) -> str:
 def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettings) -> None:
     """Choose what is said of a film, in which words and when; where something does not fit, ask for shorter captions.
 
-    Nothing is chosen anew in a film whose cues were all placed before.
+    In a film whose cues were all placed before, that is done only where a person's cue has come to lie over a draft:
+    as a step of its own, in which shorter captions are asked for only if the film would pause where it did not.
     """
-    store = film.store
-    if not any(decision.choice is Choice.OPEN for decision in store.decisions):
+    store, spoken = film.store, film.lengths
+    first = any(decision.choice is Choice.OPEN for decision in store.decisions)
+    if not (first or _drafts_covered(store)):
         return
-    spoken = film.lengths
     found = film_schedule(store, spoken)
-    limits = _words_to_ask(found, spoken)
+    paused = {cue.id for cue in store.cues if cue.extended}
+    asks = first or any(one.left in (Left.TOO_LONG, Left.FULL) and one.item.id not in paused for one in found.placed)
+    limits = _words_to_ask(found, spoken) if asks else {}
     places, shorter = store.places_of_cues(), dict[str, tuple[str, ...]]()
     turns = [
         Turn(film, places[cue], replace(_request(film, places[cue], settings), max_words=words))
@@ -172,7 +176,7 @@ def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettin
     ]
     answers = captioner.caption([turn.request for turn in turns]) if turns else []
     offered, cues = store.scored_candidates(), {place.id: cue for cue, place in places.items()}
-    with store.together():
+    with store.together() if first else store.step("drafts moved out of the way of a person's cues"):
         for turn, answer in zip(turns, answers, strict=True):
             cue = cues[turn.place.id]
             known = dict(offered[cue])
@@ -180,6 +184,13 @@ def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettin
             store.offer(cue, [*offered[cue], *more])
             shorter[cue] = tuple(text for text, _ in more)
         place_cues(store, spoken, film_schedule(store, spoken) if shorter else found, shorter)
+
+
+def _drafts_covered(store: ProjectStore) -> bool:
+    """Whether a draft is spoken while a cue is that a person wrote or approved."""
+    cues = [cue for cue in store.cues if not cue.extended]
+    settled = [cue.span for cue in cues if cue.settled]
+    return any(not cue.settled and any(map(cue.span.overlap_ms, settled)) for cue in cues)
 
 
 def _words_to_ask(found: Schedule, spoken: SpokenLength) -> dict[str, int]:

@@ -21,7 +21,7 @@ from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
 from calvin.core.progress import Listener, Progress
 from calvin.core.time import Span
-from calvin.core.types import FPS, FRAME_SIZE, Author, Place, Scene
+from calvin.core.types import FPS, FRAME_SIZE, Author, CueKind, Place, Scene
 from calvin.data import FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
 from calvin.media.film.decode import DecodedFilm, DecodeSettings, decode_film, sounds_in
@@ -218,7 +218,7 @@ def open_film_project(
             project.film = replace(project.film, language=record.language or project.film.language)
             record = record.changed(language=project.film.language).retimed_subtitles(source, shift_ms, stretch)
             project.notes += given.notes if given else [] if kept else passed_over(facts)
-            _plan(project, given, record, kept, captioner.info.name)
+            _plan(project, given, record, kept, captioner.info.name, cast)
             if sources is not None:
                 store.sources = sources
             _notice(project, captioner, job.unasked)
@@ -347,21 +347,31 @@ def _features_path(store: ProjectStore, captioner: FeatureCaptioner) -> Path:
 
 
 def _plan(
-    project: FilmProject, given: Dialogue | None, record: DescribeRecord, kept: DescribeRecord | None, name: str
-) -> None:
+    project: FilmProject, given: Dialogue | None, record: DescribeRecord, kept: DescribeRecord | None, name: str,
+    cast: Cast | None,
+) -> None:  # fmt: skip
     """Plan the cues anew, unless the same record was planned before: then go on with what is open.
 
+    So they are planned anew once a person's cues introduce somebody, as far as there are drafts to write again.
     Subtitles are compared with what is heard each time, so that nobody goes on with wrong ones unaware.
     """
     store = project.store
     duration_ms = project.film.duration_ms
-    listens = record.subtitles is not None or (kept is None and store.described != record)
+    before = store.described
+    record = record.changed(introduced=before.introduced if before and record.names == "known" else "")
+    listens = record.subtitles is not None or (kept is None and before != record)
     heard = listen(*sounds_in(store.folder / "frames")) if listens else Heard()
-    spoken, notes = spoken_lines(given, store.dialogue, kept, record, heard, duration_ms)
+    spoken, notes = list(store.dialogue), list[str]()  # what was heard before, where nothing else is asked for
+    if listens or kept is not None:
+        spoken, notes = spoken_lines(given, spoken, kept, record, heard, duration_ms)
     project.notes += notes
+    drafts = any(not cue.settled and cue.kind is CueKind.PICTURE for cue in store.cues)
+    if record.names == "known" and (before != record or drafts):
+        people = Introduced.of(store, cast, lines=spoken, language=project.film.language)
+        record = record.changed(introduced=people.identity)
     with store.together():
-        if store.described != record:
-            if store.described is not None:
+        if before != record:
+            if before is not None:
                 store.begin_step(f"new description by {name}")
             store.set_dialogue(spoken)
             store.set_plan(plan_cues(duration_ms, store.shots, spoken, project.settings))

@@ -79,12 +79,14 @@ class DescribeRecord(_WordSettings):
 
     `model` is the fingerprint or else the name of the captioner, `subtitles` the SHA-256 of their file or the film's
     stream, with by how much they are stretched and moved (`retimed_subtitles`), and `cast` the identity of the people
-    whose names were given (see `Cast.identity`).
+    whose names were given (see `Cast.identity`). `introduced` is whom a person's cues introduce besides (see
+    `Introduced.identity`); empty: nobody.
     """
 
     model: str
     subtitles: str | None = None
     cast: str | None = None
+    introduced: str = ""
 
     @property
     def subtitle_shift_ms(self) -> int:

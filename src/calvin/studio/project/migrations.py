@@ -31,7 +31,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         "id",
         (
             *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
-            *("audio_language", "subtitles", "people", "plan", "names", "screen_text"),
+            *("audio_language", "subtitles", "people", "plan", "names", "screen_text", "introduced"),
         ),
     ),
     "setting": ("name", ("value",)),
@@ -194,7 +194,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (step_id, place, key)
     ) STRICT, WITHOUT ROWID;
     {_journal("plan")}{_journal("cue", since=("kind", "scores"))}
-    {_journal("dialogue")}{_journal("film")}{_journal("described", since=("names", "screen_text"))}
+    {_journal("dialogue")}{_journal("film")}{_journal("described", since=("names", "screen_text", "introduced"))}
     {_journal("setting")}
     """,
     # 5: whether a cue describes the picture or reads out what stands on the screen
@@ -217,7 +217,7 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER setting_insert;
     DROP TRIGGER setting_update;
     DROP TRIGGER setting_delete;
-    {_journal("described", since=("screen_text",))}{_journal("setting")}
+    {_journal("described", since=("screen_text", "introduced"))}{_journal("setting")}
     """,
     # 7: how likely the model holds each candidate for a cue
     f"""
@@ -234,6 +234,14 @@ MIGRATIONS: tuple[str, ...] = (
         lines TEXT NOT NULL
     ) STRICT;
     ALTER TABLE described ADD COLUMN screen_text INTEGER NOT NULL DEFAULT 0;
+    DROP TRIGGER described_insert;
+    DROP TRIGGER described_update;
+    DROP TRIGGER described_delete;
+    {_journal("described", since=("introduced",))}
+    """,
+    # 9: whom a person's cues had introduced when the drafts were written
+    f"""
+    ALTER TABLE described ADD COLUMN introduced TEXT NOT NULL DEFAULT '';
     DROP TRIGGER described_insert;
     DROP TRIGGER described_update;
     DROP TRIGGER described_delete;

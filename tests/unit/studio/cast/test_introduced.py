@@ -10,11 +10,12 @@ import pytest
 
 from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
-from calvin.core.time import Span
-from calvin.core.types import Author, Character, Status
+from calvin.core.time import Span, format_timecode
+from calvin.core.types import Author, Character, DialogueLine, Status
 from calvin.studio.cast.characters import Cast, Note
 from calvin.studio.cast.introduced import Introduced
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.script.human_words import apply_plan, plan_import
 
 SRT = """1
 00:00:00,200 --> 00:00:00,900
@@ -79,6 +80,72 @@ def test_a_cue_of_a_person_introduces_for_as_long_as_it_is_context(film: Path, t
     describe(project, model=Namer(), context=2, language="en-GB")  # type: ignore[arg-type]
     said = texts(project)
     assert ["Odette" in text for text in said] == [True, True, True, *[False] * (len(said) - 3)]
+
+
+def test_drafts_are_written_again_once_a_persons_cue_introduces_somebody(film: Path, tmp_path: Path) -> None:
+    project = describe(film, model=Namer(), out_dir=tmp_path / "p").project  # type: ignore[arg-type]
+    before, file = texts(project), tmp_path / "a.vtt"
+
+    def again() -> int:
+        describe(project, model=(namer := Namer()))  # type: ignore[arg-type]
+        return len(namer.asked)
+
+    def imported(words: str) -> None:
+        with ProjectStore(project) as store:
+            start = store.cues[0].span.start_ms
+            times = f"{format_timecode(start)} --> {format_timecode(start + 900)}"
+            file.write_text(f"WEBVTT\n\n{store.cues[0].id}\n{times}\n{words}\n")
+            apply_plan(store, plan_import(store, file))
+
+    assert again() == 0
+    imported("Somebody grabs it.")
+    assert again() == 0, "it introduces nobody"
+    imported("Odette, in a yellow dress, grabs it.")
+    assert again() >= len(before) - 1
+    named = texts(project)
+    assert "Odette, in a yellow dress, grabs it." in named, "what a person wrote stays"
+    assert any(text.startswith("Odette, number") for text in named)
+    assert again() == 0
+    with ProjectStore(project) as store:
+        described = store.described
+        assert described is not None
+        assert described.introduced == '{"Odette": ["in a yellow dress"]}'
+        assert [line.speaker for line in store.dialogue] == ["PALOMA", ""], "the dialogue stays"
+        store.undo()
+        assert [cue.text for cue in store.cues][1:] == before[1:]
+        store.undo()
+        store.undo()
+        assert [cue.text for cue in store.cues] == before
+    assert again() == 0, "undone, nobody is introduced"
+    describe(project, model=Namer(), names="free")  # type: ignore[arg-type]
+    imported("Odette, in a yellow dress, grabs it.")
+    describe(project, model=(namer := Namer()))  # type: ignore[arg-type]
+    assert not namer.asked, "where anybody is named, nobody need be introduced"
+
+
+def test_heard_dialogue_stays_where_somebody_is_introduced_to_a_film_named_again(film: Path, tmp_path: Path) -> None:
+    project = describe(film, "none", Namer(), out_dir=tmp_path / "p").project  # type: ignore[arg-type]
+    with ProjectStore(project) as store:
+        store.set_dialogue([DialogueLine(Span(2000, 3000), "")])
+        first, *_ = store.cues
+        store.edit_cue(replace(first, text="Odette waits.", author=Author.HUMAN))
+    describe(film, "none", namer := Namer(), out_dir=project)  # type: ignore[arg-type]
+    assert namer.asked
+    with ProjectStore(project) as store:
+        assert [line.span for line in store.dialogue] == [Span(2000, 3000)]
+
+
+def test_whom_the_cast_introduces_nobody_introduces_by_approving(film: Path, tmp_path: Path) -> None:
+    project = describe(film, model=Namer(), out_dir=tmp_path / "p").project  # type: ignore[arg-type]
+    people = Character("Ann Lee", look="in a blue coat"), Character("Bo")
+    with ProjectStore(project) as store:
+        first, second, *_ = store.cues
+        assert Introduced.of(store, Cast(people)).identity == ""
+        store.edit_cue(replace(first, text="Ann, in a red coat, sees Bo.", status=Status.APPROVED))
+        assert Introduced.of(store, Cast(people)).identity == ""
+        assert Introduced.of(store, None).identity == '{"Ann": ["in a red coat"], "Bo": []}'
+        store.edit_cue(replace(second, text="Bo, in a green coat, goes.", status=Status.APPROVED))
+        assert Introduced.of(store, Cast(people)).identity == '{"Bo": ["in a green coat"]}', "the cast knew no look"
 
 
 def test_who_the_cast_puts_there_may_be_named(film: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.core.time import Span
-from calvin.core.types import DialogueLine, Place
+from calvin.core.types import Author, Cue, DialogueLine, Place, Status
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.studio.describe.cue_words import place_film
 from calvin.studio.describe.film_project import FilmProject
@@ -123,3 +123,39 @@ def test_a_caption_sees_the_best_words_whatever_is_said(film: FilmProject) -> No
     place_film(film, Shortener(), DescribeSettings())
     assert [cue.text for cue in film.store.cues] == [SHORT]
     assert film.context(Place(Span(40_000, 41_000), Span(40_000, 41_000), 40_000), 3) == (LONG,)
+
+
+def test_a_draft_under_a_persons_cue_moves_away_as_a_step_of_its_own(film: FilmProject) -> None:
+    kept(film, 0, LONG, SHORT)
+    assert placed(film) == [(Choice.BEST, LONG)]
+    store, shortener = film.store, Shortener()
+    [draft], span = store.cues, Span(10_300, 15_000)
+    with store.step("import of a.csv"):
+        store.add_cue(Cue("", span, "Zelda, in a yellow dress, grabs it.", span, 12_000, Author.HUMAN, Status.APPROVED))
+    assert store.cues[-1].span.overlap_ms(span)
+    place_film(film, shortener, DescribeSettings())
+    theirs, moved = store.cues
+    assert (theirs.span, moved.text) == (span, SHORT)
+    assert moved.span.start_ms >= span.end_ms
+    steps = ["import of a.csv", "drafts moved out of the way of a person's cues"]
+    assert [step.what for step in store.steps] == steps
+    asked = list(shortener.limits)
+    place_film(film, shortener, DescribeSettings())
+    assert (store.cues, shortener.limits, len(store.steps)) == ([theirs, moved], asked, 2)
+    store.undo()
+    store.undo()
+    assert store.cues == [draft]
+    place_film(film, shortener, DescribeSettings())
+    store.redo()
+    store.redo()
+    assert store.cues == [theirs, moved], "nothing to move leaves what can be done again"
+
+
+def test_where_a_persons_cue_leaves_no_room_shorter_words_are_asked_for_once(film: FilmProject) -> None:
+    kept(film, 0, LONG)
+    assert placed(film) == [(Choice.BEST, LONG)]
+    store, shortener, span = film.store, Shortener(), Span(10_300, 14_000)
+    store.add_cue(Cue("", span, "Zelda grabs it.", span, 12_000, Author.HUMAN, Status.APPROVED))
+    for _ in range(2):
+        assert placed(film, shortener)[0] == (Choice.EXTENDED, LONG)
+        assert len(shortener.limits) == 1
