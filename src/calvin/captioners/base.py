@@ -26,7 +26,7 @@ class Licence:
 
     What the film's other `text` writes in small letters, such as its dialogue, is no name where a sentence opens.
     `language` is that of the captions. `looks` says how people look who are named where they are recognised by it
-    ("in a red coat"), whether or not they `may` be named otherwise.
+    ("in a red coat"), whether or not they `may` be named otherwise. `pronouns` are those of people by name ("she/her").
     """
 
     may: frozenset[str] = frozenset()
@@ -34,6 +34,7 @@ class Licence:
     text: tuple[str, ...] = field(default=(), repr=False)
     language: str = "en"
     looks: Mapping[str, str] = field(default_factory=dict)
+    pronouns: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known", self.known | self.may | frozenset(self.looks))

@@ -10,12 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from calvin.captioners.agreement import agreeing, gender_told
+
 _CLOTHES = (
     r"(?:over|rain|trench )?coat|jacket|dress|hat|shirt|t-shirt|blouse|skirt|gown|suit|uniform|sweater|jumper|cardigan|"
     r"hoodie|vest|waistcoat|cap|scarf|robe|apron|cloak|cape|helmet|mask|trousers|jeans|shorts|tie|bow tie|glasses|"
     r"sunglasses|spectacles|wig|beard|overalls|pyjamas|pajamas|tunic|turban|veil|headscarf|bonnet|boots|armou?r"
 )
-_ADJECTIVES = r"(?:an? |the )?(?:[\w-]+ ){0,3}"
+_ADJECTIVES = r"(?:an? |the )?(?:(?!(?:his|her|their) )[\w-]+ ){0,3}"
 _LOOK = rf"(?:in|with|wearing|dressed in) {_ADJECTIVES}(?:{_CLOTHES})(?: and {_ADJECTIVES}(?:{_CLOTHES}))?"
 LOOK_AFTER = re.compile(rf",? ({_LOOK}|in (?:black|white|red|blue|green|grey|uniform|rags))\b,?")
 """A look told after a name, with the commas around it."""
@@ -97,26 +99,30 @@ def usual_look(told: Iterable[tuple[str, float]]) -> str:
     return max(with_it, key=lambda look: sum(votes[pair] - half for pair in look_of(look)))
 
 
-def put_names(text: str, looks: Mapping[str, str]) -> tuple[str, tuple[str, ...], str]:
+def put_names(
+    text: str, looks: Mapping[str, str], pronouns: Mapping[str, str] | None = None
+) -> tuple[str, tuple[str, ...], str]:
     """A caption with the names of those whose look it tells, the names put in, and the caption with these names alone.
 
     Where a look fits two who are known, or two people of the caption fit one, nobody can tell, and it stays as it is.
+    Pronouns follow those of the people named, where they are known ("she/her").
     """
     known = {name: look_of(look) for name, look in looks.items()}
     people = list(_SOMEBODY.finditer(text))
     fitting = [[name for name, look in known.items() if fits(look_of(one["look"]), look)] for one in people]
     times = Counter(name for names in fitting for name in names)
-    put: dict[str, None] = {}
+    put: dict[str, str] = {}
     whole, short, at = "", "", 0
     for match, names in zip(people, fitting, strict=True):
         owner = text[match.end() : match.end() + 2] in ("'s", "’s")
         if len(names) != 1 or times[names[0]] > 1 or owner:
             continue
         name = names[0]
-        put[name] = None
+        put[name] = gender_told(match["who"])
         before, within = text[at : match.start()], text[match.end("who") : match.end("who") + 1] == ","
         more = not re.match(r"[.,;:!?]|$", text[match.end() :]) and not match["comma"]
         whole += f"{before}{name}, {match['look']}{',' if more or match['comma'] else ''}"
         short += f"{before}{name}{'' if within else match['comma']}"
         at = match.end()
-    return whole + text[at:], tuple(put), short + text[at:]
+    whole, short = (agreeing(made + text[at:], pronouns or {}, put) for made in (whole, short))
+    return whole, tuple(put), short

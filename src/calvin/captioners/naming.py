@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from calvin.captioners.agreement import agreeing
 from calvin.captioners.answers import is_sound
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest, FeatureCaptioner, Licence
 from calvin.captioners.looks import LOOK_AFTER, LOOK_FIRST, put_names
@@ -110,17 +111,39 @@ def _noun(title: str, look: str, text: str, one: Mention) -> str:
     return "someone"
 
 
-def by_looks(answer: CaptionAnswer, looks: Mapping[str, str]) -> tuple[CaptionAnswer, frozenset[str]]:
+def by_looks(
+    answer: CaptionAnswer, looks: Mapping[str, str], pronouns: Mapping[str, str] | None = None
+) -> tuple[CaptionAnswer, frozenset[str]]:
     """An answer with names put in by looks, and who was named; each candidate with the look, then by the name alone."""
     texts: dict[str, float] = {}
     names: set[str] = set()
     for text, score in answer.scored:
-        whole, put, short = put_names(text, looks)
+        whole, put, short = put_names(text, looks, pronouns)
         names |= set(put)
         texts.setdefault(whole, score)
         texts.setdefault(short, score)
     scores = tuple(texts.values()) if answer.scores else ()
     return replace(answer, text=next(iter(texts)), candidates=tuple(texts), scores=scores), frozenset(names)
+
+
+def _pronouns(licence: Licence) -> Mapping[str, str]:
+    """The pronouns that captions in this language can follow."""
+    return licence.pronouns if licence.language.split("-")[0].lower() == "en" else {}
+
+
+def _agreed(request: CaptionRequest, answer: CaptionAnswer) -> CaptionAnswer:
+    """An answer whose pronouns follow the people whom it names."""
+    pronouns = _pronouns(request.licence) if request.licence else {}
+    text = agreeing(answer.text, pronouns)
+    changed: dict[str, float] = {}
+    scores = answer.scores or (0.0,) * len(answer.candidates)
+    for candidate, score in zip(answer.candidates, scores, strict=True):
+        changed.setdefault(agreeing(candidate, pronouns), score)
+    if (text, tuple(changed)) == (answer.text, answer.candidates):
+        return answer
+    return replace(
+        answer, text=text, candidates=tuple(changed), scores=tuple(changed.values()) if answer.scores else ()
+    )
 
 
 _ROUNDS = 2
@@ -148,6 +171,7 @@ class NameGuard:
                 answers[at] = answer
         for at in waiting:
             answers[at] = self._reworded(requests[at], answers[at])
+        answers = [_agreed(request, one) for request, one in zip(requests, answers, strict=True)]
         return [replace(one, held=tuple(held.get(at, ()))) for at, one in enumerate(answers)]
 
     def _recognised(self, requests: Sequence[CaptionRequest]) -> tuple[list[CaptionRequest], list[CaptionAnswer]]:
@@ -164,7 +188,7 @@ class NameGuard:
         for at, answer in zip(first, self.captioner.caption(alone) if alone else (), strict=True):
             licence = requests[at].licence
             assert licence is not None
-            named, put = by_looks(answer, licence.looks)
+            named, put = by_looks(answer, licence.looks, _pronouns(licence))
             if put or not requests[at].prompt.entities:
                 answers[at] = named
                 found[at] = replace(requests[at], licence=replace(licence, may=licence.may | put))

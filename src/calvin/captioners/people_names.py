@@ -72,7 +72,7 @@ _STUFF = _table(
     wine wire wood wool work wreckage yarn yeast yoghurt"""
 )
 """What opens a sentence without an article and has a verb in -s, yet is nobody: 'Water drips from the tap.'"""
-_AMBIGUOUS = _table(
+COMMON_NAMES = _table(
     """Angel Art April August Autumn Basil Bill Bob Chance Charity Chase Chip Clay Daisy Dawn Destiny Drew Earnest
     Ernest Eve Faith Fern Flora Forest Frank Gene Ginger Glen Grace Grant Guy Hazel Heather Holly Hope Hunter
     Iris Ivy Jack Jasmine Jewel Joy June Lance Lily Mark Max May Melody Mercy Miles Nick Olive Opal Pansy Pat
@@ -89,7 +89,9 @@ _LABELS = _table(
     operator other others phone pilot police policeman presenter priest radio recording reporter singer siren
     soldier soldiers song speaker student subtitle teacher teenager television tv translator translation voice
     voices waiter waitress whispering woman women voiceover automated computer computerised computerized
-    electronic elderly old young first second third one two together in on over the of"""
+    electronic elderly old young first second third one two together in on over the of
+    commentator narrating narrative voiced erzähler erzählerin sprecher sprecherin stimme narrateur narratrice voix
+    narrador narradora voz narratore voce verteller berättare"""
 )
 
 
@@ -123,7 +125,7 @@ class PeopleFinder:
 
     def __init__(self, known: Collection[str] = (), corpus: Iterable[str] = (), language: str = "en") -> None:
         self.known = {word: word for name in known for word in (name, *_WORD.findall(name)) if _is_name(word)}
-        self._stripper = EntityStripper([word for word in self.known if word not in _AMBIGUOUS], corpus)
+        self._stripper = EntityStripper([word for word in self.known if word not in COMMON_NAMES], corpus)
         self._capitals = language.split("-")[0].lower() not in _CAPITAL_NOUNS
 
     def knows(self, name: str) -> bool:
@@ -145,7 +147,7 @@ class PeopleFinder:
         for match in self._pattern.finditer(plain):
             word = next(form for form in (match[0], *self.known) if form in self.known and _same(form, match[0]))
             free = not any(one.start < match.end() and match.start() < one.end for one in found)
-            if free and not (word in _AMBIGUOUS and (shouted or not _acts(plain, match.start(), match.end()))):
+            if free and not (word in COMMON_NAMES and (shouted or not _acts(plain, match.start(), match.end()))):
                 found.append(Mention(match.start(), match.end(), word))
         return sorted(found, key=lambda one: one.start)
 
@@ -173,7 +175,7 @@ class PeopleFinder:
     ) -> bool:  # fmt: skip
         """Whether capital words are a person's name, by themselves and by what stands before them."""
         previous = (re.findall(r"[\w'’]+", before[-30:]) or [""])[-1]
-        if any(word in _AMBIGUOUS for word in words) and len(words) == 1 and not titled:
+        if any(word in COMMON_NAMES for word in words) and len(words) == 1 and not titled:
             known = words[0] in self.known
             if known or opens or not _acts(text, start, start + len(words[0])):
                 return known and _acts(text, start, start + len(words[0]))

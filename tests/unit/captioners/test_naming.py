@@ -166,3 +166,16 @@ def test_a_model_that_reads_stills_is_told_the_names_and_sees_the_looks_itself()
     teller = Teller(["Bob closes a door."])
     assert guarded(teller, known_by_look("Bob"))[0].text == "Bob closes a door."
     assert len(teller.asked) == 1
+
+
+@pytest.mark.parametrize(("language", "own"), [("en", "his"), ("en-GB", "his"), ("de", "her")])
+def test_pronouns_follow_the_cast_whoever_put_the_name_in(language: str, own: str) -> None:
+    licence = Licence(
+        frozenset({"Ann", "Bob"}), language=language, looks={"Bob": "in a red coat"}, pronouns={"Bob": "he/him"}
+    )
+    request = CaptionRequest(Scene("1", "film", Span(0, 4000)), Prompt(entities=("Bob",)), licence=licence)
+    seen = guarded(VectorTeller(["A woman in a red coat lifts her hat.", "A woman in a red coat sits."]), request)[0]
+    assert seen.text == f"Bob, in a red coat, lifts {own} hat."
+    told = guarded(Teller(["Bob crouches on her knees.", "Bob crouches on his knees."]), request)[0]
+    assert told.text == f"Bob crouches on {own} knees."
+    assert len(told.candidates) == len(set(told.candidates))

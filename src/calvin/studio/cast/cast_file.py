@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calvin.core.files import write_text
 from calvin.core.time import format_timecode
@@ -17,6 +17,9 @@ HEADER = """\
 Who is in the film: `calvin describe PROJECT --cast` this file. Give pronouns ("she/her"), other names (aliases)
 and how people look; see docs/cast.md.
 """
+if TYPE_CHECKING:
+    from tomlkit.items import Array, InlineTable
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """What TOML forbids in a comment."""
 _SAME = 0.5
@@ -25,12 +28,14 @@ _SAME = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """Somebody found: their name and others, portraits, and, as comments, what may be theirs."""
+    """Somebody found: their name and others, portraits, and, as comments, remarks and stills that may show them, each
+    with why."""
 
     name: str
     aliases: tuple[str, ...] = ()
     portraits: tuple[Portrait, ...] = ()
     remarks: tuple[str, ...] = ()
+    offered: tuple[tuple[Portrait, str], ...] = ()
 
 
 def written(portrait: Portrait) -> dict[str, Any]:
@@ -67,18 +72,48 @@ def merge(text: str, additions: Sequence[Addition], source: Path) -> str:
             for remark in one.remarks:
                 row.add(tomlkit.comment(_CONTROL.sub(" ", remark)))
             rows.append(row)
+            if one.offered:
+                row.add("portraits", _list_of(one))
+                continue
         fresh = _fresh(one.portraits, known, name)
         if fresh:
-            array = row.get("portraits") or tomlkit.array()
+            array = row.get("portraits")
+            if array is None:
+                array = tomlkit.array()
+            lines = "\n" in array.as_string()  # written one a line, perhaps with comments, which `multiline` loses
             for portrait in fresh:
-                table = tomlkit.inline_table()
-                table.update(written(portrait))
-                array.append(table)
-            array.multiline(len(array) > 1)
+                array.add_line(_table(portrait)) if lines else array.append(_table(portrait))
+            if not lines:
+                array.multiline(len(array) > 1)
             row["portraits"] = array
     made = tomlkit.dumps(document)
     parse_cast(made, source)
     return made
+
+
+def _table(portrait: Portrait) -> InlineTable:
+    import tomlkit
+
+    table = tomlkit.inline_table()
+    table.update(written(portrait))
+    return table
+
+
+def _list_of(one: Addition) -> Array:
+    """The portraits of somebody new, one a line, those that are only offered as comments: each can be taken by itself
+    or with others, since TOML takes a list only once.
+    """
+    import tomlkit
+
+    array = tomlkit.array()
+    for portrait in one.portraits:
+        array.add_line(_table(portrait))
+    taken = {portrait.at_ms for portrait in one.portraits}
+    for portrait, why in one.offered:
+        if portrait.at_ms not in taken:
+            array.add_line(comment=_CONTROL.sub(" ", f"{_table(portrait).as_string()},  # {why}"))
+    array.add_line(indent="")
+    return array
 
 
 def _fresh(portraits: Sequence[Portrait], known: Cast | None, name: str | None) -> list[Portrait]:

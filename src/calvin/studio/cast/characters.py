@@ -139,8 +139,14 @@ class Cast:
             for name in (character.name, *character.aliases):
                 if re.search(r", | and |[\n;]", name) or not clean_line(name):
                     raise UsageError(f"{name!r} is not one name: give each character an entry of its own in the cast.")
-                if owners.setdefault(name.casefold(), number) != number:
-                    raise UsageError(f"Two characters of the cast are called {name}: tell them apart by surname.")
+                owner = self.characters[owners.setdefault(name.casefold(), number)]
+                if owner is not character:
+                    same = owner.name.casefold() == character.name.casefold()
+                    both = "" if same else f", {owner.name} and {character.name},"
+                    raise UsageError(
+                        f"Two characters of the cast{both} are called {name}: tell them apart by "
+                        "surname, or make them one if they are one person."
+                    )
 
     @cached_property
     def _words(self) -> dict[str, Character]:

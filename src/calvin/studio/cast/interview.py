@@ -12,7 +12,7 @@ from calvin.core.files import atomic_path
 from calvin.core.time import Span, format_timecode, round_half_up
 from calvin.media.film.frames import FrameStore
 from calvin.studio.cast.candidate_stills import CandidateStill, candidate_stills
-from calvin.studio.cast.cast_file import Addition, written
+from calvin.studio.cast.cast_file import Addition
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.face_proposals import body_of, speaking_faces
 from calvin.studio.cast.faces import Face, FindFaces, clusters_of, find_faces, tracks_of
@@ -230,11 +230,9 @@ def unconfirmed(candidates: Sequence[Candidate], folder: Path) -> list[Addition]
     additions = []
     for candidate in candidates:
         remarks = [f"doubtful: {candidate.proposal.doubt}"] if candidate.proposal.doubt else []
-        for line in shown(candidate, folder):
-            at = written(Portrait(line.still.at_ms))["at"]
-            remarks.append(f'portraits = [{{at = "{at}"}}]  # {line.still.why}?')
+        offered = tuple((Portrait(line.still.at_ms), f"{line.still.why}?") for line in shown(candidate, folder))
         aliases = candidate.proposal.aliases
-        additions.append(Addition(candidate.name, aliases, candidate.portraits, tuple(remarks)))
+        additions.append(Addition(candidate.name, aliases, candidate.portraits, tuple(remarks), offered))
     return additions
 
 

@@ -123,7 +123,10 @@ class Introduced:
         for at_ms, told in self.told:
             looks |= told if at_ms < place.span.start_ms else {}
         looks = {name: look for name, look in looks.items() if self.allowed(name, place)}
-        return Licence(may, self.known, self.text, self.language, looks)
+        pronouns = {
+            form: one.pronouns for one in self.cast.characters if one.pronouns for form in self.forms.get(one.name, ())
+        }
+        return Licence(may, self.known, self.text, self.language, looks, pronouns)
 
     def allowed(self, name: str, place: Place) -> bool:
         """Whether somebody recognised at a place may be named: known by then, and not said to be elsewhere."""

@@ -70,7 +70,7 @@ def check_apart(portraits: Mapping[str, Sequence[Portrait]], source: str) -> Non
         if one != other and mine.at_ms == theirs.at_ms and shared(mine.box, theirs.box) >= _ONE_PERSON:
             raise UsageError(
                 f"{source}: the portrait at {format_timecode(mine.at_ms)} is that of both {one} and {other}: give each "
-                "a box of their own, or make one name an alias of the other."
+                f'a box of their own or, if they are one person, keep one entry with aliases = ["{other}"].'
             )
 
 

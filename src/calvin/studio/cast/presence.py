@@ -20,6 +20,7 @@ from calvin.core.time import Span
 from calvin.core.types import Cue, CueKind, DialogueLine
 from calvin.studio.cast.characters import Cast, Note, PresenceSettings, cast_of_names
 from calvin.studio.cast.colours import ColourBank
+from calvin.studio.cast.proposals import means_nobody
 
 PRESENCE = "presence.jsonl"
 _RIDGE = 30.0
@@ -260,8 +261,9 @@ def speakers_of(lines: Sequence[DialogueLine]) -> Cast:
 
 
 def unknown_speakers(lines: Sequence[DialogueLine], cast: Cast) -> list[str]:
-    """Speakers who are not in the cast."""
-    return list(dict.fromkeys(line.speaker for line in lines if line.speaker and cast.resolve(line.speaker) is None))
+    """Speakers who are not in the cast; labels of anybody and of voices are nobody's."""
+    labels = dict.fromkeys(line.speaker for line in lines if line.speaker)
+    return [label for label in labels if cast.resolve(label) is None and not means_nobody(label)]
 
 
 def write_presence(

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from calvin.captioners.people_names import COMMON_NAMES, is_label
 from calvin.core.prompts import clean_line
 from calvin.core.types import DialogueLine
 from calvin.data.entities import GENERIC, RANKS, TITLES
@@ -22,6 +23,24 @@ _CALLS = re.compile(
 """Who is called where only a name has a capital letter."""
 _OPENS = re.compile(rf"(?:^|[.!?…]\s+)[-–—]?\s*{_NAME}\s*(?=[,!?])")
 """Who is called at the beginning of a sentence, where any word has a capital letter."""
+_ORDER = (
+    r"(?:please |just |now |quick |do |don[’']t |do not |never |let[’']s )*(?:answer|be|breathe|bring|call|calm|catch|"
+    r"close|come|do|don[’']t|drop|fetch|follow|forget|forgive|get|give|go|grab|hear|help|hide|hold|hurry|jump|keep|kiss|"
+    r"lead|leave|let|let[’']s|listen|look|make|meet|move|open|pass|pick|play|promise|pull|push|put|read|relax|remember|"
+    r"run|say|see|show|shut|sing|sit|sleep|slow|smile|speak|stand|stay|stop|swear|take|talk|tell|think|throw|trust|try|"
+    r"turn|wait|wake|walk|watch|write)"
+)
+_ORDERED = re.compile(rf"(?:^|[.!?…]\s+)[-–—]?\s*{_NAME}\s*,\s+(?={_ORDER}\b)")
+"""Who is told to do something: 'Faith, wait.'"""
+_NO_NAME = re.compile(
+    r"(?:\w+(?:ous|ful|less)|(?!(?:emi|sal|sel|kel|shel|bil|wil|mol|pol|dol|carly|har|bever|kimber|car|nel|el|i?ta|rol)ly)\w{3,}ly|"
+    r"agreed|granted|interesting|amazing|charming|disgusting|terrible|incredible|horrible|brilliant|excellent|quick|careful|easy|quiet|perhaps|maybe|sometimes|great|good|lovely|perfect|"
+    r"alright|ready|steady|besides|however|instead|otherwise|to(?:morrow|day|night)|yesterday|look|go|run|wait|come|"
+    r"somehow|better|best|hush|shh+|ha|ah|oh|uh|um|hm+|ugh|wow|whoa|ouch|ow|huh|bye|goodbye|hurry|jump|honestly|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|march|july|september|october|november|december)",
+    re.IGNORECASE,
+)
+"""What stands before an order and is no name: 'Marvellous, come in.'"""
 _ADDRESS = frozenset(
     re.findall(
         r"[\w']+",
@@ -33,6 +52,7 @@ _ADDRESS = frozenset(
     )
 )
 """Words by which anybody may be called, and others that stand alone before a comma."""
+_VOICE_OVER = re.compile(r"\b(?:v\.?o|o\.s)\b\.?")
 _NUMBER = re.compile(r"(?:#|no\.?)?\s*\d+")
 
 
@@ -85,8 +105,10 @@ def proper(name: str) -> str:
 
 def means_nobody(name: str) -> bool:
     """Whether a label could mean anybody ('Man 1', 'The Waiter', 'All', 'Young Woman') or is a sound."""
-    words = re.findall(r"[^\W\d_]+", _NUMBER.sub(" ", name.lower()))
-    return is_sound(name) or all(word in GENERIC or word in _ADDRESS or _is_title(word) for word in words)
+    words = re.findall(r"[^\W\d_]+", _VOICE_OVER.sub("voice", _NUMBER.sub(" ", re.sub(r"['’]s\b", "", name.lower()))))
+    return is_sound(name) or all(
+        word in GENERIC or word in _ADDRESS or _is_title(word) or is_label(word) for word in words
+    )
 
 
 def _is_title(word: str) -> bool:
@@ -102,10 +124,17 @@ def _calls(lines: Sequence[DialogueLine], small: set[str], speakers: set[str]) -
             opens[name] += 1
     # Once at the beginning of a sentence is no evidence: "Marvellous, come in."
     sure |= {name for name, count in opens.items() if count > 1 and name.lower() not in small}
+    sure |= {name for line in lines for name in _names(_ORDERED, line) if _is_called(name, small)}
     for line in lines:
         for name in dict.fromkeys((*_names(_CALLS, line), *_names(_OPENS, line))):
             if name in sure:
                 yield line, name
+
+
+def _is_called(name: str, small: set[str]) -> bool:
+    """Whether who is told to do something where a sentence opens is called by a name: one that is known to be a name
+    too ('Faith'), or what is no other word."""
+    return name in COMMON_NAMES or not (name.lower() in small or _NO_NAME.fullmatch(name))
 
 
 def _names(pattern: re.Pattern[str], line: DialogueLine) -> list[str]:

@@ -11,7 +11,7 @@ from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.base import Captioner, CaptionRequest, FeatureCaptioner, reads_looks
 from calvin.captioners.looks import usual_look
 from calvin.core.progress import Listener, silent
-from calvin.core.prompts import Prompt
+from calvin.core.prompts import Prompt, join_names
 from calvin.core.time import Span
 from calvin.core.types import FRAME_SIZE, Place, Scene
 from calvin.media.film.frames import FrameStore
@@ -195,8 +195,8 @@ def _missing(cast: Cast, guesses: Sequence[tuple[Guess, ...]], unlike: Sequence[
         )
     if unsure:
         notes.append(
-            f"In no scene is it sure enough that {', '.join(unsure)} is there: check that the cast is this film's, "
-            "add pictures, or lower the threshold."
+            f"In no scene is it sure enough that {join_names(unsure)} {'is' if len(unsure) == 1 else 'are'} there: "
+            "check that the cast is this film's, add pictures, or lower the threshold."
         )
     return notes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,26 @@ def test_what_does_not_go_with_the_file_leaves_it_alone(tmp_path: Path) -> None:
     assert path.read_text() == MINE
     with pytest.raises(UsageError, match="is not TOML"):
         merge("[[", [Addition("Bob")], path)
+
+
+def test_stills_that_are_offered_can_be_taken_one_by_one_or_together(tmp_path: Path) -> None:
+    path = tmp_path / "cast.toml"
+    offered = ((Portrait(500), 'while Ann says\n"Yes."?'), (Portrait(7000), "beside?"), (Portrait(12_400), "there?"))
+    add_to_cast(
+        path, [Addition("Ann", ("A",), (Portrait(12_400, LEFT),), offered=offered), Addition("Bob", offered=offered)]
+    )
+    text = path.read_text()
+    assert text.count("portraits = [") == 2
+    assert '    # {at = "00:07.000"},  # beside?\n' in text
+    cast = read_cast_file(path)
+    assert cast.portraits == {"Ann": (Portrait(12_400, LEFT),)}, "the still of a portrait is not offered"
+    taken = tomllib.loads(text.replace("# {at", "{at"))["character"]
+    assert [[row["at"] for row in one["portraits"]] for one in taken] == [
+        ["00:12.400", "00:00.500", "00:07.000"],
+        ["00:00.500", "00:07.000", "00:12.400"],
+    ]
+    assert not add_to_cast(path, [Addition("Bob", offered=offered)])
+    add_to_cast(path, [Addition("Bob", portraits=(Portrait(9000), Portrait(9500)))])
+    assert path.read_text().count("# beside?") == 2, "what is offered stays"
+    assert read_cast_file(path).portraits["Bob"] == (Portrait(9000), Portrait(9500))
+    assert len(tomllib.loads(path.read_text().replace("# {at", "{at"))["character"][1]["portraits"]) == 5

@@ -88,7 +88,10 @@ def test_a_pronoun_means_the_last_one_named_whose_it_is(cast: Cast) -> None:
     ("text", "told"),
     [
         ('[[character]]\nname = "Ann"\n[[character]]\nname = "ann"', "Two characters of the cast are called ann"),
-        ('[[character]]\nname = "Ann"\n[[character]]\nname = "B"\naliases = ["Ann"]', "Two characters"),
+        (
+            '[[character]]\nname = "Ann"\n[[character]]\nname = "B"\naliases = ["Ann"]',
+            "cast, Ann and B, are called Ann",
+        ),
         ('[[character]]\nname = "Ann and Bob"', "is not one name"),
         ('[[character]]\nname = "Ann"\npictures = ["no.jpg"]', "is not there"),
         ('[[character]]\nname = "Ann"\nage = 3', "age"),

@@ -92,4 +92,5 @@ def test_faces_are_told_in_words() -> None:
 def test_without_answers_stills_are_only_remarks() -> None:
     [one] = unconfirmed([Candidate(Proposal("Ann", (), (LINE,), (), "doubt"), STILLS[:1])], Path("cast"))
     assert one.portraits == ()
-    assert one.remarks == ("doubtful: doubt", 'portraits = [{at = "00:00.500"}]  # while Ann says "Yes."?')
+    assert one.remarks == ("doubtful: doubt",)
+    assert one.offered == ((Portrait(500), 'while Ann says "Yes."?'),)

@@ -165,13 +165,14 @@ def test_who_the_cast_puts_there_may_be_named(film: Path, tmp_path: Path) -> Non
 def test_looks_are_those_of_the_cast_and_of_a_persons_cues_before(film: Path, tmp_path: Path) -> None:
     project = describe(film, model=Namer(), out_dir=tmp_path / "p").project  # type: ignore[arg-type]
     away = Note(Span(8000, 12_000), absent=("Ann Lee",))
-    cy = Character("Cy", look="a red hat", known_from_ms=16_000)
+    cy = Character("Cy", pronouns="he/him", look="a red hat", known_from_ms=16_000)
     people = (Character("Ann Lee", look="in a blue coat"), Character("Bo", look="tall"), cy)
     with ProjectStore(project) as store:
         store.edit_cue(replace(store.cues[1], text="In a red coat, Odette waits for Ann.", status=Status.APPROVED))
         plans, approved = store.plans, store.cues[1].span.start_ms
         introduced = Introduced.of(store, Cast(people, notes=(away,)), looks={"Bo": "in a green coat"})
         adapted = Introduced.of(store, Cast(people), Author.ADAPTER)
+        assert introduced.licence(plans[0], (), 0).pronouns == {"Cy": "he/him"}
         looks = [introduced.licence(plan, (), 0).looks for plan in plans]
         assert not adapted.licence(plans[0], (), 0).looks, "it was taught who is who"
         assert adapted.licence(plans[0], (), 0).may == {"Odette", "Ann"}

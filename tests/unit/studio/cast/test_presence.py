@@ -44,7 +44,8 @@ def test_speakers_are_sure_within_a_scene_and_less_so_beside_it() -> None:
         [],
     ]
     assert names_at(rows[1], PresenceSettings(threshold=0.6)) == ()
-    assert unknown_speakers(lines, CAST) == ["Cy"]
+    narrator = DialogueLine(Span(2, 3), "", "NARRATOR")
+    assert unknown_speakers([*lines, narrator], CAST) == ["Cy"]
     assert [person.name for person in speakers_of(lines).characters] == ["Ann", "Cy"]
 
 

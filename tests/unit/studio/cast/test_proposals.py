@@ -49,10 +49,34 @@ def test_who_could_be_anybody_or_is_not_called_is_not(text: str) -> None:
 
 
 def test_the_first_word_of_a_sentence_is_a_name_where_it_comes_again_and_is_never_small() -> None:
-    assert names("Paloma, come in.") == []
-    assert names("Paloma, come in.", "Paloma! Where are you?") == ["Paloma"]
+    assert names("Paloma, it rains.") == []
+    assert names("Paloma, it rains.", "Paloma! Where are you?") == ["Paloma"]
     assert names("Marvellous, come in.", "Marvellous! Sit.", "How marvellous it is.") == []
     assert names("Paloma, come in.", ("PALOMA", "No.")) == ["Paloma"]
+
+
+def test_who_is_told_to_do_something_is_called() -> None:
+    assert names("Paloma, come in.") == names("No. Paloma, please don't go.") == ["Paloma"]
+    [faith] = propose(lines("Faith, wait.", "Have faith."))[0]
+    assert (faith.name, faith.doubt) == ("Faith", "'faith' is also a word of the dialogue")
+    assert names("Emily, wait.") == ["Emily"]
+    said = (
+        "Quickly, run.",
+        "Careful, look out.",
+        "Monday, go there.",
+        "Beautiful, stay so.",
+        "Doctor, wait.",
+        "Dust, go.",
+    )
+    assert names(*said, "The dust.") == []
+
+
+def test_voices_that_tell_are_nobody() -> None:
+    labels = ("NARRATOR", "Narrator 2", "Female Voice", "VOICEOVER", "V.O.", "Woman's voice", "Announcer", "ERZÄHLER")
+    people, nobody = propose(lines(*((label, "Once upon a time.") for label in labels), "Go on, Narrator."))
+    assert people == []
+    assert nobody[0] == "Narrator"
+    assert len(nobody) == len(labels)
 
 
 def test_a_name_that_is_also_a_word_is_proposed_with_a_doubt() -> None:

@@ -106,12 +106,13 @@ def hand_of(folder: Path) -> FilmProject:
 def test_those_whose_pictures_are_like_nobody_are_told_and_named_all_the_same(tmp_path: Path) -> None:
     colours = {"Ann": (255, 0, 0), "Bob": (0, 255, 0), "Cy": (0, 0, 255)}
     pictures = {name: (picture(tmp_path / f"{name}.png", colour),) for name, colour in colours.items()}
-    cast = Cast((*map(Character, colours), Character("Di")), pictures, settings=PresenceSettings(faces=False))
+    names = (*colours, "Di", "Eli", "Flo")
+    cast = Cast(tuple(map(Character, names)), pictures, settings=PresenceSettings(faces=False))
     hand = hand_of(tmp_path)
     bring_cast(hand, cast, typed(FeatureCaptioner, Encoder()))
     assert len(hand.notes) == 2
     assert "looks much like the pictures of Cy:" in hand.notes[0]
-    assert "sure enough that Di is there" in hand.notes[1]
+    assert "sure enough that Di, Eli and Flo are there" in hand.notes[1]
     assert any("Cy" in names for names in hand.present.values())
 
 
