@@ -105,9 +105,9 @@ def test_frames_are_read_by_a_rate() -> None:
 def test_any_repetition_is_read_in_time(tmp_path: Path, piece: str) -> None:
     path = tmp_path / "a.srt"
     path.write_text(f"1\n00:00:01,000 --> 00:00:02,000\n{piece * (400_000 // len(piece))}\n\nHello.")
-    start = time.perf_counter()
+    start = time.process_time()
     assert read_subtitles(path).lines
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 LINES = {

@@ -128,7 +128,7 @@ TEXTS = ("Mara waits.", "Mara waits here.", "Otto goes home now again.", "Now Ot
 @given(st.lists(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=3, unique=True), min_size=1, max_size=4))
 @settings(max_examples=100, deadline=None)
 def test_words_said_before_are_minded_and_hardly_any_choice_is_better(texts: list[list[str]]) -> None:
-    """In room for all: what is chosen says nothing again, and costs at most one repetition more than the best."""
+    """In room for all: what is chosen says nothing again, and leaves out at most one cue more than the best choice."""
     rules = ScheduleSettings(not_again=2, step_ms=100)
     items = [
         Item(str(n), tuple(Candidate(t, 1000, -0.01 * i) for i, t in enumerate(those)), Span(n * 9000, n * 9000 + 4000),
@@ -152,7 +152,8 @@ def test_words_said_before_are_minded_and_hardly_any_choice_is_better(texts: lis
     ways = product(*([None, *one.candidates] for one in items))
     best = min(cost({one.id: c for one, c in zip(items, way, strict=True) if c}) for way in ways)
     assert cost(mine) < BANNED
-    assert cost(mine) <= best + rules.unsaid
+    # What is less likely by the model costs hundreds, a cue that is left out a million.
+    assert cost(mine) // rules.unsaid <= best // rules.unsaid + 1
 
 
 @pytest.mark.parametrize("places", [400])
