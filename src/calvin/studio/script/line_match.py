@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from calvin.core.types import Cue, CueKind
 from calvin.studio.script.script_lines import ScriptLine
@@ -91,13 +90,7 @@ def _by_overlap(lines: Sequence[ScriptLine], cues: Sequence[Cue]) -> dict[Script
 def same_times(cue: Cue, line: ScriptLine) -> bool:
     """Whether a line has the times of a cue, as finely as they are written; spreadsheets leave out the hours."""
     hours = round((cue.span.start_ms - line.span.start_ms) / HOUR_MS) * HOUR_MS if line.no_hours else 0
-    # Files of earlier versions have a cue without a time of its own for 1 ms.
-    ends = (
-        cue.span.end_ms,
-        max(cue.span.end_ms, cue.span.start_ms + 1),
-        last_ms(replace(cue, extended=bool(line.extended) or cue.extended)),
-    )
-    start = line.span.start_ms + hours
+    start, ends = line.span.start_ms + hours, (cue.span.end_ms, last_ms(cue))
     last = line.span.end_ms + hours
     return abs(start - cue.span.start_ms) < line.within_ms and any(abs(last - end) < line.within_ms for end in ends)
 

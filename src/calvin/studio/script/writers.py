@@ -82,18 +82,9 @@ def spoken(script: Script) -> Iterator[tuple[Cue, str]]:
             yield cue, text
 
 
-_READ_MS, _READ_PER_S = 833, 20
-"""The shortest time for which a subtitle shows, and the characters read in a second: Netflix's for adults."""
-
-
 def last_ms(cue: Cue) -> int:
-    """The end of a cue in formats that know no instant, nor that the film stands still.
-
-    What the film pauses for often has no time of its own: it shows for as long as it takes to read, also beside the
-    cue after it. It depends on the cue alone, so that its times are known again when the file comes back.
-    """
-    least = max(_READ_MS, len(cue.text) * 1000 // _READ_PER_S) if cue.extended else 1
-    return max(cue.span.end_ms, cue.span.start_ms + least)
+    """The end of a cue in formats that know no instant."""
+    return max(cue.span.end_ms, cue.span.start_ms + 1)
 
 
 def status_words(cue: Cue) -> str:

@@ -210,15 +210,6 @@ def test_calvin_reads_back_what_it_wrote(cues: list[tuple[str, Span]]) -> None:
                 assert sorted(line.cue_id or "" for line in lines) == sorted(c.id for c, _ in said), name
 
 
-def test_what_the_film_pauses_for_shows_for_as_long_as_it_takes_to_read() -> None:
-    at = Span(5000, 5000)
-    short, long = (replace(cue(text, at, n), extended=True) for n, text in enumerate(("Sold out.", "She waits. " * 6)))
-    srt = WRITERS["srt"].writer.render(Script("Film", (short, long)), Provenance())
-    assert re.findall(r"--> (\S+)", srt) == ["00:00:05,833", "00:00:08,300"]
-    whole = replace(short, span=Span(5000, 7000))
-    assert (last_ms(whole), last_ms(cue("Sold out.", at))) == (7000, 5001)
-
-
 @settings(deadline=None, max_examples=5)
 @example(cues=[("0", Span(0, 1)), ("0", Span(0, 2))])
 @given(cues=st.lists(st.tuples(TEXTS, SPANS.filter(lambda span: span.duration_ms > 0)), max_size=20))
