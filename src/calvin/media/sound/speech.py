@@ -10,7 +10,7 @@ from __future__ import annotations
 import wave
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
@@ -26,7 +26,8 @@ from torch import nn
 from torch.nn import functional
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import MediaError
+from calvin.core.errors import DataError, MediaError
+from calvin.core.files import file_sha256, read_record, write_json
 from calvin.core.time import Span
 from calvin.media.sound.film_sound import SOUND_RATE, packed_frame
 
@@ -53,6 +54,8 @@ class SpeechSettings(FrozenConfig):
     high: bool = True
 
 
+HEARD = "heard-{}.json"
+"""The file in which `listen_once` keeps what was heard in a sound of this name."""
 SURE = SpeechSettings(threshold=0.5, least_ms=1000, high=False)
 """With these, nothing was heard in half an hour of music and effects (`benchmarks/speech_limits.py`)."""
 _SLOWED_RATE = 24_600
@@ -192,6 +195,31 @@ def listen(*paths: str | Path, settings: SpeechSettings | None = None) -> Heard:
             pace = SOUND_RATE / _SLOWED_RATE
             spans += [Span(round(span.start_ms * pace), round(span.end_ms * pace)) for span in high]
     return Heard(joined(spans), joined(sure))
+
+
+def listen_once(*paths: str | Path) -> Heard:
+    """`listen`, with what was heard in each file kept beside it: listening takes minutes for a film of two hours.
+
+    Raises:
+        MediaError: one is not such a file.
+    """
+    found = [_kept(Path(path)) for path in paths]
+    return Heard(joined(chain(*(one.spans for one in found))), joined(chain(*(one.sure for one in found))))
+
+
+def _kept(sound: Path) -> Heard:
+    if not sound.is_file():
+        return listen(sound)  # which says what is wrong
+    beside = sound.with_name(HEARD.format(sound.stem))
+    of = {"sound": file_sha256(sound), "settings": [SpeechSettings().model_dump(), SURE.model_dump()]}
+    record = read_record(beside)
+    if {name: record.get(name) for name in of} == of:
+        with suppress(LookupError, TypeError, ValueError, DataError):  # a damaged record is none
+            return Heard(*([Span(int(start), int(end)) for start, end in record[name]] for name in ("spans", "sure")))
+    heard = listen(sound)
+    kept = {name: [[one.start_ms, one.end_ms] for one in getattr(heard, name)] for name in ("spans", "sure")}
+    write_json(beside, of | kept)
+    return heard
 
 
 def detect_speech(path: str | Path, settings: SpeechSettings | None = None) -> list[Span]:

@@ -31,7 +31,7 @@ from calvin.media.film.source import FilmFacts, choose_audio, probe
 from calvin.media.gaps import PlanSettings, plan_cues
 from calvin.media.languages import language_name, short_code
 from calvin.media.sound.film_sound import is_silent
-from calvin.media.sound.speech import Heard, listen
+from calvin.media.sound.speech import Heard, listen_once
 from calvin.studio.cast.characters import Cast
 from calvin.studio.cast.introduced import Introduced
 from calvin.studio.cast.portraits import check_within
@@ -297,7 +297,7 @@ def _track_notes(decoded: DecodedFilm, language: str | None) -> list[str]:
         chosen = choose_audio(tracks, language)
         sounds = {chosen.index: decoded.sound} | dict(decoded.other_sounds) if chosen else decoded.other_sounds
         numbers = {track.index: number for number, track in enumerate(tracks, 1)}
-        spoken = [str(numbers[index]) for index in sorted(sounds) if listen(sounds[index]).spans]
+        spoken = [str(numbers[index]) for index in sorted(sounds) if listen_once(sounds[index]).spans]
         where = f"on track{'s' * (len(spoken) > 1)} {', '.join(spoken)}" if spoken else "on none of them"
         taken = numbers[chosen.index] if chosen else 1
         notes.append(
@@ -360,7 +360,7 @@ def _plan(
     before = store.described
     record = record.changed(introduced=before.introduced if before and record.names == "known" else "")
     listens = record.subtitles is not None or (kept is None and before != record)
-    heard = listen(*sounds_in(store.folder / "frames")) if listens else Heard()
+    heard = listen_once(*sounds_in(store.folder / "frames")) if listens else Heard()
     spoken, notes = list(store.dialogue), list[str]()  # what was heard before, where nothing else is asked for
     if listens or kept is not None:
         spoken, notes = spoken_lines(given, spoken, kept, record, heard, duration_ms)

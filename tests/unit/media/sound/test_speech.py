@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from importlib.util import find_spec
@@ -15,13 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calvin.core.errors import MediaError
+from calvin.core.files import read_record
 from calvin.core.time import Span
 from calvin.media.sound import speech as module
 from calvin.media.sound.film_sound import resampled, write_wav
 from calvin.media.sound.speech import (
+    Heard,
     SpeechSettings,
     detect_speech,
     joined,
+    listen_once,
     load_speech_model,
     outside,
     speech_probabilities,
@@ -147,3 +151,26 @@ def test_outside_is_what_no_line_comes_near(heard: list[tuple[int, int]], lines:
     free = {t for s in spans for t in range(s.start_ms, s.end_ms)}
     free -= {t for w in walls for t in range(w.start_ms - 7, w.end_ms + 7)}
     assert {t for s in outside(spans, walls, 7, 1) for t in range(s.start_ms, s.end_ms)} == free
+
+
+def test_a_sound_is_listened_to_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+
+    def hear(path: Path) -> Heard:
+        calls.append(path)
+        return Heard([Span(100, 900 + len(calls))], [Span(200, 800)])
+
+    monkeypatch.setattr(module, "listen", hear)
+    sounds = [tmp_path / "sound.wav", tmp_path / "sound-2.wav"]
+    for number, path in enumerate(sounds):
+        path.write_bytes(bytes([number]))
+    first = listen_once(*sounds)
+    assert first == Heard([Span(100, 902)], [Span(200, 800)])
+    assert listen_once(*sounds) == first
+    assert calls == sounds
+    sounds[0].write_bytes(b"another")
+    assert listen_once(sounds[0]) == Heard([Span(100, 903)], [Span(200, 800)])
+    for damage in ("{", '{"spans": 1}', json.dumps(read_record(tmp_path / "heard-sound.json") | {"spans": [[9, 2]]})):
+        (tmp_path / "heard-sound.json").write_text(damage)
+        listen_once(sounds[0])
+    assert len(calls) == 6

@@ -220,7 +220,7 @@ def test_subtitles_out_of_step_are_told_with_what_mends_them(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = [Span(at, at + 400 + at % 700) for at in (0, 900, 2200, 3100, 4800, 6100, 7000)]
-    monkeypatch.setattr(module, "listen", lambda *sounds: Heard(heard))
+    monkeypatch.setattr(module, "listen_once", lambda *sounds: Heard(heard))
     late = [DialogueLine(Span(span.start_ms + 3_600_000, span.end_ms + 3_600_000), "Hi.") for span in heard]
     [note] = step_notes(late, heard, 8000, 0)
     assert note == (
@@ -263,7 +263,7 @@ def test_a_project_remembers_how_subtitles_are_stretched_and_warns_again(
     plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard = [Span(at, at + 400 + at % 700) for at in (1000, 1900, 3200, 4100, 5200, 6100, 7000)]
-    monkeypatch.setattr(module, "listen", lambda *sounds: Heard(heard))
+    monkeypatch.setattr(module, "listen_once", lambda *sounds: Heard(heard))
     srt = tmp_path / "a.srt"
     srt.write_text(SRT)
     first = describe(plain, srt, Teller(), out_dir=tmp_path / "p", stretch_subtitles="2", shift_subtitles=-1)  # type: ignore[arg-type]
