@@ -79,7 +79,10 @@ def voice(
         settings = voice_settings(store.voice, rate=rate, lufs=level)
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
-    say(f"{project}: {counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept")
+    if report.voice:
+        say(f"{project}: {counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept")
+    else:
+        say(f"{project}: nothing to speak yet")
     with ProjectStore(project) as store:
         warn_all(notes_to_tell(store, "voice", (*report.on_lengths(), *report.notes)))
 
@@ -135,7 +138,8 @@ def mix(
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
         notes = notes_to_tell(store, "mix", report.notes)
     pauses = f", {counted(report.pauses, 'pause')}" if extended else ""
-    say(f"{counted(report.cues, 'cue')}{pauses}, true peak {report.peak_db:.1f} dB; checked: every cue is heard")
+    checked = "checked: every cue is heard" if report.cues else "no description is in it, only the film's own sound"
+    say(f"{counted(report.cues, 'cue')}{pauses}, true peak {report.peak_db:.1f} dB; {checked}")
     for path in report.files:
         say(f"  {path}")
     warn_all(notes)

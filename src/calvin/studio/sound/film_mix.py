@@ -119,7 +119,7 @@ def mix_project(
         known = ", ".join(sorted(CONTAINERS.keys() | SOUND_CODECS.keys()))
         raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
     with ProjectStore(folder, or_look=True) as store:
-        spoken = _ready(store, folder)
+        spoken, empty = _ready(store, folder), unwritten(store)
         row = store.bound_film()
         facts = _facts(row, film)
         if target.exists() and target.samefile(facts.path):
@@ -134,6 +134,7 @@ def mix_project(
         job.enough_room()
         with _written(target):
             report = _with_times(job, store) if extended else job.run()
+    report.notes += [empty] if empty else []
     report.notes += _notes(placed, facts, language, job.track)
     return report
 
@@ -156,11 +157,9 @@ def _with_times(job: _Job, store: ProjectStore) -> MixReport:
 
 
 def _ready(store: ProjectStore, folder: str | Path) -> list[SpokenCue]:
+    """What can be heard already; nothing of a skeleton without words, whose mix shows what the film will become."""
     spoken, missing = spoken_cues(store)
-    empty = unwritten(store)
-    if empty and not spoken and not missing:
-        raise UsageError(empty)
-    if missing or not spoken:
+    if missing or not (spoken or unwritten(store)):
         what = f"{len(missing)} cues are not spoken as they now read" if missing else "There are no spoken cues"
         raise UsageError(f"{what}: run `calvin voice {folder}` first.")
     return spoken

@@ -16,7 +16,7 @@ from statistics import median
 from pydantic import Field
 
 from calvin.core.config import FrozenConfig
-from calvin.core.errors import MediaError, MissingExtraError, StoreError
+from calvin.core.errors import MediaError, MissingExtraError
 from calvin.core.files import atomic_path
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import Cue
@@ -90,7 +90,8 @@ def voice_project(
 
     Killed at any moment, the same call goes on. Only cues whose words, voice, pace, level or pronunciation are new are
     spoken again. What of the drafts is said, in which words and when is chosen anew for the film as a whole. What no
-    silence can hold is marked as `extended`. The scripts in the project are then written anew.
+    silence can hold is marked as `extended`. The scripts in the project are then written anew. A skeleton without any
+    words yet is no error: nothing is spoken, no voice is opened, and a note says what is missing.
 
     Args:
         voice: a voice, its name, or the path of a Piper model; None for the one that spoke the project in this
@@ -106,7 +107,7 @@ def voice_project(
         script, known = store.script(), store.voice
         empty = unwritten(store)
         if empty and next(spoken(script), None) is None:
-            raise StoreError(empty)
+            return VoiceReport(voice="", notes=[empty])
         settings = settings or voice_settings(known)
         if known is not None:
             voice = voice or (known.asked if known.language == script.language else None)
