@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from calvin.core.former_names import lead_on
 from calvin.core.package import __version__ as __version__
 from calvin.core.torch_builds import hide_unfit_torchvision
+from calvin.former_names import lead_on
 
 lead_on()
 hide_unfit_torchvision()  # before anything imports transformers

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from calvin.core.former_names import NOW
+from calvin.former_names import NOW
 
 
 @pytest.mark.parametrize(
