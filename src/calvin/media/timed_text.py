@@ -348,6 +348,14 @@ def frames_ms(stamp: str, rate: float | None) -> int | None:
     return clock + round_half_up(int(match[2]) * 1000 / rate)
 
 
+def counting_rate(text: str, rate: float) -> float:
+    """By which frames per second a text counts, of a film that has `rate`: that, unless frames are counted that it has
+    not. Then the film is a copy with fewer frames than the one that the text was written for, and the lowest rate of
+    films and television that has them all is taken; from 25, 24 is at most 40 ms away."""
+    top = max((int(match[2]) for match in _FRAMES.finditer(text)), default=-1)
+    return rate if top < rate else next((known for known in (25.0, 30.0, 50.0, 60.0) if top < known), rate)
+
+
 def not_a_time(stamp: str, rate: float | None = None) -> str:
     """What is wrong with a time that cannot be read."""
     if _FRAMES.fullmatch(stamp.replace(" ", "")):

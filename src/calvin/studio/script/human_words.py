@@ -285,8 +285,8 @@ def _lines_of(
 ) -> tuple[str, ScriptText]:
     """What people call the words, and their lines in time order."""
     if isinstance(words, str | Path):
-        rate = rate or (store.film.facts.get("frame_rate") if store.film else None)
-        return str(words), read_script(words, what, encoding, rate)
+        film_rate = store.film.facts.get("frame_rate") if store.film else None
+        return str(words), read_script(words, what, encoding, rate, film_rate)
     lines = [ScriptLine(each.text, each.span, f"number {number}") for number, each in enumerate(words, 1)]
     return f"The {what}", ScriptText(sorted(lines, key=lambda line: line.span))
 

@@ -16,7 +16,7 @@ from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span
 from calvin.core.types import CueKind, Status
-from calvin.media.timed_text import MAX_CUES, format_of, read_cues, read_text, without_tags
+from calvin.media.timed_text import MAX_CUES, counting_rate, format_of, read_cues, read_text, without_tags
 from calvin.media.ttml import read_ttml
 from calvin.studio.script.dapt import kind_represented
 from calvin.studio.script.script_tables import is_table, read_table
@@ -58,14 +58,19 @@ class ScriptText(NamedTuple):
 
 
 def read_script(
-    path: str | Path, what: str = "script", encoding: str | None = None, rate: float | None = None
+    path: str | Path,
+    what: str = "script",
+    encoding: str | None = None,
+    rate: float | None = None,
+    film_rate: float | None = None,
 ) -> ScriptText:
     """Read a script; its format is told from its content.
 
     Args:
         what: what people call it, such as "corrections".
         encoding: of the file; None: found out.
-        rate: the film's frames per second, by which times such as 00:00:01:12 are read.
+        rate: frames per second, by which times such as 00:00:01:12 are read.
+        film_rate: the film's, for where `rate` is not given.
 
     Raises:
         StoreError: the file is not a script that can be read, letters of it are lost, or a line of it is wrong.
@@ -84,6 +89,14 @@ def read_script(
     reader = _READERS.get(kind)
     if reader is None:
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as {READABLE}.")
+    notes = [decoded.doubt] if decoded.doubt else []
+    if rate is None and film_rate is not None:
+        rate = counting_rate(text, film_rate)
+        if rate != film_rate:
+            notes.append(
+                f"{source.name} counts frames that the film, with {film_rate:g} a second, does not have: its times are "
+                f"read at {rate:g} a second. If it was written at another rate, import it with --frame-rate."
+            )
     try:
         lines = list(reader(text, rate))
     except RecursionError as error:
@@ -97,7 +110,7 @@ def read_script(
         raise refusal(source, f"{late.where} ends after 100 hours")
     if len(lines) > MAX_CUES:
         raise StoreError(f"{source} holds more than {MAX_CUES} lines, more than the script of any film.")
-    return ScriptText(sorted(lines, key=lambda line: line.span), (decoded.doubt,) if decoded.doubt else ())
+    return ScriptText(sorted(lines, key=lambda line: line.span), tuple(notes))
 
 
 def refusal(name: str | Path, problem: str) -> StoreError:

@@ -664,5 +664,31 @@ def test_frames_are_read_by_the_films_rate(name: str, store: ProjectStore, tmp_p
     line = plan_import(store, path).steps[0].line
     assert line is not None
     assert line.span == Span(1480, 3000)
+    assert not any("frames" in note for note in plan_import(store, path).notes)
     with pytest.raises(StoreError, match="at 10 frames per second, it names none"):
         plan_import(store, path, rate=10)
+
+
+@pytest.mark.parametrize(("frame", "rate", "ms"), [(12, 25, 1480), (25, 30, 1833), (49, 50, 1980), (9, 10, 1900)])
+def test_a_copy_with_fewer_frames_takes_a_script_that_counts_more(
+    frame: int, rate: int, ms: int, store: ProjectStore, tmp_path: Path
+) -> None:
+    film = store.bound_film()
+    store.bind_film(replace(film, facts={**film.facts, "frame_rate": 10.0}))
+    path = tmp_path / "a.csv"
+    path.write_text(f"TC IN,TC OUT,Description\n00:00:01:{frame:02},00:00:03:00,She opens.\n")
+    plan = plan_import(store, path)
+    line = plan.steps[0].line
+    assert line is not None
+    assert line.span == Span(ms, 3000)
+    told = [note for note in plan.notes if "with 10 a second" in note]
+    assert [f"read at {rate} a second" in note for note in told] == [True] * (rate != 10)
+
+
+def test_frames_that_no_rate_has_are_refused(store: ProjectStore, tmp_path: Path) -> None:
+    film = store.bound_film()
+    store.bind_film(replace(film, facts={**film.facts, "frame_rate": 10.0}))
+    path = tmp_path / "a.csv"
+    path.write_text("TC IN,TC OUT,Description\n00:00:01:75,00:00:03:00,She opens.\n")
+    with pytest.raises(StoreError, match=r"00:00:01:75' counts frames, and at 10"):
+        plan_import(store, path)
