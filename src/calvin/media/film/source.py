@@ -312,7 +312,7 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             frame_rate=float(average) if average else None,
             variable_frame_rate=average is not None and bool(base) and abs(average / Fraction(base or 1) - 1) > 0.02,
             start_ms=round_half_up((start_us(container, stream) or 0) / 1000),
-            audio_streams=_audio_streams(container),
+            audio_streams=audio_streams(container),
             subtitle_streams=_subtitle_streams(container),
             lost_sounds=lost_sounds(film, container),
             stamp=stamp,
@@ -337,7 +337,8 @@ def _stamp(film: Path) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
+def audio_streams(container: InputContainer) -> tuple[AudioStream, ...]:
+    """The sound tracks of an opened film that can be decoded."""
     return tuple(
         AudioStream(
             stream.index,

@@ -172,6 +172,11 @@ def _turned_down(window: np.ndarray, ceiling: float) -> np.ndarray:
     return middle * gain[:, None].astype(np.float32)
 
 
+def ceiling_db(settings: MixSettings, codec: str) -> float:
+    """What a mix is limited to first, so that it keeps its true peak in this codec."""
+    return settings.peak_db - (_METER_DB if codec.startswith("pcm") else _CODING_DB)
+
+
 def write_mix(
     path: str | Path, make: Callable[[], Iterable[np.ndarray]], settings: MixSettings, codec: str,
     metadata: Mapping[str, str] | None = None, on_block: Callable[[float], None] | None = None,
@@ -186,7 +191,7 @@ def write_mix(
     Raises:
         MediaError: the file cannot be written, or the coding keeps passing the bound.
     """
-    ceiling = settings.peak_db - (_METER_DB if codec.startswith("pcm") else _CODING_DB)
+    ceiling = ceiling_db(settings, codec)
     for _ in range(_ATTEMPTS):
         _encode(Path(path), limited(make(), ceiling), settings, codec, metadata or {}, on_block)
         peak = true_peak_db(path, settings.layout)

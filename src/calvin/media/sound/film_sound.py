@@ -25,6 +25,8 @@ from calvin.media.film.source import FORMATS, MediaLimits, open_film, start_us, 
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 SOUND_RATE = 16_000
 """What speech tools want."""
@@ -207,27 +209,40 @@ def _frames(film: Path, track: int, limits: MediaLimits) -> Iterator[tuple[av.Au
         stream = next((s for s in container.streams.audio if s.index == track), None)
         if stream is None or stream.codec_context is None:
             raise MediaError(f"{film} has no sound that can be decoded in its stream {track}: choose another track.")
-        pictures = container.streams.video
-        origin = start_us(container, pictures[0]) if pictures else 0
-        trusted_us = 0 if container.format.name == "mpegts" else stated_us(container)
-        clock = PresentationClock(origin, 0, trusted_us, Fraction(stream.time_base or 0))
-        # A transport stream's picture tells where its sound belongs.
-        picture = pictures[0] if pictures and container.format.name == "mpegts" else None
-        shown = PresentationClock(origin, 0, 0, Fraction(picture.time_base or 0) if picture else Fraction(0))
-        for frame in _decoded(container.demux([stream, picture] if picture else stream), stream, shown):
-            if picture is not None:
-                clock.beside(shown)
-            if frame.samples:
-                clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
-                # An encoder's delay lies before zero: the clock would push it, and all after it, forward.
-                if clock.last_us is None and frame.pts is not None and origin is not None:
-                    early_us = clock.length_us(frame.pts) - origin
-                    if early_us < 0 and early_us + clock.step_us <= 1000:
-                        continue
-                yield frame, clock.film_time(frame.pts)
+        yield from heard_frames(container, stream)
 
 
-def _decoded(packets: Iterable[av.Packet], sound: Any, shown: PresentationClock) -> Iterator[av.AudioFrame]:
+def heard_frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[av.AudioFrame, int]]:
+    """The frames of a sound stream from the film's beginning, with their film times in us."""
+    origin = film_origin_us(container)
+    trusted_us = 0 if container.format.name == "mpegts" else stated_us(container)
+    clock = PresentationClock(origin, 0, trusted_us, Fraction(stream.time_base or 0))
+    # A transport stream's picture tells where its sound belongs.
+    pictures = container.streams.video
+    picture = pictures[0] if pictures and container.format.name == "mpegts" else None
+    shown = PresentationClock(origin, 0, 0, Fraction(picture.time_base or 0) if picture else Fraction(0))
+    for frame in decoded_frames(container.demux([stream, picture] if picture else stream), stream, shown):
+        if picture is not None:
+            clock.beside(shown)
+        if frame.samples:
+            clock.step_us = round(frame.samples * 1_000_000 / frame.sample_rate)
+            # An encoder's delay lies before zero: the clock would push it, and all after it, forward.
+            if clock.last_us is None and frame.pts is not None and origin is not None:
+                early_us = clock.length_us(frame.pts) - origin
+                if early_us < 0 and early_us + clock.step_us <= 1000:
+                    continue
+            yield frame, clock.film_time(frame.pts)
+
+
+def film_origin_us(container: InputContainer) -> int | None:
+    """The file's own time that is film time 0 for its sound; None where the file does not say."""
+    pictures = container.streams.video
+    return start_us(container, pictures[0]) if pictures else 0
+
+
+def decoded_frames(
+    packets: Iterable[av.Packet], sound: Any, shown: PresentationClock | None = None
+) -> Iterator[av.AudioFrame]:
     """Frames of what can be decoded; a damaged packet is passed over, a broken end ends the sound.
 
     The packets of another stream, the picture, only move the clock of what is `shown`.
@@ -239,7 +254,8 @@ def _decoded(packets: Iterable[av.Packet], sound: Any, shown: PresentationClock)
         except (StopIteration, IndexError, av.error.FFmpegError):  # IndexError: of a stream that began midway
             return
         if packet.stream.index != sound.index:
-            shown.pass_packet(packet)
+            if shown is not None:
+                shown.pass_packet(packet)
             continue
         try:
             yield from cast("list[av.AudioFrame]", packet.decode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -158,13 +159,15 @@ class SpokenCue:
 def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
     """The cues that were spoken as they now read, and those that were not (no words in them, or other ones)."""
     known = store.voice.cues if store.voice else {}
+    home = store.folder / VOICE_FOLDER
+    there = {entry.name for entry in os.scandir(home) if entry.is_file()} if home.is_dir() else set()
     found: list[SpokenCue] = []
     missing: list[Cue] = []
     for cue, _ in spoken(store.script()):
         row = known.get(cue.id)
-        path = store.folder / VOICE_FOLDER / Path(row.file).name if row else None
-        if row and path and row.text == cue.text and path.is_file():
-            found.append(SpokenCue(cue, path, row.ms))
+        name = row.file.rpartition("/")[2] if row else ""
+        if row and row.text == cue.text and name in there:
+            found.append(SpokenCue(cue, home / name, row.ms))
         elif any(character.isalnum() for character in cue.text):
             missing.append(cue)
     return found, missing

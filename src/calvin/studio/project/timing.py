@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 from calvin.core.time import Span
@@ -59,6 +60,8 @@ def rooms(cues: Sequence[Cue], dialogue: Iterable[Span], duration_ms: int | None
     """
     lines = sorted(dialogue)
     starts = sorted({line.start_ms for line in lines} | {cue.span.start_ms for cue in cues})
+    line_starts = [line.start_ms for line in lines]
+    until = [0, *accumulate((line.end_ms for line in lines), max)]
     found = {}
     for cue in cues:
         at = cue.span.start_ms
@@ -66,7 +69,7 @@ def rooms(cues: Sequence[Cue], dialogue: Iterable[Span], duration_ms: int | None
         ends = [*following, *([duration_ms] if duration_ms is not None else [])]
         # Where nothing follows and the film's length is not known, the cue's own end is all there is to go by.
         end = min(ends, default=cue.span.end_ms)
-        inside = any(line.start_ms <= at < line.end_ms for line in lines[: bisect_left(lines, Span(at + 1, at + 1))])
+        inside = at < until[bisect_right(line_starts, at)]
         found[cue.id] = 0 if inside else max(0, end - at)
     return found
 

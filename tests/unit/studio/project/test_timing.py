@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from calvin.core.time import Span
 from calvin.core.types import Cue
 from calvin.studio.project.timing import EstimatedLength, MeasuredLength, free_part, rooms, words_within
@@ -41,3 +44,17 @@ def test_the_room_of_a_cue_ends_where_something_else_begins() -> None:
         "5": 0,
     }
     assert rooms(cues[:1], [], None) == {"1": 500}
+
+
+_SPANS = st.lists(st.builds(lambda at, long: Span(at, at + long), st.integers(0, 40), st.integers(0, 15)), max_size=12)
+
+
+@given(_SPANS, _SPANS)
+def test_a_cue_has_room_until_the_next_thing_begins(spans: list[Span], lines: list[Span]) -> None:
+    cues = [Cue(str(number), span, "Words.", span, span.start_ms) for number, span in enumerate(spans)]
+    found = rooms(cues, lines, 45)
+    for cue in cues:
+        at = cue.span.start_ms
+        in_a_line = any(line.start_ms <= at < line.end_ms for line in lines)
+        later = [one.start_ms for one in (*lines, *spans) if one.start_ms > at]
+        assert found[cue.id] == (0 if in_a_line else min([*later, 45]) - at)
