@@ -44,27 +44,14 @@ def lint(
 
         calvin lint film.calvin --ignore inference --json
     """
-    from calvin.captioners.people_names import speaker_names
-    from calvin.studio.project.status import measured_ms
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.project.timing import EstimatedLength, MeasuredLength
-    from calvin.studio.script.lint import Level, LintSettings, lint
+    from calvin.studio.script.lint import Level
     from calvin.studio.script.open_places import unwritten
-    from calvin.studio.script.script_files import project_plan
+    from calvin.studio.script.project_lint import lint_project
 
     with ProjectStore(project, read_only=True) as store:
-        script = store.script()
-        plan, described = project_plan(store), store.described
-        values = {"guard_ms": plan.guard_ms, "min_gap_ms": plan.min_gap_ms}
-        if described is not None:
-            values["words_per_minute"] = described.words_per_minute
-        settings = LintSettings.load(values, "project")
-        measured = measured_ms(store)
-        known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}
-        spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
-        lines, empty = store.dialogue, unwritten(store)
-        spans, speakers = [line.span for line in lines], speaker_names(line.speaker for line in lines)
-        found = lint(script, spans, settings, spoken, ignore or (), speakers, store.shots, store.places_of_cues())
+        cues, empty = store.script().cues, unwritten(store)
+        found = lint_project(store, ignore or ())
     counts = Counter(finding.level for finding in found)
     if as_json:
         totals: dict[str, object] = {"errors": counts[Level.ERROR], "warnings": counts[Level.WARNING]}
@@ -74,7 +61,7 @@ def lint(
         for finding in found:
             say(str(finding))
         errors, warnings = counted(counts[Level.ERROR], "error"), counted(counts[Level.WARNING], "warning")
-        say(f"{counted(len(script.cues), 'cue')}: {errors}, {warnings}")
+        say(f"{counted(len(cues), 'cue')}: {errors}, {warnings}")
         if empty:
             say(empty)
     if counts[Level.ERROR] or (strict and found):

@@ -24,6 +24,7 @@ _CHOICES = {
     "repeated": "silent, because it was said just before",
     "silent": "silent, because there were no words",
     "human": "a person's words",
+    "wanted": "places that a person made to write in",
     "open": "captioned, but not placed yet",
 }
 

@@ -52,7 +52,10 @@ class Author(StrEnum):
 
 
 class Status(StrEnum):
+    """How far a cue is. `NEEDS_WORK`: somebody has looked at it and wants it changed, whoever wrote it."""
+
     DRAFT = "draft"
+    NEEDS_WORK = "needs-work"
     APPROVED = "approved"
 
 

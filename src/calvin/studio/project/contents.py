@@ -24,7 +24,10 @@ class FilmRow:
 
 
 class Choice(StrEnum):
-    """How the words for a place were found, or why there are none. `OPEN`: captioned, but not placed yet."""
+    """How the words for a place were found, or why there are none.
+
+    `OPEN`: captioned, but not placed yet. `WANTED`: a person made the place, to write in it.
+    """
 
     OPEN = "open"
     BEST = "best"
@@ -34,6 +37,7 @@ class Choice(StrEnum):
     REPEATED = "repeated"
     SILENT = "silent"
     HUMAN = "human"
+    WANTED = "wanted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,17 @@ class Database:
         Raises:
             StoreError: what is stored is not what calvin stores.
         """
-        try:
+        with self._as_stored():
             self._check()
+
+    @contextmanager
+    def _as_stored(self) -> Iterator[None]:
+        """
+        Raises:
+            StoreError: what is read is not what calvin stores.
+        """
+        try:
+            yield
         except _DAMAGED as error:
             raise StoreError(trouble(error, self.folder)) from error
 

@@ -7,7 +7,7 @@ undo a step is to exchange those states for the present ones, and to redo it is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -19,11 +19,15 @@ from calvin.studio.project.migrations import JOURNALED
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something done to a project, in words, and when (UTC). `undone`: it is taken back and can be done again."""
+    """Something done to a project, in words, and when (UTC). `undone`: it is taken back and can be done again.
+
+    `rows` are the table and key of each row that was exchanged, where the step was just undone or done again.
+    """
 
     what: str
     made_at: str
     undone: bool = False
+    rows: tuple[tuple[str, str], ...] = ()
 
 
 class Journal(Database):
@@ -65,6 +69,23 @@ class Journal(Database):
         rows = self._db.execute("SELECT what, made_at, undone FROM step ORDER BY id")
         return [Step(what, made_at, bool(undone)) for what, made_at, undone in rows]
 
+    @property
+    def next_steps(self) -> tuple[str | None, str | None]:
+        """What the next undo would take back and the next redo would do again; None: nothing."""
+        last = self._db.execute("SELECT what FROM step WHERE NOT undone ORDER BY id DESC").fetchone()
+        first = self._db.execute("SELECT what FROM step WHERE undone ORDER BY id").fetchone()
+        return last[0] if last else None, first[0] if first else None
+
+    def turning(self, undone: bool) -> list[tuple[str, str, dict[str, Any] | None]]:
+        """The rows that the next undo would exchange, or the next redo where `undone`: table, key, and the state that
+        each would get (None: away)."""
+        order = "undone ORDER BY id" if undone else "NOT undone ORDER BY id DESC"
+        rows = self._db.execute(
+            "SELECT place, key, state FROM step_row WHERE step_id = "
+            f"(SELECT id FROM step WHERE {order} LIMIT 1) ORDER BY place, key"
+        )
+        return [(place, key, self._state(place, state)) for place, key, state in rows]
+
     def undo(self) -> Step:
         """Take back the last step that stands.
 
@@ -102,9 +123,18 @@ class Journal(Database):
                 )
             db.execute("UPDATE step SET undone = ? WHERE id = ?", (undone, step))
             db.execute("UPDATE step SET open = -open")
-            self.check()  # states that calvin never wrote are not let in
+            changed = tuple((place, key) for place, key, _ in rows)
+            self.check_rows(changed)  # states that calvin never wrote are not let in
             what, made_at = db.execute("SELECT what, made_at FROM step WHERE id = ?", (step,)).fetchone()
-        return Step(what, made_at, undone)
+        return Step(what, made_at, undone, changed)
+
+    def check_rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Refuse rows, by table and key, that hold what calvin does not store; by default with all the others.
+
+        Raises:
+            StoreError: what is stored is not what calvin stores.
+        """
+        self.check()
 
     def _state(self, place: str, text: str | None) -> dict[str, Any] | None:
         """A row's state as it is kept, by column; None: away.

@@ -35,6 +35,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         ),
     ),
     "setting": ("name", ("value",)),
+    "comment": ("id", ("cue_id", "text", "written_at", "event_ms", "done")),
 }
 """The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
 _KEPT_SETTINGS = "('cast', 'cleaned', 'held', 'model', 'notes', 'sources', 'unparsed')"
@@ -246,6 +247,42 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER described_update;
     DROP TRIGGER described_delete;
     {_journal("described")}
+    """,
+    # 10: cues that need work, and comments. SQLite cannot change a CHECK, so the table is made anew; the count of ids
+    # goes on, because the history of a cue that was removed keeps its id.
+    f"""
+    CREATE TABLE cue_anew (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        plan_id INTEGER REFERENCES plan (id) ON DELETE SET NULL,
+        start_ms INTEGER NOT NULL CHECK (start_ms >= 0),
+        end_ms INTEGER NOT NULL CHECK (end_ms >= start_ms),
+        visual_start_ms INTEGER NOT NULL,
+        visual_end_ms INTEGER NOT NULL,
+        event_ms INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        author TEXT NOT NULL CHECK (author IN ('model', 'adapter', 'human')),
+        status TEXT NOT NULL CHECK (status IN ('draft', 'needs-work', 'approved')),
+        extended INTEGER NOT NULL DEFAULT 0,
+        candidates TEXT NOT NULL DEFAULT '[]',
+        kind TEXT NOT NULL DEFAULT 'picture' CHECK (kind IN ('picture', 'text', 'title', 'credit')),
+        scores TEXT NOT NULL DEFAULT '[]'
+    ) STRICT;
+    INSERT INTO cue_anew SELECT id, plan_id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author,
+        status, extended, candidates, kind, scores FROM cue;
+    DELETE FROM sqlite_sequence WHERE name = 'cue_anew';
+    INSERT INTO sqlite_sequence (name, seq) SELECT 'cue_anew', seq FROM sqlite_sequence WHERE name = 'cue';
+    DROP TABLE cue;
+    ALTER TABLE cue_anew RENAME TO cue;
+    CREATE INDEX cue_by_time ON cue (start_ms, end_ms);
+    CREATE TABLE comment (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        cue_id INTEGER NOT NULL,
+        text TEXT NOT NULL,
+        written_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+        event_ms INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    {_journal("cue")}{_journal("comment")}
     """,
 )
 

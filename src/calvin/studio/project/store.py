@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self
 
 from pydantic import TypeAdapter
 
@@ -16,20 +16,26 @@ from calvin.core.types import Author, Character, Cue, CueKind, DialogueLine, Pla
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
 from calvin.studio.project.database import DATABASE, Setting
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
-from calvin.studio.project.readings import Readings
+from calvin.studio.project.excerpts import Excerpts
+from calvin.studio.project.table_rows import (
+    CUE,
+    MAX_MS,
+    MAX_TEXT,
+    PLAN,
+    cue_of,
+    number_of,
+    place_of,
+    storable,
+    times_of,
+)
 
-MAX_TEXT = 2000
-"""The most characters that a cue may have; a description is a sentence or two."""
-MAX_MS = 100 * 3_600_000
-"""No film lasts a hundred hours, nor does any time code of subtitles say more."""
-
-_CUE = "id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, status, extended, kind"
-_PLAN = "start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, id, done"
+_FEW = 50
+"""Rows that are checked one by one; of more, the whole project is."""
 _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "people"}
 """The column of each field of a record; `cast` is a word of SQL."""
 
 
-class ProjectStore(Readings):
+class ProjectStore(Excerpts):
     """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
 
     decoded = Setting("decoded", TypeAdapter(DecodeRecord | None), None)
@@ -78,13 +84,30 @@ class ProjectStore(Readings):
             raise ValueError(f"a time of {last} ms")
         for author in self._db.execute("SELECT DISTINCT author FROM cue_history"):
             Author(*author)
-        for candidates, scores in self._db.execute("SELECT candidates, scores FROM cue"):
-            if not isinstance(json.loads(candidates), list) or not isinstance(json.loads(scores), list):
-                raise ValueError("the candidates of a cue")
+        self._check_offered("")
+        list(self.comments)
         if self.described is not None and "\0" in (self.described.language or ""):
             raise ValueError("the language it was described in")
         for name in self._settings():
             getattr(self, name)
+
+    def _check_offered(self, which: str) -> None:
+        for candidates, scores in self._db.execute(f"SELECT candidates, scores FROM cue {which}"):
+            if not isinstance(json.loads(candidates), list) or not isinstance(json.loads(scores), list):
+                raise ValueError("the candidates of a cue")
+
+    def check_rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        if len(rows) > _FEW or any(table not in ("cue", "plan", "comment") for table, _ in rows):
+            return super().check_rows(rows)
+        keys = {table: ", ".join(str(int(key)) for name, key in rows if name == table) for table, _ in rows}
+        with self._as_stored():
+            cues = self._db.execute(f"SELECT {CUE} FROM cue WHERE id IN ({keys.get('cue', '')})")
+            plans = self._db.execute(f"SELECT {PLAN} FROM plan WHERE id IN ({keys.get('plan', '')})")
+            spans = [*(cue_of(row).span for row in cues), *(place_of(row).span for row in plans)]
+            if any(span.end_ms > MAX_MS for span in spans):
+                raise ValueError("a time of a row")
+            self._check_offered(f"WHERE id IN ({keys.get('cue', '')})")
+            list(self.comments), list(self.decisions)
 
     # The film
 
@@ -172,12 +195,12 @@ class ProjectStore(Readings):
             kept = [cue for cue in self.cues if cue.kind is CueKind.PICTURE]
             db.executemany(
                 "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",
-                [_times(plan) for plan in plans if not any(plan.taken_by(cue) for cue in kept)],
+                [times_of(plan) for plan in plans if not any(plan.taken_by(cue) for cue in kept)],
             )
 
     @property
     def plans(self) -> list[Place]:
-        return [_plan(row) for row in self._db.execute(f"SELECT {_PLAN} FROM plan ORDER BY start_ms, end_ms, id")]
+        return [place_of(row) for row in self._db.execute(f"SELECT {PLAN} FROM plan ORDER BY start_ms, end_ms, id")]
 
     def finish_plan(
         self, plan: Place, text: str, span: Span, candidates: Sequence[str] = (), decision: Decision | None = None,
@@ -203,7 +226,7 @@ class ProjectStore(Readings):
         with self._change() as db:
             db.execute(
                 "UPDATE plan SET choice = ?, reason = ? WHERE id = (SELECT plan_id FROM cue WHERE id = ?)",
-                (decision.choice, decision.reason, _number(cue_id)),
+                (decision.choice, decision.reason, number_of(cue_id)),
             )
 
     def reopen_plans(self, reason: str) -> None:
@@ -235,7 +258,7 @@ class ProjectStore(Readings):
 
     @property
     def cues(self) -> list[Cue]:
-        return [_cue(row) for row in self._db.execute(f"SELECT {_CUE} FROM cue ORDER BY start_ms, end_ms, id")]
+        return [cue_of(row) for row in self._db.execute(f"SELECT {CUE} FROM cue ORDER BY start_ms, end_ms, id")]
 
     def cues_before(self, time_ms: int, count: int) -> list[Cue]:
         """The last `count` cues about the picture that start before a time, oldest first.
@@ -243,33 +266,33 @@ class ProjectStore(Readings):
         What stands on the screen is left out: it is no description, and has no business in what a model is told.
         """
         rows = self._db.execute(
-            f"SELECT {_CUE} FROM cue WHERE start_ms < ? AND kind = 'picture' "
+            f"SELECT {CUE} FROM cue WHERE start_ms < ? AND kind = 'picture' "
             "ORDER BY start_ms DESC, end_ms DESC, id DESC LIMIT ?",
             (time_ms, count),
         )
-        return [_cue(row) for row in rows][::-1]
+        return [cue_of(row) for row in rows][::-1]
 
     def cue(self, cue_id: str) -> Cue:
         """
         Raises:
             StoreError: no cue has this id.
         """
-        row = self._db.execute(f"SELECT {_CUE} FROM cue WHERE id = ?", (_number(cue_id),)).fetchone()
+        row = self._db.execute(f"SELECT {CUE} FROM cue WHERE id = ?", (number_of(cue_id),)).fetchone()
         if row is None:
             raise StoreError(f"There is no cue {cue_id!r} in this project.")
-        return _cue(row)
+        return cue_of(row)
 
     def add_cue(
         self, cue: Cue, plan_id: int | None = None, candidates: Sequence[str] = (), scores: Sequence[float] = ()
     ) -> Cue:
         """Store a cue; the id it came with is not used. Returns it with its own."""
-        text = _checked(cue.text)
+        text = storable(cue.text)
         with self._change() as db:
             number = db.execute(
                 "INSERT INTO cue (plan_id, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, text, author, "
                 "status, extended, kind, candidates, scores) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    *(plan_id, *_times(cue), text, cue.author, cue.status, int(cue.extended)),
+                    *(plan_id, *times_of(cue), text, cue.author, cue.status, int(cue.extended)),
                     *(cue.kind, json.dumps(list(candidates)), json.dumps(list(scores))),
                 ),
             ).lastrowid
@@ -282,12 +305,12 @@ class ProjectStore(Readings):
         Raises:
             StoreError: no cue has this id, or the text is too long.
         """
-        before, text = self.cue(cue.id), _checked(cue.text)
+        before, text = self.cue(cue.id), storable(cue.text)
         with self._change() as db:
             db.execute(
                 "UPDATE cue SET start_ms = ?, end_ms = ?, visual_start_ms = ?, visual_end_ms = ?, event_ms = ?, "
                 "text = ?, author = ?, status = ?, extended = ?, kind = ? WHERE id = ?",
-                (*_times(cue), text, cue.author, cue.status, int(cue.extended), cue.kind, int(cue.id)),
+                (*times_of(cue), text, cue.author, cue.status, int(cue.extended), cue.kind, int(cue.id)),
             )
             if (before.text, before.author) != (text, cue.author):
                 self._note_text(cue.id, text, cue.author)
@@ -299,7 +322,7 @@ class ProjectStore(Readings):
         Raises:
             StoreError: the cue was removed before steps were kept, so that nothing says where it was.
         """
-        number = _number(cue_id)
+        number = number_of(cue_id)
         with self._change() as db:
             if db.execute("SELECT 1 FROM cue WHERE id = ?", (number,)).fetchone() is None:
                 state = self._removed(number)
@@ -326,7 +349,7 @@ class ProjectStore(Readings):
             StoreError: there never was such a cue.
         """
         rows = self._db.execute(
-            "SELECT text, author, written_at FROM cue_history WHERE cue_id = ? ORDER BY id", (_number(cue_id),)
+            "SELECT text, author, written_at FROM cue_history WHERE cue_id = ? ORDER BY id", (number_of(cue_id),)
         ).fetchall()
         if not rows:
             raise StoreError(f"There is no cue {cue_id!r} in this project.")
@@ -356,7 +379,7 @@ class ProjectStore(Readings):
         found, query = {}, "SELECT id, candidates, scores FROM cue"
         rows: Iterable[tuple[int, str, str]] = self._db.execute(query)
         if ids is not None:
-            rows = [row for one in ids for row in self._db.execute(f"{query} WHERE id = ?", (_number(one),))]
+            rows = [row for one in ids for row in self._db.execute(f"{query} WHERE id = ?", (number_of(one),))]
         for number, texts, scores in rows:
             words, known = json.loads(texts), json.loads(scores)
             given = [float(score) for score in known] if len(known) == len(words) else [None] * len(words)
@@ -369,14 +392,14 @@ class ProjectStore(Readings):
         with self._change() as db:
             db.execute(
                 "UPDATE cue SET candidates = ?, scores = ? WHERE id = ?",
-                (json.dumps([text for text, _ in candidates]), json.dumps(scores), _number(cue_id)),
+                (json.dumps([text for text, _ in candidates]), json.dumps(scores), number_of(cue_id)),
             )
 
     def places_of_cues(self) -> dict[str, Place]:
         """The place that each cue was written for, by the cue's id; not for those without one."""
-        columns = ", ".join(f"plan.{column}" for column in _PLAN.split(", "))
+        columns = ", ".join(f"plan.{column}" for column in PLAN.split(", "))
         rows = self._db.execute(f"SELECT cue.id, {columns} FROM cue JOIN plan ON plan.id = cue.plan_id")
-        return {str(number): _plan(row) for number, *row in rows}
+        return {str(number): place_of(row) for number, *row in rows}
 
     def script(self) -> Script:
         """The script as it stands.
@@ -418,30 +441,4 @@ class ProjectStore(Readings):
             yield self
 
 
-def _times(one: Cue | Place) -> tuple[int, ...]:
-    return one.span.start_ms, one.span.end_ms, one.visual.start_ms, one.visual.end_ms, one.event_ms
-
-
-def _plan(row: Sequence[Any]) -> Place:
-    start, end, visual_start, visual_end, event, number, done = row
-    return Place(Span(start, end), Span(visual_start, visual_end), event, number, bool(done))
-
-
-def _cue(row: tuple[Any, ...]) -> Cue:
-    number, start, end, visual_start, visual_end, event, text, author, status, extended, kind = row
-    words = (text, Span(visual_start, visual_end), event, Author(author), Status(status))
-    return Cue(str(number), Span(start, end), *words, extended=bool(extended), kind=CueKind(kind))
-
-
-def _number(cue_id: str) -> int:
-    return int(cue_id) if cue_id.isascii() and cue_id.isdigit() and len(cue_id) < 19 else -1
-
-
-def _checked(text: str) -> str:
-    if len(text) > MAX_TEXT:
-        raise StoreError(f"A cue of {len(text)} characters is too long to speak: keep it under {MAX_TEXT}.")
-    # Half a surrogate pair cannot be stored or written as UTF-8.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-__all__ = ["DATABASE", "MAX_TEXT", "ProjectStore"]
+__all__ = ["DATABASE", "MAX_MS", "MAX_TEXT", "ProjectStore"]

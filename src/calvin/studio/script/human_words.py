@@ -303,23 +303,28 @@ def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:
     moved = before if same_times(before, line) else replace(before, span=line.span)
     if line.kind is not None and line.kind is not before.kind:
         moved = replace(moved, kind=line.kind)
-    worded = _reworded(moved, text)
+    worded = reworded(moved, text)
     if worded is not moved:
         # The mark was the model's, on its own words; only one that was put there since is about the new ones.
         new = bool(line.extended) and (not before.extended or line.status is Status.APPROVED)
-        return replace(worded, extended=new)
+        status = Status.NEEDS_WORK if line.status is Status.NEEDS_WORK else worded.status
+        return replace(worded, status=status, extended=new)
     if line.status is Status.DRAFT and before.author is Author.HUMAN:
         return moved  # the row is from before these words came in, and its status is that of others
     extended = before.extended if line.extended is None else line.extended
     return replace(moved, status=line.status or before.status, extended=extended)
 
 
-def _reworded(cue: Cue, text: str) -> Cue:
-    """A cue with a person's words; the cue itself where they are its own, but for what files cannot hold."""
+def reworded(cue: Cue, text: str) -> Cue:
+    """A cue with a person's words; the cue itself where they are its own, but for what files cannot hold.
+
+    That it needs work is for a person to take back.
+    """
     own = printable(cue.text)
     if text in (own, plain(own)):
         return cue
-    return replace(cue, text=text, author=Author.HUMAN, status=Status.APPROVED, extended=False)
+    status = Status.NEEDS_WORK if cue.status is Status.NEEDS_WORK else Status.APPROVED
+    return replace(cue, text=text, author=Author.HUMAN, status=status, extended=False)
 
 
 def _check_times(name: str, steps: Sequence[Change], retime: bool) -> None:
@@ -364,7 +369,7 @@ def _corrected(name: str, line: ScriptLine, cue: Cue | None, places: Sequence[Pl
             raise refusal(name, f"{line.where} is about {at}, where this project has no scene")
         cue = next((cue for cue in cues if cue.visual == place.visual), None)
     if cue is not None:
-        return Change(cue, replace(_reworded(cue, text), status=Status.APPROVED), line)
+        return Change(cue, replace(reworded(cue, text), status=Status.APPROVED), line)
     assert place is not None
     span = free_part(place.span, [cue.span for cue in cues]) or place.span
     new = Cue("", span, text, place.visual, place.event_ms, Author.HUMAN, Status.APPROVED)

@@ -7,11 +7,12 @@ Words: the same and KMCC; the lists are ours. A list knows nothing about sentenc
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -90,6 +91,20 @@ class _Case:
         settled = names_said((cue.text for cue in self.script.cues if cue.settled), given)
         return PeopleFinder([*cast, *self.names, *settled], texts, self.script.language)
 
+    @cached_property
+    def _latest_ends(self) -> list[int]:
+        """For each line of dialogue the latest end of it and those before it: in order, as they may overlap."""
+        return list(accumulate((line.end_ms for line in self.dialogue), max))
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """When lines of dialogue start, in order."""
+        return [line.start_ms for line in self.dialogue]
+
+    def lines_under(self, span: Span) -> Sequence[Span]:
+        """The lines of dialogue that may share time with a span."""
+        return self.dialogue[bisect_right(self._latest_ends, span.start_ms) : bisect_left(self.starts, span.end_ms)]
+
     def gaps(self, shortest_ms: int, guard_ms: int) -> list[Span]:
         ends = [cue.span.end_ms for cue in self.script.cues] + [line.end_ms for line in self.dialogue]
         return dialogue_gaps(self.dialogue, self.script.duration_ms or max(ends, default=1), shortest_ms, guard_ms)
@@ -139,23 +154,25 @@ def lint(
 
 def _over_dialogue(case: _Case) -> Found:
     for cue in case.script.cues:
-        shared = max((cue.span.overlap_ms(line) for line in case.dialogue), default=0)
+        shared = max((cue.span.overlap_ms(line) for line in case.lines_under(cue.span)), default=0)
         if shared > _LITTLE_MS:
             yield cue, f"It talks over dialogue for {in_s(shared)}.", "Move or shorten it."
 
 
 def _guard(case: _Case) -> Found:
-    starts = [line.start_ms for line in case.dialogue]
     for cue in case.script.cues:
-        left = min((start - cue.span.end_ms for start in starts if start >= cue.span.end_ms), default=None)
+        following = case.starts[(first := bisect_left(case.starts, cue.span.end_ms)) : first + 1]
+        left = following[0] - cue.span.end_ms if following else None
         if left is not None and left < case.settings.guard_ms - _LITTLE_MS and not _over(cue, case):
             yield cue, f"It ends {in_s(left)} before the next line.", f"Leave {in_s(case.settings.guard_ms)}."
 
 
 def _short_gap(case: _Case) -> Found:
     usable = case.gaps(case.settings.min_gap_ms, 0)
+    starts = [gap.start_ms for gap in usable]
     for cue in case.script.cues:
-        if not any(gap.start_ms <= cue.span.start_ms < gap.end_ms for gap in usable) and not _over(cue, case):
+        before = usable[max(0, (after := bisect_right(starts, cue.span.start_ms)) - 1) : after]
+        if not any(cue.span.start_ms < gap.end_ms for gap in before) and not _over(cue, case):
             wanted = in_s(case.settings.min_gap_ms)
             yield cue, f"Its pause in the dialogue is shorter than {wanted}.", "Say it in the next longer pause."
 
@@ -322,7 +339,7 @@ def _naming(script: Script) -> Iterator[tuple[Character, Cue]]:
 
 def _over(cue: Cue, case: _Case) -> bool:
     """Whether another rule speaks of where a cue lies, or the film pauses there."""
-    return cue.extended or any(cue.span.overlap_ms(line) for line in case.dialogue)
+    return cue.extended or any(cue.span.overlap_ms(line) for line in case.lines_under(cue.span))
 
 
 @dataclass(frozen=True, slots=True)

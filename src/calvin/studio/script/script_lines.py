@@ -199,12 +199,13 @@ def _marks(note: str) -> tuple[Status | None, bool | None]:
 
 def _status(text: str, where: str) -> tuple[Status | None, bool | None]:
     """The status and the mark of a pause in words such as "draft, extended"; None for each where there are none."""
-    words = re.split(r"[\s,;/+]+", text.strip().lower()) if text.strip() else []
+    joined = re.sub(r"needs[\s_]+work", Status.NEEDS_WORK, text.strip().lower())
+    words = re.split(r"[\s,;/+]+", joined) if joined else []
     unknown = [word for word in words if word not in (*Status, _EXTENDED)]
     statuses = [Status(word) for word in words if word in tuple(Status)]
     if unknown or len(statuses) > 1:
         raise DataError(
-            f"{where}: {text!r} is not a status: write draft or approved, with `, {_EXTENDED}` where the film is to "
-            "pause, or leave it empty"
+            f"{where}: {text!r} is not a status: write draft, needs-work or approved, with `, {_EXTENDED}` where "
+            "the film is to pause, or leave it empty"
         )
     return (statuses[0] if statuses else None), (_EXTENDED in words if words else None)

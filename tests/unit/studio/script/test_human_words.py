@@ -622,7 +622,7 @@ def test_a_comment_of_webvtt_marks_the_cue_after_it(comment: str, extended: bool
 def test_what_says_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "f.csv"
     path.write_text("in,out,text,status\n0:01,0:02,x,final\n")
-    with pytest.raises(StoreError, match="line 2: 'final' is not a status: write draft or approved"):
+    with pytest.raises(StoreError, match="line 2: 'final' is not a status: write draft, needs-work or approved"):
         read_script(path)
     for text in ("null", "3", '{"a": 1}'):
         path.write_text(f'{{"cues": [{{"start_ms": 0, "end_ms": 9, "text": {text}}}]}}')
