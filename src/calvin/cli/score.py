@@ -46,9 +46,9 @@ def score(
         results = read_results(predictions, references or predictions, characters, card, allow_empty)
         if out is not None:
             save_as(results, out)
-    score_and_show(results, metrics)
-    if results.folder is None:
+    if results.folder is None:  # before the work, which can be long, and so that the scores stand last
         warn("Give --out FOLDER to keep the scores, with a report of every scene.")
+    score_and_show(results, metrics)
 
 
 def read_results(
