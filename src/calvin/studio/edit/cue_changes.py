@@ -22,7 +22,6 @@ from calvin.studio.project.table_rows import MAX_MS, MAX_TEXT
 from calvin.studio.script.human_words import Change, reworded
 from calvin.studio.script.writers import printable
 
-_LEAST_MS = 1
 _BIT = 0.25
 """How far from the middle of its words, as a share of what it is about, a cue is parted at a cut."""
 
@@ -178,9 +177,17 @@ def inserted(start_ms: int, text: str, part: FilmPart) -> Cue:
 
 
 def room_to_write(start_ms: int, part: FilmPart, plan: PlanSettings) -> Span:
-    """The time from `start_ms` on that is free, as much of it as one cue takes; there is always some."""
-    room = min(part.room_ms(start_ms), plan.max_cue_ms)
-    return Span(start_ms, start_ms + max(room, plan.min_cue_ms if not room else _LEAST_MS))
+    """The time from `start_ms` on that is free, as much of it as one cue takes; in dialogue, what a short cue takes.
+
+    Raises:
+        UsageError: a cue is spoken there.
+    """
+    there = [cue for cue in part.cues if cue.span.start_ms <= start_ms < max(cue.span.end_ms, cue.span.start_ms + 1)]
+    if there:
+        raise UsageError(f"A cue is spoken at {format_timecode(start_ms)}: choose a time in a gap, or give the words.")
+    room = min(part.room_ms(start_ms) or plan.min_cue_ms, plan.max_cue_ms)
+    following = min((cue.span.start_ms for cue in part.cues if cue.span.start_ms > start_ms), default=start_ms + room)
+    return Span(start_ms, min(start_ms + room, following))
 
 
 def replacements(cues: Sequence[Cue], edit: Replace) -> list[Change]:

@@ -335,8 +335,8 @@ def _insert_place(store: ProjectStore, edit: edits.Insert) -> Outcome:
         decision = Decision(Choice.WANTED, "A person wants to write here.")
         number = store.add_place(Place(span, span, span.start_ms), decision)
         outcome.focus = f"place-{number}"
-    row = next((row for row in outcome.changed if row.key == outcome.focus), None)
-    outcome.said = f"New place at {at}. {room_in_words(row) if row else 'A cue stands there already.'}"
+    row = next(row for row in outcome.changed if row.key == outcome.focus)
+    outcome.said = f"New place at {at}. {room_in_words(row)}"
     over = part.talked_over(span)
     outcome.said += " It lies over dialogue." * bool(over)
     return outcome

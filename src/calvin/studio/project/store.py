@@ -68,6 +68,8 @@ class ProjectStore(Excerpts):
     """The language of the film's sound track to mix with, as it was last named."""
     skeleton = Setting("skeleton", TypeAdapter(bool), False)
     """Whether its open places are left to a person or to a model that is named later."""
+    edit_times = Setting("edit_times", TypeAdapter(dict[str, tuple[int, int]] | None), None)
+    """How many edits each cue had, by its id, and how many ms they took (see `study_log`); None: that is not kept."""
     exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())
     """Where the script was written to, by path: there it is renewed whenever it changes."""
 

@@ -334,6 +334,8 @@ def test_inserting_in_dialogue_is_done_and_said(store: ProjectStore) -> None:
     assert [changed.key for changed in outcome.changed] == [outcome.focus]
     with pytest.raises(UsageError, match="over by then"):
         do(store, "insert", start_ms=80_000)
+    with pytest.raises(UsageError, match="A cue is spoken at 00:00:11"):
+        do(store, "insert", start_ms=11_000)
 
 
 def test_a_candidate_is_the_models_words_approved(store: ProjectStore) -> None:
@@ -483,7 +485,7 @@ def linted(store: ProjectStore) -> dict[str, Row]:
     return {found.key: found for found in FilmPart(store).rows(linted=True)}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(Draw, min_size=1, max_size=14))
 def test_outcomes_tell_exactly_what_changed_and_all_is_undone_and_done_again(draws: list[tuple[str, int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder, film(Path(folder) / "p") as store:
