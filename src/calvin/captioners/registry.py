@@ -65,6 +65,15 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
     return CAPTIONERS.find(kind).load()(model, options or OpenOptions())
 
 
+def answers_questions(model: str | None) -> bool:
+    """Whether what `--model` names is asked in words, as video LLMs and servers are, and not trained to describe alone.
+
+    Nothing is opened for it, so a model that cannot be had counts as what its name says.
+    """
+    kind = (model or "").partition(":")[0]
+    return (kind if kind in CAPTIONERS else _kind_of(model)) not in ("calvin", "blind")
+
+
 def open_completer(name: str, options: OpenOptions, max_new_tokens: int = 64) -> Callable[[str], str]:
     """A language model as a plain function from a prompt to the text that follows it, for cleaning data.
 

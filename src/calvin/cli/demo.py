@@ -53,6 +53,7 @@ def demo(
     say()
     show(film, description)
     listen(out_dir, film.stem)
+    say(f"Next: calvin studio {out_dir}, to hear, correct and deliver it in the browser")
 
 
 def say_script(script: Script) -> None:

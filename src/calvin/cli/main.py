@@ -105,6 +105,7 @@ PANELS = {
         "models": "models:models",
         "describe": "describe:describe",
         "cast": "cast:cast",
+        "studio": "studio:studio",
         "status": "status:status",
         "export": "import_export:export",
         "import": "import_export:import_script",

@@ -44,7 +44,7 @@ from calvin.studio.describe.dialogue import (
     spoken_lines,
 )
 from calvin.studio.describe.screen_cues import add_screen_cues, can_go_on, check_can_read, read_film, screen_notes
-from calvin.studio.describe.skeleton import foreign_note, is_foreign, skeleton_notes
+from calvin.studio.describe.skeleton import Nobody, empty_note, foreign_note, is_foreign, skeleton_notes
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
@@ -388,6 +388,10 @@ def _plan(
 
 
 def _notice(project: FilmProject, captioner: Captioner, unasked: bool) -> None:
+    if isinstance(captioner, Nobody):
+        project.skeleton = True
+        project.notes.insert(0, empty_note(project.store.folder, Path(project.film.path).stem))
+        return
     if project.features is None or not isinstance(captioner, FeatureCaptioner):
         return
     if isinstance(captioner, AdaptedCalvin) and captioner.film[1] not in ("", project.film.sha256):

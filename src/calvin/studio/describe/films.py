@@ -18,7 +18,7 @@ from typing import Literal
 from calvin.captioners import Captioner, CaptionerInfo, open_captioner
 from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.answers import cleaning_note
-from calvin.captioners.base import RemoteCaptioner
+from calvin.captioners.base import OpenOptions, RemoteCaptioner
 from calvin.captioners.naming import held_note
 from calvin.core.errors import CalvinError, ServerError, StoreError
 from calvin.core.progress import Listener, silent
@@ -100,6 +100,7 @@ def describe(
     encoding: str | None = None,
     names: Literal["known", "free"] | None = None,
     text: bool | None = None,
+    opening: OpenOptions | None = None,
 ) -> Description:
     """Describe one film, or a project again.
 
@@ -121,6 +122,7 @@ def describe(
         names: "known": those alone are named whom a cast or a person's cue introduces; "free": whomever the model
             names; None: "known", or as the project.
         text: whether writing on the screen is read (extra `ocr`); None: where that is possible, or as the project.
+        opening: how a captioner that is named is opened, such as whether its model may be fetched.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
@@ -141,7 +143,7 @@ def describe(
     if not named:
         sources = sources.changed(model=None, adapter=str(adapter) if adapter else None)
     people = cast if isinstance(cast, Cast) else known.cast(sources, cast)
-    captioner = model if isinstance(model, Captioner) else open_captioner(model or sources.model)
+    captioner = model if isinstance(model, Captioner) else open_captioner(model or sources.model, opening)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     asked = model is not None or adapter is not None
     job = replace(job, shift_ms=shift_ms, stretch=checked_stretch(stretch_subtitles), encoding=encoding, replace=asked)

@@ -7,12 +7,13 @@ writes them, or a model that is named later.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from calvin.captioners.at_hand import best
-from calvin.captioners.base import Captioner
+from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, CaptionRequest, Need
 from calvin.captioners.calvin import Calvin
 from calvin.captioners.known_drawing import PICTURES
 from calvin.core.errors import CalvinError
@@ -28,6 +29,15 @@ WAYS = (
     "calvin describe {project} --model openai:http://127.0.0.1:11434/v1#qwen3-vl",
 )
 """To get words: a model in this process, and one that Ollama runs."""
+
+
+class Nobody:
+    """In place of a captioner: every place is left to a person."""
+
+    info, needs = CaptionerInfo(NOBODY), frozenset[Need]()
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        return [CaptionAnswer("", 0.0) for _ in requests]
 
 
 def is_foreign(captioner: Captioner, frames: FrameStore) -> bool:
@@ -84,6 +94,14 @@ def keep_skeleton(store: ProjectStore, frames: FrameStore) -> int:
                 [still] = frames.frames_between(Span(place.event_ms, place.event_ms + 1), 1)
                 (temporary / still_name(place.span)).write_bytes(still.jpeg)
     return len(places)
+
+
+def empty_note(project: Path, stem: str) -> str:
+    """What to say of a film that is to be described by hand."""
+    return (
+        f"Nothing was described: places, stills and dialogue are here, and the texts are yours to write, with "
+        f"`calvin studio {project}` or in the column `text` of {project / stem}.csv."
+    )
 
 
 def leave_skeleton(store: ProjectStore) -> int:

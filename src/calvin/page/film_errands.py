@@ -1,0 +1,81 @@
+"""Errands about what is seen and heard: the cues spoken, mixed into the film, and a copy that the browser plays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from calvin.core.errors import StoreError
+from calvin.core.progress import Listener
+from calvin.core.text_tables import counted
+from calvin.core.time import in_s
+from calvin.studio.project.store import ProjectStore
+
+Values = dict[str, Any]
+DELIVERY = "delivery"
+"""The folder, in a project, of the mixes that the page makes."""
+PROXY = "proxy.mp4"
+"""The copy of a film, in its project, for browsers that cannot play the film itself."""
+
+
+def voice(folder: Path, options: Values, listener: Listener) -> Values:
+    """Speak what is not spoken yet, as the project was spoken before."""
+    from calvin.studio.sound.voiced_cues import voice_project, voice_settings
+
+    with ProjectStore(folder, read_only=True) as store:
+        settings = voice_settings(store.voice, rate=options.get("rate"), lufs=options.get("level"))
+    made = voice_project(folder, options.get("voice"), settings, listener=listener)
+    said = f"{counted(made.made, 'cue')} spoken by {made.voice}, {made.kept} kept."
+    return {"said": said, "notes": [*made.on_lengths(), *made.notes]}
+
+
+def mix(folder: Path, options: Values, listener: Listener) -> Values:
+    """Mix the spoken cues into the film, and say what is left out and why."""
+    from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.sound.film_mix import mix_project
+
+    extended, suffix = bool(options.get("extended")), f".{options.get('format') or 'mkv'}"
+    with ProjectStore(folder, read_only=True) as store:
+        film, language = Path(store.bound_film().path), store.mix_language
+    kind = ".extended" if extended else ".ad"
+    target = folder / DELIVERY / f"{film.stem}{kind}{suffix}"
+    settings = MixSettings.load({"duck_db": options.get("duck", -8)}, "mix")
+    made = mix_project(folder, target, settings, extended, language, None, listener)
+    with ProjectStore(folder) as store:
+        stamp = target.stat()
+        store.mixed = {**store.mixed, str(target.resolve()): (stamp.st_size, stamp.st_mtime_ns)}
+        left_out = _left_out(store, extended)
+    pauses = f", {counted(made.pauses, 'pause')}" if extended else ""
+    said = f"{target.name}: {counted(made.cues, 'cue')}{pauses}, checked: every cue is heard."
+    return {"said": said, "files": [path.name for path in made.files], "left_out": left_out, "notes": made.notes}
+
+
+def _left_out(store: ProjectStore, extended: bool) -> list[Values]:
+    """What the mix does not say, and why."""
+    from calvin.studio.project.status import spoken_cues
+    from calvin.studio.sound.film_mix import place_voices
+
+    spans, duration_ms = [line.span for line in store.dialogue], store.bound_film().duration_ms
+    found = []
+    for one in place_voices(spoken_cues(store)[0], spans, duration_ms, extended).left_out:
+        why = "The film would have to pause for it." if one.cue.extended else (
+            f"It takes {in_s(one.duration_ms)}, and there is less room for it before the next line or cue."
+        )  # fmt: skip
+        values = {"key": f"cue-{one.cue.id}", "start_ms": one.cue.span.start_ms, "text": one.cue.text, "why": why}
+        found.append(values)
+    return found
+
+
+def proxy(folder: Path, options: Values, listener: Listener) -> Values:
+    """Make the copy of the film that every browser plays."""
+    from calvin.media.film.proxy import make_proxy
+
+    with ProjectStore(folder, read_only=True) as store:
+        film = Path(store.bound_film().path)
+    if not film.is_file():
+        raise StoreError("The film is no longer where it was: bring it back, or describe it where it is now.")
+    make_proxy(film, folder / PROXY, listener)
+    return {"said": "The browser can play the film now."}
+
+
+ERRANDS = {"voice": voice, "mix": mix, "proxy": proxy}

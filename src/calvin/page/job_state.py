@@ -1,0 +1,52 @@
+"""A job: what kind it is, how far it is, how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from calvin.page.worker_link import WorkerLink
+
+State = Literal["running", "done", "failed", "stopped"]
+KINDS: dict[str, str] = {
+    "begin": "Making the project",
+    "describe": "Describing",
+    "rewrite": "Rewriting",
+    "adapt": "Adapting",
+    "voice": "Speaking the cues",
+    "mix": "Mixing",
+    "export": "Exporting",
+    "proxy": "Making a copy of the film that the browser plays",
+    "cast": "Looking for who is in the film",
+}
+"""What each kind of job is called while it runs."""
+_FREE = ("proxy", "cast")
+"""Kinds that leave the project free to be edited meanwhile."""
+
+
+@dataclass
+class Job:
+    """One job; `fraction` is of its present stage, and `left_s` an estimate for that stage alone."""
+
+    id: str
+    kind: str
+    state: State = "running"
+    fraction: float = 0.0
+    said: str = ""
+    left_s: float | None = None
+    result: dict[str, Any] | None = None
+    link: WorkerLink | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        return KINDS[self.kind]
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has the project's lock."""
+        return self.kind not in _FREE
+
+    def shown(self) -> dict[str, Any]:
+        """The job as the page is told of it."""
+        names = ("id", "kind", "state", "fraction", "said", "left_s", "result")
+        return {"name": self.name, **{name: getattr(self, name) for name in names}}
