@@ -9,14 +9,14 @@ from typing import Any
 from calvin.captioners.registry import answers_questions
 from calvin.media.gaps import dialogue_gaps
 from calvin.page.film_files import film_file
-from calvin.studio.edit.rows import rows
+from calvin.studio.edit.rows import EMPTY, FilmPart
 from calvin.studio.edit.study_log import keeps_log
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import WORDS_PER_MINUTE
 from calvin.studio.script.script_files import project_plan
 from calvin.studio.script.writers import WRITERS
 
-_STATUSES = ("empty", "draft", "needs-work", "approved")
+_STATUSES = (EMPTY, "draft", "needs-work", "approved")
 
 
 def summary(store: ProjectStore, pid: str) -> dict[str, Any]:
@@ -30,7 +30,8 @@ def summary(store: ProjectStore, pid: str) -> dict[str, Any]:
     gaps = dialogue_gaps([line.span for line in lines], film.duration_ms, plan.min_gap_ms, plan.guard_ms)
     shown = film_file(store.folder, film)
     url = f"/media/p/{pid}/film" if shown.path is not None else None
-    statuses = Counter(row.status for row in rows(store, light=True))
+    part = FilmPart(store)
+    statuses = Counter(str(cue.status) for cue in part.cues) | Counter({EMPTY: len(part.empty)})
     return {
         "pid": pid,
         "title": film.title,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sqlite3
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -39,8 +39,10 @@ class Refusal(CalvinError):
 
 
 def plain(value: object) -> Any:
-    """A dataclass as what JSON has."""
-    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    """A dataclass as what JSON has; those inside it stay, which are asked for in their turn."""
+    if not is_dataclass(value) or isinstance(value, type):
+        raise TypeError(f"{type(value).__name__} is nothing that JSON has")
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def answer(value: object, status: int = 200) -> Response:

@@ -282,6 +282,14 @@ def test_no_request_ends_in_a_fault(client: TestClient, pid: str, data: st.DataO
     one_request(client, pid, data)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_ten_thousand_requests_and_no_fault(client: TestClient, pid: str, data: st.DataObject) -> None:
+    one_request(client, pid, data)
+
+
 def has_answer(one: Endpoint) -> bool:
     """Events never end; pages need their templates."""
     if one.path.endswith("/events"):

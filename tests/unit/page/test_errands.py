@@ -1,0 +1,171 @@
+"""What workers do, asked in this process: the same functions as the commands, and what they say where they cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.core.errors import CalvinError, UsageError
+from calvin.core.progress import Progress
+from calvin.page import cue_errands, errands, film_errands, project_errands
+from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.store import ProjectStore
+
+
+class Onlooker:
+    """A captioner that answers with what it was asked and shown."""
+
+    info, needs = CaptionerInfo("onlooker"), frozenset({"frames"})
+    asked: list[CaptionRequest]
+
+    def __init__(self, text: str = "She holds a letter.", others: tuple[str, ...] = ()) -> None:
+        self.text, self.others, self.asked = text, others, []
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        self.asked += requests
+        return [CaptionAnswer(self.text, 0.0, (self.text, *self.others)) for _ in requests]
+
+
+class Describer(Onlooker):
+    needs = frozenset({"features"})  # type: ignore[assignment]
+
+
+@pytest.fixture
+def onlooker(monkeypatch: pytest.MonkeyPatch) -> Onlooker:
+    found = Onlooker(others=("A letter.", "She reads it aloud to everybody there."))
+    monkeypatch.setattr(cue_errands, "_captioner", lambda store: found)
+    return found
+
+
+def silent(_: Progress) -> None:
+    pass
+
+
+def test_a_question_is_asked_with_stills_of_its_shot_alone(root: Path, onlooker: Onlooker) -> None:
+    options = {"question": "What is she holding?", "at_ms": 3200}
+    found = cue_errands.ask(root / "film.calvin", options, silent)
+    assert found["answer"] == "She holds a letter."
+    [request] = onlooker.asked
+    assert request.prompt.question == "What is she holding?"
+    assert request.scene.frames is not None
+    shown = [frame.time_ms for frame in request.scene.frames()]
+    assert shown == found["stills"]
+    assert all(3000 <= time_ms < 5300 for time_ms in shown), "the shot begins at 3 s"
+    with ProjectStore(root / "film.calvin", read_only=True) as store:
+        assert "letter" not in " ".join(cue.text for cue in store.cues), "nothing of it enters the script"
+
+
+def test_a_captioner_that_only_describes_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cue_errands, "_captioner", lambda store: Describer())
+    with pytest.raises(UsageError, match="answers no questions"):
+        cue_errands.ask(root / "film.calvin", {"question": "Who?", "at_ms": 0}, silent)
+
+
+def test_other_words_are_asked_for_with_names_and_in_fewer_words(root: Path, onlooker: Onlooker) -> None:
+    options = {"key": "cue-3", "shorter": False, "names": ["Ann"]}
+    found = cue_errands.again(root / "film.calvin", options, silent)
+    assert found["candidates"] == ["She holds a letter.", "A letter.", "She reads it aloud to everybody there."]
+    [request] = onlooker.asked
+    assert request.prompt.entities == ("Ann",)
+    assert request.prompt.context == ("A man walks 1.", "A man walks 2.", "He waves.")
+    shorter = cue_errands.again(root / "film.calvin", options | {"shorter": True}, silent)
+    assert onlooker.asked[1].max_words == 3, "two fewer than the cue has, and no fewer than a sentence needs"
+    assert shorter["candidates"] == ["A letter."]
+
+
+def test_a_place_without_words_is_asked_about_too(root: Path, onlooker: Onlooker) -> None:
+    found = cue_errands.again(root / "film.calvin", {"key": "place-4"}, silent)
+    assert found["candidates"][0] == "She holds a letter."
+    with pytest.raises(CalvinError, match="no such place"):
+        cue_errands.again(root / "film.calvin", {"key": "place-99"}, silent)
+
+
+def test_no_other_words_are_said_to_be_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cue_errands, "_captioner", lambda store: Onlooker("A man walks 1."))
+    with pytest.raises(UsageError, match="no other words"):
+        cue_errands.again(root / "film.calvin", {"key": "cue-1"}, silent)
+
+
+def test_a_project_is_voiced_and_mixed_and_what_is_left_out_is_told(root: Path) -> None:
+    folder = root / "film.calvin"
+    with ProjectStore(folder) as store:
+        from dataclasses import replace
+
+        store.edit_cue(replace(store.cue("3"), extended=True))
+    spoken = film_errands.voice(folder, {"voice": "espeak"}, silent)
+    assert "4 cues spoken" in spoken["said"]
+    mixed = film_errands.mix(folder, {"extended": False, "format": "m4a"}, silent)
+    assert mixed["files"] == ["film.ad.m4a"]
+    assert (folder / "delivery" / "film.ad.m4a").is_file()
+    with ProjectStore(folder, read_only=True) as store:
+        paused = [cue for cue in store.cues if cue.extended]
+    assert [one["key"] for one in mixed["left_out"]] == [f"cue-{cue.id}" for cue in paused]
+    assert all("pause" in one["why"] for one in mixed["left_out"])
+    again = film_errands.voice(folder, {}, silent)
+    assert "0 cues spoken" in again["said"]
+    assert "4 kept" in again["said"]
+
+
+def test_a_mix_without_a_voice_says_what_to_do(root: Path) -> None:
+    with pytest.raises(UsageError, match="not spoken"):
+        film_errands.mix(root / "film.calvin", {}, silent)
+
+
+def test_a_copy_of_a_film_that_is_gone_says_so(root: Path) -> None:
+    (root / "film.mp4").unlink()
+    with pytest.raises(CalvinError, match="no longer where it was"):
+        film_errands.proxy(root / "film.calvin", {}, silent)
+
+
+def test_people_are_proposed_by_what_is_said(root: Path) -> None:
+    folder = root / "film.calvin"
+    found = project_errands.propose_people(folder, {}, silent)
+    assert [one["name"] for one in found["proposals"]] == ["Ann"]
+    assert project_errands.kept_proposals(folder) == found["proposals"]
+    assert all(0 <= at_ms < 9000 for at_ms in found["proposals"][0]["stills"])
+    project_errands.reject(folder, "1")
+    assert project_errands.kept_proposals(folder) == []
+    (folder / project_errands.PROPOSALS).write_text("[" * 10)
+    assert project_errands.kept_proposals(folder) == []
+
+
+def test_the_cast_is_filled_by_what_is_accepted_and_by_portraits(client: Any, root: Path, pid: str) -> None:
+    project_errands.propose_people(root / "film.calvin", {}, silent)
+    accepted = client.post(f"/api/p/{pid}/cast", json={"op": "accept", "id": "1", "name": "Ann Lee"}).json()
+    assert accepted["people"] == [{"name": "Ann Lee", "look": "", "portraits": 0}]
+    assert accepted["proposals"] == []
+    drawn = {"op": "portrait", "name": "Tom", "at_ms": 3000, "box": [0.1, 0.2, 0.3, 0.4]}
+    after = client.post(f"/api/p/{pid}/cast", json=drawn).json()
+    assert after["people"][1] == {"name": "Tom", "look": "", "portraits": 1}
+    assert "box = [0.1, 0.2, 0.3, 0.4]" in (root / "film.calvin" / "cast.toml").read_text()
+    with ProjectStore(root / "film.calvin", read_only=True) as store:
+        assert store.sources is not None
+        assert store.sources.cast == str((root / "film.calvin" / "cast.toml").resolve())
+    for bad in ({"at_ms": 9000}, {"box": [0.9, 0, 0.5, 0.5]}, {"box": [0, 0, 0, 1]}):
+        assert client.post(f"/api/p/{pid}/cast", json=drawn | bad).status_code == 400
+    assert client.post(f"/api/p/{pid}/cast", json={"op": "accept", "id": "7"}).status_code == 404
+
+
+def test_an_errand_reports_how_far_it_is(root: Path) -> None:
+    told: list[dict[str, Any]] = []
+    errand = {"kind": "voice", "folder": str(root / "film.calvin"), "options": {"voice": "tones"}}
+    report = errands.run(errand, told.append)
+    assert "done" in report, report
+    assert told[-1] | {"left_s": 0} == {
+        "stage": "voice", "done": 4.0, "total": 4, "unit": "cues", "detail": "", "left_s": 0
+    }  # fmt: skip
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_a_film_that_moved_is_found_by_nobody(root: Path) -> None:
+    """The page says so before a voice or model is opened for it."""
+    with ProjectStore(root / "film.calvin") as store:
+        film = store.bound_film()
+        store.bind_film(FilmRow(film.title, str(root / "away.mp4"), film.sha256, film.duration_ms, film.facts))
+    report = errands.run({"kind": "describe", "folder": str(root / "film.calvin"), "options": {}}, lambda event: None)
+    assert "no longer at" in report["failed"]
