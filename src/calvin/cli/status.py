@@ -16,6 +16,7 @@ from calvin.media.languages import language_name
 
 _HASH = re.compile(r"[0-9a-f]{12,64}")
 _AUTHORS = {"model": "the model", "adapter": "the adapted model", "human": "a person"}
+_MOST_COMMENTS = 20
 _CHOICES = {
     "best": "the model's best caption",
     "candidate": "another caption that fits",
@@ -35,7 +36,8 @@ def status(
     history: Annotated[
         str | None,
         typer.Option(
-            "--history", help="Every text that this cue has had, and who wrote it; `all`: every cue there ever was."
+            "--history",
+            help="Every text that this cue has had, who wrote it, and comments on it; `all`: every cue there ever was.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")] = False,
@@ -75,6 +77,7 @@ def status(
                 {"written_at": past.written_at, "author": str(past.author), "text": past.text}
                 for past in store.history(history.removeprefix("cue-"))
             ]
+            found["comments"] = [one for one in found["comments"] if one["cue"] == history.removeprefix("cue-")]
         if decisions:
             found["decisions"] = [
                 {
@@ -92,11 +95,27 @@ def status(
             removed = ", removed" if cue["removed"] else ""
             say(f"cue-{cue['cue']}, {counted(cue['texts'], 'text')}{removed}: {cue['text']}")
     elif history is not None:
-        for number, past in enumerate(found["history"], 1):
-            when = past["written_at"][:16].replace("T", " ")
-            say(f"{number}, {when} UTC, by {_AUTHORS[past['author']]}: {past['text'] or '(removed)'}")
+        for line in _texts(found):
+            say(line)
     else:
         _show(found)
+
+
+def _texts(found: dict[str, Any]) -> list[str]:
+    """Every text of a cue, and the comments on it."""
+    lines = [
+        f"{number}, {_minute(past)} UTC, by {_AUTHORS[past['author']]}: {past['text'] or '(removed)'}"
+        for number, past in enumerate(found["history"], 1)
+    ]
+    comments = [
+        f"Comment, {_minute(one)} UTC{', dealt with' if one['done'] else ''}: {one['text']}"
+        for one in found["comments"]
+    ]
+    return lines + comments
+
+
+def _minute(written: dict[str, Any]) -> str:
+    return str(written["written_at"])[:16].replace("T", " ")
 
 
 def _made_by(found: dict[str, Any]) -> list[str]:
@@ -133,12 +152,24 @@ def _cues(found: dict[str, Any]) -> str:
         "model": "by the model",
         "adapter": "by the adapted model",
         "human": "by a person",
+        "needs-work": "marked as needing work",
         "draft": "draft" if by.get("draft") == 1 else "drafts",
         "approved": "approved",
         "extended": "with a pause of the film",
     }
     kinds = ", ".join(f"{by[name]} {said}" for name, said in words.items() if by.get(name))
     return f"Cues: {found['cues']['total']}{f' ({kinds})' if kinds else ''}"
+
+
+def _remarks(comments: list[dict[str, Any]]) -> list[str]:
+    """What people remarked that is not dealt with yet."""
+    if not comments:
+        return []
+    left = [one for one in comments if not one["done"]]
+    lines = [f"Comments: {len(left)} not dealt with, {len(comments) - len(left)} dealt with"]
+    lines += [f"  cue-{one['cue']}, {format_timecode(one['at_ms'])}: {one['text']}" for one in left[:_MOST_COMMENTS]]
+    more = len(left) - _MOST_COMMENTS
+    return [*lines, *([f"  and {more} more: `--json` lists them"] if more > 0 else [])]
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -156,6 +187,8 @@ def _show(found: dict[str, Any]) -> None:
     say(_cues(found))
     if set(cues["kinds"]) - {"picture"}:
         say(f"Kinds: {', '.join(f'{count} {kind}' for kind, count in cues['kinds'].items())}")
+    for line in _remarks(found["comments"]):
+        say(line)
     for line in _made_by(found):
         say(line)
     if found["choices"]:

@@ -69,7 +69,7 @@ def restore(
 def approve(
     project: PROJECT,
     cues: Annotated[list[str] | None, typer.Argument(help="Cues, such as cue-12.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every cue.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every cue but those marked as needing work.")] = False,
 ) -> None:
     """Approve cues as they are: no model changes them from then on.
 
@@ -87,6 +87,7 @@ def approve(
     with ProjectStore(project) as store:
         plan = plan_approval(store, [name.removeprefix("cue-") for name in cues] if cues else None)
         say(f"{counted(len(plan.changes), 'cue')} approved, {plan.unchanged} approved before")
+        warn_all(plan.notes)
         if plan.changes:
             renewed(apply_plan(store, plan))
 

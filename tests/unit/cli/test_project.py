@@ -234,6 +234,30 @@ def test_the_language_of_an_imported_script(project: Path, tmp_path: Path) -> No
     assert "language de" in vtt.read_text()
 
 
+def test_what_needs_work_and_comments_are_told_and_not_approved_with_the_rest(project: Path) -> None:
+    assert "Comments:" not in run("status", project).stdout
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cue("2"), status=Status.NEEDS_WORK))
+        for number in range(22):
+            store.add_comment("1", f"Remark {number}?")
+        store.close_comment(1)
+    said = run("status", project).stdout
+    assert "Cues: 3 (3 by the model, 1 marked as needing work, 2 drafts)" in said
+    assert "Comments: 21 not dealt with, 1 dealt with\n  cue-1, 00:00:02.500: Remark 1?\n" in said
+    assert "  and 1 more: `--json` lists them" in said
+    assert len(json.loads(run("status", project, "--json").stdout)["comments"]) == 22
+    history = run("status", project, "--history", "cue-1").stdout.splitlines()
+    assert history[1].endswith("UTC, dealt with: Remark 0?")
+    assert history[2].endswith("UTC: Remark 1?")
+    assert "Remark" not in run("status", project, "--history", "cue-2").stdout
+    approved = run("approve", project, "--all")
+    assert "2 cues approved, 0 approved before" in approved.stdout
+    assert "Marked as needing work and left so: cue-2" in approved.stderr
+    assert run("approve", project, "cue-2").exit_code == 0
+    with ProjectStore(project) as store:
+        assert {cue.status for cue in store.cues} == {Status.APPROVED}
+
+
 def test_approve_restore_and_undo(project: Path) -> None:
     run("export", project, "--format", "vtt,csv")
     assert run("approve", project).exit_code == 2

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from calvin.core.time import Span, in_s
 from calvin.core.types import Cue, Place, Script
-from calvin.studio.project.comments import Comment
+from calvin.studio.project.comments import Comment, standing_comments
 from calvin.studio.project.excerpts import Excerpt
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SpokenLength, free_part
@@ -217,7 +217,7 @@ class FilmPart:
 
     @cached_property
     def _comments(self) -> dict[str, list[Comment]]:
-        return placed_comments(self._remarks, self._present, self.cues, self.empty)
+        return standing_comments(self._remarks, self._present, self.cues, self.empty)
 
     def _of_cue(self, cue: Cue, found: list[dict[str, Any]]) -> Row:
         speech = self.spoken.ms(cue.text)
@@ -284,24 +284,6 @@ def version_of(one: Cue | Place) -> str:
     if isinstance(one, Cue):
         values += [one.text, one.author, one.status, one.extended, one.kind]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
-
-
-def placed_comments(
-    comments: Sequence[Comment], present: Collection[str], cues: Sequence[Cue], places: Sequence[Place]
-) -> dict[str, list[Comment]]:
-    """Comments by the key of the row that they stand in: their cue's, else the first about the same moment.
-
-    Args:
-        present: the ids of all cues that there are.
-    """
-    about = {f"cue-{cue.id}": cue.visual for cue in cues} | {f"place-{place.id}": place.visual for place in places}
-    found: dict[str, list[Comment]] = {}
-    for one in comments:
-        key = f"cue-{one.cue_id}" if one.cue_id in present else None
-        key = key or next((name for name, seen in about.items() if seen.start_ms <= one.event_ms < seen.end_ms), None)
-        if key is not None:
-            found.setdefault(key, []).append(one)
-    return found
 
 
 def _words(key: str, comments: Mapping[str, Sequence[Comment]]) -> dict[str, Any]:

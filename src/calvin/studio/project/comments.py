@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from calvin.core.errors import StoreError
+from calvin.core.types import Cue, Place
 from calvin.studio.project.readings import Readings
 from calvin.studio.project.table_rows import number_of, storable
 
@@ -87,3 +88,25 @@ class Comments(Readings):
         if row is None:
             raise StoreError(f"There is no cue {cue_id!r} in this project.")
         return int(row[0])
+
+
+def standing_comments(
+    comments: Sequence[Comment], present: Collection[str], cues: Iterable[Cue], places: Iterable[Place] = ()
+) -> dict[str, list[Comment]]:
+    """Comments by what they stand with: "cue-12", or "place-40".
+
+    That is their own cue; where it has gone, the first of the cues and places that is about the same moment.
+
+    Args:
+        present: the ids of all cues that there are.
+    """
+    if not comments:
+        return {}
+    about = {f"cue-{cue.id}": cue.visual for cue in cues} | {f"place-{place.id}": place.visual for place in places}
+    found: dict[str, list[Comment]] = {}
+    for one in comments:
+        key = f"cue-{one.cue_id}" if one.cue_id in present else None
+        key = key or next((name for name, seen in about.items() if seen.start_ms <= one.event_ms < seen.end_ms), None)
+        if key is not None:
+            found.setdefault(key, []).append(one)
+    return found

@@ -43,6 +43,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
             "by": dict(by),
             "kinds": dict(Counter(str(cue.kind) for cue in script.cues)),
         },
+        "comments": _comments(store),
         "choices": dict(Counter(str(decision.choice) for decision in standing_decisions(store))),
         "notes": list(current_notes(store)),
         "notes_of": _further_notes(store),
@@ -53,6 +54,15 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "spoken": _spoken(store),
         "steps": [{"what": step.what, "made_at": step.made_at, "undone": step.undone} for step in store.steps],
     }
+
+
+def _comments(store: ProjectStore) -> list[dict[str, Any]]:
+    """All comments, oldest first, each with the cue that it was made on."""
+    return [
+        {"id": one.id, "cue": one.cue_id, "at_ms": one.event_ms, "text": one.text, "done": one.done}
+        | {"written_at": one.written_at}
+        for one in store.comments
+    ]
 
 
 def pause_note(cues: Sequence[Cue]) -> str | None:

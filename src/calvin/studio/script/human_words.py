@@ -247,15 +247,17 @@ def apply_plan(store: ProjectStore, plan: WordsPlan) -> Exported:
 
 
 def plan_approval(store: ProjectStore, cue_ids: Sequence[str] | None = None) -> WordsPlan:
-    """What approving cues as they are would change; None: all of them.
+    """What approving cues as they are would change; None: all of them but those marked as needing work.
 
     Raises:
         StoreError: there is no such cue.
     """
     cues = store.script().cues if cue_ids is None else [store.cue(cue_id) for cue_id in dict.fromkeys(cue_ids)]
-    steps = tuple(Change(cue, replace(cue, status=Status.APPROVED)) for cue in cues)
+    marked = [cue for cue in cues if cue_ids is None and cue.status is Status.NEEDS_WORK]
+    steps = tuple(Change(cue, replace(cue, status=Status.APPROVED)) for cue in cues if cue not in marked)
     plan = WordsPlan("The approval", steps)
-    return replace(plan, what=f"approval of {counted(len(plan.changes), 'cue')}")
+    note = f"Marked as needing work and left so: {_named(marked)}; `calvin approve` with their names approves them."
+    return replace(plan, what=f"approval of {counted(len(plan.changes), 'cue')}", notes=(note,) if marked else ())
 
 
 def restore_text(store: ProjectStore, cue_id: str, number: int | None = None) -> tuple[Cue, Exported]:

@@ -14,6 +14,7 @@ from calvin.core.files import file_sha256, write_text
 from calvin.core.package import __version__
 from calvin.core.text_tables import counted
 from calvin.media.gaps import PlanSettings
+from calvin.studio.project.comments import standing_comments
 from calvin.studio.project.status import current_notes
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
@@ -47,14 +48,17 @@ def provenance(store: ProjectStore) -> Provenance:
     film = store.film
     facts = {"name": Path(film.path).name, "sha256": film.sha256, **film.facts} if film else {}
     guard_ms = project_plan(store).guard_ms
-    room = rooms(store.cues, [line.span for line in store.dialogue], film.duration_ms if film else None)
+    cues, places = store.cues, open_places(store)
+    room = rooms(cues, [line.span for line in store.dialogue], film.duration_ms if film else None)
+    present = {cue.id for cue in cues}
     return Provenance(
         film=facts,
         model=store.model,
         notes=current_notes(store),
         decisions=tuple(store.decisions),
         rooms={cue: max(0, ms - guard_ms) for cue, ms in room.items()},
-        open=open_places(store),
+        open=places,
+        comments=standing_comments(store.comments, present, cues, [one.place for one in places]),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import format_timecode
@@ -16,13 +17,19 @@ from calvin.studio.script.writers import (
     cue_name,
     last_ms,
     mentioned,
+    printable,
     spoken,
     status_words,
 )
 
+if TYPE_CHECKING:
+    from calvin.studio.project.comments import Comment
+
 COLUMNS = ("id", "in", "out", "character", "text", "words", "gap", "status", "kind")
 OPEN_COLUMNS = ("still", "said before")
 """Further columns where there are places without words."""
+COMMENTS = "comments"
+"""A further column where somebody's comment is not dealt with. It is not read back."""
 JSON_VERSION = 1
 
 
@@ -93,29 +100,34 @@ class CsvWriter(Writer):
     suffix = ".csv"
 
     def render(self, script: Script, provenance: Provenance) -> str:
-        rows = [(one.place.span, _open_row(one)) for one in provenance.open]
+        remarks = {key: open_words(comments) for key, comments in provenance.comments.items()}
+        commented = any(remarks.values())
+        rows = [(one.place.span, f"place-{one.place.id}", _open_row(one)) for one in provenance.open]
         more = [""] * len(OPEN_COLUMNS) if rows else []
         for cue, text in spoken(script):
             room = provenance.rooms.get(cue.id)
-            rows.append(
-                (
-                    cue.span,
-                    (
-                        cue_name(cue),
-                        sheet_time(cue.span.start_ms),
-                        sheet_time(cue.span.end_ms),
-                        "; ".join(mentioned(script, text)),
-                        sheet_text(text),
-                        str(len(text.split())),
-                        "" if room is None else f"{room / 1000:.3f}",
-                        status_words(cue),
-                        str(cue.kind),
-                        *more,
-                    ),
-                )
+            cells = (
+                cue_name(cue),
+                sheet_time(cue.span.start_ms),
+                sheet_time(cue.span.end_ms),
+                "; ".join(mentioned(script, text)),
+                sheet_text(text),
+                str(len(text.split())),
+                "" if room is None else f"{room / 1000:.3f}",
+                status_words(cue),
+                str(cue.kind),
+                *more,
             )
-        columns = (*COLUMNS, *OPEN_COLUMNS) if more else COLUMNS
-        return csv_text(columns, [cells for _, cells in sorted(rows, key=lambda row: row[0])])
+            rows.append((cue.span, f"cue-{cue.id}", cells))
+        columns = (*COLUMNS, *(OPEN_COLUMNS if more else ()), *((COMMENTS,) if commented else ()))
+        ordered = sorted(rows, key=lambda row: row[0])
+        last = ((sheet_text(remarks.get(key, "")),) if commented else () for _, key, _ in ordered)
+        return csv_text(columns, [(*cells, *remark) for (_, _, cells), remark in zip(ordered, last, strict=True)])
+
+
+def open_words(comments: Sequence[Comment]) -> str:
+    """The comments that are not dealt with, on one line."""
+    return " / ".join(printable(one.text) for one in comments if not one.done)
 
 
 def _open_row(one: OpenPlace) -> tuple[str, ...]:
@@ -141,7 +153,7 @@ class JsonWriter(Writer):
             "film": dict(provenance.film),
             "model": dict(provenance.model),
             "notes": list(provenance.notes),
-            "cues": [_cue(cue) for cue in script.cues],
+            "cues": [_cue(cue) | _remarks(provenance.comments.get(f"cue-{cue.id}", ())) for cue in script.cues],
             "decisions": [_decision(decision) for decision in provenance.decisions],
             **({"open": [_open(one) for one in provenance.open]} if provenance.open else {}),
         }
@@ -165,6 +177,11 @@ def _cue(cue: Cue) -> dict[str, Any]:
         # Scripts that only describe the picture are written as by versions that knew no other kind.
         **({} if cue.kind is CueKind.PICTURE else {"kind": str(cue.kind)}),
     }
+
+
+def _remarks(comments: Sequence[Comment]) -> dict[str, Any]:
+    values = [{"text": one.text, "written_at": one.written_at, "done": one.done} for one in comments]
+    return {COMMENTS: values} if values else {}
 
 
 def _open(one: OpenPlace) -> dict[str, Any]:

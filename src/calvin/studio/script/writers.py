@@ -15,8 +15,9 @@ from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
 from calvin.core.types import Cue, Place, Script
 
-if TYPE_CHECKING:
-    from calvin.studio.project.contents import Decision  # lazy: it loads pydantic, and `calvin --help` lists writers
+if TYPE_CHECKING:  # lazy: they load pydantic, and `calvin --help` lists writers
+    from calvin.studio.project.comments import Comment
+    from calvin.studio.project.contents import Decision
 
 _JOINERS = "\u200c\u200d\u00ad"
 """Without these a word of Persian or Hindi, or a hyphenated one, would fall apart: joiner, non-joiner, soft hyphen."""
@@ -36,7 +37,7 @@ class Provenance:
     """Where a script comes from: the film's facts, the model that wrote it, and what there was to say about it.
 
     `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id;
-    `open` the places that a skeleton leaves to be filled.
+    `open` the places that a skeleton leaves to be filled; `comments` what people remarked, by "cue-12" or "place-40".
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Provenance:
     decisions: tuple[Decision, ...] = ()
     rooms: Mapping[str, int] = field(default_factory=dict)
     open: tuple[OpenPlace, ...] = ()
+    comments: Mapping[str, Sequence[Comment]] = field(default_factory=dict)
 
 
 class Writer(ABC):

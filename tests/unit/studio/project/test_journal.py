@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -165,6 +166,44 @@ def test_steps_from_before_cues_had_a_kind_are_undone(tmp_path: Path) -> None:
         assert [(cue.text, cue.kind) for cue in store.cues] == [("Stays.", CueKind.TITLE), ("Goes.", CueKind.PICTURE)]
         store.redo()
         assert [cue.text for cue in store.cues] == ["Was edited."]
+
+
+def test_a_project_from_before_cues_could_need_work_keeps_cues_steps_and_the_count_of_ids(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / DATABASE)
+    for number, migration in enumerate(MIGRATIONS[:9], 1):
+        db.executescript(f"{migration} PRAGMA user_version = {number};")
+    db.execute("INSERT INTO film (id, title, path, sha256, duration_ms) VALUES (1, 'A', 'a.mp4', 'aa', 60000)")
+    columns = "id, text, start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms, author, status, kind, candidates"
+    for number, text in ((1, "Stays."), (2, "Goes."), (7, "Goes too.")):
+        values = (number, text, 10, 900, 5, 800, 7, "adapter", "approved", "title", '["A."]')
+        db.execute(f"INSERT INTO cue ({columns}) VALUES ({', '.join('?' * len(values))})", values)
+    db.execute("DELETE FROM cue WHERE id = 7")
+    db.execute("INSERT INTO step (what) VALUES ('import of a.csv')")
+    db.execute("DELETE FROM cue WHERE id = 2")
+    db.execute("UPDATE step SET open = 0")
+    db.commit()
+    db.close()
+    with ProjectStore(tmp_path) as store:
+        old = Cue("1", Span(10, 900), "Stays.", Span(5, 800), 7, Author.ADAPTER, Status.APPROVED, kind=CueKind.TITLE)
+        assert store.cues == [old]
+        assert store.candidates("1") == ["A."]
+        assert store.edit_cue(replace(old, status=Status.NEEDS_WORK)).status is Status.NEEDS_WORK
+        assert store.add_cue(old).id == "8", "the history of cue-7 belongs to another cue"
+        store.undo()
+        assert [cue.text for cue in store.cues] == ["Stays.", "Goes.", "Stays."]
+
+
+def test_rows_that_a_step_would_bring_back_are_checked_before_they_are_let_in(store: ProjectStore) -> None:
+    with store.step("edit"):
+        store.edit_cue(replace(store.cue("1"), text="Other."))
+    state = store.turning(undone=False)[0][2]
+    assert state is not None
+    for wrong in ({"end_ms": 10**12}, {"candidates": "{}"}, {"candidates": "["}):
+        with store.together():
+            store._db.execute("UPDATE step_row SET state = ?", (json.dumps(state | wrong),))
+        with pytest.raises(StoreError, match="damaged"):
+            store.undo()
+        assert store.cue("1").text == "Other."
 
 
 def test_a_text_comes_back_and_so_does_a_cue(store: ProjectStore) -> None:

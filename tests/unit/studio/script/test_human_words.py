@@ -136,6 +136,33 @@ def test_an_emptied_line_removes_its_cue_and_so_does_an_absent_one_on_request() 
     assert [(c.before, c.after) for c in absent.changes] == [(CUES[4], None)]
 
 
+@pytest.mark.parametrize(
+    ("before", "row", "text", "after"),
+    [
+        (Status.NEEDS_WORK, None, "New.", Status.NEEDS_WORK),
+        (Status.NEEDS_WORK, Status.NEEDS_WORK, "New.", Status.NEEDS_WORK),
+        (Status.DRAFT, Status.NEEDS_WORK, "New.", Status.NEEDS_WORK),
+        (Status.DRAFT, Status.NEEDS_WORK, CUES[0].text, Status.NEEDS_WORK),
+        (Status.NEEDS_WORK, Status.APPROVED, CUES[0].text, Status.APPROVED),
+        (Status.NEEDS_WORK, Status.DRAFT, CUES[0].text, Status.DRAFT),
+    ],
+)
+def test_that_a_cue_needs_work_is_a_persons_to_say(
+    before: Status, row: Status | None, text: str, after: Status
+) -> None:
+    start, end = CUES[0].span.start_ms, CUES[0].span.end_ms
+    plan = plan_lines([replace(CUES[0], status=before)], [line(text, start, end, CUES[0].id, row)])
+    assert [step.after and step.after.status for step in plan.steps] == [after]
+
+
+@pytest.mark.parametrize("words", ["needs-work", "Needs work", "NEEDS_WORK", "needs  work"])
+def test_needs_work_is_read_however_it_is_written(words: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f'id,in,out,text,status\ncue-1,00:00:05.000,00:00:08.000,x,"{words}, extended"\n')
+    [found] = read_script(path).lines
+    assert (found.status, found.extended) == (Status.NEEDS_WORK, True)
+
+
 def test_a_status_alone_approves_without_a_new_author() -> None:
     [change] = plan_lines(CUES[:1], [line(CUES[0].text, *times(CUES[0]), "1", Status.APPROVED)]).changes
     assert change.after == replace(CUES[0], status=Status.APPROVED)

@@ -29,6 +29,7 @@ from calvin.core.errors import StoreError, UsageError
 from calvin.core.text_tables import guarded, unguarded
 from calvin.core.time import Span
 from calvin.core.types import Character, Cue, CueKind, Script, Status
+from calvin.studio.project.comments import Comment
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.script.dapt import DAPTM, TTM, TTP, XML
 from calvin.studio.script.script_lines import read_script
@@ -369,6 +370,32 @@ def test_csv_has_its_columns_and_no_formula() -> None:
 def test_the_guard_of_a_cell_can_be_taken_off(text: str) -> None:
     assert unguarded(guarded(text)) == text
     assert not guarded(text).startswith(("=", "+", "-", "@"))
+
+
+def test_comments_stand_in_tables_and_json_and_cues_that_need_work_say_so(tmp_path: Path) -> None:
+    def remark(number: int, text: str, done: bool = False) -> Comment:
+        return Comment(number, "1", text, "2026-11-30T10:00:00.000Z", 0, done)
+
+    cues = [Cue(str(i), Span(i * 1000, i * 1000 + 900), f"Text {i}.", Span(0, 900), 0) for i in (1, 2)]
+    script = Script("F", (replace(cues[0], status=Status.NEEDS_WORK, extended=True), cues[1]))
+    origin = Provenance(comments={"cue-1": [remark(1, "Who\nis it?"), remark(2, "=Done", True), remark(3, "=Why?")]})
+    table = list(csv.DictReader(io.StringIO(WRITERS["csv"].writer.render(script, origin))))
+    assert [(row["status"], row["comments"]) for row in table] == [
+        ("needs-work, extended", "Who is it? / =Why?"),
+        ("draft", ""),
+    ]
+    first, second = json.loads(WRITERS["json"].writer.render(script, origin))["cues"]
+    assert (first["status"], [one["text"] for one in first["comments"]]) == (
+        "needs-work",
+        ["Who\nis it?", "=Done", "=Why?"],
+    )
+    assert [one["done"] for one in first["comments"]] == [False, True, False]
+    assert "comments" not in second
+    only_done = Provenance(comments={"cue-1": [remark(1, "Done", True)]})
+    assert "comments" not in WRITERS["csv"].writer.render(script, only_done)
+    for name in ("csv", "json", "dapt", "vtt"):
+        path = WRITERS[name].writer.write(script, tmp_path / f"s.{name}", origin)
+        assert read_script(path).lines[0].status is Status.NEEDS_WORK, name
 
 
 def test_formats_are_found_by_name() -> None:
