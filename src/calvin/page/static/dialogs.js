@@ -1,0 +1,61 @@
+// Dialogs: native <dialog>, so that the browser keeps the focus in them and gives it back.
+
+import { button, byId, el } from "./dom.js";
+
+let number = 0;
+
+/**
+ * Opens a dialog. `buttons`: [[words, value, isMain], ...]; Escape and the last button give null.
+ * `body`: elements. `focus`: the element that has the focus first.
+ * Gives the dialog; its `answer` is a promise of the value.
+ */
+export function openDialog(title, body, buttons = [["Close", null]], { focus, wide, label } = {}) {
+  const id = `dialog-${++number}`;
+  const opener = document.activeElement;
+  const heading = el("h2", { id, text: title, tabindex: "-1" });
+  const dialog = el("dialog", { class: wide ? "wide" : "", "aria-labelledby": id, "data-name": label ?? title },
+    heading, ...body);
+  const row = el("div", { class: "tools end" });
+  for (const [words, value, isMain] of buttons) {
+    row.append(button(words, () => dialog.finish(value), { class: isMain ? "main" : "" }));
+  }
+  dialog.append(row);
+  dialog.buttons = row;
+  let value = null;
+  dialog.finish = (given) => {
+    value = given;
+    dialog.close();
+  };
+  dialog.answer = new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (opener?.isConnected && document.activeElement === document.body) opener.focus();
+      resolve(value);
+    });
+  });
+  byId("dialogs").append(dialog);
+  dialog.showModal();
+  (focus ?? heading).focus();
+  return dialog;
+}
+
+/** A question with the answers Yes (in words of its own) and no. */
+export async function confirmDialog(title, text, yes, no = "Cancel") {
+  return (await openDialog(title, [el("p", { text })], [[yes, true, true], [no, null]]).answer) === true;
+}
+
+/** The same cue was changed here and elsewhere: both texts, and what shall stand. Gives a text, or null for theirs. */
+export async function conflictDialog({ mine, theirs, where, words }) {
+  const box = el("textarea", { id: "conflict-mine", rows: "3", value: mine });
+  const other = el("textarea", { id: "conflict-theirs", rows: "3", readonly: true, value: theirs?.text ?? "" });
+  const body = [
+    el("p", { text: `${where}. ${words} Nothing is lost: choose what shall stand.` }),
+    el("label", { for: "conflict-mine", text: "Your text (you can still change it)" }), box,
+  ];
+  if (theirs) body.push(el("label", { for: "conflict-theirs", text: "The text that stands now" }), other);
+  const buttons = theirs
+    ? [["Put my text in its place", "mine", true], ["Keep the text that stands now", null]]
+    : [["Insert my text as a new cue", "mine", true], ["Let my text go", null]];
+  const answer = await openDialog("Two texts for one cue", body, buttons, { focus: box, label: "conflict" }).answer;
+  return answer === "mine" ? box.value : null;
+}

@@ -1,0 +1,177 @@
+// Long work: what runs, how far it is, a button that stops it, and what it has changed.
+
+import { Refused, Unreachable, call } from "./api.js";
+import { button, byId, checkbox, el, field, setOff, setText } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+import { say } from "./say.js";
+import { clock, leftWords } from "./words.js";
+
+export const NAMES = {
+  begin: "Making the project", describe: "Describing", rewrite: "Rewriting the rest", adapt: "Adapting the model",
+  voice: "Speaking the cues", mix: "Mixing", export: "Exporting", proxy: "Making a copy that plays",
+  cast: "Looking for who is in the film",
+};
+const WRITES = ["describe", "rewrite", "adapt"];
+const SPOKEN_STEPS = 4;
+
+export class Jobs extends EventTarget {
+  /** The last state of each job that this page has heard of, by id. */
+  known = new Map();
+  #before = null;
+  #quarter = 0;
+
+  constructor(project) {
+    super();
+    this.project = project;
+    this.panel = byId("job");
+    this.words = byId("job-words");
+    this.bar = byId("job-bar");
+    byId("job-stop").addEventListener("click", () => this.stop());
+    project.on("job", ({ job }) => this.#hear(job));
+    project.on("info", ({ busy }) => this.#show(busy ?? null));
+  }
+
+  get running() {
+    return this.now?.state === "running" ? this.now : null;
+  }
+
+  /** Starts a job. Gives it, or null where it was refused, which is then said. */
+  async start(kind, options = {}) {
+    try {
+      await this.project.settled();
+      this.#before = { kind, texts: this.#texts() };
+      const { job } = await call("POST", this.project.at("/jobs"), { kind, ...options });
+      this.#hear(job);
+      return job;
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+      say(error.message);
+      return null;
+    }
+  }
+
+  async stop() {
+    if (!this.running) return;
+    const { id, kind } = this.running;
+    try {
+      await call("DELETE", this.project.at(`/jobs/${encodeURIComponent(id)}`));
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+      say(error.message);
+      return;
+    }
+    say(`${NAMES[kind] ?? kind}: stopping. What was finished is kept.`);
+  }
+
+  #texts() {
+    return new Map(this.project.rows.map((row) => [row.key, row.text]));
+  }
+
+  #hear(job) {
+    const old = this.known.get(job.id);
+    this.known.set(job.id, job);
+    this.#show(job);
+    const name = NAMES[job.kind] ?? job.kind;
+    if (job.state === "running") {
+      if (!old) [this.#quarter] = [0, say(`${name} has begun.`)];
+      const quarter = Math.floor((job.fraction ?? 0) * SPOKEN_STEPS);
+      if (quarter > this.#quarter && quarter < SPOKEN_STEPS) say(`${name}: ${quarter * 25} percent.`);
+      this.#quarter = Math.max(this.#quarter, quarter);
+    } else if (old?.state !== job.state) {
+      say(job.said || `${name}: ${job.state}.`);
+      this.#ended(job);
+    }
+    this.dispatchEvent(new CustomEvent("job", { detail: job }));
+  }
+
+  async #ended(job) {
+    this.project.retry();
+    try {
+      await Promise.all([this.project.reloadInfo(), this.project.refresh()]);
+    } catch (error) {
+      if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+    }
+    if (WRITES.includes(job.kind)) this.compared = job.result?.before_after ?? this.#changed(job);
+    this.dispatchEvent(new CustomEvent("ended", { detail: job }));
+  }
+
+  /** What a job has changed, by the page's own memory of the texts before it. */
+  #changed(job) {
+    if (this.#before?.kind !== job.kind) return [];
+    const { texts } = this.#before;
+    return this.project.rows
+      .filter((row) => row.cue && texts.get(row.key) !== row.text)
+      .map((row) => ({ key: row.key, start_ms: row.start_ms, before: texts.get(row.key) ?? "", after: row.text }));
+  }
+
+  #show(job) {
+    this.now = job;
+    const isRunning = job?.state === "running";
+    this.panel.hidden = !isRunning;
+    if (!isRunning) return;
+    const left = leftWords(job.left_s);
+    setText(this.words, [job.said || NAMES[job.kind], left].filter(Boolean).join("; "));
+    const percent = Math.round((job.fraction ?? 0) * 100);
+    this.bar.value = percent;
+    setText(this.bar, `${percent} percent`);
+  }
+}
+
+/** The dialog of the loop: describe, correct, adapt, rewrite; and what the last run has changed. */
+export function showWork(project, jobs) {
+  const { captioner, counts } = project.info;
+  const approved = project.counts().approved || counts?.approved || 0;
+  const fetch = checkbox("It may be fetched from a model hub", false, () => {});
+  const model = el("input", { type: "text", autocomplete: "off", placeholder: captioner?.name ?? "" });
+  const status = el("p", { role: "status" });
+  const buttons = [];
+  const run = (words, kind, options = () => ({})) => {
+    const made = button(words, async () => {
+      setText(status, `${NAMES[kind]}…`);
+      const job = await jobs.start(kind, options());
+      if (!job) setText(status, byId("shown-message").textContent);
+    });
+    buttons.push(made);
+    return made;
+  };
+  const stop = button("Stop", () => jobs.stop());
+  const compare = button("Before and after…", () => showCompared(project, jobs.compared ?? []));
+  const step = (title, text, ...parts) =>
+    el("section", { class: "step" }, el("h3", { text: title }), el("p", { text }), el("div", { class: "tools" }, ...parts));
+  const dialog = openDialog("Let the model work", [
+    el("p", { text: `The model is ${captioner?.name || "not named yet"}. What you wrote or approved is never touched.` }),
+    step("Describe", "Fills the places that are still empty, and writes drafts again that another model made.",
+      field("Model (empty: the same as before)", model, { class: "field wide" }), fetch,
+      run("Describe", "describe", () => (model.value.trim() ? { model: model.value.trim(), fetch: fetch.input.checked } : {}))),
+    step("Adapt", `Learns from what you have corrected and approved: ${approved} cues so far; about 20 is a good number.`,
+      run("Adapt the model", "adapt")),
+    step("Rewrite", "Writes the drafts anew with the adapted model.", run("Rewrite the rest", "rewrite"), compare),
+    status, el("div", { class: "tools" }, stop),
+  ], [["Close", null, true]], { wide: true, label: "work" });
+  const refresh = () => {
+    const running = jobs.running;
+    for (const one of buttons) setOff(one, running);
+    setOff(stop, !running);
+    setOff(compare, !jobs.compared?.length);
+    if (running) setText(status, `${running.said} ${leftWords(running.left_s)}`.trim());
+    else if (jobs.now?.said) setText(status, jobs.now.said);
+  };
+  const listeners = ["job", "ended"];
+  for (const type of listeners) jobs.addEventListener(type, refresh);
+  dialog.answer.then(() => listeners.forEach((type) => jobs.removeEventListener(type, refresh)));
+  refresh();
+}
+
+export function showCompared(project, changes) {
+  const rows = changes.map(({ key, start_ms, before, after }) =>
+    el("tr", {},
+      el("th", { scope: "row", text: clock(start_ms ?? project.byKey.get(key)?.start_ms ?? 0) }),
+      el("td", { text: before || "(nothing)" }), el("td", { text: after || "(nothing)" })));
+  openDialog("Before and after", [
+    el("p", { text: changes.length ? `${changes.length} cues differ.` : "Nothing has changed." }),
+    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Before and after" },
+      el("table", {},
+        el("thead", {}, el("tr", {}, ...["Time", "Before", "After"].map((text) => el("th", { scope: "col", text })))),
+        el("tbody", {}, ...rows))),
+  ], [["Close", null, true]], { wide: true });
+}

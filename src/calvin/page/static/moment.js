@@ -1,0 +1,132 @@
+// One moment of the film: other wordings of its cue, questions to the captioner, and the texts it has had.
+
+import { Refused, Unreachable, call } from "./api.js";
+import { button, checkbox, el, setOff, setText } from "./dom.js";
+import { openDialog } from "./dialogs.js";
+import { clock } from "./words.js";
+
+const LONG = { timeout: 600_000 };
+
+const told = (error) => {
+  if (error instanceof Refused || error instanceof Unreachable) return error.message;
+  throw error;
+};
+
+/** Candidates of the model, and new ones: shorter, anew, with people named who are there. */
+export async function showWordings(project, row) {
+  const list = el("ol", { class: "plain wordings" });
+  const status = el("p", { role: "status" });
+  const people = (project.info.people ?? []).map(({ name, look }) =>
+    Object.assign(checkbox(look ? `${name} (${look})` : name, false, () => {}), { person: name }));
+  let fresh = [];
+
+  const take = async (text, number) => {
+    const now = project.byKey.get(row.key);
+    if (!now) return dialog.finish(null);
+    if (!now.cue) {
+      project.type(row.key, text);
+      project.flush(row.key);
+      return dialog.finish(text);
+    }
+    const op = number === null ? { op: "text", key: row.key, text } : { op: "choose", key: row.key, number };
+    if (await project.edit(op)) dialog.finish(text);
+  };
+  const shown = (text, number, what) =>
+    el("li", {}, el("span", { class: "wording", text: text || "(nothing)" }),
+      button("Use this", () => take(text, number), { "aria-label": `Use ${what}: ${text}` }));
+
+  function refresh() {
+    const { candidates = [] } = project.byKey.get(row.key) ?? row;
+    const extra = fresh.filter((text) => !candidates.includes(text));
+    list.replaceChildren(
+      ...extra.map((text, index) => shown(text, null, `new wording ${index + 1}`)),
+      ...candidates.map((text, index) => shown(text, index + 1, `candidate ${index + 1}`)));
+    if (!list.childElementCount) list.append(el("li", { text: "The model has offered no others yet." }));
+  }
+
+  async function again(shorter) {
+    const names = people.filter(({ input }) => input.checked).map(({ person }) => person);
+    setText(status, "The model looks again…");
+    for (const one of asks) setOff(one, true);
+    try {
+      await project.settled();
+      ({ candidates: fresh } = await call("POST", project.at("/again"), { key: row.key, shorter, names }, LONG));
+      setText(status, fresh.length ? `${fresh.length} new wordings, at the top of the list.` : "The model found no other words.");
+    } catch (error) {
+      setText(status, told(error));
+    }
+    for (const one of asks) setOff(one, false);
+    refresh();
+  }
+
+  const asks = [button("Ask for shorter words", () => again(true)), button("Ask anew", () => again(false))];
+  const now = row.text ? el("p", {}, "It reads now: ", el("q", { text: row.text })) : el("p", { text: "This place is empty." });
+  const body = [now, list];
+  if (people.length) body.push(el("fieldset", {}, el("legend", { text: "Who is there, to be named" }), ...people));
+  body.push(el("div", { class: "tools" }, ...asks), status);
+  const dialog = openDialog(`Other wordings, ${clock(row.start_ms)}`, body, [["Close", null]], { wide: true, label: "wordings" });
+  refresh();
+  await dialog.answer;
+}
+
+/** A question about the moment; the answer is shown with the stills it is about, and goes nowhere else. */
+export async function showAsk(project, row) {
+  const question = el("input", { type: "text", id: "ask-question", autocomplete: "off", maxlength: "500" });
+  const answers = el("ol", { class: "plain answers" });
+  const status = el("p", { role: "status" });
+  const { captioner } = project.info;
+
+  async function ask() {
+    const text = question.value.trim();
+    if (!text) return;
+    setOff(send, true);
+    setText(status, "Asking…");
+    try {
+      const { answer, stills } = await call("POST", project.at("/ask"), { key: row.key, question: text }, LONG);
+      answers.prepend(el("li", {},
+        el("p", { class: "asked", text }), el("p", { text: answer }),
+        el("div", { class: "stills" }, ...stills.map((ms) =>
+          el("figure", {},
+            el("img", { src: project.media(`/still/${ms}.jpg`), alt: `Still at ${clock(ms)}`, width: "160", height: "90" }),
+            el("figcaption", { text: clock(ms) }))))));
+      setText(status, `Answer: ${answer}`);
+      question.value = "";
+    } catch (error) {
+      setText(status, told(error));
+    }
+    setOff(send, false);
+    question.focus();
+  }
+
+  const send = button("Ask", ask, { class: "main" });
+  question.addEventListener("keydown", (event) => event.key === "Enter" && ask());
+  const cannot = captioner?.answers_questions === false
+    ? el("p", { class: "note", text: `${captioner.name || "The model"} answers no questions: name a video LLM or a model server in "Let the model work".` })
+    : null;
+  await openDialog(`Ask the film, ${clock(row.start_ms)}`, [
+    cannot, el("p", { text: "The answer is for you. Nothing of it enters the description by itself, and a model may be wrong." }),
+    el("label", { for: "ask-question", text: "Question about this moment" }),
+    el("div", { class: "tools" }, question, send), status, answers,
+  ].filter(Boolean), [["Close", null]], { focus: question, wide: true, label: "ask" }).answer;
+}
+
+/** Every text that a cue has had, each of which can be put back. */
+export async function showHistory(project, row) {
+  const list = el("ol", { class: "plain wordings" });
+  const status = el("p", { role: "status" });
+  const dialog = openDialog(`Earlier texts, ${clock(row.start_ms)}`, [list, status], [["Close", null]], { wide: true, label: "history" });
+  try {
+    await project.settled();
+    const { history = [] } = await call("GET", project.at(`/rows/${row.key}`));
+    list.replaceChildren(...history.map(({ text, author, written_at, at, number }, index) =>
+      el("li", {}, el("span", { class: "wording" }, text || "(nothing)",
+        el("small", { text: [author, written_at ?? at].filter(Boolean).join(", ") })),
+      button("Put this back", async () => {
+        if (await project.edit({ op: "restore", key: row.key, number: number ?? index + 1 })) dialog.finish(text);
+      }, { "aria-label": `Put this back: ${text}` }))).reverse());
+    if (!history.length) setText(status, "It has had no other text.");
+  } catch (error) {
+    setText(status, told(error));
+  }
+  await dialog.answer;
+}

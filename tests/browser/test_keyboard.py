@@ -1,0 +1,307 @@
+"""Every function of the editor by keyboard alone: the fourteen that describers ask for most, and their company."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import review_page as pages
+from calvin.core.types import Author, Status
+from review_page import EMPTY, TEXTS, Studio
+
+FIRST, LONG, THIRD = "0:00:00.5", "0:00:06.2", "0:00:09.0"
+
+
+@pytest.fixture
+def page(studio: Studio, open_page: Callable[..., Any]) -> Any:
+    opened = open_page(studio)
+    pages.press(opened, "Alt+j")
+    return opened
+
+
+def at(page: Any, times: int) -> None:
+    """Goes so many rows on."""
+    pages.press(page, *["Alt+j"] * times)
+
+
+def test_the_list_is_walked_through_by_key(page: Any) -> None:
+    assert pages.focused(page) == f"Cue 1 of 6, {FIRST} | Text"
+    at(page, 1)
+    assert pages.focused(page) == f"Cue 2 of 6, {LONG} | Text"
+    pages.press(page, "Alt+k", "Alt+k")
+    assert pages.focused(page).startswith("Cue 1 of 6"), "there is nothing before the first"
+    pages.is_said(page, "This is the first row.")
+
+
+def test_text_is_written_and_kept(page: Any, studio: Studio) -> None:
+    pages.press(page, "Control+a")
+    page.keyboard.type("A red block waits at the mill.")
+    pages.press(page, "Alt+j")
+    pages.is_settled(page)
+    with studio.store() as store:
+        cue = store.cues[0]
+    assert (cue.text, cue.author) == ("A red block waits at the mill.", Author.HUMAN)
+
+
+def test_what_is_typed_is_sent_without_leaving_the_field(page: Any, studio: Studio) -> None:
+    pages.press(page, "End")
+    page.keyboard.type(" It waits.")
+    pages.is_settled(page)
+    assert studio.texts()[0].endswith("It waits.")
+    assert pages.focused(page) == f"Cue 1 of 6, {FIRST} | Text", "and the focus stays where it was"
+
+
+def test_an_empty_place_is_written_into(page: Any, studio: Studio) -> None:
+    pages.press(page, "Alt+g")
+    assert pages.focused(page).startswith("Place ")
+    page.keyboard.type("The red block")
+    page.wait_for_function("() => document.activeElement.closest('[data-key]').dataset.key.startsWith('cue-')")
+    page.keyboard.type(" looks out.")
+    pages.is_settled(page)
+    with studio.store() as store:
+        written = next(cue for cue in store.cues if cue.span.start_ms == EMPTY[0])
+    assert (written.text, written.author) == ("The red block looks out.", Author.HUMAN)
+    assert pages.focused(page).endswith("| Text"), "the field is the same, though the place is a cue now"
+
+
+def test_the_list_of_keys(page: Any) -> None:
+    pages.press(page, "Shift+Tab", "?")
+    dialog = page.get_by_role("dialog", name="Keys")
+    assert dialog.get_by_role("rowheader", name="Alt+J", exact=True).is_visible()
+    pages.press(page, "Escape")
+    assert page.get_by_role("dialog").count() == 0
+    pages.press(page, "Tab")
+    page.keyboard.type("?")
+    assert page.get_by_role("dialog").count() == 0, "in a field it is a question mark"
+
+
+def test_the_room_left_is_told_while_one_writes(page: Any) -> None:
+    at(page, 1)
+    facts = pages.row(page, LONG).locator(".facts")
+    assert "too long" in facts.text_content()
+    described = page.evaluate("() => document.activeElement.getAttribute('aria-describedby').split(' ')[0]")
+    assert described == facts.get_attribute("id"), "and a screen reader reads it with the field"
+    pages.press(page, "Control+a")
+    page.keyboard.type("It slides to the window.")
+    assert "s left" in facts.text_content(), "before anything was sent"
+    assert "words a minute" in facts.text_content()
+    pages.is_said(page, "left")
+
+
+def test_jumps(page: Any) -> None:
+    pages.press(page, "Alt+p")
+    assert pages.focused(page).startswith("Cue 2 of 6"), "the one whose words take too long"
+    pages.press(page, "Alt+g")
+    assert pages.focused(page).startswith("Place 5 of 6")
+    pages.press(page, "Alt+u")
+    assert pages.focused(page).startswith("Cue 6 of 6")
+    pages.press(page, "Alt+u")
+    pages.is_said(page, "Going on from the beginning.")
+    assert pages.focused(page).startswith("Cue 1 of 6")
+
+
+def test_nudge_frame_and_shift(page: Any, studio: Studio) -> None:
+    at(page, 2)
+    pages.press(page, "Alt+.")
+    page.get_by_role("heading", name="0:00:09.3").wait_for()
+    pages.press(page, "Alt+,")
+    page.get_by_role("heading", name=THIRD).wait_for()
+    pages.press(page, "Alt+]")
+    page.get_by_role("heading", name="0:00:09.1").wait_for()
+    pages.press(page, "Alt+[")
+    page.get_by_role("heading", name=THIRD).wait_for()
+    pages.tab_to(page, "More")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Seconds")
+    pages.press(page, "Control+a")
+    page.keyboard.type("0.4")
+    pages.tab_to(page, "Shift this and all that follow")
+    pages.press(page, "Enter")
+    page.get_by_role("heading", name="0:00:20.4").wait_for()
+    with studio.store() as store:
+        starts = [cue.span.start_ms for cue in store.cues]
+    assert starts == [500, 6200, 9400, 12_400, 20_400]
+
+
+def test_start_and_end_at_the_playhead(page: Any, studio: Studio) -> None:
+    page.evaluate("() => { document.getElementById('video').currentTime = 0.8; }")
+    page.wait_for_function("() => !document.getElementById('video').seeking")
+    pages.press(page, "Alt+i")
+    page.get_by_role("heading", name="0:00:00.8").wait_for()
+    page.evaluate("() => { document.getElementById('video').currentTime = 2.6; }")
+    page.wait_for_function("() => !document.getElementById('video').seeking")
+    pages.press(page, "Alt+o")
+    page.wait_for_function("() => document.querySelectorAll('#rows li .time')[1].value.startsWith('0:00:02.6')")
+    with studio.store() as store:
+        span = store.cues[0].span
+    assert (round(span.start_ms, -2), round(span.end_ms, -2)) == (800, 2600)
+
+
+def test_a_time_is_typed(page: Any, studio: Studio) -> None:
+    pages.tab_to(page, "Start")
+    pages.press(page, "Control+a")
+    page.keyboard.type("never")
+    pages.press(page, "Enter")
+    assert "is no time" in pages.row(page, FIRST).locator(".problem").text_content()
+    pages.press(page, "Control+a")
+    page.keyboard.type("0:01.25")
+    pages.press(page, "Enter")
+    page.get_by_role("heading", name="0:00:01.3").wait_for()
+    with studio.store() as store:
+        assert store.cues[0].span.start_ms == 1250
+
+
+def test_split_merge_and_undo(page: Any, studio: Studio) -> None:
+    at(page, 1)
+    before = studio.texts()
+    pages.press(page, "Control+Home", *["Control+ArrowRight"] * 5, "Alt+Enter")
+    page.wait_for_function("() => document.querySelectorAll('#rows > li').length === 7")
+    first, second = studio.texts()[1:3]
+    assert f"{first} {second}" == before[1]
+    pages.press(page, "Alt+z")
+    page.wait_for_function("() => document.querySelectorAll('#rows > li').length === 6")
+    assert studio.texts() == before
+    pages.press(page, "Alt+y")
+    page.wait_for_function("() => document.querySelectorAll('#rows > li').length === 7")
+    pages.press(page, "Alt+z")
+    page.wait_for_function("() => document.querySelectorAll('#rows > li').length === 6")
+    pages.press(page, "Alt+k", "Alt+j", "Alt+j")
+    pages.tab_to(page, "More")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Merge with the next")
+    pages.press(page, "Enter")
+    page.wait_for_function("() => document.querySelectorAll('#rows > li').length === 5")
+    assert studio.texts()[2] == f"{TEXTS[2][2]} {TEXTS[3][2]}"
+
+
+def test_pausing_kind_and_status_are_native_fields(page: Any, studio: Studio) -> None:
+    at(page, 1)
+    pages.tab_to(page, "Kind")
+    page.keyboard.type("Title")
+    pages.tab_to(page, "Status")
+    page.keyboard.type("Needs")
+    pages.tab_to(page, "Film pauses")
+    pages.press(page, "Space")
+    facts = pages.row(page, LONG).locator(".facts")
+    page.wait_for_function("node => node.textContent.includes('The film pauses for it')", arg=facts.element_handle())
+    with studio.store() as store:
+        cue = store.cues[1]
+    assert (cue.extended, cue.kind, cue.status) == (True, "title", "needs-work")
+
+
+def test_insert_duplicate_and_delete(page: Any, studio: Studio) -> None:
+    at(page, 3)
+    pages.press(page, "Alt+n")
+    page.wait_for_function("() => document.querySelectorAll('#rows > li').length === 7")
+    page.wait_for_function(
+        "() => document.activeElement.closest('[data-key]')?.querySelector('h3').textContent.includes('0:00:14')"
+    )
+    page.keyboard.type("They listen.")
+    pages.is_settled(page)
+    assert "They listen." in studio.texts()
+    pages.tab_to(page, "More")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Delete")
+    pages.press(page, "Enter")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('textarea')].some(one => one.value === 'They listen.')"
+    )
+    page.wait_for_function("() => document.activeElement.tagName === 'TEXTAREA'")
+    assert "They listen." not in studio.texts()
+
+
+def test_approve_and_go_on_with_one_key(page: Any, studio: Studio) -> None:
+    pages.press(page, "Control+Enter")
+    page.wait_for_function(
+        "() => document.activeElement.closest('[data-key]')?.querySelector('h3').textContent.startsWith('Cue 2')"
+    )
+    with studio.store() as store:
+        assert [cue.status for cue in store.cues[:2]] == [Status.APPROVED, Status.DRAFT]
+
+
+def test_candidates_are_chosen(page: Any, studio: Studio) -> None:
+    pages.press(page, "Alt+c")
+    pages.tab_to(page, "Use candidate 2: A red block waits at the wall, slowly.")
+    pages.press(page, "Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    pages.is_settled(page)
+    assert studio.texts()[0] == "A red block waits at the wall, slowly."
+    assert pages.focused(page) == f"Cue 1 of 6, {FIRST} | Text", "and the focus is where it was"
+
+
+def test_find_and_replace_shows_what_would_change(page: Any, studio: Studio) -> None:
+    pages.press(page, "Alt+w")
+    page.keyboard.type("blok")
+    pages.press(page, "Enter")
+    page.get_by_text("1 match in 1 cue.").wait_for()
+    assert page.locator("mark").text_content() == "blok"
+    pages.tab_to(page, "Replace by")
+    page.keyboard.type("block")
+    pages.tab_to(page, "Replace in all of them")
+    pages.press(page, "Enter")
+    page.get_by_text("Nothing was found.").wait_for()
+    pages.press(page, "Escape")
+    assert studio.texts()[2] == "A blue block comes in."
+
+
+def test_comments(page: Any, studio: Studio) -> None:
+    pages.tab_to(page, "More")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "New comment")
+    page.keyboard.type("Is it red?")
+    pages.press(page, "Enter")
+    pages.row(page, FIRST).locator(".findings").get_by_text("Comment: Is it red?").wait_for()
+    pages.tab_to(page, "Is it red? (done)", key="Shift+Tab")
+    pages.press(page, "Space")
+    pages.row(page, FIRST).locator(".findings").get_by_text("Comment").wait_for(state="detached")
+
+
+def test_earlier_texts_come_back(page: Any, studio: Studio) -> None:
+    pages.press(page, "Control+a")
+    page.keyboard.type("Something else.")
+    pages.is_settled(page)
+    pages.tab_to(page, "More")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Earlier texts…")
+    pages.press(page, "Enter")
+    pages.tab_to(page, f"Put this back: {TEXTS[0][2]}")
+    pages.press(page, "Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert studio.texts()[0] == TEXTS[0][2]
+
+
+def test_a_question_that_nobody_can_answer_says_so(studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(studio, failing=True)
+    pages.press(page, "Alt+j", "Alt+a")
+    page.keyboard.type("What is it holding?")
+    pages.press(page, "Enter")
+    dialog = page.get_by_role("dialog")
+    page.wait_for_function("() => /[.]$/.test(document.querySelector('dialog [role=status]').textContent)")
+    assert dialog.locator(".answers li").count() == 0
+    pages.press(page, "Escape")
+    assert studio.texts() == [text for _, _, text in TEXTS], "nothing of it enters the script"
+
+
+def test_the_log_for_studies(page: Any, studio: Studio) -> None:
+    pages.tab_to(page, "Settings…", key="Shift+Tab")
+    pages.press(page, "Enter")
+    log = "Keep a log of edit times and edit distances in this project"
+    pages.tab_to(page, log)
+    pages.press(page, "Space")
+    page.get_by_text("From now on the log is kept.").wait_for()
+    pages.press(page, "Escape", "Alt+j")
+    pages.press(page, "Control+a")
+    page.keyboard.type("A red block waits.")
+    pages.is_settled(page)
+    pages.tab_to(page, "Settings…", key="Shift+Tab")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Save the log as CSV")
+    with page.expect_download() as got:
+        pages.press(page, "Enter")
+    kept = list(csv.DictReader(got.value.path().read_text().splitlines()))
+    assert [one["edits"] for one in kept] == ["1", "0", "0", "0", "0"]
+    assert float(kept[0]["seconds"]) > 0
+    assert (kept[0]["first_text"], kept[0]["last_text"]) == (TEXTS[0][2], "A red block waits.")
