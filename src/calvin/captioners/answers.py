@@ -94,7 +94,7 @@ def choose(candidates: Sequence[str], previous: str | None) -> int:
     return (fresh or sound or [0])[0]
 
 
-_BULLET = re.compile(r"^\s*(?:[-*•‣–]|\(?\d{1,2}[.)])\s+")
+_BULLET = re.compile(r"^\s*(?:[-*•‣–→➤►▪●◦·]|\(?\d{1,2}[.)])\s+")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|prof|sgt|lt|capt|cpt|cpl|jr|sr|vs|no|col|gen|rev|maj|gov|sen|hon|fr|mt|ave|blvd|inc"
     r"|ltd|co|dept"
@@ -120,10 +120,19 @@ _MARKS = (
 )
 
 
+_PICTOGRAPH = re.compile(r"[\U0001f000-\U0001faff\u2600-\u2668\u2670-\u27bf\ufe0f\u200d\s]")
+"""Small pictures around an answer, which a voice would read out; notes of music are none."""
+
+
 def _markdown(text: str) -> str:
     for pattern, kept in _MARKS:
         text = pattern.sub(kept, text)
-    return text
+    start, end = 0, len(text)
+    while start < end and _PICTOGRAPH.match(text[start]):
+        start += 1
+    while end > start and _PICTOGRAPH.match(text[end - 1]):
+        end -= 1
+    return text[start:end]
 
 
 def _list(text: str) -> str:
@@ -159,7 +168,7 @@ def _sentences(text: str) -> str:
             continue
         if text[end - 1] in "\"'”’»!?" and text[end:].lstrip()[:1].islower():
             continue  # “Run!” in red letters
-        if text[:end].endswith(("...", "…")) and re.match(r"\s(?:and|but|or)\b", text[end : end + 6]):
+        if text[:end].endswith(("...", "…")) and text[end:].lstrip()[:1].islower():
             continue
         # An abbreviation is short: it stands in the last few characters.
         if not _ABBREVIATION.search(text[max(0, end - 12) : end]):
@@ -170,7 +179,7 @@ def _sentences(text: str) -> str:
 _NEVER_LAST = re.compile(r"(?:an?|the|and|or|but|my|our|its|their|whose|very)")
 """Words that no sentence ends with, whatever mark stands behind them."""
 _WANTING = re.compile(
-    rf"(?:{_OPEN.pattern}|{_NEVER_LAST.pattern}|upon|between|towards?|near|during|against|among|across|was|were|has"
+    rf"(?:{_OPEN.pattern}|{_NEVER_LAST.pattern}|upon|between|towards?|near|during|against|among|across|was|were|has|whom"
     rf"|have"
     r"|while|because|if|when|where|than|like|wearing|holding|carrying|says|then|beneath|above)"
 )
@@ -191,7 +200,7 @@ _PARTICLE = re.compile(
     re.IGNORECASE,
 )
 _POSSESSED = re.compile(
-    r"(?:,\s(?:and\s)?(?:his|her|she|he|they|it|its)|,\s(?:his|her|its|their)\s\w+"
+    r"(?:,\s(?:and\s)?(?:then\s)?(?:his|her|she|he|they|it|its)|,\s(?:his|her|its|their)\s\w+"
     r"|\b(?:in|of|on|into|under|over|and|through|across) her)$",
     re.IGNORECASE,
 )

@@ -32,13 +32,15 @@ _MESSAGE_END = re.compile(r"<\|(?:end|return|start|call)\|>")
 _FUSED = re.compile(r"(?:analysis|commentary)(?=[A-Z])")
 """gpt-oss's channels after a decoder has dropped the tokens between them: "analysisWe need ...assistantfinalA man."."""
 _HEADED = re.compile(
-    r"[#* ]{0,8}(?:here(?:['’]s| is) my thought process|thinking(?: process)?|thoughts?|reasoning|analysis"
+    r"[#* ]{0,8}(?:here(?:['’]s| is) (?:my|a|the) (?:thought|thinking|reasoning) process[^\n:]{0,60}"
+    r"|thinking(?: process)?|(?:first |rough )?draft|step (?:1|one)|thoughts?|reasoning|analysis"
     r"|chain of thought)[* ]{0,4}(?::|\n|\.\.\.|…)",
     re.IGNORECASE,
 )
 _MARKER = re.compile(
     r"(?:^|\n|(?<=[.!?]) )[#* ]{0,8}(?:here(?:['’]s| is) my (?:response|answer)|\.\.\.done thinking\.?"
-    r"|(?:so,? )?(?:the |my )?(?:final )?(?:answer|response|caption|output|audio description|description|ad|sentence))"
+    r"|(?:(?:so|therefore|thus|hence),? )?(?:the |my )?(?:final |revised |improved |polished )?(?:answer|response"
+    r"|caption|output|audio description|description|ad|sentence|revised|version))"
     r"(?: is| could be| would be)?[* ]{0,4}(?::[* ]{0,4}|\n)",
     re.IGNORECASE,
 )
@@ -53,11 +55,12 @@ _ALOUD = re.compile(
     r"|we (?:need to|should|have to|must|are asked|were asked)\b|i['’]ll (?:write|describe|focus|use|keep|go|look"
     r"|start|begin|analy[sz]e|examine|need to)\b"
     r"|(?:my|the) (?:task|prompt|instructions?) (?:is|are|says?|asks?|wants?|requires?|tells?|states?)\b|(?:looking"
-    r"|judging) at (?:the|these) (?:frames?|images?|video)\b)",
+    r"|judging) at (?:the|these) (?:frames?|images?|video)\b(?![^\n,]{0,40},\s[^\n]+\Z))",
     re.IGNORECASE,
 )
 _HUMMED = re.compile(
-    rf"{_HUM}{{1,3}}(?:the (?:frames?|images?|video|clip|scene)s? (?:shows?|depicts?|is|are)|we see|i see|there "
+    rf"{_HUM}{{1,3}}(?:the (?:frames?|images?|video|clip|scene)s? (?:shows?|depicts?|is|are)|we see|i (?:see"
+    rf"|look at)|there "
     rf"(?:is|are))\b",
     re.IGNORECASE,
 )
@@ -133,21 +136,29 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 _TURN_END = re.compile(
     r"<\|(?:im_end|eot_id|eom_id|end|endoftext|end_of_text|return|END_OF_TURN_TOKEN|END_RESPONSE|user|observation"
     r"|end_of_solution|turn_end|fim_pad)\|>|</s>|<eos>|<end_of_turn>|<turn\|>|<end_of_utterance>|<｜end▁of▁sentence｜>"
-    r"|<｜User｜>|\[(?:EOS|\|endofturn\|)\]|\n###? {0,2}(?:human|user|instruction|question)\b",
+    r"|<｜User｜>|\[(?:EOS|\|endofturn\|)\]|(?<=[.!?\"”])(?:assistant|user)\s{0,2}(?=\n|\Z|(?-i:[A-Z]))"
+    r"|\n###? {0,2}(?:human|user|instruction|question)\b",
     re.IGNORECASE,
 )
 _ROLE = re.compile(
-    r"(?:<\|(?:im_start|start|start_of_role|start_of_turn|start_header_id|turn)\|?>|<start_of_turn>)\s{0,2}"
-    r"(?:assistant|model|system|user|ai|bot)?(?:<\|(?:end_of_role|end_header_id)\|>)?\s{0,4}",
+    r"(?:<special_\d{1,4}>|<\|(?:im_start|im_assistant|im_user|im_system|start|start_of_role|start_of_turn"
+    r"|start_header_id|turn)\|?>|<start_of_turn>)\s{0,2}"
+    r"(?:assistant|model|system|user|ai|bot)?(?:<\|(?:end_of_role|end_header_id|im_middle)\|>)?\s{0,4}",
     re.IGNORECASE,
 )
-_PLACES = re.compile(r"<box>[^<>]{0,400}</box>|<\|box_start\|>[^<>]{0,400}<\|box_end\|>|<<SYS>>[^<]{0,4000}<</SYS>>")
+_PLACES = re.compile(
+    r"<\|det\|>[^<>]{0,400}<\|/det\|>|<box>[^<>]{0,400}</box>|<\|box_start\|>[^<>]{0,400}<\|box_end\|>"
+    r"|<<SYS>>[^<]{0,4000}<</SYS>>"
+)
 _TOKENS = re.compile(
     r"<\|[^|<>\n]{1,48}\|>|<｜[^｜<>\n]{1,48}｜>|<\|[a-z_]{1,24}>|<[a-z_]{1,24}\|>|<<?/?SYS>>?"
-    r"|</?(?:s|bos|eos|pad|unk|mask|sep|cls|sop|eop|image|images|video|IMG_CONTEXT|assistant|model|bot|ai|xml|root"
+    r"|\[\|[a-z]{1,20}\|\]|<(?!(?:audio_description|final_answer|tool_call"
+    r"|inner_monologue)>)[a-z]{2,16}(?:_[a-z0-9]{1,16}){1,4}>"
+    r"|</?(?:s|json|bos|eos|pad|unk|mask|sep|cls|sop|eop|image|images|video|IMG_CONTEXT|assistant|model|bot|ai|xml|root"
     r"|ref|box|quad|start_of_turn"
     r"|end_of_turn|end_of_utterance|fake_token_around_image|global-img|row_\d{1,3}_col_\d{1,3}|loc\d{1,4}|seg\d{1,4}"
-    r"|extra_id_\d{1,3}|unused\d{1,4}|0x[0-9A-F]{2}|start_of_image|end_of_image|image_soft_token|im_patch)>"
+    r"|extra_id_\d{1,3}|unused\d{1,4}|0x[0-9A-F]{2}|start_of_image|end_of_image|image_soft_token|im_patch"
+    r"|special_\d{1,4})>"
     r"|</?points?(?:\s[^<>\n]{0,400})?>"
     r"|\[/?(?:gMASK|sMASK|MASK|BOS|EOS|BOT|EOT|END|PAD|SEP|CLS|UNK|IMG|IMG_BREAK|IMG_END|INST|TOOL_CALLS"
     r"|SYSTEM_PROMPT)\]"
@@ -162,11 +173,16 @@ _FUSED_ROLE = re.compile(r"(?:thought(?:\n|\[\]|\(\)|(?=[A-Z]))|(?:assistant|mod
 _BROKEN = re.compile(r"(?:</|<\|)[\w|]{0,20}$")
 """The start of a control token at which an answer was cut."""
 _GLUE = re.compile(r"(?<=[\w.,;:!?'\"])Ġ|(?<=\w)[Ċ]")
+_UNSEEN = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
+"""Spaces of no width, which say nothing; joiners and soft hyphens are part of words."""
+_DIALOGUE = re.compile(r"\A(?:user|human):.{0,4000}?\b(?:assistant|ai):\s{0,4}(?=\S)", re.DOTALL | re.IGNORECASE)
+"""The templates of LLaVA and SmolVLM, when all of the talk comes back."""
 
 
 def drop_tokens(text: str) -> str:
     """The text without control tokens, and without the turns that follow its own."""
     before = text
+    text = _DIALOGUE.sub("", text.translate(_UNSEEN))
     if "[/INST]" in text:
         text = text.rpartition("[/INST]")[2] if re.search(r"\w", text.rpartition("[/INST]")[2]) else text
     for end in _TURN_END.finditer(text):
@@ -199,6 +215,9 @@ _CALL = re.compile(r"\w{1,30}\(\s{0,4}(?:\w{1,20}=)?([\"'])(.*)\1\s{0,4}\)", re.
 _FIELD = re.compile(
     rf"[\"']?\b(?:{'|'.join(_KEYS)})[\"']?\s{{0,4}}[:=]\s{{0,4}}\"([^\"\\]*(?:\\.[^\"\\]*)*)\"", re.IGNORECASE
 )
+_ASSIGNED = re.compile(
+    rf"(?:{'|'.join(_KEYS)})\s{{0,4}}[:=]\s{{0,4}}'([^'\n]+(?:(?<=\w)'(?=\w)[^'\n]*)*)'", re.IGNORECASE
+)
 _LATEX_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\{([^{}]*)\}")
 _SHORT = 4000
 """Characters of a structured answer that are read as Python where they are no JSON."""
@@ -214,10 +233,17 @@ def unwrap(text: str) -> str:
         inner = inner[: end.start()] if end else inner
         if re.search(r"\w", inner):
             text = inner.strip()
-    text = _END_ELEMENT.sub("", text)
-    text = _latex(text)
+    text = _latex(_of_table(_END_ELEMENT.sub("", text)))
     call = _CALL.fullmatch(text.strip())
     return _structured(call[2] if call else text)
+
+
+def _of_table(text: str) -> str:
+    """The longest cell of the first row of a table in Markdown."""
+    lines = text.strip().splitlines()
+    if len(lines) < 3 or not lines[0].startswith("|") or not re.fullmatch(r"[|\s:-]{3,400}", lines[1]):
+        return text
+    return max((cell.strip() for cell in lines[2].split("|")), key=len)
 
 
 def _fenced(text: str) -> str:
@@ -250,7 +276,7 @@ def _latex(text: str) -> str:
 
 def _structured(text: str) -> str:
     bare = text.strip()
-    alone = _FIELD.fullmatch(bare)
+    alone = _FIELD.fullmatch(bare) or _ASSIGNED.fullmatch(bare)
     if alone is not None:
         return alone[1]
     if not re.match(r"\{\s{0,40}(?:[\"'}]|\w{1,30}\s?:)|\[\s{0,40}[\"'{]", bare):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from calvin.captioners.refusals import is_inscription
+from calvin.captioners.refusals import is_inscription, leads_in
 
+_SIZE = r"wide|medium|long|aerial|establishing|tracking|overhead|static|full|two"
 _NOUN = (
-    r"(?:(?:short|given|provided|current|next|first|final|opening|same)\s+)?"
+    rf"(?:(?:short|given|provided|current|next|first|final|opening|same|{_SIZE}|close-?up)\s+)?"
+    r"(?:(?:sequence|series|set|collection|succession) of (?:\w+ )?(?=images|frames|stills|pictures|photos|shots"
+    r"|clips))?"
     r"(?:video|clip|footage|film|movie|scene|image|picture|photo|frame|still|shot|sequence|visual)s?"
     r"(?:\s+(?:clip|sequence|frame|footage|scene|segment)s?)?"
 )
@@ -20,7 +23,10 @@ _SHOWS = (
 )
 _SHOW = rf"(?:{_SHOWS}|(?:open|begin|start|end|follow|focus)(?:s|es|ing)?(?:\s+(?:with|on|us|by|a view of)){{1,3}})"
 _THAT = r"(?:\s+(?:that|how|where))?\s+"
-_SEE = r"(?:we|you|viewers?)\s+(?:can\s+|could\s+)?(?:also\s+|then\s+)?(?:sees?|watch(?:es)?|observes?|notices?)"
+_SEE = (
+    r"(?:we|you|(?:the\s+)?viewers?)\s+(?:can\s+|could\s+)?(?:also\s+|then\s+)?(?:sees?|watch(?:es)?|observes?"
+    r"|notices?)"
+)
 
 _PREAMBLE = re.compile(
     r"^(?:sure|certainly|of course|absolutely|gladly|here(?:['’]s| is| are)|here you go|okay|ok|the "
@@ -29,22 +35,27 @@ _PREAMBLE = re.compile(
 )
 _HAPPY = re.compile(
     r"^(?:sure(?: thing)?|certainly|of course|absolutely|gladly|great(?: question)?|okay|ok|alright|no problem|here "
-    r"you go)"
-    r"(?:[!.]\s+|,\s+(?=(?:the|this|these) (?:video|image|frame|clip|scene)))(?=\S)",
+    r"you go|yes(?=\.)|got it|understood)"
+    r"(?:[!.]\s+|\s?[—–-]\s+(?-i:(?=[A-Z\"“]))|,\s+(?=(?:the|this|these) (?:video|image|frame|clip|scene)))(?=\S)",
     re.IGNORECASE,
 )
 _WHOSE = (
     r"(?:audio[- ]description|ad|caption|description|answer|response|output|line|narrat(?:or|ion)|scene|assistant|ai"
     r"|bot"
-    r"|model|sentence|summary|frame|shot|clip|video|visual|action|result)"
+    r"|model|sentence|summary|frame|shot|clip|video|visual|action|result|option|version|draft|candidate|alternative)"
 )
 _LABEL = re.compile(
     r"^(?:ad\s[-–—]\s|[\[(](?:ad|audio description|caption|description|narrator|narration|visual"
     r"|action)[\])]\s*[:–—-]?\s*"
-    r"|(?:(?:the|my|your|one-line|one-sentence|short|brief|final|single|possible|suggested|concise|revised|updated"
-    r"|audio)\s+)*"
-    rf"{_WHOSE}(?: line| sentence)?(?:\s?\((?:ad|en|english)\))?(?: for (?:this|the) (?:scene|clip|video"
-    rf"|visual))?(?: is)?"
+    rf"|(?:scene|shot|clip|frame)\s?#?\d+\s[-–—]\s+|(?:close-?up|(?:{_SIZE}) shot|cut to|fade in|insert"
+    rf"|angle on)\s?:\s*"
+    r"|(?-i:CLOSE ON|ANGLE ON|CUT TO|FADE IN ON)\s+"
+    r"|(?:(?:an?|the|my|your|one-line|one-sentence|short|brief|final|single|possible|suggested|suitable|appropriate"
+    r"|good"
+    r"|accurate|concise|revised|updated|improved|audio)\s+)*"
+    rf"{_WHOSE}(?: line| sentence)?(?:\s?\([^()\n]{{1,30}}\))?(?: (?:for|of) (?:this|the) (?:scene|clip|video|image"
+    rf"|shot"
+    rf"|visual))?(?: (?:is|would be|could be|might be|reads))?"
     r"(?:\s?#?\d+)?\s*:\s*|###\s*(?:assistant|response|answer)\s*:?\s*)",
     re.IGNORECASE,
 )
@@ -55,7 +66,8 @@ _STAMP = re.compile(
     rf"|(?-i:{_TIME}\s+(?!(?:AM|PM|A\.M|P\.M)\b)(?=[A-Z\"“])))"
 )
 _PROP = re.compile(
-    rf"^(?:a|an|the)\s+{_NOUN}\s+of\s(?:(?!\b(?:who|that"
+    rf"^(?:a|an|the)\s+{_NOUN}\s+of\s(?!(?:\w+\s)?(?:image|frame|still|picture|photo|clip"
+    rf"|shot)s\s+{_SHOWS}{_THAT})(?:(?!\b(?:who|that"
     r"|which)\b)[^.])*?"
     r"\b(?:is|are|hangs?|falls?|lies?|stands?|sits?|rests?|burns?|slides?|slips?|drops?|flickers?|plays?|shows?|covers?"
     r"|appears?|fades?|lands?|floats?|leans?|catches|fills?|adorns?|glows?|comes?|swings?|tumbles?|blows|drifts?"
@@ -67,12 +79,16 @@ _SOURCE = (
     r"(?:(?:based on|from|judging by|looking at) (?:the|these|this|what i can see in the)\s+"
     r"(?:(?:provided|given|attached|above|shared|uploaded)\s+)?(?:sequence of\s+)?(?:video|image|frame|clip|still"
     r"|picture|footage|scene)s?"
-    r"(?:\s+(?:provided|given|above|you (?:shared|provided)))?,\s+)"
+    r"(?:\s+(?:provided|given|above|you (?:shared|provided)))?[,:]\s+)"
 )
 _OPENERS = (
     re.compile(rf"^{_SOURCE}(?:it (?:appears|seems|looks like)(?: that)?\s+)?", re.IGNORECASE),
     re.compile(rf"^(?:the|this|these|a|an|our)\s+{_NOUN},?\s+{_SHOW}{_THAT}", re.IGNORECASE),
-    re.compile(rf"^in\s+(?:the|this|these)\s+{_NOUN}\s*(?:,\s*(?:{_SEE}{_THAT})?|\s{_SEE}{_THAT})", re.IGNORECASE),
+    re.compile(
+        rf"^(?:in|across|throughout|over)\s+(?:the|this|these|all)\s+(?:the\s+)?{_NOUN}\s*(?:,\s*(?:{_SEE}{_THAT})?"
+        rf"|\s{_SEE}{_THAT})",
+        re.IGNORECASE,
+    ),
     re.compile(
         rf"^(?:during|throughout)\s+(?:the|this)\s+(?:video|clip|footage|scene|sequence"
         rf"|shot)s?\s*,\s*(?:{_SEE}{_THAT})?",
@@ -120,11 +136,22 @@ def cut_openers(text: str) -> str:
     return text if _PROP.match(text) or _VIEW.match(text) or is_inscription(text) else _cut_start(*_OPENERS)(text)
 
 
+_SLUG = re.compile(r"^(?:INT|EXT|INT\.?/EXT|I/E)\.?\s[^a-z\n]{2,60}(?:\n\s*|[.:]\s+)(?=\S)")
+"""A screenplay's heading: INT. KITCHEN - DAY."""
+_CUE_HEAD = re.compile(
+    r"^(?:WEBVTT[^\n]{0,80}\n\s*)?(?:\d{1,5}\s*\n)?[\d:.,]{4,13}\s*-->\s*[\d:.,]{4,13}[^\n]{0,80}\n\s*(?=\S)"
+    r"|^[\[(](?:start of |begin )?(?:audio description|description|narration|caption)[^\])\n]{0,30}[\])]\s*\n\s*(?=\S)",
+    re.IGNORECASE,
+)
+"""The head of a cue in a subtitle file, or a line that says what comes."""
+
+
 def cut_preamble(text: str) -> str:
+    text = _SLUG.sub("", _CUE_HEAD.sub("", text))
     first, _, rest = text.partition("\n")
     if first.rstrip().endswith(":") and rest.strip():
         return rest.strip()
-    return _cut_start(_PREAMBLE, _HAPPY)(text)
+    return _cut_start(_PREAMBLE, _HAPPY)(text[leads_in(text) :])
 
 
 cut_label = _cut_start(_LABEL)

@@ -28,7 +28,8 @@ _NOT = (
     r"(?:can(?:no|['’])t|can not|cannot|could(?: not|n['’]t)|will not|won['’]t|would(?: not|n['’]t)|do(?: not|n['’]t)"
     r"|did(?: not|n['’]t)|am (?:not|unable)|['’]m (?:not|unable|sorry|afraid)|am (?:sorry|afraid)|have no\b"
     r"|have(?: not|n['’]t)|must (?:decline|refuse)|(?:have to|need to|will have to) (?:decline|refuse)|decline|refuse"
-    r"|apologi[sz]e|regret|(?:only )?(?:see|notice) (?:that )?(?:no|you (?:have|did))|would need|['’]d need|need "
+    r"|apologi[sz]e|regret|(?:only )?(?:see|notice) (?:that )?(?:no|you(?:['’]ve| have| did))|would need|['’]d need"
+    r"|need "
     r"(?:more|the|to see"
     r"|additional|access|an? (?:image|video|clearer))|(?:would|['’]d) (?:be|love|like|prefer)|appreciate|(?:only "
     r")?see (?:only )?"
@@ -49,6 +50,7 @@ _WAYS: tuple[str, ...] = (
     r"there(?:['’]s| is) nothing (?:to describe|visible|to see here|of note)",
     rf"{_SEEN}s? (?:(?:is|are|was|were) )?not (?:available|provided|found|visible|supplied|attached|accessible|loaded)",
     r"there (?:is|are) not enough (?:\w+ )?(?:information|detail|context)",
+    r"there(?:['’]s| is| are) no\b[^.!?\n]{0,60}\bin (?:the|these|this|your) (?:provided|given|attached|shared)\b",
     rf"{_SORRY}there(?:['’]s)?(?: (?:is|are|was|were|seems? to be|appears? to be))? (?:no|not (?:enough|any)"
     rf"|insufficient) {_SEEN}"
     rf"(?:\W*$|[.;,!]|\s(?:or \w+ )?(?:(?:that )?(?:was|were|is|are|has been|have been)\s)?{_GIVEN})",
@@ -75,11 +77,20 @@ _WAYS: tuple[str, ...] = (
     r"(?:unable|cannot|can['’]t|could not|failed) (?:to )?(?:determine|identify|see (?:the|any)|view|access|process"
     r"|describe|provide"
     r"|generate|recogni[sz]e|comply|assist|help|fulfil?l|analy[sz]e|load|read the (?:image|frame))",
-    rf"(?:without|in the absence of) (?:\w+ )?(?:seeing|access|viewing|(?:more|any|the|additional|further) (?:\w+ "
+    rf"(?:without|in the absence of) (?:\w+ )?(?:(?:seeing|viewing) (?:\w+ ){{0,3}}?(?:{_SEEN}|it|them)\b|access"
+    rf"|(?:more|any|the|additional|further) (?:\w+ "
     rf")?(?:{_SEEN}|information"
     r"|details?)|being able)\b",
     rf"since (?:there (?:is|are)|you|no|i)\b[^.!?\n]{{0,60}}(?:no |not|n['’]t|{_GIVEN})",
     # what is asked of the reader
+    r"(?:to|in order to) (?:give|provide|write|describe|create|make)\b[^.!?\n]{0,80}\bi(?:['’]d| would|['’]ll| will)? "
+    r"(?:need|require|have to)\b",
+    r"(?:feel free to\s|if you (?:can |could |would )?(?:like me|want me|wish|please)?\s?)(?:provide|share|upload"
+    r"|attach|send"
+    r"|describe|tell)\b",
+    rf"nothing (?:\w+ )?(?:happens|is (?:visible|shown|happening|seen))\b[^.!?\n]{{0,30}}\bin (?:this|the"
+    rf"|these) {_SEEN}",
+    r"(?:content |trigger )?warning:\s(?:i|we)\b",
     r"(?:could|can|would) you (?:please |kindly )?(?:provide|share|upload|attach|send|give|tell|clarify|describe"
     r"|re-?upload|try|let me)",
     r"(?:please|kindly) (?:provide|share|upload|attach|send|give me|clarify|describe|re-?upload|try|let me|note that "
@@ -104,7 +115,7 @@ _WAYS: tuple[str, ...] = (
     # nothing at all
     r"(?:\W{0,3}(?:n/?a|none|null|nil|undefined|unknown|no (?:audio )?(?:description|caption|answer|response|output)"
     r"(?: (?:is |was )?(?:available|provided|needed|required|necessary|possible))?|not (?:available|applicable)"
-    r"|empty|blank"
+    r"|empty|blank|silence|no (?:(?:visual|visible|new|significant|notable) ){0,2}(?:action|activity|change|movement)s?"
     r"|description unavailable|error:.{0,200}|no\.|i don['’]t know|no comment)\W{0,3})$",
     # other languages
     r"(?:es tut mir leid|entschuldigung|leider (?:kann|ist|habe)|ich (?:kann|sehe|habe|bin)\b|als (?:ki"
@@ -119,26 +130,54 @@ _WAYS: tuple[str, ...] = (
     r"|przepraszam|niestety,? nie|nie mog[ęe]\b|valitettavasti|omlouv[áa]m|bohu[žz]el)",
     r"(?:很?抱歉|对不起|對不起|不好意思|我(?:无法|無法|不能|看不到|没有|沒有)|(?:无法|無法)|作为(?:一个|一個)?(?:ai|人工)"
     r"|申し訳|すみません|画像が|죄송|이미지를 |извините"
-    r"|к сожалению|простите|я не могу|не могу\b|на жаль|вибачте)",
+    r"|к сожалению|простите|я не могу|не могу\b|на жаль|вибачте|съжалявам|за съжаление)",
+    r"(?:[îi]mi pare r[ăa]u|scuze\b|nu pot\b|maaf[,.]|przykro mi|nie (?:widzę|jestem w stanie)|sajn[áa]l(?:om|juk"
+    r"|atos)|elnézést|üzgünüm|özür dilerim|maalesef\b"
+    r"|xin lỗi|rất tiếc|ขออภัย|ขอโทษ|λυπάμαι|συγγνώμη|δυστυχώς|žao mi je|nažalost|ho sento|em sap greu|vabandust"
+    r"|kahjuks|atsipraš|diemžēl|atvainoj|ospravedl|pasensya|paumanhin)",
+    r"(?:عذر|أعتذر|آسف|للأسف|لا (?:أستطيع|يمكنني)|متأسف|متاسف|ببخشید|סליחה|מצטער|לצערי|איני יכול|क्षमा|माफ़?"
+    r"|मुझे (?:खेद|अफ़सोस))",
 )
 _REFUSAL = re.compile("|".join(f"(?:{way})" for way in _WAYS), re.IGNORECASE)
 _START = re.compile(r"[\s*_\[(>#-]{0,8}")
 
 
 _INSCRIPTION = re.compile(
-    r"[^.]{0,80}\b(?:reads?|says?|asks?|blinks?|flash(?:es)?|(?:is|are) (?:carved|written|scrawled|painted|spelled))\s"
-    r"(?:an?|the|on|in|across|over|out)\b",
+    r"[^.]{0,80}(?:,\s(?:reads?|says?|warns?|blinks?|spells?)\s(?:his|her|their|its)\b|\b(?:reads?|says?|asks?"
+    r"|blinks?|flash(?:es)?|(?:is|are) (?:carved|written|scrawled|painted|spelled))\s"
+    r"(?:an?|the|on|in|across|over|out)\b)",
     re.IGNORECASE,
 )
 """The words of a sign and then the sign, as in: Sorry, we're closed, reads a sign."""
 
 
+_SPOKEN = re.compile(
+    r"[^.\n]{0,80},\s(?:(?:he|she|they)|(?-i:[A-Z])[\w'’-]{0,20}|(?:the|a|an|his|her)\s[\w'’-]{1,20})\s"
+    r"(?:mouths?|says?|signs?|whispers?|writes?|shouts?|types?|gestures?|sings?|reads?)\b",
+    re.IGNORECASE,
+)
+"""The words of a person and then the person, as in: I can't swim, he mouths."""
+_LEADS = re.compile(
+    r"i(?:['’]d|['’]ll| would| will| can|['’]ve)? (?:describ|caption|writ|say|summari[sz]|narrat"
+    r"|go with)\w*\b[^.!?\n]{0,40}"
+    r":\s{1,3}(?=\S)",
+    re.IGNORECASE,
+)
+"""What leads to a description, though it says I."""
+
+
 def is_inscription(text: str) -> bool:
-    return bool(_INSCRIPTION.match(text))
+    return bool(_INSCRIPTION.match(text) or _SPOKEN.match(text))
 
 
 def is_refusal(text: str) -> bool:
     """Whether a model says that it will not or cannot describe, asks for more, or says that there is nothing."""
     start = _START.match(text)
     head = text[start.end() if start else 0 :][:400]
-    return bool(_REFUSAL.match(head)) and not is_inscription(head)
+    return bool(_REFUSAL.match(head)) and not (is_inscription(head) or _LEADS.match(head))
+
+
+def leads_in(text: str) -> int:
+    """Where what the model says of itself ends and the description begins; 0 where it says nothing of the kind."""
+    found = _LEADS.match(text)
+    return found.end() if found else 0

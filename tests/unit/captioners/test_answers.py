@@ -110,7 +110,7 @@ CASES = [
     ("The camera pans across to reveal a castle.", "A castle.", "camera"),
     ("The camera slowly zooms in on Ann.", "Ann.", "camera"),
     ("Ann sits. Bob stands.", "Ann sits.", "further sentences"),
-    ("Ann sits... then she stands up.", "Ann sits...", "further sentences"),
+    ("Ann sits... Then she stands up.", "Ann sits...", "further sentences"),
     ('"Ann sits."', "Ann sits.", "quotes"),
     ("“Ann sits.”", "Ann sits.", "quotes"),
     ("**Ann** sits on `it`.", "Ann sits on it.", "markdown"),
