@@ -42,6 +42,7 @@ from calvin.captioners.server_replies import (
     is_too_large,
     is_unfinished,
     knows,
+    lacks_memory,
     model_ids,
     other_terms,
     read_reply,
@@ -292,7 +293,8 @@ class Server:
                 what = "no caption in its answer" if status == 200 else f"status {status}"
                 trouble, asked = f"{what}: {self._line.excerpt(content)}", headers.get("retry-after")
                 words = content.decode("utf-8", "replace")
-                if status == 503 and waited < (LOADING_S if is_loading(words) else UNREADY_S):
+                loads = is_loading(words, surely=status != 503)
+                if (status == 503 or (loads and reply is None)) and waited < (LOADING_S if loads else UNREADY_S):
                     wait = max(min(self._wait(waits, asked, trouble), 10.0), seconds_asked(asked or ""))
                     waits, waited = waits + 1, waited + wait
                     self._listener(Progress("waiting for the model server", round(waited), unit="s", detail=trouble))
@@ -324,6 +326,11 @@ class Server:
             raise ServerError(
                 f"{self.address.model} of {self.address.host} takes no pictures ({self._line.excerpt(content)}): "
                 "name a model that sees."
+            )
+        if lacks_memory(words):
+            raise ServerError(
+                f"{self.address.host} has too little memory for {self.address.model} ({self._line.excerpt(content)}): "
+                "name a smaller model of it, or end what else takes memory there."
             )
         if terms != self._terms:
             return None  # another question has learnt better terms in the meantime
@@ -371,7 +378,9 @@ class Server:
             **dict.fromkeys((301, 302, 307, 308), MOVED),
             401: f"wants a key: put it in {SERVER_KEY}",
             403: f"does not accept the key in {SERVER_KEY}",
+            402: "wants to be paid first",
             404: f"knows no model {self.address.model}, or its address is another (most end in /v1)",
+            405: "takes no questions at this address (most end in /v1)",
             413: "takes no request of this size: ask with fewer --frames",
         }.get(status, f"refuses (status {status})")
         return f"{self.address.host} {what}: {self._line.excerpt(content)}. {KEPT}"

@@ -21,37 +21,88 @@ class Reply:
     blocked: bool = False
 
 
-_CUT = ("length", "max_tokens", "model_length", "max_output_tokens")
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+_CUT = (
+    "length", "max_tokens", "model_length", "max_output_tokens", "truncated", "incomplete", "token_limit",
+    "model_context_window_exceeded", "context_length_exceeded",
+)  # fmt: skip
+_BLOCKED = (
+    "content_filter", "safety", "prohibited_content", "recitation", "refusal", "blocklist", "spii", "image_safety",
+    "error_toxic", "sensitive", "moderation", "guardrail_intervened", "blocked",
+)  # fmt: skip
+_FAILED = ("error", "abort", "aborted", "cancelled", "canceled", "network_error", "timeout", "failed")
+"""Ends of an answer that broke off for the server's own reasons: what there is of it is no answer."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking", "reasoning_details", "reasoning_text")
 """Fields beside the content that hold thoughts: DeepSeek's and llama.cpp's, vLLM's and Ollama's, others'."""
-_BLOCKED = ("content_filter", "safety", "prohibited_content", "recitation", "refusal")
+_TEXT = ("text", "output_text", "")
 
 
 def read_reply(content: bytes) -> Reply | None:
-    """The words of a completion, or None where the answer is not one. Content may come in typed parts."""
+    """The words of a completion, or None where the answer is not one.
+
+    Content may come in typed parts, the whole as a stream of events though none was asked for, and comments before it
+    that keep the line open.
+    """
     try:
-        choice = json.loads(content)["choices"][0]
-        message = choice["message"]
-        said = message.get("content")
-        if isinstance(said, list):
-            said = "".join(part["text"] for part in said if part.get("type") == "text")
-        thoughts = next(
-            (message[key] for key in ("reasoning_content", "reasoning", "thinking") if message.get(key)), ""
-        )
+        choice = _choice(content.decode("utf-8-sig"))
+        message = choice.get("message") or choice.get("delta") or {"content": choice["text"]}
+        said, declined = _content(message.get("content"))
+        thoughts: Any = next((message[key] for key in _THOUGHTS if message.get(key)), "")
         finish = str(choice.get("finish_reason") or "").lower()
-        refusal = message.get("refusal")
+        if not said and message.get("tool_calls"):
+            said = str(message["tool_calls"][0]["function"]["arguments"])
+        refusal = message.get("refusal") or declined
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     blocked = finish in _BLOCKED or bool(refusal)
-    if not isinstance(said, str):
-        if not (thoughts or blocked or finish in _CUT):
-            return None
-        said = ""
+    if finish in _FAILED or (said is None and not (thoughts or blocked or finish in _CUT)):
+        return None
     # Half a surrogate pair is what a token limit leaves of an emoji; no file could hold it.
-    said = said.encode("utf-8", "ignore").decode()
+    said = (said or "").encode("utf-8", "ignore").decode()
     if not said.strip() and isinstance(thoughts, str) and "</think" in thoughts:
         said = drop_thoughts(thoughts)  # a server that took the answer for thoughts too
     return Reply(said, finish in _CUT, bool(thoughts), blocked)
+
+
+def _choice(text: str) -> dict[str, Any]:
+    """The first choice of a completion.
+
+    Raises:
+        ValueError, LookupError, TypeError, AttributeError: there is none.
+    """
+    bare = "\n".join(line for line in text.splitlines() if not line.startswith(":")).strip()
+    if bare.startswith(("data:", "event:")):
+        return _streamed(bare)
+    value: Any = json.loads(bare)
+    value = value[0] if isinstance(value, list) else value
+    if "choices" not in value and isinstance(value.get("message"), dict):
+        return {"message": value["message"], "finish_reason": value.get("done_reason")}  # Ollama's own form
+    return dict(value["choices"][0])
+
+
+def _streamed(text: str) -> dict[str, Any]:
+    """The choice that the events of a stream add up to."""
+    said, thoughts, finish = [], [], None
+    for line in text.splitlines():
+        if not line.startswith("data:") or line.removeprefix("data:").strip() in ("", "[DONE]"):
+            continue
+        value = json.loads(line.removeprefix("data:"))
+        for choice in value["choices"][:1]:
+            part = choice.get("delta") or choice.get("message") or {}
+            said.append(_content(part.get("content"))[0] or "")
+            thoughts += [str(part[key]) for key in _THOUGHTS if part.get(key)]
+            finish = choice.get("finish_reason") or finish
+    message = {"content": "".join(said), "reasoning": "".join(thoughts)}
+    return {"message": message, "finish_reason": finish or "error"}  # a stream that does not end broke off
+
+
+def _content(content: Any) -> tuple[str | None, bool]:
+    """The text of a message's content (None: there is none), and whether a part of it is a refusal."""
+    if content is None or isinstance(content, str):
+        return content, False
+    parts = [{"text": part} if isinstance(part, str) else part for part in
+             ([content] if isinstance(content, dict) else list(content))]  # fmt: skip
+    declined = any(part.get("type") == "refusal" for part in parts)
+    return "".join(str(part["text"]) for part in parts if part.get("type", "") in _TEXT), declined
 
 
 THINKING = "spent its tokens on thinking, which its server can turn off"
@@ -93,30 +144,57 @@ _TOO_LARGE = re.compile(
     r"(?:too large|exceed).{0,60}max(?:_completion)?_tokens",
     re.IGNORECASE | re.DOTALL,
 )
+_PICTURES = r"(?:image|picture|photo)s?"
 _IMAGES = re.compile(
-    r"(?:at most|up to|max(?:imum)?(?: number)?(?: of)?|limit(?: of| is)?|only|no more than|support[s]?|exceeds?(?: "
-    r"the)?(?: limit| maximum)?(?: of)?)"
-    r"\D{0,12}(\d{1,3}|one|a single|single) (?:image|picture|photo)|(?:image|picture)s? (?:per|in (?:a|one|each)) "
-    r"(?:request|prompt|message)"
-    r"|too many (?:image|picture)s|(?:multiple|several|more than (?:one|1)) (?:image|picture)s?"
-    r"|--?limit[-_]mm[-_]per[-_]prompt"
-    r"|(?:number of images|image count|images? limit)",
+    rf"(?:at most|up to|max(?:imum)?(?: number)?(?: of)?|limit(?: of| is)?|only|no more than|supports?|accepts?|takes?"
+    rf"|exceeds?(?: the)?(?: limit| maximum)?(?: of)?)\D{{0,12}}(?:\d{{1,3}}|one|a single|single) {_PICTURES[:-2]}"
+    rf"|{_PICTURES} (?:per|in (?:a|one|each)) (?:request|prompt|message)|too many {_PICTURES}"
+    rf"|(?:multiple|several|more than (?:one|1)) {_PICTURES}|--?limit[-_]mm[-_]per[-_]prompt"
+    rf"|number of {_PICTURES}(?! token)|(?:image|picture)s? (?:count|limit)|multi-image|num_images"
+    rf"|{_PICTURES}: .{{0,40}}\bat most|at most \d{{1,3}} items.{{0,60}}image|\d {_PICTURES}, but",
     re.IGNORECASE,
 )
+_ONE = re.compile(
+    rf"(?:one|a single|single)[- ]{_PICTURES}|multi-image|(?:multiple|several) {_PICTURES}", re.IGNORECASE
+)
+_MOST = (
+    re.compile(r"\d{1,3}(?: \+ \d{1,3})? > (?:limit )?(\d{1,3})\b"),
+    re.compile(
+        r"(?:at most|up to|max(?:imum)?(?: number)?(?: of)?|limit(?: of| is)?|only|no more than|supports?|accepts?"
+        r"|takes?"
+        r"|cannot exceed|count is|images?: )\D{0,20}?\b(\d{1,3})\b",
+        re.IGNORECASE,
+    ),
+)
+"""How many pictures a server takes, where it says so."""
 _CONTEXT = re.compile(
-    r"context (?:length|size|window)|exceed_context_size|too many tokens|prompt (?:is )?too (?:long|large)|input "
-    r"(?:is )?too (?:long|large)"
-    r"|request (?:entity )?too large|payload too large|longer than the maximum",
+    r"context (?:length|size|window|limit)|exceed_context_size|too many tokens|prompt (?:is )?too (?:long|large)|"
+    r"inputs? (?:is )?too (?:long|large)|request (?:entity |body )?(?:is )?too large|payload too large|longer than the "
+    r"maximum|(?:inputs?|prompt) (?:length|tokens?|token count)\b.{0,80}(?:exceed|must be|limit)|reduce the length"
+    r"|body "
+    r"size|image(?: size)? (?:is )?too large|kv[- ]cache|out of memory",
+    re.IGNORECASE | re.DOTALL,
+)
+_SIGHT = r"(?:image|vision|multi-?modal|picture|visual)"
+_BLIND = re.compile(
+    rf"{_SIGHT}(?:_url)?s?['\"`]?(?: (?:input|modality|content|add-on|capabilit\w+|data|understanding)s?)? (?:(?:is"
+    rf"|are) )?"
+    rf"not (?:\w+ )?(?:supported|enabled|available|loaded|allowed|accepted)"
+    rf"|(?:do(?:es)?|did|can)(?: not|n['’]t|not) (?:support|accept|take|process|have|handle|allow|read|see) (?:the "
+    rf"|any )?"
+    rf"{_SIGHT}|not (?:a|an) (?:vlm|{_SIGHT})\b|(?:image_url|image input)s? (?:is|are) only supported by"
+    rf"|no endpoints found that support {_SIGHT}|no {_SIGHT} (?:support|capabilit|model)|mmproj|missing data required "
+    rf"for image|not support(?:ed)? {_SIGHT}|without vision|cannot (?:read|process|accept|see) {_PICTURES}"
+    rf"|(?:unsupported|invalid|unknown) (?:message )?(?:content )?(?:type|variant|part)[^.]{{0,20}}image"
+    rf"|invalid message content type|{_SIGHT}[^.]{{0,30}}(?:unsupported|not enabled)|text[- ]only model"
+    r"|content['\"`]?\]?:? (?:must be|should be|input should be|expected)(?: an?)?(?: valid)? string"
+    r"|expected (?:a )?string, "
+    r"(?:got|found|received) (?:an? )?(?:array|list|sequence)",
     re.IGNORECASE,
 )
-_BLIND = re.compile(
-    r"image input is not supported|(?:does|do|did) not support (?:the )?(?:image|vision|multimodal|picture|visual)"
-    r"|not a (?:multimodal|vision) model"
-    r"|image_url is only supported by|no (?:multimodal|vision) (?:support|capabilit)|mmproj|missing data required "
-    r"for image"
-    r"|not support(?:ed)? (?:image|vision)|image(?:s|_url)? (?:is|are) not supported|without vision|cannot (?:read"
-    r"|process|accept) images?"
-    r"|(?:image|vision)[^.]{0,30}(?:unsupported|not enabled)|unknown variant `image_url`|text[- ]only model",
+_MEMORY = re.compile(
+    r"requires more (?:\w+ )?memory|resource limitations|not enough (?:\w+ )?memory|insufficient (?:\w+ )?memory"
+    r"|(?:cannot|unable to|failed to) allocate",
     re.IGNORECASE,
 )
 _LOADING = re.compile(
@@ -124,16 +202,30 @@ _LOADING = re.compile(
     r"|unavailable_error|booting|cold",
     re.IGNORECASE,
 )
+_LOADS = re.compile(
+    r"(?:is|are|still|currently) (?:\w+ )?(?:loading|starting|warming|initiali[sz]ing|booting)|\bloading (?:the "
+    r"|a )?model"
+    r"|warming up|starting up|not (?:yet )?ready",
+    re.IGNORECASE,
+)
 _UNFINISHED = re.compile(r"(?:output|token) limit was reached|could not finish the message", re.IGNORECASE)
 
 
 def is_blind(message: str) -> bool:
     """Whether a server says that its model takes no pictures."""
-    return bool(_BLIND.search(message)) and not _many(message)
+    if _many(message):
+        return _most(message) == 0
+    return bool(_BLIND.search(message))
 
 
-def is_loading(message: str) -> bool:
-    return bool(_LOADING.search(message))
+def lacks_memory(message: str) -> bool:
+    """Whether a server says that the machine cannot hold the model."""
+    return bool(_MEMORY.search(message))
+
+
+def is_loading(message: str, surely: bool = False) -> bool:
+    """Whether a server says that it is loading its model; `surely`: where the status does not tell."""
+    return bool((_LOADS if surely else _LOADING).search(message))
 
 
 def is_unfinished(message: str) -> bool:
@@ -150,6 +242,13 @@ def _many(message: str) -> bool:
     return bool(_IMAGES.search(message))
 
 
+def _most(message: str) -> int | None:
+    """How many pictures a server takes that has something to say of their number."""
+    if _ONE.search(message):
+        return 1
+    return next((int(found[1]) for one in _MOST if (found := one.search(message))), None)
+
+
 def other_terms(terms: Terms, message: str, asked: int, size: bool = False) -> Terms | None:
     """Terms that a server which refuses, in these words, a question with so many stills `asked` may take; None: none.
 
@@ -157,9 +256,8 @@ def other_terms(terms: Terms, message: str, asked: int, size: bool = False) -> T
         size: whether the status says that the question is too large.
     """
     if _many(message) and asked > 1:
-        number = next((found[1] for found in _IMAGES.finditer(message) if found[1]), "")
-        most = int(number) if number.isdigit() else 1 if number else asked // 2
-        return replace(terms, stills=max(1, most if most < asked else asked // 2))
+        most = _most(message)
+        return replace(terms, stills=max(1, most if most is not None and most < asked else asked // 2))
     if (size or _CONTEXT.search(message)) and asked > 1:
         return replace(terms, stills=max(1, asked // 2))
     low = message.lower()

@@ -465,6 +465,23 @@ def test_a_server_that_loads_its_model_is_waited_for_with_word_of_it(
     assert len(server.asked) < 140
 
 
+@pytest.mark.parametrize("code", [200, 425, 500, 502])
+def test_a_server_that_says_by_another_status_that_it_loads_is_waited_for_too(
+    code: int, ask: CaptionRequest, connect: Callable[..., Server], naps: list[float]
+) -> None:
+    loading = status(code, '{"error": {"message": "The model is currently loading"}}')
+    with running(None, *[loading] * 20) as server:
+        assert connect(server.url).caption([ask])[0].text == "A man walks."
+    assert sum(naps) > 100
+
+
+def test_a_server_without_the_memory_says_so_at_once(ask: CaptionRequest, connect: Callable[..., Server]) -> None:
+    words = '{"error": {"message": "model requires more system memory (9.6 GiB) than is available (7.2 GiB)"}}'
+    with running(status(500, words)) as server, pytest.raises(ServerError, match=r"too little memory .* smaller model"):
+        connect(server.url).caption([ask])
+    assert len(server.asked) == 1
+
+
 def test_a_server_is_asked_before_a_film_is_decoded(connect: Callable[..., Server]) -> None:
     with running() as server:
         captioner = connect(server.url)
