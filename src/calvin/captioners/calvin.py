@@ -238,10 +238,6 @@ class Calvin:
         """A notice where a film's frame vectors [N, D] are unlike what the model knows."""
         return self.world.check(image_embeds) if self.world is not None else None
 
-    def is_foreign(self, pictures: Sequence[np.ndarray]) -> bool:
-        """Whether a film is surely none of those that the model knows, by pictures of it, uint8 RGB [H, W, 3] each."""
-        return self.drawing is not None and not self.drawing.knows(self.drawing.likeness(pictures))
-
 
 def previous(request: CaptionRequest) -> str | None:
     """The caption before, which is not to be said again."""

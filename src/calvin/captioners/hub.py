@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
@@ -126,7 +127,14 @@ def _not_fetched(model_id: str, partly: bool, error: Exception) -> str:
             f"{model_id} is for those who accept its terms: accept them on its page of the hub, run `hf auth login`, "
             "and try again."
         )
-    missing = f"There is no model {model_id}: no such folder here, no bundled model of that name, and"
+    if model_id in ALIASES.values() and not isinstance(error, HfHubHTTPError):
+        return (
+            f"{model_id} is not on this machine, and the hub cannot be reached now ({first_line(error)}): go online, "
+            "or name one that `calvin models` lists."
+        )
+    meant = get_close_matches(model_id, [*ALIASES, *bundled_models()], 1)
+    hint = f" (did you mean {meant[0]}?)" if meant else ""
+    missing = f"There is no model {model_id}{hint}: no such folder here, no bundled model of that name, and"
     if isinstance(error, HfHubHTTPError):
         return f"{missing} none on the hub ({first_line(error)}): `calvin models` lists those that are here."
     return (

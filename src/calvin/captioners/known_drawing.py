@@ -93,9 +93,14 @@ class Drawing:
             float(np.median(_distances(colours[says], self.known))), float(flat), float(ink), float(says.mean())
         )
 
+    @staticmethod
+    def tells(found: Likeness) -> bool:
+        """Whether enough of a film's pictures say something."""
+        return found.telling >= _TELLING
+
     def knows(self, found: Likeness) -> bool:
         """Whether a film is drawn as those it was fitted to."""
-        near = found.telling >= _TELLING and found.colours <= self.farthest
+        near = self.tells(found) and found.colours <= self.farthest
         return near and self.flat[0] <= found.flat <= self.flat[1] and found.ink >= self.ink
 
     def save(self, folder: str | Path) -> Path:

@@ -40,6 +40,7 @@ from calvin.captioners.server_replies import (
     is_blind,
     is_loading,
     is_too_large,
+    is_too_long,
     is_unfinished,
     knows,
     lacks_memory,
@@ -165,6 +166,12 @@ class Server:
             try:
                 status, _, content = await self._line.exchange(client, "GET", "/models", None, 10.0)
                 ids = model_ids(content) if status == 200 else None
+            except httpx2.ConnectError as error:
+                if self.address.local:
+                    raise ServerError(
+                        f"No model server answers at {host} ({first_line(error)}): start it (Ollama: `ollama serve`), "
+                        "or name another model that `calvin models` lists."
+                    ) from error
             except (TimeoutError, httpx2.RequestError):
                 pass  # the question will tell
             has = f"it has {_some([self._line.masked(one) for one in ids])}" if ids else "it has none"
@@ -383,6 +390,8 @@ class Server:
             405: "takes no questions at this address (most end in /v1)",
             413: "takes no request of this size: ask with fewer --frames",
         }.get(status, f"refuses (status {status})")
+        if status != 413 and is_too_long(content.decode("utf-8", "replace")):
+            what = f"has too short a context for the question (start it with a longer one; status {status})"
         return f"{self.address.host} {what}: {self._line.excerpt(content)}. {KEPT}"
 
 

@@ -238,6 +238,11 @@ def is_too_large(message: str) -> bool:
     return bool(_TOO_LARGE.search(message))
 
 
+def is_too_long(message: str) -> bool:
+    """Whether a server says that a question is longer than its model can take in."""
+    return bool(_CONTEXT.search(message))
+
+
 def _many(message: str) -> bool:
     return bool(_IMAGES.search(message))
 

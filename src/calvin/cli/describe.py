@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
@@ -19,7 +20,7 @@ from calvin.core.time import to_ms
 
 if TYPE_CHECKING:
     from calvin.studio.describe.films import Alike, Description, FilmJob, Known, Outcome
-    from calvin.studio.project.describe_settings import DescribeWish
+    from calvin.studio.project.describe_settings import DescribeSources, DescribeWish
 
 SUBTITLES = Annotated[
     list[Path] | None,
@@ -114,30 +115,84 @@ def describe(
 
         calvin describe film.calvin --adapter adapted
     """
-    from calvin.studio.describe.dialogue import checked_stretch
-    from calvin.studio.describe.films import alike, nobody_named
-    from calvin.studio.project.describe_settings import DescribeSources
-
     model = settled(model)
     values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names, "screen_text": text}
     values |= {"language": language, "audio_language": audio_language}
     wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)
-    found = _jobs(films, subtitles, out_dir)
-    shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
-    stretch, named = checked_stretch(stretch_subtitles), bool(model or adapter or yes)
+    told = _look_first(films, model, adapter, out_dir)  # before what takes seconds to load, and before the work
 
-    def sources(known: DescribeSources | None) -> DescribeSources:
-        return DescribeSources.named(known, model, frames, four_bit, adapter, cast)
+    from calvin.studio.describe.films import alike
 
-    found = [
-        (replace(job, shift_ms=shift_ms, stretch=stretch, encoding=encoding, replace=named), known)
-        for job, known in found
-    ]
-    found = [(replace(job, unasked=nobody_named(model, sources(known.sources))), known) for job, known in found]
+    sources = _sources(model, frames, four_bit, adapter, cast)
+    changes = _retimed(shift_subtitles, stretch_subtitles)
+    changes |= {"encoding": encoding, "replace": bool(model or adapter or yes)}
+    found = _as_asked(_jobs(films, subtitles, out_dir), model, sources, told, changes)
     groups = alike(found, wish, sources, cast)
     described = [_describe_alike(group, wish, model, yes, alone=len(groups) == 1) for group in groups]
     outcomes = {outcome.job: outcome for some in described for outcome in some}
-    raise typer.Exit(report([outcomes[job] for job, _ in found]))
+    raise typer.Exit(report([outcomes[job] for job, _ in found], told))
+
+
+def _sources(
+    model: str | None, frames: int | None, four_bit: bool, adapter: Path | None, cast: Path | None
+) -> Callable[[DescribeSources | None], DescribeSources]:
+    """From what a project knows to what its film is described from."""
+    from calvin.studio.project.describe_settings import DescribeSources
+
+    return lambda known: DescribeSources.named(known, model, frames, four_bit, adapter, cast)
+
+
+def _retimed(shift: float | None, stretch: str | None) -> dict[str, Any]:
+    from calvin.studio.describe.dialogue import checked_stretch
+
+    return {"shift_ms": None if shift is None else to_ms(shift), "stretch": checked_stretch(stretch)}
+
+
+def _as_asked(
+    found: Iterable[tuple[FilmJob, Known]],
+    model: str | None,
+    sources: Callable[[DescribeSources | None], DescribeSources],
+    told: Collection[Path],
+    changes: Mapping[str, Any],
+) -> list[tuple[FilmJob, Known]]:
+    """The jobs with what was asked for of all of them."""
+    from calvin.studio.describe.films import nobody_named
+
+    def asked(job: FilmJob, known: Known) -> FilmJob:
+        unasked = nobody_named(model, sources(known.sources))
+        return replace(job, **changes, unasked=unasked, took_for_foreign=job.film in told)
+
+    return [(asked(job, known), known) for job, known in found]
+
+
+def _look_first(
+    films: list[Path], model: str | None, adapter: Path | None, out_dir: Path | None
+) -> dict[Path, tuple[str, ...]]:
+    """Say of films that the bundled model would describe whether it knows them, before the work; what was said."""
+    from calvin.captioners.hub import DEFAULT_MODEL, bundled_models
+    from calvin.studio.describe.skeleton import foreign_note, look_first, skeleton_notes
+    from calvin.studio.project.database import is_project, project_folder
+    from calvin.studio.project.describe_settings import DescribeSources
+    from calvin.studio.project.store import ProjectStore
+
+    told: dict[Path, tuple[str, ...]] = {}
+    for film in films:
+        with suppress(CalvinError):  # what is wrong with a film or project is said by those that open it next
+            folder, known = project_folder(film, out_dir, len(films) > 1), None
+            if is_project(folder):
+                with ProjectStore(folder, read_only=True) as store:
+                    known, decoded = store.sources, store.decoded is not None
+                if decoded:
+                    continue  # its stills tell soon enough
+            sources = DescribeSources.named(known, model, adapter=adapter)
+            author = sources.model or DEFAULT_MODEL
+            look = look_first(film, author) if sources.adapter is None and author in bundled_models() else None
+            if look is not None and look.foreign:
+                notes = skeleton_notes(look.known, folder, film.stem)[:2]
+                notes = notes if sources.model is None else [foreign_note(author, look.known)]
+                told[film] = tuple(notes)
+                _warn_of(film, notes)
+    return told
 
 
 def _plan(
@@ -195,28 +250,28 @@ def _jobs(films: list[Path], subtitles: list[Path] | None, out_dir: Path | None)
     return [film_job(film, srt, out_dir, several) for film, srt in zip(films, lines, strict=True)]
 
 
-def report(outcomes: list[Outcome]) -> int:
-    """Say what became of each film; the exit code."""
+def report(outcomes: list[Outcome], told: Mapping[Path, tuple[str, ...]] | None = None) -> int:
+    """Say what became of each film, but not again what was `told` of it before; the exit code."""
     for outcome in outcomes:
         if outcome.error is not None:
             warn(f"Error: {outcome.error}")
         elif outcome.description is not None:
-            show(outcome.job.film, outcome.description)
+            show(outcome.job.film, outcome.description, (told or {}).get(outcome.job.film, ()))
     failed = sum(outcome.error is not None for outcome in outcomes)
     if failed and len(outcomes) > 1:
         warn(f"{failed} of {len(outcomes)} films could not be described.")
     return 1 if failed else 0
 
 
-def show(film: Path, description: Description) -> None:
-    """Say what was written, and what there is to know that was not said of this project before."""
+def show(film: Path, description: Description, told: Collection[str] = ()) -> None:
+    """Say what was written, and what there is to know that was not said of this project before, or `told` just now."""
     from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
 
     with ProjectStore(description.project) as store:
-        notes = notes_to_tell(store, "describe", description.notes)
+        notes = [note for note in notes_to_tell(store, "describe", description.notes) if note not in told]
     if description.empty:  # what there is to know comes before what looks like a result, each time
-        _warn_of(film, description.notes)
+        _warn_of(film, [note for note in description.notes if note not in told])
     empty = f", {counted(description.empty, 'place')} without words" if description.empty else ""
     say(f"{film}: {counted(len(description.script.cues), 'cue')}{empty}")
     for path in description.files:

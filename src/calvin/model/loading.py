@@ -78,7 +78,9 @@ def check_source(path_or_id: str | Path) -> str:
     if path.exists():
         raise CheckpointError(f"{text} is a file; give the model's folder.")
     if not isinstance(path_or_id, str) or not _HUB_ID.match(text):
-        raise CheckpointError(f"There is no model folder {text}.")
+        raise CheckpointError(
+            f"There is no model folder {text}, and no captioner of that kind: `calvin models` lists what is here."
+        )
     return text
 
 

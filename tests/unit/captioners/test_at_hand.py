@@ -218,6 +218,8 @@ def test_the_best_sees_fits_and_takes_no_longer_than_a_night() -> None:
         everything.remove(chosen)
     assert order == ["s", "l", "m", "w", "x", "u"]
     with pytest.raises(UsageError, match=r"No model .* is on this machine: .*--model smolvlm2-500m.*ollama pull"):
+        best([puppet, blind])
+    with pytest.raises(UsageError, match=r"No model .* Of what was fetched before, h: fetched only in part\."):
         best(everything)
 
 

@@ -162,6 +162,18 @@ def test_an_id_that_the_hub_does_not_have_is_named(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
     with pytest.raises(CheckpointError, match="There is no model someone/absent: no such folder here"):
         open_captioner("someone/absent")
+    with pytest.raises(CheckpointError, match=r"no model smolvlm3 \(did you mean smolvlm2\?\): no such folder here"):
+        open_captioner("smolvlm3")
+
+
+def test_a_model_of_the_list_that_cannot_be_fetched_is_said_to_be_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> str:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", unreachable)
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", unreachable)
+    with pytest.raises(CheckpointError, match=r"SmolVLM2-256M-Video-Instruct is not on this machine, .* go online"):
+        fetch("HuggingFaceTB/SmolVLM2-256M-Video-Instruct")
 
 
 def test_bundled_names_are_found(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

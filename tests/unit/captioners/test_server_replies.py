@@ -80,8 +80,8 @@ def test_why_an_answer_has_no_words_is_known(content: bytes, trouble: str) -> No
     "content",
     [
         choice("A man wal", "error"), choice("", "abort"), choice("A man walks", "network_error"), choice(7),
-        STREAM, STREAM + b"data: {", b"data: [DONE]", b'{"error": {"message": "overloaded"}}', b'{"choices": ["A man."]}',
-        b'{"choices": [null]}', b"[]", b"7", b"null", b"\xff\xfe", b"",
+        STREAM, STREAM + b"data: {", b"data: [DONE]", b'{"error": {"message": "overloaded"}}',
+        b'{"choices": ["A man."]}', b'{"choices": [null]}', b"[]", b"7", b"null", b"\xff\xfe", b"",
     ],
 )  # fmt: skip
 def test_what_broke_off_or_is_no_completion_is_none(content: bytes) -> None:

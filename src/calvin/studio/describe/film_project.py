@@ -44,7 +44,15 @@ from calvin.studio.describe.dialogue import (
     spoken_lines,
 )
 from calvin.studio.describe.screen_cues import add_screen_cues, can_go_on, check_can_read, read_film, screen_notes
-from calvin.studio.describe.skeleton import Nobody, empty_note, foreign_note, is_foreign, skeleton_notes
+from calvin.studio.describe.skeleton import (
+    Nobody,
+    empty_note,
+    foreign_note,
+    is_foreign,
+    known_after_all,
+    known_films,
+    skeleton_notes,
+)
 from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
@@ -67,7 +75,8 @@ class FilmJob:
     a factor (None: as the project did), and `encoding` is that of their file (None: found out). Drafts of another model
     are only written over with `replace`. The project's folder is `nested` in `out_dir` where there are several films
     (None: where a call has several jobs). `unasked`: nobody named a model, now or before, so that a film unlike those
-    that the bundled one knows is left without words.
+    that the bundled one knows is left without words. `took_for_foreign`: a first look took it for such a film, and said
+    so.
     """
 
     film: Path
@@ -80,6 +89,7 @@ class FilmJob:
     replace: bool = True
     nested: bool | None = None
     unasked: bool = False
+    took_for_foreign: bool = False
 
 
 @dataclass(eq=False)
@@ -221,7 +231,7 @@ def open_film_project(
             _plan(project, given, record, kept, captioner.info.name, cast)
             if sources is not None:
                 store.sources = sources
-            _notice(project, captioner, job.unasked)
+            _notice(project, captioner, job)
         except (CalvinError, OSError, sqlite3.Error):
             stack.close()
             if ours:
@@ -387,7 +397,7 @@ def _plan(
         project.notes.append("Without subtitles, dialogue was found by listening: check that no cue talks over it.")
 
 
-def _notice(project: FilmProject, captioner: Captioner, unasked: bool) -> None:
+def _notice(project: FilmProject, captioner: Captioner, job: FilmJob) -> None:
     if isinstance(captioner, Nobody):
         project.skeleton = True
         project.notes.insert(0, empty_note(project.store.folder, Path(project.film.path).stem))
@@ -400,17 +410,18 @@ def _notice(project: FilmProject, captioner: Captioner, unasked: bool) -> None:
             f"The adapter {captioner.adapter} was made for {title}: its names may come into this film."
         )
     foreign = is_foreign(captioner, project.frames)
-    project.skeleton = foreign and unasked
+    project.skeleton = foreign and job.unasked
     if project.film.language != "en" and not project.skeleton:
         name = language_name(project.film.language)
         project.notes.append(f"CALVIN models answer in English, and the project is in {name}: translate and import it.")
+    known = known_films(captioner)
+    if project.skeleton:
+        project.notes[:0] = skeleton_notes(known, project.store.folder, Path(project.film.path).stem)
+    elif foreign:
+        project.notes.insert(0, foreign_note(captioner.info.name, known))
+    elif job.took_for_foreign:
+        project.notes.insert(0, known_after_all(known))
     if foreign:
-        first = (
-            skeleton_notes(captioner, project.store.folder, Path(project.film.path).stem)
-            if unasked
-            else [foreign_note(captioner)]
-        )
-        project.notes[:0] = first
         return
     if isinstance(captioner, Calvin) and captioner.drawing is not None:
         return
