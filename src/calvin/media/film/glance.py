@@ -120,7 +120,8 @@ def _passed_through(
     film: Path, length_us: int, places: int, scaler: Scaler, limits: MediaLimits, patience: _Patience
 ) -> list[np.ndarray]:
     """Pictures of a short film that is read from its beginning, as far as time allows."""
-    sampler, reader, found = FrameSampler(places * 1e6 / length_us, scaler), FilmReader(film, limits), []
+    sampler, reader = FrameSampler(places * 1e6 / length_us, scaler), FilmReader(film, limits)
+    found: list[np.ndarray] = []
     for frame, time_us in reader:
         found += sampler.feed(frame, time_us)
         if patience.over:
