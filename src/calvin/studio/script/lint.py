@@ -30,6 +30,8 @@ from calvin.studio.script.lint_silence import unused_silence
 
 _RULES = ScheduleSettings()
 _LITTLE_MS = 50
+_NOTICED_LATE_MS = 400
+"""Nobody hears that words come a breath after what they describe."""
 """What an ear does not notice."""
 
 
@@ -212,7 +214,7 @@ def _late(case: _Case) -> Found:
         late = cue.span.start_ms - cue.event_ms
         # What is read from the screen may wait for a silence, as long as the schedule lets it.
         waits = cue.kind is not CueKind.PICTURE and cue.span.start_ms <= _RULES.latest_ms(cue.kind, cue.visual.end_ms)
-        if late > _LITTLE_MS and not waits:
+        if late > _NOTICED_LATE_MS and not waits:
             yield cue, f"It comes {in_s(late)} after what it describes.", "Say that it was before, or move it forward."
 
 

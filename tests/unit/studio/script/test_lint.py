@@ -59,6 +59,9 @@ def test_a_bad_cue_breaks_its_rule(rule: str) -> None:
 
 
 def test_what_is_read_out_may_wait_for_a_silence_as_long_as_the_schedule_lets_it() -> None:
+    assert found(replace(GOOD, event_ms=1600)) == []
+    late = replace(GOOD, event_ms=1599)
+    assert found(late) == [("late", Level.WARNING)]
     late = replace(GOOD, event_ms=500)
     assert [found(replace(late, kind=kind)) == [] for kind in CueKind] == [False, True, True, True]
     rules = ScheduleSettings()
