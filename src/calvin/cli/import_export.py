@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calvin.cli.console import say, warn, warn_all
+from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.undo_approve import renewed
 from calvin.studio.script.writers import READABLE, WRITERS
 
@@ -73,24 +73,38 @@ def export(
     out_dir: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write to.", show_default="the project")
     ] = None,
+    film: Annotated[
+        Path | None,
+        typer.Option(help="For html: the film to play, if it has moved, or a copy of it that browsers play."),
+    ] = None,
 ) -> None:
     """Write the script of a project as it stands.
 
     If a file of that name is there and calvin did not write it, or it was edited since, it is kept under another name.
+
+    `html` makes the listening page, a folder FILM.listen: open its index.html in any browser. Each description is said
+    by the project's voice (run `calvin voice` first), by a voice of the computer or by a screen reader, and the film
+    waits where one takes longer. `transcript` is what is said and described in a film, as a page to read.
 
     Examples:
 
         calvin export film.calvin --format vtt,dapt,csv
 
         calvin export film.calvin --format txt -o for-the-narrator
+
+        calvin export film.calvin --format html,transcript
     """
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.script.script_files import export_script
-    from calvin.studio.script.writers import find_writers
+    from calvin.studio.script.page_media import foretold_size
+    from calvin.studio.script.script_files import export_script, export_targets
+    from calvin.studio.script.writers import FolderWriter, find_writers
 
     writers = find_writers(formats.split(","))
-    with ProjectStore(project, or_look=True) as store:
-        exported = export_script(store, writers, out_dir, leave_edited=True)
+    with ProjectStore(project, or_look=True) as store, ProgressView() as progress:
+        for path, writer in export_targets(store, writers, out_dir):
+            if isinstance(writer, FolderWriter):
+                say(foretold_size(store, path.parent, film))
+        exported = export_script(store, writers, out_dir, leave_edited=True, film=film, listener=progress)
     for path in exported.files:
         say(str(path))
     warn_all(exported.notes)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
 from calvin.captioners import CaptionerInfo
+from calvin.core.errors import CalvinError
 from calvin.core.files import file_sha256, write_text
 from calvin.core.package import __version__
+from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import counted
+from calvin.core.types import Script
 from calvin.media.gaps import PlanSettings
 from calvin.studio.project.comments import standing_comments
 from calvin.studio.project.status import current_notes
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.open_places import open_places
-from calvin.studio.script.writers import WRITERS, Provenance, Writer
+from calvin.studio.script.writers import WRITERS, FolderWriter, Provenance, Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,9 @@ def provenance(store: ProjectStore) -> Provenance:
     """Where the script of a project comes from."""
     film = store.film
     facts = {"name": Path(film.path).name, "sha256": film.sha256, **film.facts} if film else {}
-    guard_ms = project_plan(store).guard_ms
+    guard_ms, dialogue, described = project_plan(store).guard_ms, store.dialogue, store.described
     cues, places = store.cues, open_places(store)
-    room = rooms(cues, [line.span for line in store.dialogue], film.duration_ms if film else None)
+    room = rooms(cues, [line.span for line in dialogue], film.duration_ms if film else None)
     present = {cue.id for cue in cues}
     return Provenance(
         film=facts,
@@ -59,32 +62,47 @@ def provenance(store: ProjectStore) -> Provenance:
         rooms={cue: max(0, ms - guard_ms) for cue, ms in room.items()},
         open=places,
         comments=standing_comments(store.comments, present, cues, [one.place for one in places]),
+        dialogue=tuple(dialogue),
+        heard_in=(described.audio_language if described else None) or "",
+        voice=store.voice.name if store.voice else "",
     )
 
 
 def export_script(
-    store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None, *, leave_edited: bool = False
-) -> Exported:
+    store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None, *, leave_edited: bool = False,
+    film: Path | None = None, listener: Listener = silent,
+) -> Exported:  # fmt: skip
     """Write the script in each format into `folder`, by default the project's, and renew what was written before.
 
     A file in the way that is not as it was written here, such as one edited by hand, is moved aside first.
 
     Args:
         leave_edited: files edited by hand that are not in the way stay where they are, to be imported.
+        film: the film that a folder is to play, where it is another file than the project's.
 
     Raises:
-        StoreError: the project has no film yet.
+        CalvinError: the project has no film yet, or the film cannot be put where it is to be played.
     """
-    folder = folder or store.folder
-    targets = [(folder / f"{_stem(store)}{writer.suffix}", writer) for writer in writers]
-    with store.together():
-        names = [_name(store, path) for path, _ in targets]
-        store.exported = tuple(dict.fromkeys((*(_name(store, path) for path, _ in _exports(store)), *names)))
-    notes = _write(store, targets)
+    targets = export_targets(store, writers, folder)
+    notes: list[str] = []
+    # Folders last, because their film may be refused; what is refused is not asked for again at the next change.
+    for folders in (False, True):
+        part = [one for one in targets if isinstance(one[1], FolderWriter) is folders]
+        notes += _write(store, part, film, listener)
+        with store.together():
+            names = [_name(store, path) for path, _ in part]
+            store.exported = tuple(dict.fromkeys((*(_name(store, path) for path, _ in _exports(store)), *names)))
     renewed = Exported(())
     if not store.is_copy:  # nothing can be written in the folder of one
         renewed = renew_exports(store, leave_edited=leave_edited)
     return Exported(tuple(path for path, _ in targets), (*notes, *renewed.notes, *_lost_marks(store, writers)))
+
+
+def export_targets(
+    store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None
+) -> list[tuple[Path, Writer]]:
+    """Where each format goes, in `folder` or in the project's."""
+    return [((folder or store.folder) / f"{_stem(store)}{writer.suffix}", writer) for writer in writers]
 
 
 def _lost_marks(store: ProjectStore, writers: Sequence[Writer]) -> list[str]:
@@ -102,10 +120,14 @@ def _lost_marks(store: ProjectStore, writers: Sequence[Writer]) -> list[str]:
 def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exported:
     """Write the script anew wherever it was written before and now reads otherwise.
 
-    Elsewhere than in the project, a file that was taken away since does not come back.
+    Elsewhere than in the project, a file that was taken away since does not come back; nor does a folder anywhere.
     """
     home = _real(store.folder)
-    known = [(path, kind) for path, kind in _exports(store) if path.is_file() or _real(path).is_relative_to(home)]
+    known = [
+        (path, kind)
+        for path, kind in _exports(store)
+        if path.is_file() or (_real(path).is_relative_to(home) and not isinstance(kind, FolderWriter))
+    ]
     script, origin = (store.script(), provenance(store)) if known else (None, None)
     stale = []
     for path, writer in known:
@@ -113,17 +135,52 @@ def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exporte
         assert origin is not None
         if leave_edited and path.is_file() and _is_edited(store, path):
             continue
-        if not path.is_file() or path.read_bytes() != writer.render(script, origin).encode("utf-8"):
+        if not _stands(store, path, writer, script, origin):
             stale.append((path, writer))
-    return Exported(tuple(path for path, _ in stale), tuple(_write(store, stale)))
+    notes: list[str] = []
+    for one in stale:
+        try:
+            notes += _write(store, [one])
+        except CalvinError as error:  # a folder whose film is gone does not keep what was changed from being kept
+            if not isinstance(one[1], FolderWriter):
+                raise
+            notes.append(f"{one[0].parent} is as it was: {error}")
+    return Exported(tuple(path for path, _ in stale), tuple(notes))
 
 
-def _write(store: ProjectStore, targets: Sequence[tuple[Path, Writer]]) -> list[str]:
-    notes, script, origin = [], store.script(), provenance(store)
+def _stands(store: ProjectStore, path: Path, writer: Writer, script: Script, origin: Provenance) -> bool:
+    """Whether what a writer would write is there to the byte."""
+    if isinstance(writer, FolderWriter):
+        media = writer.media(store, path.parent)
+        files = [media.film, *(clip.file for clip in media.clips.values())]
+        if not all(file and (path.parent / file).is_file() for file in files):
+            return False
+        origin = replace(origin, media=media)
+    texts = _texts(path, writer, script, origin)
+    return all(file.is_file() and file.read_bytes() == text.encode("utf-8") for file, text in texts)
+
+
+def _texts(path: Path, writer: Writer, script: Script, origin: Provenance) -> list[tuple[Path, str]]:
+    """The text files of a format, the one that needs the others last."""
+    beside = writer.beside(script, origin).items()
+    return [*((path.with_name(name), text) for name, text in beside), (path, writer.render(script, origin))]
+
+
+def _write(
+    store: ProjectStore, targets: Sequence[tuple[Path, Writer]], film: Path | None = None, listener: Listener = silent
+) -> list[str]:
+    notes: list[str] = []
+    script, origin = (store.script(), provenance(store)) if targets else (Script("", ()), Provenance())
     for path, writer in targets:
-        text = writer.render(script, origin)
-        notes += make_way(store, path, text)
-        write_text(path, text)
+        told = origin
+        if isinstance(writer, FolderWriter):
+            told = replace(origin, media=writer.bring(store, path.parent, film, listener))
+            notes += told.media.notes
+        for file, text in _texts(path, writer, script, told):
+            notes += make_way(store, file, text)
+            write_text(file, text)
+        if isinstance(writer, FolderWriter):
+            writer.tidy(path.parent, told.media)
     return notes
 
 
@@ -145,10 +202,10 @@ def _exports(store: ProjectStore) -> list[tuple[Path, Writer]]:
 def _stem(store: ProjectStore) -> str:
     """What the exports are called: as the first of them, also once the film has another name, else as the film."""
     suffixes = sorted((kind.writer.suffix for kind in WRITERS.working()), key=len, reverse=True)
-    first = Path(store.exported[0]).name if store.exported else ""
+    first = store.exported[0] if store.exported else ""
     for suffix in suffixes:
-        if first.endswith(suffix) and first != suffix:
-            return first.removesuffix(suffix)
+        if first.endswith(suffix) and (name := first.removesuffix(suffix).rpartition("/")[2]):
+            return name
     film = store.film
     return Path(film.path).stem if film else store.script().title
 
@@ -171,9 +228,14 @@ def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
     if path.is_file() and _is_edited(store, path) and file_sha256(path) != digest:
         aside = next(name for name in _names_aside(path) if not name.exists())
         path.rename(aside)
-        notes.append(f"{path.name} was not as calvin wrote it and is kept as {aside.name}: `calvin import` reads it.")
+        back = ": `calvin import` reads it" if any(path.name.endswith(suffix) for suffix in _readable()) else ""
+        notes.append(f"{path.name} was not as calvin wrote it and is kept as {aside.name}{back}.")
     remember_written(store, path, digest)
     return notes
+
+
+def _readable() -> list[str]:
+    return [kind.writer.suffix for kind in WRITERS.built_in.values() if kind.readable]
 
 
 def _is_edited(store: ProjectStore, path: Path) -> bool:

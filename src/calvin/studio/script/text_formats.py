@@ -48,7 +48,7 @@ class VttWriter(Writer):
         for cue, text in spoken(script):
             times = f"{format_timecode(cue.span.start_ms)} --> {format_timecode(last_ms(cue))}"
             blocks += [f"NOTE {status_words(cue)}"] if cue.extended else []
-            blocks.append(f"{cue_name(cue)}\n{times}\n{_escaped(text)}")
+            blocks.append(f"{cue_name(cue)}\n{times}\n{markup_escaped(text)}")
         return "\n\n".join(blocks) + "\n"
 
 
@@ -82,7 +82,7 @@ class TxtWriter(Writer):
         return "\n".join([*lines, ""]) if lines else "\n"
 
 
-def _escaped(text: str) -> str:
+def markup_escaped(text: str) -> str:
     """Cue text: the markup characters escaped, and with `>` every literal `-->`."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from calvin.core.errors import UsageError
 from calvin.core.files import write_text
+from calvin.core.progress import Listener
 from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
-from calvin.core.types import Cue, Place, Script
+from calvin.core.types import Cue, DialogueLine, Place, Script
 
 if TYPE_CHECKING:  # lazy: they load pydantic, and `calvin --help` lists writers
     from calvin.studio.project.comments import Comment
     from calvin.studio.project.contents import Decision
+    from calvin.studio.project.store import ProjectStore
 
 _JOINERS = "\u200c\u200d\u00ad"
 """Without these a word of Persian or Hindi, or a hyphenated one, would fall apart: joiner, non-joiner, soft hyphen."""
@@ -33,11 +35,30 @@ class OpenPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """A cue as a voice of the project says it: a sound file, from the folder it is played in, and how long it lasts."""
+
+    file: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a folder holds beside the script: the film's file, "" where it is not there, and clips by the cue's id."""
+
+    film: str = ""
+    clips: Mapping[str, Clip] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """Where a script comes from: the film's facts, the model that wrote it, and what there was to say about it.
 
     `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id;
     `open` the places that a skeleton leaves to be filled; `comments` what people remarked, by "cue-12" or "place-40".
+    `dialogue` is what is said in the film, in time order, in `heard_in` ("": a language that is not known). `voice` is
+    who spoke the cues, and `media` what a folder holds of it.
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -47,6 +68,10 @@ class Provenance:
     rooms: Mapping[str, int] = field(default_factory=dict)
     open: tuple[OpenPlace, ...] = ()
     comments: Mapping[str, Sequence[Comment]] = field(default_factory=dict)
+    dialogue: tuple[DialogueLine, ...] = ()
+    heard_in: str = ""
+    voice: str = ""
+    media: Media = field(default_factory=Media)
 
 
 class Writer(ABC):
@@ -63,11 +88,43 @@ class Writer(ABC):
     def render(self, script: Script, provenance: Provenance) -> str:
         """The file's text."""
 
+    def beside(self, script: Script, provenance: Provenance) -> Mapping[str, str]:
+        """Further text files that the file needs, by their names in its folder."""
+        return {}
+
     def write(self, script: Script, path: str | Path, provenance: Provenance | None = None) -> Path:
         """Write `script` to `path`, atomically."""
-        target = Path(path)
-        write_text(target, self.render(script, provenance or Provenance()))
+        target, origin = Path(path), provenance or Provenance()
+        for name, text in self.beside(script, origin).items():
+            write_text(target.with_name(name), text)
+        write_text(target, self.render(script, origin))
         return target
+
+
+class FolderWriter(Writer):
+    """Writes a folder: a file that holds the script, what `beside` says, and media of the project.
+
+    The suffix names both: `.listen/index.html` makes `FILM.listen/index.html`.
+    """
+
+    @abstractmethod
+    def media(self, store: ProjectStore, folder: Path) -> Media:
+        """What the folder holds once it is complete, but of films only one that is there; nothing is written."""
+
+    @abstractmethod
+    def bring(self, store: ProjectStore, folder: Path, film: Path | None, listener: Listener) -> Media:
+        """Put the media into the folder that are not there, each whole or not at all.
+
+        Args:
+            film: the file to play, where it is another than the project's own.
+
+        Raises:
+            CalvinError: the film cannot be brought, or there is no room for it.
+        """
+
+    @abstractmethod
+    def tidy(self, folder: Path, media: Media) -> None:
+        """Remove media of an earlier state that the folder no longer needs."""
 
 
 def printable(text: str) -> str:
@@ -125,6 +182,7 @@ class WriterKind(Manifest[type[Writer]]):
 
 
 _TEXT = "calvin.studio.script.text_formats"
+_READ = "calvin.studio.script.transcript"
 
 WRITERS = Registry(
     WriterKind,
@@ -140,8 +198,16 @@ WRITERS = Registry(
         WriterKind("csv", "a table, for spreadsheets", f"{_TEXT}:CsvWriter", readable=True),
         WriterKind("json", "all that is known of each cue", f"{_TEXT}:JsonWriter", readable=True),
         WriterKind("txt", "plain text, for a narrator", f"{_TEXT}:TxtWriter"),
+        WriterKind(
+            "html",
+            "the listening page, a folder that plays the described film in a browser",
+            "calvin.studio.script.listening_page:ListeningPageWriter",
+        ),
+        WriterKind("transcript", "a web page to read, dialogue and description in order", f"{_READ}:TranscriptWriter"),
+        WriterKind("transcript-txt", "the same as plain text", f"{_READ}:PlainTranscriptWriter"),
     ),
     "writers",
+    aliases={"listening-page": "html", "listening page": "html"},
 )
 _READABLE = [kind.name for kind in WRITERS.built_in.values() if kind.readable]
 READABLE = f"{', '.join(_READABLE[:-1])} or {_READABLE[-1]}"

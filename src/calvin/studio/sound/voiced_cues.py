@@ -194,6 +194,7 @@ def _speak_all(
     report.made = sum(one.path in new for one in report.cues)
     report.kept = len(report.cues) - report.made
     _remember(store, report, settings)
+    report.notes += renew_exports(store, leave_edited=True).notes  # a listening page plays what is spoken now
     wanted = {spoken_cue.path for spoken_cue in report.cues}
     for old in home.glob("*.wav"):
         if old not in wanted:
