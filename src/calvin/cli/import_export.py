@@ -75,7 +75,7 @@ def export(
     ] = None,
     film: Annotated[
         Path | None,
-        typer.Option(help="For html: the film to play, if it has moved, or a copy of it that browsers play."),
+        typer.Option(help="For html: the film to play, if it has moved, or a copy that browsers play."),
     ] = None,
 ) -> None:
     """Write the script of a project as it stands.

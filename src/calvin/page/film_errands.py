@@ -9,13 +9,12 @@ from calvin.core.errors import StoreError
 from calvin.core.progress import Listener
 from calvin.core.text_tables import counted
 from calvin.core.time import in_s
+from calvin.studio.project.status import PROXY
 from calvin.studio.project.store import ProjectStore
 
 Values = dict[str, Any]
 DELIVERY = "delivery"
 """The folder, in a project, of the mixes that the page makes."""
-PROXY = "proxy.mp4"
-"""The copy of a film, in its project, for browsers that cannot play the film itself."""
 
 
 def voice(folder: Path, options: Values, listener: Listener) -> Values:

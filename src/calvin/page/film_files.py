@@ -12,9 +12,10 @@ from calvin.core.errors import CalvinError, MediaError
 from calvin.core.time import round_half_up
 from calvin.media.film.frames import FrameStore
 from calvin.media.film.playable import browser_trouble
-from calvin.page.film_errands import DELIVERY, PROXY
+from calvin.page.film_errands import DELIVERY
 from calvin.page.replies import Refusal
 from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.status import PROXY
 from calvin.studio.project.store import ProjectStore
 
 _MEDIA_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm"}
@@ -107,10 +108,15 @@ class Finished:
 
 
 def finished_files(store: ProjectStore) -> list[Finished]:
-    """What was exported and mixed from a project, where it lies in the project's folder and is a plain file."""
+    """What was exported and mixed from a project, where it lies in the project's folder and is a plain file.
+
+    A listening page is left out: one file of its folder would be of no use elsewhere.
+    """
     home = store.folder.resolve()
     found: dict[Path, str] = {}
     for name in store.exported:
+        if name.endswith("/index.html"):
+            continue
         found[(home / name).resolve()] = "script"
     for name in store.mixed:
         found[Path(name).resolve()] = "film or sound with the description"

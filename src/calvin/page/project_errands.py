@@ -65,8 +65,9 @@ def export(folder: Path, options: Values, listener: Listener) -> Values:
 
     writers = find_writers(options["formats"])
     with ProjectStore(folder) as store:
-        made = export_script(store, writers, leave_edited=True)
-    names = [path.name for path in made.files]
+        made = export_script(store, writers, leave_edited=True, listener=listener)
+    home = folder.resolve()
+    names = [path.resolve().relative_to(home).as_posix() for path in made.files]
     return {"said": f"Written: {', '.join(names)}.", "files": names, "notes": list(made.notes)}
 
 

@@ -59,7 +59,7 @@ def make_proxy(film: str | Path, target: str | Path, listener: Listener = silent
     facts = probe(film, fingerprint=False)
     target.parent.mkdir(parents=True, exist_ok=True)
     as_it_is = _can_be_copied(facts)
-    check_room(target, facts.size if as_it_is else facts.duration_ms * _BYTES_A_SECOND // 1000)
+    check_room(target, _most_bytes(facts, as_it_is))
     stage = Stage("copy for the browser", listener, facts.duration_ms / 1000 or None, "s")
     try:
         with atomic_path(target) as temporary:
@@ -74,6 +74,16 @@ def make_proxy(film: str | Path, target: str | Path, listener: Listener = silent
     except OSError as error:
         raise not_written(error, target) from error
     stage.update(facts.duration_ms / 1000)
+
+
+def proxy_bytes(film: Path) -> int:
+    """How large the copy of a film will be at most, more or less."""
+    facts = probe(film, fingerprint=False)
+    return _most_bytes(facts, _can_be_copied(facts))
+
+
+def _most_bytes(facts: FilmFacts, as_it_is: bool) -> int:
+    return facts.size if as_it_is else facts.duration_ms * _BYTES_A_SECOND // 1000
 
 
 def _can_be_copied(facts: FilmFacts) -> bool:

@@ -18,6 +18,8 @@ from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import spoken
 
 VOICE_FOLDER = "voice"
+PROXY = "proxy.mp4"
+"""The copy of a film, in its project, for browsers that cannot play the film itself."""
 _ASKS = re.compile(r"\b(?:add|give|name|as|with) `?--")
 _PAUSES = " (`extended`), or the text to be shortened."
 

@@ -2,7 +2,8 @@
 
 The folder has to work wherever it is taken, so nothing in it leads out of it. On the film's own disk the film is there
 by a hard link, which takes no room and is an ordinary file to whatever copies or packs the folder; elsewhere it is
-copied. The project's film is only ever read.
+copied, and where some browser would not play it, a copy is made that all of them play. The project's film is only ever
+read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from calvin.core.errors import StoreError, UsageError
 from calvin.core.files import atomic_path, check_room, temporary_folder
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.text_tables import counted
-from calvin.studio.project.status import SpokenCue, spoken_cues
+from calvin.studio.project.status import PROXY, SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import Clip, Media
 
@@ -26,11 +27,6 @@ FILM_SUFFIXES = (".mp4", ".webm")
 VOICES = "voice"
 _OWN_CLIP = re.compile(r".+-\d+\.m4a")
 _CLIP_BYTES_PER_S = 10_500
-_SUFFIXES = {".mp4": (".mp4", ".m4v"), ".webm": (".webm",)}
-_PICTURES = {".mp4": {"h264"}, ".webm": {"vp8", "vp9"}}
-_SOUNDS = {".mp4": {"aac", "mp3"}, ".webm": {"opus", "vorbis"}}
-_PIXELS = ("yuv420p", "yuvj420p")
-"""Every browser decodes eight bits of 4:2:0; other H.264 only some."""
 _OTHER_LENGTH_MS = 1000
 
 
@@ -44,16 +40,15 @@ def bring_media(store: ProjectStore, folder: Path, film: Path | None = None, lis
     """Put the film and the spoken cues into the folder of a page, where they are not there yet.
 
     Args:
-        film: the file to play, where it is another than the project's own: a copy that browsers play.
+        film: the file to play, where it is another than the project's own.
 
     Raises:
-        CalvinError: there is no film that browsers play, or no room for it.
+        CalvinError: there is no film, or no room for it.
     """
     found, missing = spoken_cues(store)
     name = next((name for name in _film_names() if (folder / name).is_file()), "")
     if film is not None or not name:
-        source = _playable(store, film)
-        name = _bring_film(source, folder)
+        name = _bring_film(*_source(store, film), folder, listener)
     stage = Stage("voices for the page", listener, len(found), "cues")
     for number, one in enumerate(found, 1):
         target = folder / _clip(one).file
@@ -80,7 +75,7 @@ def foretold_size(store: ProjectStore, folder: Path, film: Path | None = None) -
     """How large a page in this folder will be, in a sentence to say before it is made.
 
     Raises:
-        CalvinError: there is no film that browsers play.
+        CalvinError: there is no film.
     """
     spoken = spoken_cues(store)[0]
     sound = round(sum(one.duration_ms for one in spoken) / 1000 * _CLIP_BYTES_PER_S)
@@ -88,51 +83,28 @@ def foretold_size(store: ProjectStore, folder: Path, film: Path | None = None) -
     there = next((name for name in _film_names() if (folder / name).is_file()), "")
     if there and film is None:
         return f"{folder}: the film is there already ({_megabytes((folder / there).stat().st_size)}){voices}."
-    source = _playable(store, film)
+    source, anew = _source(store, film)
+    if anew:
+        from calvin.media.film.proxy import proxy_bytes
+
+        most = _megabytes(proxy_bytes(source))
+        return f"{folder}: not every browser plays {source.name}, so a copy is made, of {most} at most{voices}."
     how = "takes no room, being linked on its own disk" if _links(source, folder) else "is copied"
     return f"{folder}: the film has {_megabytes(source.stat().st_size)} and {how}{voices}."
 
 
-def _trouble(path: Path) -> str:
-    """Why some browsers do not play a film, as part of a sentence; "" where all of them do.
+def _source(store: ProjectStore, film: Path | None) -> tuple[Path, bool]:
+    """The film to play, and whether browsers need a copy in another form of it.
 
     Raises:
-        MediaError: it is no film that can be read.
+        CalvinError: it is gone, or is another film.
     """
-    from calvin.media.film.source import MediaLimits, open_film, video_stream
-    from calvin.media.sound.containers import codec_name
-
-    with open_film(path) as container:
-        kind = {"mov": ".mp4", "matroska": ".webm"}.get(container.format.name.split(",")[0], "")
-        if not kind or path.suffix.lower() not in _SUFFIXES[kind]:
-            return f"it is {path.suffix[1:].upper() or 'a file without a suffix'}"
-        stream = video_stream(container, path, MediaLimits())
-        picture, pixels = codec_name(stream), stream.codec_context.pix_fmt
-        if picture not in _PICTURES[kind]:
-            return f"its picture is {picture.upper()}"
-        if pixels not in _PIXELS:
-            return f"its picture is {picture.upper()} in {pixels}"
-        sounds = [codec_name(sound) for sound in container.streams.audio]
-    return next((f"its sound is {sound.upper()}" for sound in sounds if sound not in _SOUNDS[kind]), "")
-
-
-def _playable(store: ProjectStore, film: Path | None) -> Path:
-    """The film to play.
-
-    Raises:
-        CalvinError: it is gone or another film, or some browsers do not play it.
-    """
-    row = store.bound_film()
+    row, copy = store.bound_film(), store.folder / PROXY
+    if film is None and copy.is_file():
+        return copy, False
     source = film or Path(row.path)
     if not source.is_file():
         raise StoreError(f"The film is not at {source}: say where it is with --film.")
-    trouble = _trouble(source)
-    if trouble:
-        raise UsageError(
-            f"Not every browser plays {source.name}, because {trouble}: make a copy in H.264 and AAC, such as by "
-            f"`ffmpeg -i {source.name} -c:v libx264 -pix_fmt yuv420p -c:a aac -ac 2 copy.mp4`, and name it with "
-            "--film copy.mp4."
-        )
     if film is not None:
         from calvin.media.film.source import probe
 
@@ -142,12 +114,20 @@ def _playable(store: ProjectStore, film: Path | None) -> Path:
                 f"{film} lasts {length / 1000:.1f} s and the project's film {row.duration_ms / 1000:.1f} s, so the "
                 "descriptions would not fit: name a copy of the same film."
             )
-    return source
+    from calvin.media.film.playable import browser_trouble
+
+    return source, bool(browser_trouble(source))
 
 
-def _bring_film(source: Path, folder: Path) -> str:
-    name = "film.webm" if source.suffix.lower() == ".webm" else "film.mp4"
+def _bring_film(source: Path, anew: bool, folder: Path, listener: Listener) -> str:
+    """Put the film into the folder: a copy in another form (`anew`), a hard link, or a copy to the byte."""
+    name = "film.webm" if source.suffix.lower() == ".webm" and not anew else "film.mp4"
     target = folder / name
+    if anew:
+        from calvin.media.film.proxy import make_proxy
+
+        make_proxy(source, target, listener)
+        return name
     folder.mkdir(parents=True, exist_ok=True)
     if target.is_file() and target.samefile(source):
         return name

@@ -22,12 +22,16 @@ from calvin.core.errors import CalvinError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, DialogueLine, Status
+from calvin.media.film.playable import browser_trouble
+from calvin.media.film.source import probe
 from calvin.media.sound.clips import write_clip
 from calvin.media.sound.film_sound import programme_blocks, write_wav
 from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.status import PROXY
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.listening_page import inline_json
+from calvin.studio.script.page_media import foretold_size
 from calvin.studio.script.script_files import export_script, renew_exports
 from calvin.studio.script.writers import find_writers
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
@@ -205,18 +209,34 @@ def test_the_page_goes_on_without_the_project_s_film(project: Callable[..., Path
     assert data_of(other)["cues"][0]["text"] == "Newer."
 
 
-def test_a_film_that_browsers_do_not_play_keeps_no_other_format_back(
+def test_a_film_that_browsers_do_not_play_gets_a_copy_that_they_do(
     project: Callable[..., Path], tmp_path: Path, make_film: Callable[..., Path]
 ) -> None:
-    folder = project(voiced=False, film=make_film(tmp_path / "films" / "film.avi"))
+    film = make_film(tmp_path / "films" / "film.avi")
+    folder, before = project(voiced=False, film=film), file_sha256(film)
     with ProjectStore(folder) as store:
-        with pytest.raises(UsageError, match=r"Not every browser plays film\.avi, because .*--film copy\.mp4"):
+        assert "not every browser plays film.avi, so a copy is made, of " in foretold_size(store, tmp_path / "x.listen")
+    page, _ = export(folder)
+    assert browser_trouble(page / "film.mp4") == ""
+    assert abs(probe(page / "film.mp4").duration_ms - 9000) < 400
+    assert file_sha256(film) == before
+    made = (page / "film.mp4").stat()
+    export(folder)
+    assert (page / "film.mp4").stat() == made  # once is enough
+    make_film(folder / PROXY)  # the copy that the project has for the review page is taken where there is one
+    other, _ = export(folder, folder=tmp_path / "other")
+    assert (other / "film.mp4").samefile(folder / PROXY)
+
+
+def test_a_film_that_is_gone_keeps_no_other_format_back(project: Callable[..., Path], tmp_path: Path) -> None:
+    folder = project(voiced=False)
+    (tmp_path / "films/film.mp4").unlink()
+    with ProjectStore(folder) as store:
+        with pytest.raises(CalvinError, match="The film is not at"):
             export_script(store, find_writers(["html", "vtt"]))
         assert store.exported == ("film.vtt",)
     assert (folder / "film.vtt").is_file()
     assert not (folder / "film.listen").exists()
-    page, _ = export(folder, film=make_film(tmp_path / "copy.mp4"))
-    assert (page / "film.mp4").samefile(tmp_path / "copy.mp4")
 
 
 def test_another_film_is_refused(project: Callable[..., Path], tmp_path: Path, make_film: Callable[..., Path]) -> None:
