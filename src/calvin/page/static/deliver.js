@@ -11,6 +11,15 @@ const told = (error) => {
   throw error;
 };
 
+const MOST_SHOWN = 100;
+
+/** What a format is, where its name alone does not say. */
+const FORMATS = {
+  html: "html (a page that plays the film with its description: a folder beside the project's files)",
+  transcript: "transcript (dialogue and description to read, HTML)",
+  "transcript-txt": "transcript-txt (the same as plain text)",
+};
+
 const size = (bytes) => {
   if (bytes < 1e6) return `${Math.max(1, Math.round(bytes / 1000))} kB`;
   return `${(bytes / 1e6).toFixed(1)} MB`;
@@ -33,7 +42,7 @@ export async function showDeliver(project, jobs, go) {
   const status = el("p", { role: "status" });
   const pausing = checkbox("A film that pauses for the cues that need it (extended)", false, () => {});
   const formats = (project.info.settings?.formats ?? ["vtt", "srt", "csv", "json"]).map((name) =>
-    Object.assign(checkbox(name, name === "vtt", () => {}), { format: name }));
+    Object.assign(checkbox(FORMATS[name] ?? name, name === "vtt", () => {}), { format: name }));
   const buttons = [];
   const run = (words, kind, options = () => ({})) => {
     const made = button(words, async () => {
@@ -59,13 +68,19 @@ export async function showDeliver(project, jobs, go) {
     section("Left out of the plain mix", left),
   ], [["Close", null, true]], { wide: true, label: "deliver" });
 
+  /** A button that leads to a row. */
+  function place(key, ms) {
+    const leave = () => (dialog.finish(null), go(key));
+    return button(clock(ms), leave, { "aria-label": `Go to ${clock(ms)}` });
+  }
+
   async function look() {
     try {
       await project.settled();
       const [summary, downloads] = await Promise.all([
         call("GET", project.at("/lint"), undefined, { timeout: 120_000 }), call("GET", project.at("/downloads")),
       ]);
-      lint.replaceChildren(...lintWords(summary));
+      lint.replaceChildren(...lintWords(summary, place));
       files.replaceChildren(...downloads.map((file, index) =>
         el("li", {}, el("a", { href: file.url ?? project.media(`/download/${file.n ?? index}`), download: file.name, text: file.name }),
           ` ${[file.what, size(file.size)].filter(Boolean).join(", ")}`)));
@@ -81,8 +96,7 @@ export async function showDeliver(project, jobs, go) {
     left.replaceChildren(el("p", { text: rows.length ? `${count(rows.length, "cue")}:` : "Nothing is left out." }));
     if (!rows.length) return;
     left.append(el("ul", { class: "plain" }, ...rows.map((row) =>
-      el("li", {}, button(clock(row.start_ms), () => (dialog.finish(null), go(row.key)), { "aria-label": `Go to ${clock(row.start_ms)}` }),
-        ` ${row.text} (${row.why || (row.extended ? "the film pauses for it" : "no reason is known")})`))));
+      el("li", {}, place(row.key, row.start_ms), ` ${row.text} (${row.why || (row.extended ? "the film pauses for it" : "no reason is known")})`))));
   }
 
   function refresh(event) {
@@ -105,12 +119,15 @@ function voiceWords(voice) {
   return "No voice is installed: run `pip install 'calvin-ad[voice]'`. Recordings of your own can be mixed without one.";
 }
 
-/** Whatever form the summary has: sentences, and counts by rule. */
-function lintWords(summary) {
-  const { errors = 0, warnings = 0, said, rules = {} } = summary;
-  const head = said ?? `${count(errors, "error")} and ${count(warnings, "warning")}.`;
-  const by = Object.entries(rules).map(([rule, number]) => el("li", { text: `${rule}: ${number}` }));
-  return [el("p", { text: head }), by.length ? el("ul", {}, ...by) : null].filter(Boolean);
+/** How many of each rule there are, and the findings themselves, each with a way to its cue. */
+function lintWords({ errors, warnings, rules, findings }, place) {
+  const by = Object.entries(rules).map(([rule, number]) => `${rule} ${number}`).join(", ");
+  const head = el("p", { text: `${count(errors, "error")} and ${count(warnings, "warning")}${by && `: ${by}`}.` });
+  const list = findings.slice(0, MOST_SHOWN).map(({ cue, start_ms, level, message, suggestion }) =>
+    el("li", {}, place(`cue-${cue}`, start_ms), ` ${level === "error" ? "Error" : "Warning"}: ${message} ${suggestion}`));
+  const rest = findings.length - list.length;
+  if (rest > 0) list.push(el("li", { text: `And ${rest} more.` }));
+  return list.length ? [head, el("ul", { class: "plain findings-list" }, ...list)] : [head];
 }
 
 /** The log for studies, as a file. */
