@@ -302,6 +302,6 @@ def test_the_log_for_studies(page: Any, studio: Studio) -> None:
     with page.expect_download() as got:
         pages.press(page, "Enter")
     kept = list(csv.DictReader(got.value.path().read_text().splitlines()))
-    assert [one["edits"] for one in kept] == ["1", "0", "0", "0", "0"]
-    assert float(kept[0]["seconds"]) > 0
-    assert (kept[0]["first_text"], kept[0]["last_text"]) == (TEXTS[0][2], "A red block waits.")
+    assert [one["edits"] for one in kept] == ["0", "1", "0", "0", "0"]
+    assert float(kept[1]["seconds"]) > 0
+    assert (kept[1]["first_text"], kept[1]["last_text"]) == (TEXTS[1][2], "A red block waits.")

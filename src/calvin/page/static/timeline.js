@@ -32,6 +32,7 @@ export class Timeline {
     for (const media of ["(prefers-color-scheme: dark)", "(forced-colors: active)"])
       matchMedia(media).addEventListener("change", redraw);
     this.canvas.addEventListener("pointerdown", (event) => this.#down(event));
+    this.canvas.addEventListener("mousedown", (event) => event.preventDefault()); // the focus stays in the row
     this.canvas.addEventListener("pointermove", (event) => this.#move(event));
     this.canvas.addEventListener("pointerup", (event) => this.#up(event));
     this.canvas.addEventListener("pointercancel", () => this.#cancel());
