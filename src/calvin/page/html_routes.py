@@ -24,7 +24,7 @@ _TEMPLATES = jinja2.Environment(
 async def home(request: Request) -> Response:
     """The list of projects and films; where there is one project alone, that."""
     workshop = workshop_of(request)
-    workshop.shelf.look()
+    workshop.look()
     only = list(workshop.shelf.projects)
     if workshop.shelf.only and len(only) == 1:
         return RedirectResponse(f"/p/{only[0]}/", 303)

@@ -62,7 +62,7 @@ class Search(Body):
 async def list_projects(request: Request) -> Response:
     """Projects, and films without one."""
     workshop = workshop_of(request)
-    workshop.shelf.look()
+    workshop.look()
     projects = [
         {
             "pid": pid, "title": seen.title or folder.name, "cues": seen.cues, "approved": seen.approved,

@@ -6,6 +6,7 @@ The page never names a path. An id is made of the place where a thing lies, so t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,23 +64,23 @@ class Shelf:
         film = ListedFilm(id_of(place), place, folder)
         return cls(place, True, {}, {film.fid: film})
 
-    def look(self) -> None:
-        """See what is there now. What was there before keeps its id, so that an open page goes on."""
+    def look(self, making: Callable[[str], bool] = lambda pid: False) -> None:
+        """See what is there now. Films whose projects are still in the `making` count as films."""
         if self.only:
             for film in list(self._films.values()):
-                if is_project(film.project):
+                if is_project(film.project) and not making(id_of(film.project)):
                     self._projects[id_of(film.project)] = film.project
                     del self._films[film.fid]
             return
         inside = sorted(path for path in self.root.iterdir() if not path.name.startswith("."))[: 20 * _MOST]
-        folders = [path for path in inside if path.is_dir() and is_project(path)][:_MOST]
+        folders = [path for path in inside if path.is_dir() and is_project(path) and not making(id_of(path))][:_MOST]
         self._projects = {id_of(path): path for path in folders}
         taken = {str(found.film) for found in map(glance, folders) if found.film is not None}
         films = [path for path in inside if path.suffix.lower() in FILM_SUFFIXES and path.is_file()][:_MOST]
         self._films = {
             id_of(path): ListedFilm(id_of(path), path, self.root / f"{path.stem}.calvin")
             for path in films
-            if str(path.resolve()) not in taken and not is_project(self.root / f"{path.stem}.calvin")
+            if str(path.resolve()) not in taken and self.root / f"{path.stem}.calvin" not in folders
         }
 
     @property

@@ -66,6 +66,10 @@ class Workshop:
         desk = self.desk(id_of(film.project))
         return desk, await self.jobs.start(desk, "begin", {"film": str(film.path), **options})
 
+    def look(self) -> None:
+        """See which projects and films there are now."""
+        self.shelf.look(self.jobs.making)
+
     def remembered(self, pid: str, number: str | None) -> Any:
         """The answer that an edit of this number got before; None where it is new."""
         return self._answered.get((pid, number)) if number else None
@@ -89,7 +93,7 @@ class Workshop:
     async def _job_ended(self, desk: Desk, job: Job) -> None:
         """Have the open pages read the rows again that the job may have changed."""
         if job.kind in ("begin", "describe", "rewrite", "adapt", "voice"):
-            self.shelf.look()
+            self.look()
             self.events.tell(desk.pid, {"type": "rows", "all": True, "changed": [], "removed": []})
 
 

@@ -14,6 +14,7 @@ from calvin.core.errors import CalvinError, UsageError
 from calvin.core.progress import Progress
 from calvin.page import cue_errands, errands, film_errands, project_errands
 from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.describe_settings import DescribeSources
 from calvin.studio.project.store import ProjectStore
 
 
@@ -169,3 +170,14 @@ def test_a_film_that_moved_is_found_by_nobody(root: Path) -> None:
         store.bind_film(FilmRow(film.title, str(root / "away.mp4"), film.sha256, film.duration_ms, film.facts))
     report = errands.run({"kind": "describe", "folder": str(root / "film.calvin"), "options": {}}, lambda event: None)
     assert "no longer at" in report["failed"]
+
+
+def test_a_captioner_that_is_away_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model server that was stopped: nothing is at its port."""
+    monkeypatch.setattr(cue_errands, "_captioners", {})
+    with ProjectStore(root / "film.calvin") as store:
+        store.sources = DescribeSources(model="openai:http://127.0.0.1:9/v1#gone")
+    errand = {"kind": "ask", "folder": str(root / "film.calvin"), "options": {"question": "Who?", "at_ms": 0}}
+    report = errands.run(errand, lambda event: None)
+    assert report["status"] == 503
+    assert "127.0.0.1:9" in report["failed"]
