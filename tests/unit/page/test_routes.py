@@ -7,17 +7,18 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from calvin.core.errors import StoreError
-from calvin.page import html_routes
-from calvin.page.application import ENDPOINTS, Endpoint, openapi
+from calvin.page.application import ENDPOINTS, openapi
 from calvin.page.replies import MAX_JSON
+from calvin.studio.edit import edits as edit_shapes
 from calvin.studio.project.store import ProjectStore
 
 from .test_guard import address
@@ -263,12 +264,44 @@ bodies = st.one_of(
     st.dictionaries(st.one_of(st.sampled_from(NAMES), words), st.one_of(odd, st.lists(odd, max_size=3)), max_size=8),
     odd,
 )
-OPS = (
-    *("text", "write", "times", "nudge", "nudge_frame", "shift_following", "split", "merge", "duplicate", "insert"),
-    *("delete", "extended", "kind", "status", "approve", "choose", "comment", "comment_done", "replace", "restore"),
-)
-SOME = ("by_ms", "start_ms", "at", "place", "on", "status", "number", "frames", "keys", "kind", "with")
+SHAPES = {
+    get_args(shape.model_fields["op"].annotation)[0]: {
+        field.alias or name: field.is_required() for name, field in shape.model_fields.items() if name != "op"
+    }
+    for shape in vars(edit_shapes).values()
+    if isinstance(shape, type) and issubclass(shape, BaseModel) and "op" in shape.model_fields
+}
+"""The fields of each kind of edit, and whether they have to be there."""
+ENDING = [one for one in ENDPOINTS if not one.path.endswith("/events")]
 TYPES = ("application/json", "application/json", "application/json", "audio/wav", "text/plain")
+
+
+few = st.integers(-2000, 12_000)
+values = st.fixed_dictionaries(
+    {
+        "by_ms": few, "start_ms": few, "end_ms": few, "at_ms": few, "at": st.integers(0, 30),
+        "on": st.booleans(), "done": st.booleans(), "status": st.sampled_from(["draft", "approved", "needs-work"]),
+        "number": st.integers(0, 4), "id": st.integers(0, 4), "frames": st.integers(-9, 9), "keys": st.just("all"),
+        "with": words, "kind": st.sampled_from(["picture", "text", "title"]), "text": words, "case": st.booleans(),
+        "whole_word": st.booleans(), "place": st.integers(0, 6),
+    }
+)  # fmt: skip
+
+
+def test_every_kind_of_edit_is_tried() -> None:
+    assert set(SHAPES) == set(openapi()["paths"]["/api/p/{pid}/edits"]["post"]["requestBody"]["content"][
+        "application/json"]["schema"]["discriminator"]["mapping"])  # fmt: skip
+
+
+def an_edit(data: st.DataObject, there: list[dict[str, Any]]) -> dict[str, Any]:
+    """An edit of which the shape is right, for some row that is there."""
+    op, drawn = data.draw(st.sampled_from(sorted(SHAPES))), data.draw(values)
+    left_out = data.draw(st.sets(st.sampled_from(sorted(drawn))))
+    # What is drawn must not depend on what is there, which each request changes.
+    row = there[data.draw(st.integers(0, 50)) % len(there)] if there else {"key": "cue-1", "version": "0"}
+    known = drawn | {"key": row["key"], "version": row["version"]}
+    fields = {name for name, needed in SHAPES[op].items() if name in known and (needed or name not in left_out)}
+    return {"op": op, **{name: known[name] for name in fields}}
 
 
 def is_jobless(path: str, body: Any) -> bool:
@@ -290,16 +323,9 @@ def test_ten_thousand_requests_and_no_fault(client: TestClient, pid: str, data: 
     one_request(client, pid, data)
 
 
-def has_answer(one: Endpoint) -> bool:
-    """Events never end; pages need their templates."""
-    if one.path.endswith("/events"):
-        return False
-    return one.path.startswith(("/api", "/media")) or (html_routes.HERE / "templates" / "index.html").is_file()
-
-
 def one_request(client: TestClient, pid: str, data: st.DataObject) -> None:
     """A request to some address, with anything for its parts, its query and its body."""
-    one = data.draw(st.sampled_from([one for one in ENDPOINTS if has_answer(one)]))
+    one = data.draw(st.sampled_from(ENDING))
     path = address(one, data.draw(st.one_of(st.just(pid), words.filter(lambda text: "/" not in text)).map(quoted)))
     if "cue-1" in path:
         path = path.replace("cue-1", quoted(data.draw(odd.map(str))))
@@ -308,7 +334,7 @@ def one_request(client: TestClient, pid: str, data: st.DataObject) -> None:
     query = data.draw(st.dictionaries(st.sampled_from(NAMES), words, max_size=3))
     content = data.draw(st.one_of(bodies.map(jsoned), st.binary(max_size=50)))
     if one.path.endswith("/edits"):
-        content = jsoned(data.draw(edits(rows(client, pid))))
+        content = jsoned(an_edit(data, rows(client, pid)))
     if not is_jobless(path, content) and method != "GET":
         content = data.draw(st.binary(max_size=50))
     sent = {"content-type": kind} if method in ("POST", "PUT") else {}
@@ -316,28 +342,6 @@ def one_request(client: TestClient, pid: str, data: st.DataObject) -> None:
     assert answer.status_code < 500, (method, path, query, content, answer.text)
     if answer.status_code >= 400 and path.startswith("/api/"):
         assert answer.json()["error"]
-
-
-def edits(there: list[dict[str, Any]]) -> st.SearchStrategy[Any]:
-    """Edits of which most can be carried out, and the others nearly."""
-    row = st.sampled_from(there) if there else st.just({"key": "cue-1", "version": "0"})
-    few = st.integers(-2000, 12_000)
-    return st.builds(
-        lambda row, op, text, more, keep: {"op": op, "key": row["key"], "version": row["version"], "text": text}
-        | {name: value for name, value in more.items() if name in keep},
-        row,
-        st.sampled_from(OPS),
-        words,
-        st.fixed_dictionaries(
-            {
-                "by_ms": few, "start_ms": few, "end_ms": few, "at": st.integers(0, 30), "place": st.integers(0, 6),
-                "on": st.booleans(), "status": st.sampled_from(["draft", "approved", "needs-work"]),
-                "number": st.integers(0, 4), "frames": st.integers(-9, 9), "keys": st.just("all"),
-                "kind": st.sampled_from(["picture", "text", "title"]), "with": words, "id": st.integers(0, 4),
-            }
-        ),
-        st.sets(st.sampled_from(SOME)),
-    )  # fmt: skip
 
 
 def quoted(text: str) -> str:
