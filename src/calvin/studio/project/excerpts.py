@@ -16,13 +16,16 @@ _CUES_BESIDE = 6
 """So many cues on either side are read too, so that what stands beside an edit is known with its neighbours."""
 
 
+_WITHOUT_WORDS = (Choice.SILENT, Choice.REPEATED, Choice.WANTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """Cues in time order, and what lies beside them.
 
     `place_ids` are the places that cues were written for, and `candidates` what was offered for them, both by the
-    cue's id; `reasons` are why the places have the words they have, or none, by the place's id, and `wanted` those that
-    a person made to write in.
+    cue's id; `reasons` are why places were left without words, by the place's id, and `wanted` those that a person made
+    to write in.
     """
 
     cues: Sequence[Cue]
@@ -66,7 +69,7 @@ class Excerpts(Comments):
             {cue.id: place_id for place_id, _, cue in found if place_id is not None},
             {cue.id: tuple(map(str, json.loads(offered))) for _, offered, cue in found},
             [place for _, _, place in plans],
-            {place.id: reason for reason, _, place in plans},
+            {place.id: reason for reason, choice, place in plans if choice in _WITHOUT_WORDS},
             frozenset(place.id for _, choice, place in plans if choice == Choice.WANTED),
             [Span(*row) for row in lines],
         )

@@ -187,13 +187,13 @@ class ProjectStore(Excerpts):
     def set_plan(self, plans: Sequence[Place]) -> None:
         """Replace the plan and the drafts of models. What a person wrote or approved stays, its place unplanned.
 
-        A new plan that is taken by a cue that stays is left out.
+        A new plan that is taken by a cue that stays is left out. Places that a person made to write in stay too.
         """
         with self._change() as db:
             for draft in self.cues:
                 if not draft.settled:
                     self.delete_cue(draft.id, draft.author)
-            db.execute("DELETE FROM plan")
+            db.execute("DELETE FROM plan WHERE choice <> ?", (Choice.WANTED,))
             kept = [cue for cue in self.cues if cue.kind is CueKind.PICTURE]
             db.executemany(
                 "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",

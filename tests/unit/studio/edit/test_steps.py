@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -313,6 +316,8 @@ def test_removing_goes_on_at_the_place_that_is_left(store: ProjectStore) -> None
     outcome = do(store, "delete", "cue-3")
     assert (outcome.removed, outcome.focus) == (["cue-3"], "place-4")
     assert [past.text for past in store.history("3")] == ["They sit down at the table.", ""]
+    assert row(store, "place-4").why == "It has no words yet."
+    assert row(store, "place-3").why == "No words."
 
 
 def test_inserting_words_makes_a_cue_and_without_words_a_place_to_write_in(store: ProjectStore) -> None:
@@ -325,6 +330,16 @@ def test_inserting_words_makes_a_cue_and_without_words_a_place_to_write_in(store
     written = do(store, "write", place=place.place, text="She stands up.")
     assert written.removed == [place.key]
     assert [cue.text for cue in store.cues].count("She stands up.") == 1
+
+
+def test_a_place_to_write_in_outlives_a_new_description(store: ProjectStore) -> None:
+    key = do(store, "insert", start_ms=14_000).focus
+    store.set_plan(PLACES)
+    assert [found.start_ms for found in rows(store, light=True) if found.key == key] == [14_000]
+    do(store, "write", place=int((key or "").removeprefix("place-")), text="She stands up.")
+    store.set_plan(PLACES)
+    assert [cue.text for cue in store.cues] == ["She stands up."]
+    assert key not in [found.key for found in rows(store, light=True)]
 
 
 def test_inserting_in_dialogue_is_done_and_said(store: ProjectStore) -> None:
@@ -436,6 +451,52 @@ def test_steps_outlive_the_process(store: ProjectStore) -> None:
 def test_what_is_no_edit_is_refused_by_its_shape(edit: Any) -> None:
     with pytest.raises(ValidationError):
         EDIT.validate_json(json.dumps(edit))
+
+
+def edit_until_killed(folder: Path, number: int, answers: int) -> None:
+    """As a server does: it edits, and answers each edit once it is done."""
+    with ProjectStore(folder) as store:
+        while True:
+            number += 1
+            do(store, "text", "cue-1", text=f"Number {number}.")
+            os.write(answers, number.to_bytes(4, "big"))
+            parted = " " not in store.cue("2").text
+            do(store, "merge", "cue-2") if parted else do(store, "split", "cue-2", at=3)
+
+
+def test_twenty_kills_while_editing_leave_every_edit_whole_and_lose_none_that_was_answered(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    with film(folder) as store:
+        start = tables(store)
+    known = 0
+    for kill in range(20):
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                edit_until_killed(folder, known, writing)
+            finally:
+                os._exit(1)
+        os.close(writing)
+        told = os.read(reading, 4)  # it is at work
+        time.sleep(kill * 0.007)
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        while more := os.read(reading, 4096):
+            told += more
+        os.close(reading)
+        answered = int.from_bytes(told[-4:], "big")
+        assert answered > known
+        with ProjectStore(folder) as store:
+            known = int(store.cue("1").text.removeprefix("Number ").removesuffix("."))
+            assert known in (answered, answered + 1)
+            texts = sorted(cue.text for cue in store.cues)
+            assert "She looks up." in texts or {"She", "looks up."} <= {*texts}
+            assert len(texts) == 6 + ("She" in texts)
+    with ProjectStore(folder) as store:
+        for _ in store.steps:
+            undo(store)
+        assert tables(store) == start
 
 
 OPS = (
