@@ -120,6 +120,8 @@ def _minute(written: dict[str, Any]) -> str:
 
 def _made_by(found: dict[str, Any]) -> list[str]:
     """What decoded, described and spoke, each under its heading."""
+    from calvin.studio.script.writers import cue_names
+
     lines = []
     if found["decoding"]:
         done, total = found["decoding"]
@@ -137,6 +139,13 @@ def _made_by(found: dict[str, Any]) -> list[str]:
         pace = f"{spoken['rate']:g} words a minute" if spoken["rate"] else "the voice's own pace"
         to_do = f", {spoken['to_speak']} still to speak" if spoken["to_speak"] else ""
         lines.append(f"Spoken by: {spoken['name']}, at {pace}: {counted(spoken['cues'], 'cue')}{to_do}")
+    recorded = found["recorded"]
+    if recorded["cues"]:
+        lines.append(f"Recorded by a person: {counted(len(recorded['cues']), 'cue')} ({cue_names(recorded['cues'])})")
+    if recorded["out_of_date"]:
+        lines.append(
+            f"Recordings that are not heard, because the words have changed: {cue_names(recorded['out_of_date'])}"
+        )
     return lines
 
 

@@ -5,19 +5,42 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.errors import UsageError
 from calvin.core.text_tables import counted
+from calvin.core.time import in_s
 from calvin.media.voice.registry import VOICES
+
+if TYPE_CHECKING:
+    from calvin.studio.sound.voiced_cues import VoiceReport
 
 
 class Channels(StrEnum):
     STEREO = "stereo"
     SURROUND = "5.1"
+
+
+Recorded = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A WAV file of your own voice for a cue, such as cue-3=mara.wav; give it once for each recording. "
+        "Nothing is spoken then.",
+        metavar="CUE=FILE",
+        show_default=False,
+    ),
+]
+Forgotten = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Take the recording of a cue away, such as cue-3; `calvin undo` brings it back.",
+        metavar="CUE",
+        show_default=False,
+    ),
+]
 
 
 def list_voices(wanted: bool) -> None:
@@ -60,17 +83,25 @@ def voice(
         Path | None,
         typer.Option(help="CSV of names, and how to spell each so that it is said right.", show_default="as before"),
     ] = None,
+    record: Recorded = None,
+    forget: Forgotten = None,
 ) -> None:
     """Speak the cues of a project; only those that have changed since last time are spoken again.
 
-    The project remembers the voice, its pace, its level and the list of pronunciations.
+    The project remembers the voice, its pace, its level and the list of pronunciations. Cues may also be spoken by
+    you: --record takes a WAV file, brings it to the level of the other cues and cuts silence off its ends.
 
     Examples:
 
         calvin voice film.calvin
 
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
+
+        calvin voice film.calvin --record cue-3=mara.wav --record cue-7=rain.wav
     """
+    if record or forget:
+        given: dict[str, object] = {"--voice": name, "--rate": rate, "--level": level, "--pronunciation": pronunciation}
+        return _own_voice(project, record or [], forget or [], given)
     from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.sound.voiced_cues import voice_project, voice_settings
@@ -79,12 +110,47 @@ def voice(
         settings = voice_settings(store.voice, rate=rate, lufs=level)
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
-    if report.voice:
-        say(f"{project}: {counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept")
-    else:
-        say(f"{project}: nothing to speak yet")
+    say(f"{project}: {_spoken_by(report)}")
     with ProjectStore(project) as store:
         warn_all(notes_to_tell(store, "voice", (*report.on_lengths(), *report.notes)))
+
+
+def _spoken_by(report: VoiceReport) -> str:
+    own = f"{counted(len(report.recorded), 'cue')} recorded by a person" if report.recorded else ""
+    if report.voice:
+        spoken = f"{counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept"
+        return f"{spoken}, and {own}" if own else spoken
+    return f"{own}, nothing left to speak" if own else "nothing to speak yet"
+
+
+def _own_voice(project: Path, record: list[str], forget: list[str], given: dict[str, object]) -> None:
+    """Take recordings, or take them away.
+
+    Raises:
+        UsageError: an option is not understood, or does not go with these.
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.sound.recorded_cues import forget_recording, record_cue
+
+    others = [option for option, value in given.items() if value is not None]
+    if others:
+        raise UsageError(f"Recordings are taken by themselves: give {' and '.join(others)} in a command of its own.")
+    files: list[tuple[str, Path]] = []
+    for one in record:
+        cue, equals, file = one.partition("=")
+        if not (cue.strip() and equals and file.strip()):
+            raise UsageError(f"--record takes a cue and a WAV file, such as cue-3=mara.wav, and not {one!r}.")
+        files.append((cue.strip().removeprefix("cue-"), Path(file.strip())))
+    notes: list[str] = []
+    with ProjectStore(project) as store:
+        for cue in (one.strip().removeprefix("cue-") for one in forget):
+            forget_recording(store, cue)
+            say(f"cue-{cue}: its recording is taken away; `calvin undo {project}` brings it back")
+        for cue, path in files:
+            measured, told = record_cue(store, cue, path)
+            say(f"cue-{cue}: recorded, {in_s(measured.ms)}; there is room for {in_s(measured.room_ms)}")
+            notes += [f"cue-{cue}: {note}" for note in told]
+    warn_all(notes)
 
 
 def mix(
@@ -139,7 +205,8 @@ def mix(
         notes = notes_to_tell(store, "mix", report.notes)
     pauses = f", {counted(report.pauses, 'pause')}" if extended else ""
     checked = "checked: every cue is heard" if report.cues else "no description is in it, only the film's own sound"
-    say(f"{counted(report.cues, 'cue')}{pauses}, true peak {report.peak_db:.1f} dB; {checked}")
+    own = f", {report.recorded} of them recorded by a person" if report.recorded else ""
+    say(f"{counted(report.cues, 'cue')}{own}{pauses}, true peak {report.peak_db:.1f} dB; {checked}")
     for path in report.files:
         say(f"  {path}")
     warn_all(notes)

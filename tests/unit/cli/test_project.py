@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -13,6 +14,7 @@ from calvin.cli.main import app
 from calvin.core.progress import Progress, silent
 from calvin.core.time import Span
 from calvin.core.types import Author, CueKind, DialogueLine, Place, Status
+from calvin.media.sound.film_sound import write_wav
 from calvin.studio.describe.film_project import _kept_in
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.status import notes_to_tell
@@ -385,3 +387,43 @@ def test_status_says_how_far_decoding_is(tmp_path: Path) -> None:
         store.begin_readings(60)
         store.add_readings(0, [(), ()])
     assert "Read for writing on the screen: 2 of 60 s" in run("status", tmp_path / "p").stdout
+
+
+def test_recordings_are_taken_told_apart_and_taken_back(project: Path, tmp_path: Path) -> None:
+    clock = np.arange(60_000) / 48_000
+    write_wav(tmp_path / "own.wav", 0.3 * np.sin(2 * np.pi * 300 * clock), 48_000)
+    assert run("export", project, "-f", "csv").exit_code == 0
+    said = run("voice", project, "--record", f"cue-2={tmp_path}/own.wav", "--record", f"3={tmp_path}/own.wav")
+    assert said.exit_code == 0
+    assert said.stdout == (
+        "cue-2: recorded, 1.2 s; there is room for 5.0 s\ncue-3: recorded, 1.2 s; there is room for 10.0 s\n"
+    )
+    assert "Recorded by a person: 2 cues (cue-2 and cue-3)" in run("status", project).stdout
+    assert json.loads(run("status", project, "--json").stdout)["recorded"] == {"cues": ["2", "3"], "out_of_date": []}
+    assert (project / "Night.csv").read_text().count(",recorded") == 2
+    voiced = run("voice", project, "--voice", "tones")
+    assert "1 cue spoken by tones, 0 kept, and 2 cues recorded by a person" in voiced.stdout
+    said = run("voice", project, "--forget", "cue-2")
+    assert said.stdout == f"cue-2: its recording is taken away; `calvin undo {project}` brings it back\n"
+    assert run("undo", project).exit_code == 0
+    assert "Recorded by a person: 2 cues" in run("status", project).stdout
+    assert (project / "Night.csv").read_text().count(",recorded") == 2
+    with ProjectStore(project) as store:
+        store.edit_cue(replace(store.cue("3"), text="He turns round."))
+    assert "Recordings that are not heard, because the words have changed: cue-3" in run("status", project).stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--record", "cue-2"], "--record takes a cue and a WAV file, such as cue-3=mara.wav, and not 'cue-2'"),
+        (["--record", "cue-2=none.wav"], "There is no recording at none.wav"),
+        (["--record", "cue-9=none.wav"], "There is no cue '9' in this project"),
+        (["--forget", "cue-2"], "cue-2 has no recording"),
+        (["--forget", "cue-2", "--rate", "150"], "give --rate in a command of its own"),
+    ],
+)
+def test_recordings_that_cannot_be_taken(project: Path, options: list[str], said: str) -> None:
+    found = run("voice", project, *options)
+    assert found.exit_code != 0
+    assert said in " ".join((found.output + str(found.exception or "")).split())

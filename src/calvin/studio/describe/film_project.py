@@ -134,7 +134,8 @@ class FilmProject:
         """How long words take to say: as the project's voice measured, where it has said them."""
         voice = self.store.voice
         known = {record.text: record.ms for record in voice.cues.values()} if voice else {}
-        return MeasuredLength(known, self.spoken)
+        recorded = {one.text: one.ms for one in self.store.recordings.values()}
+        return MeasuredLength(known | recorded, self.spoken)
 
     def context(self, place: Place, count: int) -> tuple[str, ...]:
         """The last `count` cues before a place's, oldest first, whoever wrote them.

@@ -66,6 +66,8 @@ def _turned(store: ProjectStore, undone: bool) -> Outcome:
             if state:
                 spans.append(Span(state["start_ms"], state["end_ms"]))
                 spans.append(Span(state["visual_start_ms"], state["visual_end_ms"]))
+        elif table == "recording":
+            spans += store.times_of_row("cue", key)
         elif table == "comment":
             there = next((one for one in store.comments if str(one.id) == key), None)
             cues = {str(state["cue_id"]) if state else "", there.cue_id if there else ""} - {""}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from calvin.core.errors import StoreError
 from calvin.core.types import Cue, Place
-from calvin.studio.project.readings import Readings
+from calvin.studio.project.recordings import Recordings
 from calvin.studio.project.table_rows import number_of, storable
 
 
@@ -30,7 +30,7 @@ class Comment:
 _COMMENT = "id, cue_id, text, written_at, event_ms, done"
 
 
-class Comments(Readings):
+class Comments(Recordings):
     """A project's database that keeps comments. They are journaled: a step that adds one can be undone."""
 
     @property

@@ -36,6 +36,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "setting": ("name", ("value",)),
     "comment": ("id", ("cue_id", "text", "written_at", "event_ms", "done")),
+    "recording": ("cue_id", ("text", "ms", "file", "original", "lufs", "recorded_at")),
 }
 """The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
 _KEPT_SETTINGS = "('cast', 'cleaned', 'held', 'model', 'notes', 'sources', 'unparsed')"
@@ -283,6 +284,19 @@ MIGRATIONS: tuple[str, ...] = (
         done INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     {_journal("cue")}{_journal("comment")}
+    """,
+    # 11: recordings of a person's voice. They outlive their cue, which undoing may bring back.
+    f"""
+    CREATE TABLE recording (
+        cue_id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL,
+        ms INTEGER NOT NULL CHECK (ms > 0),
+        file TEXT NOT NULL,
+        original TEXT NOT NULL,
+        lufs REAL NOT NULL,
+        recorded_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+    ) STRICT;
+    {_journal("recording")}
     """,
 )
 

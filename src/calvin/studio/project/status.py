@@ -18,6 +18,7 @@ from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import spoken
 
 VOICE_FOLDER = "voice"
+RECORDED_FOLDER = f"{VOICE_FOLDER}/recorded"
 PROXY = "proxy.mp4"
 """The copy of a film, in its project, for browsers that cannot play the film itself."""
 _ASKS = re.compile(r"\b(?:add|give|name|as|with) `?--")
@@ -54,6 +55,7 @@ def project_status(store: ProjectStore) -> dict[str, Any]:
         "reading": _reading(store),
         "described": _described(store),
         "spoken": _spoken(store),
+        "recorded": {"cues": list(recorded_cues(store)), "out_of_date": recordings_out_of_date(store)},
         "steps": [{"what": step.what, "made_at": step.made_at, "undone": step.undone} for step in store.steps],
     }
 
@@ -146,7 +148,7 @@ def _spoken(store: ProjectStore) -> dict[str, Any] | None:
         return None
     found, missing = spoken_cues(store)
     values = voice.model_dump(include={"name", "rate", "lufs", "pronunciation"})
-    return values | {"cues": len(found), "to_speak": len(missing)}
+    return values | {"cues": sum(not one.recorded for one in found), "to_speak": len(missing)}
 
 
 def film_where(film: FilmRow) -> str:
@@ -161,28 +163,55 @@ def film_where(film: FilmRow) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpokenCue:
-    """A cue and its sound: a mono WAV file of `duration_ms`."""
+    """A cue and its sound: a mono WAV file of `duration_ms`. `recorded`: by a person."""
 
     cue: Cue
     path: Path
     duration_ms: int
+    recorded: bool = False
 
 
 def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
-    """The cues that were spoken as they now read, and those that were not (no words in them, or other ones)."""
+    """The cues that were spoken as they now read, and those that were not (no words in them, or other ones).
+
+    A person's recording comes before what a voice says.
+    """
     known = store.voice.cues if store.voice else {}
-    home = store.folder / VOICE_FOLDER
-    there = {entry.name for entry in os.scandir(home) if entry.is_file()} if home.is_dir() else set()
+    home, own = store.folder / VOICE_FOLDER, recorded_cues(store)
+    there = _names_in(home)
     found: list[SpokenCue] = []
     missing: list[Cue] = []
     for cue, _ in spoken(store.script()):
         row = known.get(cue.id)
         name = row.file.rpartition("/")[2] if row else ""
-        if row and row.text == cue.text and name in there:
+        if cue.id in own:
+            found.append(own[cue.id])
+        elif row and row.text == cue.text and name in there:
             found.append(SpokenCue(cue, home / name, row.ms))
         elif any(character.isalnum() for character in cue.text):
             missing.append(cue)
     return found, missing
+
+
+def recorded_cues(store: ProjectStore) -> dict[str, SpokenCue]:
+    """The cues that a person recorded as they now read, by id."""
+    home, recordings = store.folder / RECORDED_FOLDER, store.recordings
+    there, found = _names_in(home), {}
+    for cue in store.cues if recordings else ():
+        one = recordings.get(cue.id)
+        if one is not None and one.text == cue.text and one.file in there:
+            found[cue.id] = SpokenCue(cue, home / one.file, one.ms, recorded=True)
+    return found
+
+
+def recordings_out_of_date(store: ProjectStore) -> list[str]:
+    """The cues, by id, whose recording is kept but not heard: they read otherwise by now, or its file has gone."""
+    recordings, current = store.recordings, recorded_cues(store)
+    return [cue.id for cue in store.cues if cue.id in recordings and cue.id not in current]
+
+
+def _names_in(folder: Path) -> set[str]:
+    return {entry.name for entry in os.scandir(folder) if entry.is_file()} if folder.is_dir() else set()
 
 
 def measured_ms(store: ProjectStore) -> dict[str, int]:

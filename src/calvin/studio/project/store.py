@@ -87,7 +87,7 @@ class ProjectStore(Excerpts):
         for author in self._db.execute("SELECT DISTINCT author FROM cue_history"):
             Author(*author)
         self._check_offered("")
-        list(self.comments)
+        list(self.comments), list(self.recordings)
         if self.described is not None and "\0" in (self.described.language or ""):
             raise ValueError("the language it was described in")
         for name in self._settings():

@@ -78,6 +78,8 @@ class DaptWriter(Writer):
             )
             if cue.extended:
                 div.set(f"{{{NAMESPACE}}}status", status_words(cue))
+            if cue.id in provenance.own_voices:
+                div.set(f"{{{NAMESPACE}}}voice", provenance.own_voices[cue.id])
             named = [agents[name] for name in mentioned(script, text)]
             if named:
                 div.set(f"{{{TTM}}}agent", " ".join(named))

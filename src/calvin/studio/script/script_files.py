@@ -18,7 +18,7 @@ from calvin.core.text_tables import counted
 from calvin.core.types import Script
 from calvin.media.gaps import PlanSettings
 from calvin.studio.project.comments import standing_comments
-from calvin.studio.project.status import current_notes
+from calvin.studio.project.status import current_notes, recorded_cues, recordings_out_of_date
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.open_places import open_places
@@ -65,6 +65,10 @@ def provenance(store: ProjectStore) -> Provenance:
         dialogue=tuple(dialogue),
         heard_in=(described.audio_language if described else None) or "",
         voice=store.voice.name if store.voice else "",
+        own_voices={
+            **dict.fromkeys(recorded_cues(store), "recorded"),
+            **dict.fromkeys(recordings_out_of_date(store), "recording out of date"),
+        },
     )
 
 

@@ -30,6 +30,8 @@ OPEN_COLUMNS = ("still", "said before")
 """Further columns where there are places without words."""
 COMMENTS = "comments"
 """A further column where somebody's comment is not dealt with. It is not read back."""
+VOICE_COLUMN = "voice"
+"""A further column where somebody recorded cues."""
 JSON_VERSION = 1
 
 
@@ -102,7 +104,8 @@ class CsvWriter(Writer):
     def render(self, script: Script, provenance: Provenance) -> str:
         remarks = {key: open_words(comments) for key, comments in provenance.comments.items()}
         commented = any(remarks.values())
-        rows = [(one.place.span, f"place-{one.place.id}", _open_row(one)) for one in provenance.open]
+        recorded = [""] if provenance.own_voices else []
+        rows = [(one.place.span, f"place-{one.place.id}", _open_row(one, recorded)) for one in provenance.open]
         more = [""] * len(OPEN_COLUMNS) if rows else []
         for cue, text in spoken(script):
             room = provenance.rooms.get(cue.id)
@@ -116,10 +119,12 @@ class CsvWriter(Writer):
                 "" if room is None else f"{room / 1000:.3f}",
                 status_words(cue),
                 str(cue.kind),
+                *[provenance.own_voices.get(cue.id, "") for _ in recorded],
                 *more,
             )
             rows.append((cue.span, f"cue-{cue.id}", cells))
-        columns = (*COLUMNS, *(OPEN_COLUMNS if more else ()), *((COMMENTS,) if commented else ()))
+        named = (*COLUMNS, *([VOICE_COLUMN] if recorded else []), *(OPEN_COLUMNS if more else ()))
+        columns = (*named, *((COMMENTS,) if commented else ()))
         ordered = sorted(rows, key=lambda row: row[0])
         last = ((sheet_text(remarks.get(key, "")),) if commented else () for _, key, _ in ordered)
         return csv_text(columns, [(*cells, *remark) for (_, _, cells), remark in zip(ordered, last, strict=True)])
@@ -130,11 +135,11 @@ def open_words(comments: Sequence[Comment]) -> str:
     return " / ".join(printable(one.text) for one in comments if not one.done)
 
 
-def _open_row(one: OpenPlace) -> tuple[str, ...]:
+def _open_row(one: OpenPlace, recorded: Sequence[str]) -> tuple[str, ...]:
     span = one.place.span
     times = (sheet_time(span.start_ms), sheet_time(span.end_ms))
     gap = f"{span.duration_ms / 1000:.3f}"
-    return (f"place-{one.place.id}", *times, "", "", "0", gap, "", "", one.still, sheet_text(one.heard))
+    return (f"place-{one.place.id}", *times, "", "", "0", gap, "", "", *recorded, one.still, sheet_text(one.heard))
 
 
 class JsonWriter(Writer):
@@ -153,14 +158,17 @@ class JsonWriter(Writer):
             "film": dict(provenance.film),
             "model": dict(provenance.model),
             "notes": list(provenance.notes),
-            "cues": [_cue(cue) | _remarks(provenance.comments.get(f"cue-{cue.id}", ())) for cue in script.cues],
+            "cues": [
+                _cue(cue, provenance.own_voices.get(cue.id)) | _remarks(provenance.comments.get(f"cue-{cue.id}", ()))
+                for cue in script.cues
+            ],
             "decisions": [_decision(decision) for decision in provenance.decisions],
             **({"open": [_open(one) for one in provenance.open]} if provenance.open else {}),
         }
         return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def _cue(cue: Cue) -> dict[str, Any]:
+def _cue(cue: Cue, voice: str | None) -> dict[str, Any]:
     return {
         "id": cue.id,
         "start": format_timecode(cue.span.start_ms),
@@ -176,6 +184,7 @@ def _cue(cue: Cue) -> dict[str, Any]:
         "extended": cue.extended,
         # Scripts that only describe the picture are written as by versions that knew no other kind.
         **({} if cue.kind is CueKind.PICTURE else {"kind": str(cue.kind)}),
+        **({"voice": voice} if voice else {}),
     }
 
 

@@ -58,7 +58,8 @@ class Provenance:
     `decisions` are why each place has the words it has; `rooms` the milliseconds each cue has to be spoken in, by id;
     `open` the places that a skeleton leaves to be filled; `comments` what people remarked, by "cue-12" or "place-40".
     `dialogue` is what is said in the film, in time order, in `heard_in` ("": a language that is not known). `voice` is
-    who spoke the cues, and `media` what a folder holds of it.
+    who spoke the cues, and `media` what a folder holds of it. `own_voices` says of cues, by id, that they are
+    "recorded" by a person, or that there is a "recording out of date".
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Provenance:
     heard_in: str = ""
     voice: str = ""
     media: Media = field(default_factory=Media)
+    own_voices: Mapping[str, str] = field(default_factory=dict)
 
 
 class Writer(ABC):

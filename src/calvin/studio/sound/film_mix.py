@@ -31,6 +31,7 @@ from calvin.studio.script.open_places import unwritten
 from calvin.studio.script.script_files import make_way
 from calvin.studio.script.text_formats import VttWriter
 from calvin.studio.script.writers import Provenance, cue_names
+from calvin.studio.sound.recorded_cues import recording_notes
 
 SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}
 _BREATH_MS = 100
@@ -40,7 +41,8 @@ _SPARE_BYTES = 50_000_000
 
 @dataclass
 class MixReport:
-    """What was written: the output first; `cues` are in it, `left_out` are not; `notes` are sentences for the user."""
+    """What was written: the output first; `cues` are in it, `recorded` of them by a person, `left_out` are not; `notes`
+    are sentences for the user."""
 
     files: list[Path]
     cues: int
@@ -48,6 +50,7 @@ class MixReport:
     peak_db: float
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
+    recorded: int = 0
 
 
 @dataclass
@@ -119,7 +122,7 @@ def mix_project(
         known = ", ".join(sorted(CONTAINERS.keys() | SOUND_CODECS.keys()))
         raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
     with ProjectStore(folder, or_look=True) as store:
-        spoken, empty = _ready(store, folder), unwritten(store)
+        spoken, empty, old = _ready(store, folder), unwritten(store), recording_notes(store)
         row = store.bound_film()
         facts = _facts(row, film)
         if target.exists() and target.samefile(facts.path):
@@ -134,7 +137,8 @@ def mix_project(
         job.enough_room()
         with _written(target):
             report = _with_times(job, store) if extended else job.run()
-    report.notes += [empty] if empty else []
+    report.recorded = sum(one.recorded for one in placed.spoken)
+    report.notes += [*([empty] if empty else []), *old]
     report.notes += _notes(placed, facts, language, job.track)
     return report
 

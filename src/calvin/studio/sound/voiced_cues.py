@@ -5,29 +5,18 @@ A voice takes another time than the estimate that the cues were placed by, so dr
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
-from pydantic import Field
-
-from calvin.core.config import FrozenConfig
-from calvin.core.errors import MediaError, MissingExtraError
-from calvin.core.files import atomic_path
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.types import Cue
-from calvin.media.languages import short_code
 from calvin.media.schedule.items import Left
-from calvin.media.voice.pronunciation import pronounced, read_pronunciations
-from calvin.media.voice.registry import open_voice
-from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
+from calvin.media.voice.voices import Voice
 from calvin.studio.project.contents import SpokenRecord, VoiceRecord
-from calvin.studio.project.describe_settings import lasting_name
-from calvin.studio.project.status import VOICE_FOLDER, SpokenCue
+from calvin.studio.project.status import VOICE_FOLDER, SpokenCue, recorded_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import (
     SHORTEST_MS,
@@ -41,20 +30,16 @@ from calvin.studio.script.cue_places import film_schedule, place_cues
 from calvin.studio.script.open_places import unwritten
 from calvin.studio.script.script_files import renew_exports
 from calvin.studio.script.writers import cue_names, printable, spoken
+from calvin.studio.sound.cue_files import CueFiles, VoiceChoice, VoiceSettings, voice_choice, voice_settings
+from calvin.studio.sound.recorded_cues import renewed_recordings
 
-PRONUNCIATION = "pronunciation.csv"
-
-
-class VoiceSettings(FrozenConfig):
-    """`rate` in words a minute (None: the voice's own pace), `lufs` the loudness of each cue."""
-
-    rate: float | None = Field(default=160.0, ge=60, le=400)
-    lufs: float = Field(default=-23.0, ge=-40, le=-10)
+__all__ = ["VoiceReport", "VoiceSettings", "voice_project", "voice_settings"]
 
 
 @dataclass
 class VoiceReport:
-    """`made` cues were spoken now, `kept` are those of an earlier run: together all that are spoken.
+    """`made` cues were spoken now, `kept` are those of an earlier run, and `recorded` (by id) those that a person
+    speaks: together all that are heard. `voice` is blank where none was needed.
 
     By what the voice takes, `reworded` got another candidate and `paused` were marked `extended`. `late` are a person's
     that take too long and stay as they are. `notes` are sentences for the describer.
@@ -63,6 +48,7 @@ class VoiceReport:
     voice: str
     made: int = 0
     kept: int = 0
+    recorded: list[str] = field(default_factory=list)
     cues: list[SpokenCue] = field(default_factory=list)
     reworded: list[str] = field(default_factory=list)
     paused: list[str] = field(default_factory=list)
@@ -104,100 +90,52 @@ def voice_project(
         CalvinError: the project, the voice or the list cannot be used.
     """
     with ProjectStore(folder) as store:
-        script, known = store.script(), store.voice
+        script = store.script()
         empty = unwritten(store)
         if empty and next(spoken(script), None) is None:
             return VoiceReport(voice="", notes=[empty])
-        settings = settings or voice_settings(known)
-        if known is not None:
-            voice = voice or (known.asked if known.language == script.language else None)
-            pronunciation = pronunciation or known.pronunciation
-        listed = Path(pronunciation) if pronunciation else store.folder / PRONUNCIATION
-        said = read_pronunciations(listed) if pronunciation or listed.exists() else {}
-        speaker = voice if isinstance(voice, Voice) else _open(voice, script.language)
-        asked = lasting_name(voice) if isinstance(voice, str | Path) else None
-        remembered = {"asked": asked, "pronunciation": lasting_name(pronunciation), "language": script.language}
-        try:
-            report = _speak_all(store, list(spoken(script)), speaker, settings, said, script.language, listener)
-            assert store.voice is not None
-            store.voice = store.voice.changed(**remembered)
-            report.notes += [empty] if empty else []
-            return report
-        finally:
-            if speaker is not voice:
-                speaker.close()
-
-
-def voice_settings(known: VoiceRecord | None, **given: float | None) -> VoiceSettings:
-    """Pace and level: those given, else those that the project was spoken with, else the usual ones."""
-    kept = {"rate": known.rate, "lufs": known.lufs} if known is not None else {}
-    return VoiceSettings.load(kept | {name: value for name, value in given.items() if value is not None}, "voice")
-
-
-def _open(voice: str | Path | None, language: str) -> Voice:
-    """
-    Raises:
-        MissingExtraError: no voice that says words is installed.
-    """
-    if voice in (None, "espeak") and short_code(language) != "en":
-        return EspeakVoice(language)
-    speaker = open_voice(voice)
-    if voice is None and isinstance(speaker, ToneVoice):
-        raise MissingExtraError("Speaking the cues", "voice")
-    return speaker
+        choice = voice_choice(store, None if isinstance(voice, Voice) else voice, settings, pronunciation)
+        given = voice if isinstance(voice, Voice) else None
+        if given is not None:
+            choice = choice.changed(asked=None)
+        with ExitStack() as opened:
+            files = CueFiles(store.folder, choice, lambda: given or opened.enter_context(choice.open()))
+            report = _speak_all(store, list(spoken(script)), files, choice, listener)
+        report.notes += [empty] if empty else []
+        return report
 
 
 def _speak_all(
-    store: ProjectStore,
-    cues: list[tuple[Cue, str]],
-    speaker: Voice,
-    settings: VoiceSettings,
-    said: Mapping[str, str],
-    language: str,
-    listener: Listener,
+    store: ProjectStore, cues: list[tuple[Cue, str]], files: CueFiles, choice: VoiceChoice, listener: Listener
 ) -> VoiceReport:
-    report = VoiceReport(speaker.name)
+    report = VoiceReport("")
     stage = Stage("voice", listener, len(cues), "cues")
-    home = store.folder / VOICE_FOLDER
-    home.mkdir(exist_ok=True)
-    identity = speaker.identity
-    new: set[Path] = set()
-    known = {path.stem.rpartition("-")[2]: path for path in home.glob("*.wav")}
+    report.notes += renewed_recordings(store, choice.settings.lufs)
+    recorded = recorded_cues(store)
 
     def say(cue: Cue, text: str) -> SpokenCue | None:
-        words = pronounced(text, said, language)
-        if not any(character.isalnum() for character in words):
-            return None
-        key = _key(identity, settings, words)
-        path = home / f"{cue.id}-{key}.wav"
-        # Some voices never take equally long for the same words, so these are spoken once, for whichever cue.
-        twin = known.setdefault(key, path)
-        duration_ms = _length_ms(path)
-        if duration_ms is None and twin != path and _length_ms(twin) is not None:
-            with atomic_path(path) as copy:
-                shutil.copyfile(twin, copy)
-            duration_ms = _length_ms(path)
-            new.add(path)
-        if duration_ms is None:
-            duration_ms = _speak(path, words, speaker, settings)
-            new.add(path)
-        return SpokenCue(cue, path, duration_ms)
+        own = recorded.get(cue.id)
+        if own is not None and printable(own.cue.text) == text:
+            return replace(own, cue=cue)
+        made = files.say(cue.id, text)
+        return SpokenCue(cue, *made) if made else None
 
     for number, (cue, text) in enumerate(cues, 1):
         one = say(cue, text)
         report.cues += [one] if one else []
         stage.update(number)
-    with store.step(f"words fitted to {speaker.name}"):
+    report.voice = files.name
+    with store.step(f"words fitted to {files.name or 'recordings'}"):
         changed = _place(store, report, say)
     if changed:
         report.notes += renew_exports(store).notes
-    report.made = sum(one.path in new for one in report.cues)
-    report.kept = len(report.cues) - report.made
-    _remember(store, report, settings)
+    report.recorded = [one.cue.id for one in report.cues if one.recorded]
+    report.made = sum(one.path in files.new for one in report.cues)
+    report.kept = len(report.cues) - report.made - len(report.recorded)
+    wanted = _remember(store, report, choice)
     report.notes += renew_exports(store, leave_edited=True).notes  # a listening page plays what is spoken now
-    wanted = {spoken_cue.path for spoken_cue in report.cues}
-    for old in home.glob("*.wav"):
-        if old not in wanted:
+    for old in (store.folder / VOICE_FOLDER).glob("*.wav"):
+        if old.name not in wanted:
             old.unlink()
     return report
 
@@ -255,38 +193,26 @@ def _room_to_speak(store: ProjectStore) -> dict[str, int]:
     return rooms(store.cues, lines, store.film.duration_ms if store.film else None)
 
 
-def _key(voice: str, settings: VoiceSettings, words: str) -> str:
-    shaping = json.dumps([voice, settings.model_dump(), words], ensure_ascii=True)
-    return hashlib.sha256(shaping.encode()).hexdigest()[:12]
-
-
-def _length_ms(path: Path) -> int | None:
-    """How long a file that is there lasts; None where there is none that is whole."""
-    if not path.exists():
-        return None
-    from calvin.media.sound.film_sound import read_wav
-
-    try:
-        samples, rate = read_wav(path)
-    except MediaError:
-        return None
-    return round(len(samples) * 1000 / rate)
-
-
-def _speak(path: Path, words: str, speaker: Voice, settings: VoiceSettings) -> int:
-    # Here, so that a check of a script, which asks only how long its cues were spoken, loads no FFmpeg.
-    from calvin.media.sound.film_sound import write_wav
-    from calvin.media.sound.loudness import levelled, trimmed
-
-    samples, rate = speaker.synthesize(words, settings.rate)
-    samples = levelled(trimmed(samples, rate), rate, settings.lufs)
-    write_wav(path, samples, rate)
-    return round(len(samples) * 1000 / rate)
-
-
-def _remember(store: ProjectStore, report: VoiceReport, settings: VoiceSettings) -> None:
-    cues = {
-        one.cue.id: SpokenRecord(text=one.cue.text, ms=one.duration_ms, file=f"{VOICE_FOLDER}/{one.path.name}")
-        for one in report.cues
-    }
-    store.voice = VoiceRecord(name=report.voice, rate=settings.rate, lufs=settings.lufs, cues=cues)
+def _remember(store: ProjectStore, report: VoiceReport, choice: VoiceChoice) -> set[str]:
+    """Keep what was spoken; returns the names of all files that are still of use."""
+    known = store.voice
+    before = known.cues if known else {}
+    cues = {}
+    for one in report.cues:
+        if not one.recorded:
+            cues[one.cue.id] = SpokenRecord(
+                text=one.cue.text, ms=one.duration_ms, file=f"{VOICE_FOLDER}/{one.path.name}"
+            )
+        elif one.cue.id in before:  # to be heard again where the recording is taken back
+            cues[one.cue.id] = before[one.cue.id]
+    if report.voice or known is not None:
+        store.voice = VoiceRecord(
+            name=report.voice or (known.name if known else ""),
+            rate=choice.settings.rate,
+            lufs=choice.settings.lufs,
+            cues=cues,
+            asked=choice.asked,
+            pronunciation=choice.pronunciation,
+            language=choice.language,
+        )
+    return {record.file.rpartition("/")[2] for record in cues.values()}

@@ -19,7 +19,9 @@ from calvin.studio.project.status import measured_ms, project_status, spoken_cue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.script_files import export_script
 from calvin.studio.script.writers import find_writers
+from calvin.studio.sound import cue_files
 from calvin.studio.sound import voiced_cues as module
+from calvin.studio.sound.cue_files import VoiceChoice
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project, voice_settings
 
 TEXTS = ("Mara opens the door.", "She looks down the dark street.", "-", "Rain.")
@@ -145,7 +147,7 @@ def test_what_takes_too_long_gets_words_that_fit_or_a_pause(project: Path) -> No
 
 
 def test_tones_are_no_voice_by_default(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "open_voice", lambda name: ToneVoice())
+    monkeypatch.setattr(cue_files, "open_voice", lambda name: ToneVoice())
     with pytest.raises(MissingExtraError, match=r"calvin-ad\[voice\]"):
         voice_project(project)
 
@@ -175,8 +177,13 @@ def test_a_project_remembers_how_it_was_spoken(project: Path, tmp_path: Path, mo
         spoken = project_status(store)["spoken"]
         assert (spoken["name"], spoken["cues"], spoken["to_speak"]) == ("tones", 3, 0)
         store.set_language("de")
-    asked = []
-    monkeypatch.setattr(module, "_open", lambda voice, language: asked.append((voice, language)) or ToneVoice())
+    asked: list[tuple[str | None, str]] = []
+
+    def opened(choice: VoiceChoice) -> ToneVoice:
+        asked.append((choice.asked, choice.language))
+        return ToneVoice()
+
+    monkeypatch.setattr(VoiceChoice, "open", opened)
     voice_project(project)
     assert asked == [(None, "de")], "a voice for English is not asked to speak German"
 
