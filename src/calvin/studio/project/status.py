@@ -22,6 +22,10 @@ RECORDED_FOLDER = f"{VOICE_FOLDER}/recorded"
 PROXY = "proxy.mp4"
 """The copy of a film, in its project, for browsers that cannot play the film itself."""
 _ASKS = re.compile(r"\b(?:add|give|name|as|with) `?--")
+_TO_BE_WRITTEN = re.compile(
+    r"The bundled model knows only .*left without words|To (?:have it described|write it yourself), "
+)
+"""Notes on a skeleton, which are over once every place has words."""
 _PAUSES = " (`extended`), or the text to be shortened."
 
 
@@ -92,12 +96,14 @@ def current_notes(store: ProjectStore) -> tuple[str, ...]:
     """What there was to say of the description; of the cues that do not fit, what there is to say now."""
     now = pause_note(store.cues)
     notes = [now if note.endswith(_PAUSES) else note for note in store.notes]
+    if all(place.done for place in store.plans):
+        notes = [note for note in notes if note is None or not _TO_BE_WRITTEN.match(note)]
     return tuple(note for note in (*notes, *([] if now in notes else [now])) if note is not None)
 
 
 def _further_notes(store: ProjectStore) -> dict[str, list[str]]:
     """What each command last had to say beyond what there is to say of the description now."""
-    now = current_notes(store)
+    now = (*current_notes(store), *store.notes)  # also those that are over
     found = {
         name: [note for note in notes if note not in now and not note.endswith(_PAUSES)]
         for name, notes in store.told.items()
