@@ -65,6 +65,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_P}/events", job_routes.events),
     Endpoint("POST", f"{_P}/ask", job_routes.ask, job_routes.Question),
     Endpoint("POST", f"{_P}/again", job_routes.again, job_routes.OtherWords),
+    Endpoint("POST", f"{_P}/speak", sound_routes.speak_one, sound_routes.SpeakOne),
+    Endpoint("PUT", f"{_P}/recordings/{{number}}", sound_routes.bring_recording),
+    Endpoint("DELETE", f"{_P}/recordings/{{number}}", sound_routes.drop_recording),
+    Endpoint("GET", "/media/p/{pid}/recording/{number}.wav", sound_routes.recording),
     Endpoint("GET", "/media/p/{pid}/film", media_routes.film),
     Endpoint("GET", "/media/p/{pid}/still/{ms:int}.jpg", media_routes.still),
     Endpoint("GET", "/media/p/{pid}/cue/{number}/voice.wav", sound_routes.voice_alone),
@@ -153,6 +157,8 @@ def _operation(one: Endpoint, path: str, shapes: dict[str, Any]) -> dict[str, An
     if one.body is not None:
         content = {"application/json": {"schema": _shape(one.body, shapes)}}
         found["requestBody"] = {"required": True, "content": content}
+    elif one.method == "PUT":
+        found["requestBody"] = {"required": True, "content": {"audio/wav": {}}}
     elif one.method == "POST":
         found["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
     return found

@@ -6,17 +6,20 @@ A voice and a captioner stay open in the worker between errands: opening them ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from calvin.captioners.base import Captioner, CaptionRequest, FeatureCaptioner
-from calvin.core.errors import UsageError
+from calvin.core.errors import CalvinError, UsageError
 from calvin.core.progress import Listener
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Frame, Scene
 from calvin.media.film.frames import FrameStore
+from calvin.media.voice.voices import Voice
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.sound.cue_files import voice_choice
 
 Values = dict[str, Any]
 _STILLS = 8
@@ -26,6 +29,7 @@ _MOST = 32
 _AROUND_MS = 2000
 _FEWEST_WORDS = 3
 _captioners: dict[str, Captioner] = {}
+_voices: dict[str, Voice] = {}
 
 
 def ask(folder: Path, options: Values, listener: Listener) -> Values:
@@ -117,4 +121,30 @@ def _scene(store: ProjectStore, folder: Path, captioner: Captioner, visual: Span
     return Scene("again", film.sha256, visual, frames=lambda: found)
 
 
-ERRANDS = {"ask": ask, "again": again}
+def speak(folder: Path, options: Values, listener: Listener) -> Values:
+    """Speak a cue as the project is spoken; the voice stays open for the next."""
+    from calvin.studio.sound.one_cue import speak_words
+
+    with ProjectStore(folder, read_only=True) as store:
+        cue, choice = store.cue(options["cue"]), voice_choice(store)
+    key = repr((choice.asked, choice.language))
+    if key not in _voices:
+        for old in _voices.values():
+            old.close()
+        _voices.clear()
+        _voices[key] = choice.open()
+    try:
+        return asdict(speak_words(folder, cue.id, cue.text, choice, _voices[key]))
+    except CalvinError:
+        _voices.pop(key).close()  # it may be what is wrong
+        raise
+
+
+def record(folder: Path, options: Values, listener: Listener) -> Values:
+    """Make a recording ready to be kept."""
+    from calvin.studio.sound.recorded_cues import prepare_recording
+
+    return asdict(prepare_recording(folder, options["cue"], options["wav"], options["lufs"]))
+
+
+ERRANDS = {"ask": ask, "again": again, "speak": speak, "record": record}
