@@ -99,7 +99,7 @@ class Finished:
         """The file as the page is told of it."""
         address = f"/media/p/{pid}/download/{self.id}"
         return {
-            "id": self.id,
+            "n": self.id,
             "name": self.path.name,
             "size": self.path.stat().st_size,
             "what": self.what,

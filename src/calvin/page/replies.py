@@ -123,9 +123,11 @@ def status_of(error: BaseException) -> int:
     if isinstance(error, OSError):
         return 507 if error.errno in _FULL else 503
     if isinstance(error, StoreError):
-        if isinstance(error.__cause__, sqlite3.OperationalError) and "locked" in str(error.__cause__):
-            return 423
-        return 507 if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL else 400
+        cause = error.__cause__
+        if isinstance(cause, OSError):
+            return status_of(cause)
+        said = str(cause) if isinstance(cause, sqlite3.OperationalError) else ""
+        return 423 if "locked" in said else 507 if "full" in said else 400
     return 503 if isinstance(error, ServerError | MissingExtraError | sqlite3.Error) else 400
 
 
