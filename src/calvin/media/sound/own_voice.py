@@ -100,7 +100,7 @@ def read_own_voice(path: str | Path, lufs: float) -> OwnVoice:
 
 
 def _decoded(path: Path) -> tuple[np.ndarray, int, list[str]]:
-    """float64 samples [N, 1 or 2], their rate, and what to say of them."""
+    """float32 samples [N, 1 or 2], their rate, and what to say of them."""
     if not path.is_file():
         raise MediaError(f"There is no recording at {path}: check the name.")
     try:
@@ -135,14 +135,14 @@ def _samples(path: Path, container: InputContainer) -> tuple[np.ndarray, int, li
     for frame in container.decode(stream):
         block = frame.to_ndarray().reshape(-1, channels)
         scale = 1.0 if block.dtype.kind == "f" else 2.0 ** (8 * block.dtype.itemsize - 1)
-        blocks.append(block.astype(np.float64) / scale)
+        blocks.append(block.astype(np.float32) / np.float32(scale))
         length += len(block)
         if length * 1000 > MOST_MS * rate:
             raise MediaError(
                 f"{path.name} lasts longer than {MOST_MS // 60_000} minutes, and a cue is a sentence or two: cut it, "
                 "or record the cues one by one."
             )
-    sound = np.concatenate([*blocks, np.zeros((0, channels))])
+    sound = np.concatenate([*blocks, np.zeros((0, channels), np.float32)])
     if not np.isfinite(sound).all():
         raise MediaError(f"{path.name} holds values that are no sound: save the recording again, as WAV of 24 bits.")
     short_ms = round((stated * float(stream.time_base or 0) - length / rate) * 1000)
@@ -167,7 +167,7 @@ def _clipped(sound: np.ndarray) -> int:
 
 
 def _one_voice(sound: np.ndarray, notes: list[str]) -> np.ndarray:
-    """float64 [N]: both channels together, or the one that holds the voice."""
+    """float32 [N]: both channels together, or the one that holds the voice."""
     if sound.shape[1] == 1 or not len(sound):
         return sound[:, 0].copy()
     power = np.sqrt((sound**2).mean(axis=0))
