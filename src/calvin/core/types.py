@@ -21,6 +21,9 @@ FPS = 5.0
 """Frames per second at which films are looked at: the rate of MAD's stored features (Soldan et al. 2022)."""
 FRAME_SIZE = 224
 """Shorter side of a still, in pixels; the vision tower's own preprocessing takes it from there."""
+LARGE_SIZE = 768
+"""Longer side of a large still, in pixels: signs are readable in it, and whatever the shape of the picture it stays
+within what chat models take for one picture without cutting it up. On 16:9 that is 768 x 432."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Files that are taken for stills."""
 

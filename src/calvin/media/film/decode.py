@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from calvin.core.types import FPS, FRAME_SIZE
 from calvin.media.film.cuts import CutFinder, shots_between
 from calvin.media.film.frames import FrameStore, FrameWriter
 from calvin.media.film.reader import FilmReader
-from calvin.media.film.sampling import FrameSampler, Scaler
+from calvin.media.film.sampling import FrameSampler, LongerSide, Scaler, Size
 from calvin.media.film.source import FilmFacts, MediaLimits, check_unchanged, choose_audio, mono_tracks, probe
 from calvin.media.sound.film_sound import SoundWriter
 
@@ -31,6 +31,10 @@ OTHER_SOUNDS = "sound-*.wav"
 READABLE = "readable"
 """The folder, beside the stills, of the larger and fewer ones in which writing can be read."""
 READABLE_FPS = 1.0
+LARGE = "large"
+"""The folder, beside the stills, of the large ones that captioners look at."""
+LARGE_FPS = 2.0
+"""A scene of 8 seconds, which is as long as they are planned, has 16 of them: as many as are shown."""
 LOST_SOUND = (
     "A sound track of the film cannot be read (it is damaged, or in a coding that is not known), so what is said on it "
     "was not heard: name subtitles, or give a whole film."
@@ -40,7 +44,8 @@ LOST_SOUND = (
 class DecodeSettings(FrozenConfig):
     """`frame_size` is the shorter side of the stills or an exact (height, width); `language` prefers a sound track.
 
-    With a `readable_size`, larger stills of that shorter side are kept too, one a second, in the folder `READABLE`.
+    With a `readable_size`, larger stills of that shorter side are kept too, one a second, in the folder `READABLE`;
+    with a `large_size`, others of that longer side, two a second, in the folder `LARGE`.
     """
 
     fps: float = FPS
@@ -49,6 +54,7 @@ class DecodeSettings(FrozenConfig):
     sound: bool = True
     language: str | None = None
     readable_size: int | None = None
+    large_size: int | None = None
     batch_size: int = 64
     limits: MediaLimits = MediaLimits()
 
@@ -129,7 +135,7 @@ def decode_film(
     try:
         with ExitStack() as stack:
             batcher = _Batcher(settings.batch_size, stack.enter_context(FrameWriter(folder, settings.fps)), on_batch)
-            readable = stack.enter_context(_readable(folder, settings, facts))
+            further = [stack.enter_context(one) for one in _further(folder, settings, facts)]
             sounds = ({track.index: Path(folder) / SOUND} if track else {}) | spread
             heard = {index: stack.enter_context(SoundWriter(file)).feed for index, file in sounds.items()}
             reader = FilmReader(Path(path), settings.limits, heard)
@@ -138,12 +144,14 @@ def decode_film(
                     finder = finder or CutFinder(reader.rate)
                     finder.feed(frame, time_us)
                 batcher.extend(sampler.feed(frame, time_us))
-                readable.feed(frame, time_us)
+                for kept in further:
+                    kept.feed(frame, time_us)
                 if reader.frames % 100 == 0:
                     stage.update(time_us / 1_000_000)
             batcher.extend(sampler.finish(reader.end_us))
             batcher.flush()
-            readable.finish(reader.end_us)
+            for kept in further:
+                kept.finish(reader.end_us)
             check_unchanged(facts)  # before anything is kept
     except OSError as error:
         if error.errno is None:
@@ -162,32 +170,62 @@ def decode_film(
     )
 
 
-class _Readable:
-    """Keeps larger stills of the same pass, or none."""
+def decode_large(
+    facts: FilmFacts, folder: str | Path, size: int, listener: Listener = silent, limits: MediaLimits | None = None
+) -> FrameStore:
+    """Large stills alone, of a film that was decoded without them, beside its other stills in `folder`.
 
-    def __init__(self, writer: FrameWriter | None, sampler: FrameSampler) -> None:
+    Raises:
+        MediaError: the film cannot be read, or changed since `facts` were taken; the folder cannot be written.
+    """
+    limits, stage = limits or MediaLimits(), Stage("decode", listener, facts.duration_ms / 1000 or None, "s")
+    try:
+        with _further_stills(Path(folder) / LARGE, LARGE_FPS, LongerSide(size), facts) as large:
+            reader = FilmReader(facts.path, limits)
+            for frame, time_us in reader:
+                large.feed(frame, time_us)
+                if reader.frames % 100 == 0:
+                    stage.update(time_us / 1_000_000)
+            large.finish(reader.end_us)
+            check_unchanged(facts)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise MediaError(f"The frames of {facts.path} cannot be written to {folder} ({error.strerror}).") from error
+    stage.update(reader.end_us / 1_000_000)
+    return FrameStore.open(Path(folder) / LARGE)
+
+
+class _Further:
+    """Keeps stills of the same pass at another rate and size."""
+
+    def __init__(self, writer: FrameWriter, sampler: FrameSampler) -> None:
         self._writer, self._sampler = writer, sampler
 
     def feed(self, frame: VideoFrame, time_us: int) -> None:
-        if self._writer is not None:
-            for rgb in self._sampler.feed(frame, time_us):
-                self._writer.add(rgb)
+        for rgb in self._sampler.feed(frame, time_us):
+            self._writer.add(rgb)
 
     def finish(self, end_us: int) -> None:
-        if self._writer is not None:
-            for rgb in self._sampler.finish(end_us):
-                self._writer.add(rgb)
+        for rgb in self._sampler.finish(end_us):
+            self._writer.add(rgb)
+
+
+def _further(folder: str | Path, settings: DecodeSettings, facts: FilmFacts) -> list[AbstractContextManager[_Further]]:
+    """What is kept of the pass besides the small stills."""
+    found: list[AbstractContextManager[_Further]] = []
+    if settings.readable_size is not None:
+        found.append(_further_stills(Path(folder) / READABLE, READABLE_FPS, settings.readable_size, facts))
+    if settings.large_size is not None:
+        found.append(_further_stills(Path(folder) / LARGE, LARGE_FPS, LongerSide(settings.large_size), facts))
+    return found
 
 
 @contextmanager
-def _readable(folder: str | Path, settings: DecodeSettings, facts: FilmFacts) -> Iterator[_Readable]:
-    sampler = FrameSampler(READABLE_FPS, Scaler(settings.readable_size, facts.sample_aspect))
-    if settings.readable_size is None:
-        yield _Readable(None, sampler)
-        return
-    (Path(folder) / READABLE).mkdir(parents=True, exist_ok=True)
-    with FrameWriter(Path(folder) / READABLE, READABLE_FPS) as writer:
-        yield _Readable(writer, sampler)
+def _further_stills(folder: Path, fps: float, size: Size, facts: FilmFacts) -> Iterator[_Further]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with FrameWriter(folder, fps) as writer:
+        yield _Further(writer, FrameSampler(fps, Scaler(size, facts.sample_aspect)))
 
 
 def sounds_in(folder: str | Path) -> list[Path]:

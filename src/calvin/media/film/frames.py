@@ -154,6 +154,34 @@ class FrameStore:
         return [Frame(self.time_ms(index), self.jpeg(index)) for index in chosen]
 
 
+def longer_side(jpeg: bytes) -> int:
+    """Of a still, in pixels, found without unpacking it.
+
+    Raises:
+        MediaError: it is no picture.
+    """
+    try:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            return max(image.size)
+    except OSError as error:
+        raise MediaError(f"A still cannot be read ({error}): decode the film again.") from error
+
+
+def shrunk(frame: Frame, longest: int) -> Frame:
+    """A still whose longer side is `longest` pixels at most; one that is no larger stays as it is.
+
+    Raises:
+        MediaError: it is no picture.
+    """
+    largest = longer_side(frame.jpeg)
+    if largest <= longest:
+        return frame
+    with Image.open(io.BytesIO(frame.jpeg)) as image:
+        size = [max(1, round_half_up(side * longest / largest)) for side in image.size]
+        small = image.convert("RGB").resize((size[0], size[1]), Image.Resampling.BOX)
+    return Frame(frame.time_ms, encode_jpeg(np.asarray(small)))
+
+
 def encode_jpeg(rgb: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
     """uint8 RGB [H, W, 3] to JPEG."""
     import cv2  # not at the top, because only making stills needs it, not showing them

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +24,27 @@ from calvin.media.film.trial import check_survivable
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
-Size = int | tuple[int, int] | None
-"""A shorter side, (height, width) exactly, or None for the film's own display size."""
+
+@dataclass(frozen=True, slots=True)
+class LongerSide:
+    """A size of pictures by their longer side, in pixels."""
+
+    pixels: int
+
+
+Size = int | LongerSide | tuple[int, int] | None
+"""A shorter side, a longer side, (height, width) exactly, or None for the film's own display size."""
 
 
 def fit(width: int, height: int, size: Size) -> tuple[int, int]:
-    """Width and height to scale to. A shorter side is never scaled up, an exact size is taken as it is."""
+    """Width and height to scale to. Nothing is scaled up by its sides, an exact size is taken as it is."""
     if isinstance(size, tuple):
         return size[1], size[0]
-    scale = 1.0 if size is None else min(1.0, size / min(width, height))
+    if isinstance(size, LongerSide):
+        scale = size.pixels / max(width, height)
+    else:
+        scale = 1.0 if size is None else size / min(width, height)
+    scale = min(1.0, scale)
     return max(1, round_half_up(width * scale)), max(1, round_half_up(height * scale))
 
 

@@ -15,8 +15,8 @@ from av.video.reformatter import Interpolation
 from calvin.core.errors import MediaError
 from calvin.core.progress import Progress
 from calvin.core.time import Span
-from calvin.media.film.decode import READABLE, DecodeSettings, FrameBatch, decode_film
-from calvin.media.film.frames import FrameStore
+from calvin.media.film.decode import LARGE, READABLE, DecodeSettings, FrameBatch, decode_film, decode_large
+from calvin.media.film.frames import BLOB, FrameStore
 from calvin.media.film.source import AudioStream, MediaLimits, choose_audio, probe
 from calvin.puppets.draw.video import write_video
 
@@ -325,3 +325,21 @@ def test_larger_stills_for_reading_come_from_the_same_pass(tmp_path: Path) -> No
     assert (len(stills), stills.height, stills.width, stills.fps) == (6, 360, 576, 1.0)
     assert [round(float(stills.rgb(i).mean()) / 20) for i in range(6)] == [0, 1, 2, 3, 4, 5]
     assert [read.frames.jpeg(i) for i in range(30)] == [plain.frames.jpeg(i) for i in range(30)]
+
+
+def test_large_stills_come_from_the_same_pass_or_alone(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    pictures = [np.full((720, 1280, 3), 20 * second, np.uint8) for second in range(6) for _ in range(5)]
+    write_video(path, pictures, 1280, 720, 5)
+    plain = decode_film(path, tmp_path / "plain", DecodeSettings(sound=False))
+    both = decode_film(path, tmp_path / "both", DecodeSettings(sound=False, readable_size=360, large_size=768))
+    large = FrameStore.open(tmp_path / "both" / LARGE)
+    assert (len(large), large.height, large.width, large.fps) == (12, 432, 768, 2.0)
+    assert [round(float(large.rgb(i).mean()) / 20) for i in range(12)] == [i // 2 for i in range(12)]
+    assert len(FrameStore.open(tmp_path / "both" / READABLE)) == 6
+    assert not (tmp_path / "plain" / LARGE).exists()
+    assert [both.frames.jpeg(i) for i in range(30)] == [plain.frames.jpeg(i) for i in range(30)]
+    before = (tmp_path / "plain" / BLOB).read_bytes()
+    alone = decode_large(probe(path), tmp_path / "plain", 768)
+    assert [alone.jpeg(i) for i in range(12)] == [large.jpeg(i) for i in range(12)]
+    assert (tmp_path / "plain" / BLOB).read_bytes() == before

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from calvin.core.errors import MediaError, UsageError
-from calvin.media.film.sampling import FrameSampler, fit, iter_clip_frames, read_image
+from calvin.media.film.sampling import FrameSampler, LongerSide, Size, fit, iter_clip_frames, read_image
 from calvin.media.film.source import MediaLimits
 
 Film = Callable[..., Path]
@@ -57,9 +57,12 @@ def test_picture_i_is_the_last_frame_not_after_i_over_fps(start: int, steps: lis
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(None, (1280, 720)), (224, (398, 224)), (2000, (1280, 720)), ((64, 112), (112, 64)), (1, (2, 1))],
-)
-def test_fit(size: int | tuple[int, int] | None, expected: tuple[int, int]) -> None:
+    [
+        (None, (1280, 720)), (224, (398, 224)), (2000, (1280, 720)), ((64, 112), (112, 64)), (1, (2, 1)),
+        (LongerSide(768), (768, 432)), (LongerSide(4000), (1280, 720)),
+    ],
+)  # fmt: skip
+def test_fit(size: Size, expected: tuple[int, int]) -> None:
     assert fit(1280, 720, size) == expected
     assert fit(720, 1280, size) == (expected if isinstance(size, tuple) else expected[::-1])
 
