@@ -35,7 +35,8 @@ LINES = [
 
 def place_of(handler: Any) -> int:
     """Which place is asked about, by the time of its first still; each begins 1.2 s before its shot."""
-    stamp = handler.body["messages"][0]["content"][0]["text"]
+    texts = [part.get("text", "") for part in handler.body["messages"][0]["content"]]
+    stamp = next(text for text in texts if text.startswith("<"))
     return int((float(stamp[1:].split()[0]) + 1.2) / 3.5)
 
 

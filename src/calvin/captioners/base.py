@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from calvin.captioners.hub import Agree, nobody_asked
+from calvin.captioners.surroundings import Surroundings
 from calvin.core.progress import Listener
 from calvin.core.prompts import Prompt
 from calvin.core.types import FrameEncoder, Scene
@@ -48,6 +49,7 @@ class CaptionRequest:
     a whole caption of at most so many words, never a cut one; a captioner that finds none answers with a blank or
     longer one. `licence` says who may be named (None: anybody), to whoever holds the captioner to it
     (`captioners.naming`); the captioner itself is then asked again with names `barred`, which it must not say.
+    `around` is what stands around the scene in its film, for captioners that are asked in words.
     `worn` is how each of those named in the prompt looks, whether or not the captioner is told (`captioners.wearing`).
     """
 
@@ -57,6 +59,7 @@ class CaptionRequest:
     licence: Licence | None = None
     barred: tuple[str, ...] = ()
     worn: tuple[str, ...] = ()
+    around: Surroundings = field(default_factory=Surroundings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +114,14 @@ class OpenOptions:
     """How to open a captioner.
 
     `agree` is asked before a model is fetched from a hub. `frames` limits the stills per scene, and `four_bit` loads
-    the weights in four bits; both are for captioners that look at stills.
+    the weights in four bits; both are for captioners that look at stills. With `two_stages`, a captioner that can is
+    first asked for a full description, and then to write its line from that (`captioners.two_stages`).
     """
 
     agree: Agree = nobody_asked
     frames: int | None = None
     four_bit: bool = False
+    two_stages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,11 @@ class Captioner(Protocol):
 def reads_looks(captioner: object) -> bool:
     """Whether a captioner understands prompts that say how people look ("Mara, in a red coat")."""
     return bool(getattr(captioner, "reads_looks", False))
+
+
+def still_size(captioner: object) -> int | None:
+    """The longer side, in pixels, of the largest stills that a captioner makes use of; None: small ones will do."""
+    return getattr(captioner, "still_size", None)
 
 
 @runtime_checkable

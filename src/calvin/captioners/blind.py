@@ -13,7 +13,7 @@ from typing import Any
 from calvin.captioners.answers import to_answer
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.hub import fingerprint_of, local_or_fetched
-from calvin.captioners.messages import MAX_NEW_TOKENS, build_message, fingerprint
+from calvin.captioners.messages import MAX_NEW_TOKENS, Shown, build_message, fingerprint
 from calvin.captioners.speaking import device, prepare_tokenizer, say
 from calvin.core.errors import UsageError
 from calvin.core.files import file_sha256
@@ -63,7 +63,7 @@ class Blind:
         return str(self.tokenizer.decode(answer[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
     def _prompt(self, request: CaptionRequest) -> str:
-        message = build_message(request, ())
+        message = build_message(request, Shown())
         if not self.tokenizer.chat_template:
             return f"{message.text}\n\nAudio description:"
         return str(

@@ -19,10 +19,12 @@ import numpy as np
 from PIL import Image
 
 from calvin.captioners.base import CaptionRequest
+from calvin.captioners.surroundings import BESIDE, CURRENT, FOCUS, FOCUS_MANY, NEXT, PREVIOUS, ROOM, plain
 from calvin.core.errors import DataError, MediaError
-from calvin.core.prompts import clean_line, entity_sentence, join_names
+from calvin.core.prompts import entity_sentence, join_names
 from calvin.core.time import sample_indices
-from calvin.core.types import Frame
+from calvin.core.types import LARGE_SIZE, Frame
+from calvin.media.film.frames import shrunk
 
 CLOCK = 1000
 """Frame indices of `video_metadata` count milliseconds, so that index / CLOCK is a frame's time to the digit."""
@@ -135,25 +137,74 @@ PROBE = "Which colour is this? Answer with one word."
 UNSEEN = "You cannot see the scene. Say what most likely happens in it."
 
 
-def build_message(request: CaptionRequest, frames: Sequence[Frame], more: str = "") -> Message:
-    """What to ask: previous captions, stills, names, question, style, and a sentence `more`; without stills the model
-    has to guess."""
-    prompt = request.prompt
-    lines = [line for line in map(_plain, prompt.context) if line]
-    parts: list[Part] = ["\n".join([CONTEXT, *lines])] if lines else []
-    parts += frames or [UNSEEN]
-    asked = [_plain(entity_sentence(prompt.entities, prompt.looks))] if prompt.entities else []
-    if prompt.question and frames:
-        asked.append(_plain(prompt.question))
-    asked.append(STYLE)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The stills of a scene, and those of the shots before and after it."""
+
+    current: tuple[Frame, ...] = ()
+    previous: tuple[Frame, ...] = ()
+    next: tuple[Frame, ...] = ()
+
+    @property
+    def in_order(self) -> tuple[Frame, ...]:
+        return self.previous + self.current + self.next
+
+
+def build_message(
+    request: CaptionRequest, shown: Shown, more: str = "", apart: bool = True, instead: Sequence[str] = (UNSEEN,),
+    question: str = "",
+) -> Message:  # fmt: skip
+    """What to ask: title, previous captions, dialogue, stills, names, question, style, room, and a sentence `more`.
+
+    Args:
+        shown: the stills; without any, the model goes by what is told `instead`, or has to guess.
+        apart: the stills of neighbouring shots stand under headings; else all are one row, and a sentence says which
+            belong to which shot, for a model that is shown one video.
+        question: what is asked where there are no stills.
+    """
+    prompt, around = request.prompt, request.around
+    lines = [line for line in map(plain, prompt.context) if line]
+    head = [*around.named, *(["\n".join([CONTEXT, *lines])] if lines else []), *around.told(request.barred)]
+    parts: list[Part] = ["\n\n".join(head)] if head else []
+    pictures, focus = picture_parts(request, shown, apart)
+    parts += pictures or instead
+    asked = [plain(entity_sentence(prompt.entities, prompt.looks))] if prompt.entities else []
+    if prompt.question and shown.current:
+        question = plain(prompt.question)
+    asked += [question] if question else []
+    asked += [focus] if focus else []
+    asked += [STYLE, *around.wishes]
     if request.barred:
         allowed = tuple(sorted(request.licence.may)) if request.licence else ()
-        asked.append(_plain(f"{NAMELESS} {EXCEPT.format(join_names(allowed))}" if allowed else NAMELESS))
+        asked.append(plain(f"{NAMELESS} {EXCEPT.format(join_names(allowed))}" if allowed else NAMELESS))
     if request.max_words:
         asked.append(f"Use at most {request.max_words} words.")
+    elif around.room_words:
+        asked.append(ROOM.format(around.room_words))
     asked += [more] if more else []
     parts.append(" ".join(asked))
     return Message(tuple(parts))
+
+
+def picture_parts(request: CaptionRequest, shown: Shown, apart: bool) -> tuple[list[Part], str]:
+    """Stills, with headings where there are neighbouring shots among them, and a sentence on what to describe."""
+    if not (shown.previous or shown.next):
+        return list(shown.current), ""
+    several = request.around.shots > 1
+    focus = FOCUS_MANY if several else FOCUS
+    every = ((PREVIOUS, shown.previous), (CURRENT[several], shown.current), (NEXT, shown.next))
+    groups = [(label, frames) for label, frames in every if frames]
+    if apart:
+        parts: list[Part] = []
+        for label, frames in groups:
+            parts += [label, *frames]
+        return parts, focus
+    said, first = [], 1
+    for label, frames in groups:
+        last = first + len(frames) - 1
+        said.append(f"{label} {f'frames {first} to {last}' if last > first else f'frame {first}'}.")
+        first = last + 1
+    return list(shown.in_order), f"{' '.join(said)} {focus}"
 
 
 def probe_message() -> Message:
@@ -161,11 +212,6 @@ def probe_message() -> Message:
     picture = io.BytesIO()
     Image.new("RGB", (64, 64), (200, 30, 30)).save(picture, "JPEG")
     return Message((Frame(0, picture.getvalue()), PROBE))
-
-
-def _plain(text: str) -> str:
-    """Other people's words on one line, without the brackets that control tokens such as <video> are made of."""
-    return clean_line(text).replace("<", "‹").replace(">", "›")
 
 
 def stills(request: CaptionRequest, count: int) -> list[Frame]:
@@ -177,7 +223,28 @@ def stills(request: CaptionRequest, count: int) -> list[Frame]:
     frames = list(request.scene.frames()) if request.scene.frames is not None else []
     if not frames:
         raise DataError(f"Scene {request.scene.id} carries no stills, and this captioner looks at pictures.")
-    return [frames[index] for index in sample_indices(0, len(frames), count)]
+    return _spread(frames, count)
+
+
+def shown_stills(request: CaptionRequest, count: int, further: int = 0, longest: int = LARGE_SIZE) -> Shown:
+    """What is shown of a request: at most `count` stills of its scene, and `further` ones of the shots beside it.
+
+    Args:
+        longest: pixels of their longer side at most.
+
+    Raises:
+        DataError: the scene has none.
+    """
+    around, beside = request.around, min(further // 2, BESIDE)
+    groups = [stills(request, count)]
+    for frames in (around.previous, around.next):
+        groups.append(_spread(list(frames()), beside) if frames is not None and beside else [])
+    current, previous, following = (tuple(shrunk(frame, longest) for frame in frames) for frames in groups)
+    return Shown(current, previous, following)
+
+
+def _spread(frames: Sequence[Frame], count: int) -> list[Frame]:
+    return [frames[index] for index in sample_indices(0, len(frames), count)] if frames else []
 
 
 def fingerprint(weights: str, **settings: Any) -> str:

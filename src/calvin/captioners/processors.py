@@ -17,10 +17,17 @@ from transformers.utils import PushToHubMixin
 
 from calvin.core.errors import CheckpointError, MissingExtraError, UsageError, first_line
 from calvin.core.torch_builds import torchvision_command
+from calvin.core.types import LARGE_SIZE
 from calvin.model.loading import quiet
 
 BLIP = ("instructblip", "instructblipvideo")
 """Kinds of model that know no chat, and are shown a video of four frames."""
+
+
+_LARGEST_SIDE = 4096
+"""What processors call an edge and is more is an area."""
+_WIDE = 2
+"""Width by height of films, about."""
 
 
 class NoVideos(PushToHubMixin):  # so that transformers can write it out
@@ -126,6 +133,28 @@ def _video_settings(folder: Path) -> dict[str, Any]:
         if isinstance(found, dict):
             return {str(name): value for name, value in found.items() if str(name).isidentifier()}
     return {}
+
+
+def sight(processor: Any) -> int:
+    """About how many pixels of a picture's longer side a processor makes use of; `LARGE_SIZE` where nothing limits it.
+
+    Most families scale every picture to a size of their own; some (Qwen's) only say how large the area may become.
+    """
+    kinds = [getattr(processor, name, None) for name in ("video_processor", "image_processor")]
+    known = next((kind for kind in kinds if kind is not None and getattr(kind, "size", None)), None)
+    limits = [_longest(getattr(known, name, None)) for name in ("size", "max_image_size")]
+    return min([LARGE_SIZE, *(limit for limit in limits if limit)])
+
+
+def _longest(size: Any) -> int | None:
+    """The longer side that a processor's size stands for; None where it names none, or an area."""
+
+    def side(name: str) -> int:
+        value = size.get(name) if hasattr(size, "get") else getattr(size, name, None)
+        return int(value) if isinstance(value, int | float) and 0 < value <= _LARGEST_SIDE else 0
+
+    # What is scaled to a height, or by its shorter side, has a longer one in wide films.
+    return side("longest_edge") or _WIDE * max(map(side, ("height", "width", "shortest_edge"))) or None
 
 
 def sees_videos(processor: Any) -> bool:

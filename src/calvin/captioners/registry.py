@@ -11,10 +11,15 @@ from typing import Any, ClassVar
 
 from calvin.captioners.base import Captioner, OpenOptions
 from calvin.captioners.hub import ALIASES
+from calvin.core.errors import UsageError
 from calvin.core.registry import Manifest, Registry
 
 AUTO = "auto"
 """What --model says for the best that is at hand."""
+
+
+ONE_STAGE = ("calvin", "blind")
+"""Kinds of captioner that are never asked for a description first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
 
     Raises:
         CheckpointError: there is no such model, or it is not whole.
-        UsageError: a model on the hub that was not agreed to.
+        UsageError: a model on the hub that was not agreed to, or two stages of one that answers in one.
     """
     if model == AUTO and not Path(AUTO).exists():
         from calvin.captioners.at_hand import best
@@ -62,7 +67,12 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
         model = rest or None
     else:
         kind = _kind_of(model)
-    return CAPTIONERS.find(kind).load()(model, options or OpenOptions())
+    options = options or OpenOptions()
+    if options.two_stages and kind in ONE_STAGE:
+        raise UsageError(
+            f"{model or 'The bundled model'} answers in one stage: --two-stage is for video LLMs and model servers."
+        )
+    return CAPTIONERS.find(kind).load()(model, options)
 
 
 def answers_questions(model: str | None) -> bool:

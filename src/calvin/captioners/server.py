@@ -13,6 +13,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -27,16 +28,20 @@ from calvin.captioners.messages import (
     build_message,
     fingerprint,
     probe_message,
+    shown_stills,
     stills,
 )
 from calvin.captioners.server_address import Address
 from calvin.captioners.server_http import Line, finished, seconds_asked
+from calvin.captioners.server_remarks import Remarks
 from calvin.captioners.server_replies import (
     CUT,
     REFUSES,
     THINKING,
+    Judge,
     Reply,
     Terms,
+    dense_trouble,
     is_blind,
     is_loading,
     is_too_large,
@@ -49,10 +54,13 @@ from calvin.captioners.server_replies import (
     read_reply,
     trouble_of,
 )
+from calvin.captioners.surroundings import BESIDE
+from calvin.captioners.two_stages import Descriptions, dense_message, described, writing_message
 from calvin.core.errors import ServerError, UsageError, first_line
 from calvin.core.masking import SERVER_KEY
 from calvin.core.progress import Listener, Progress, silent
-from calvin.core.text_tables import counted
+from calvin.core.types import LARGE_SIZE
+from calvin.media.film.frames import longer_side
 
 FRAMES = 8
 """Stills per scene; servers limit the images per request."""
@@ -81,8 +89,8 @@ class _Said:
     trouble: str = ""
 
 
-Build = Callable[[int, str], Message]
-"""From the most stills, and a sentence to add, to the message."""
+Build = Callable[[Terms, str], Message]
+"""From what the server takes, and a sentence to add, to the message."""
 
 
 class Server:
@@ -91,6 +99,7 @@ class Server:
     Args:
         key: sent as a bearer token.
         frames: the most stills per scene.
+        two_stages: whether it is asked for a description first, and then for a line made of that.
         together: requests under way at once.
         tries: how often a request is made before it is given up.
         wait_s: before the second try; doubled for each further one.
@@ -106,6 +115,8 @@ class Server:
         address: Address,
         key: str | None = None,
         frames: int | None = None,
+        two_stages: bool = False,
+        *,
         together: int = 4,
         tries: int = 5,
         wait_s: float = 1.0,
@@ -125,19 +136,23 @@ class Server:
         self._together, self._tries = together, tries
         self._wait_s, self._timeout_s, self._sleep = wait_s, timeout_s, sleep
         # What was found out about the server, for the run: its terms, how many tokens its model takes to answer.
-        self._terms, self._budget, self._missed = Terms(stills=self.frames), 0, 0
+        self._terms, self._budget, self._missed = Terms(stills=self.frames + 2 * BESIDE), 0, 0
+        self.two_stages, self._descriptions = two_stages, Descriptions()
         self._ready = False
         self._listener: Listener = silent
-        self._remarks: dict[str, None] = {}
+        self._remarks = Remarks(address.host, self.frames)
 
     @property
     def info(self) -> CaptionerInfo:
         where = "" if self.address.local else f"Stills of the film are sent to {self.address.host}."
-        details = {"server": self.address.url, "frames": str(self._terms.stills)}
-        known = fingerprint(self.address.model, server=self.address.url, frames=self.frames)
+        details = {"server": self.address.url, "frames": str(min(self.frames, self._terms.stills))}
+        details |= {"stages": "2"} if self.two_stages else {}
+        staged = {"two_stages": True} if self.two_stages else {}
+        known = fingerprint(self.address.model, server=self.address.url, frames=self.frames, **staged)
         return CaptionerInfo(self.address.model, known, where, details)
 
     reads_looks = True
+    still_size = LARGE_SIZE
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -146,7 +161,7 @@ class Server:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What there is to say of the server, in sentences for whoever reads the captions."""
-        return tuple(self._remarks)
+        return self._remarks.said
 
     def ready(self, listener: Listener = silent) -> None:
         """See, once, that the server is there, has the model, and takes pictures; how long it loads goes to `listener`.
@@ -176,7 +191,7 @@ class Server:
                 pass  # the question will tell
             has = f"it has {_some([self._line.masked(one) for one in ids])}" if ids else "it has none"
             try:
-                await self._answer(client, lambda count, more: probe_message(), judged=False)
+                await self._answer(client, lambda terms, more: probe_message(), None)
             except ServerError as error:
                 if ids is not None and not knows(ids, model) and error.status in (400, 404, 422):
                     raise ServerError(
@@ -184,7 +199,7 @@ class Server:
                     ) from error
                 raise
             if ids and not knows(ids, model):
-                self._remarks[f"{host} lists no model {model} ({has}), and answered all the same."] = None
+                self._remarks.unlisted(model, has)
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
         """One answer per request, cleaned; its score is not known (0). One without words says why (`trouble`).
@@ -194,12 +209,11 @@ class Server:
             ServerError: the server cannot be reached, refuses, or goes on answering with nonsense or nothing.
         """
 
-        def builder(request: CaptionRequest) -> Build:
+        for request in requests:
             stills(request, 1)
-            return lambda count, more: build_message(request, stills(request, min(count, self.frames)), more)
-
+        asked = self._in_two_stages(requests) if self.two_stages else self._run([*map(self._builder, requests)])
         answers = []
-        for request, said in zip(requests, self._run([builder(request) for request in requests], True), strict=True):
+        for request, said in zip(requests, asked, strict=True):
             answer = to_answer(said.text)
             if said.trouble:
                 answer = replace(answer, text="", candidates=("",), said=said.text, trouble=f"it {said.trouble}")
@@ -212,6 +226,32 @@ class Server:
                     f"another model, or mend the server. {KEPT}"
                 )
         return answers
+
+    def _builder(self, request: CaptionRequest, ask: Callable[..., Message] = build_message) -> Build:
+        def build(terms: Terms, more: str) -> Message:
+            count = min(terms.stills, self.frames)
+            return ask(request, shown_stills(request, count, terms.stills - count, terms.size), more)
+
+        return build
+
+    def _in_two_stages(self, requests: Sequence[CaptionRequest]) -> list[_Said]:
+        """What the model makes of its own descriptions; where it gave none, why."""
+
+        def second(request: CaptionRequest, description: str) -> Build:
+            return lambda terms, more: writing_message(request, description, more)
+
+        first = partial(self._builder, ask=dense_message)
+        new = [request for request in requests if self._descriptions.of(request) is None]
+        found = dict[int, _Said]()
+        for request, said in zip(new, self._run([*map(first, new)], dense_trouble, least=1), strict=True):
+            if said.trouble:
+                found[id(request)] = said
+            else:
+                self._descriptions.keep(request, described(said.text))
+        known = [request for request in requests if id(request) not in found]
+        written = self._run([second(request, self._descriptions.of(request) or "") for request in known])
+        found |= {id(request): said for request, said in zip(known, written, strict=True)}
+        return [found[id(request)] for request in requests]
 
     def complete(self, prompt: str, max_new_tokens: int = MAX_NEW_TOKENS) -> str:
         """What the model says to a prompt, as it is; its length is the server's affair, since a model may think first.
@@ -231,19 +271,24 @@ class Server:
 
     def _ask_all(self, messages: Sequence[Message]) -> list[str]:
         def builder(message: Message) -> Build:
-            return lambda count, more: message
+            return lambda terms, more: message
 
-        return [said.text for said in self._run([builder(message) for message in messages], False)]
+        return [said.text for said in self._run([builder(message) for message in messages], None)]
 
-    def _run(self, builds: Sequence[Build], judged: bool) -> list[_Said]:
-        """What the model says to each message; the first trouble that lasts stops the others."""
+    def _run(self, builds: Sequence[Build], judge: Judge | None = trouble_of, least: int = 0) -> list[_Said]:
+        """What the model says to each message; the first trouble that lasts stops the others.
+
+        Args:
+            judge: what is wrong with an answer; None: any words will do.
+            least: the first of the `BUDGETS` that an answer may take.
+        """
 
         async def ask_all() -> list[_Said]:
             turns = asyncio.Semaphore(max(1, self._together))
 
             async def ask(build: Build) -> _Said:
                 async with turns:
-                    return await self._answer(client, build, judged)
+                    return await self._answer(client, build, judge, least)
 
             async with self._line.client() as client:
                 asked = [asyncio.ensure_future(ask(build)) for build in builds]
@@ -256,14 +301,14 @@ class Server:
 
         return finished(ask_all())
 
-    async def _answer(self, client: httpx2.AsyncClient, build: Build, judged: bool) -> _Said:
-        """Ask until there is a caption, or no hope of one; where it is not `judged`, any words will do."""
-        budget, again, more = self._budget, 0, ""
+    async def _answer(self, client: httpx2.AsyncClient, build: Build, judge: Judge | None, least: int = 0) -> _Said:
+        """Ask until there is what is asked for, or no hope of it."""
+        budget, again, more = max(self._budget, least), 0, ""
         while True:
             reply = await self._reply(client, build, more, budget)
-            trouble = trouble_of(reply, last=budget + 1 == len(BUDGETS)) if judged else ""
-            if not judged or not trouble:
-                self._budget = max(self._budget, budget) if judged else self._budget
+            trouble = judge(reply, budget + 1 == len(BUDGETS)) if judge else ""
+            if not trouble:
+                self._budget = max(self._budget, budget) if judge and budget > least else self._budget
                 return _Said(reply.text)
             if trouble in (THINKING, CUT):
                 budget += 1
@@ -272,7 +317,7 @@ class Server:
             elif again == AGAIN:
                 return _Said(reply.text, trouble)
             else:
-                again, more = again + 1, HARMLESS if trouble == REFUSES else WHOLE
+                again, more = again + 1, HARMLESS if trouble == REFUSES else "" if judge is dense_trouble else WHOLE
 
     async def _reply(self, client: httpx2.AsyncClient, build: Build, more: str, budget: int) -> Reply:
         """One reply to a question, tried again while there is trouble that may pass.
@@ -283,7 +328,7 @@ class Server:
         trouble, tries, waits, waited = "", 0, 0, 0.0
         while True:
             asked: str | None = None
-            terms, message = self._terms, build(self._terms.stills, more)
+            terms, message = self._terms, build(self._terms, more)
             # Of the whole exchange: httpx's own time-outs begin anew with every byte of a server that drips.
             limit_s = self._timeout_s * max(1, BUDGETS[budget] // 512)
             try:
@@ -342,15 +387,10 @@ class Server:
         if terms != self._terms:
             return None  # another question has learnt better terms in the meantime
         passes = status in PASSING and status != 500  # "too many tokens" of status 429 are those of a minute
-        other = None if passes else other_terms(terms, words, shown, size=status == 413)
+        longest = max((longer_side(frame.jpeg) for frame in message.frames), default=0)
+        other = None if passes else other_terms(terms, words, shown, longest, too_large=status == 413)
         if other is not None:
-            if other.stills < terms.stills:
-                self._remarks = {key: None for key in self._remarks if "stills of a scene" not in key}
-                what = f"at most {counted(other.stills, 'picture')} in a question"
-                self._remarks[
-                    f"{self.address.host} takes {what}: the model saw no more stills of a scene (as with --frames "
-                    f"{other.stills})."
-                ] = None
+            self._remarks.shown(terms, other)
             self._terms = other
             return None
         if status in PASSING:
@@ -400,7 +440,7 @@ def open_server(model: str | None, options: OpenOptions) -> Server:
     Raises:
         UsageError: no address of a model server.
     """
-    return Server(Address.parse(model), os.environ.get(SERVER_KEY), options.frames)
+    return Server(Address.parse(model), os.environ.get(SERVER_KEY), options.frames, options.two_stages)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from calvin.captioners.answers import clean_answer, is_whole
 from calvin.captioners.chat_markup import drop_thoughts
+from calvin.captioners.two_stages import described
+from calvin.core.types import LARGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +133,38 @@ def trouble_of(reply: Reply, last: bool = False) -> str:
     return HALF if "half sentences" in used else EMPTY
 
 
+def dense_trouble(reply: Reply, last: bool = False) -> str:
+    """Why a reply holds no description in several sentences, or "" where it does; one that goes on too long is one."""
+    text = described(reply.text)
+    if reply.blocked:
+        return REFUSES
+    first, used = clean_answer(reply.text)
+    if not first and "refusals" in used:
+        return REFUSES
+    if len(text) >= FEWEST and (last or not reply.cut):
+        return ""
+    if not text and (reply.thought or "thoughts" in used):
+        return THINKING
+    return CUT if reply.cut else EMPTY
+
+
+Judge = Callable[[Reply, bool], str]
+"""From a reply, and whether it is the last try, to what is wrong with it ("": nothing)."""
+FEWEST = 12
+"""Characters that a description has at least."""
+SIZES = (LARGE_SIZE, 512, 384, 224)
+"""Pixels on the longer side of the stills that are shown, one after the other where they are too large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a server takes: what it calls the limit of tokens ("": none), a temperature, so many stills a question."""
+    """What a server takes: what it calls the limit of tokens ("": none), a temperature, so many stills a question, of
+    so many pixels on the longer side."""
 
     limit: str = "max_tokens"
     temperature: bool = True
     stills: int = 64
+    size: int = LARGE_SIZE
 
 
 _TOO_LARGE = re.compile(
@@ -167,12 +195,22 @@ _MOST = (
     ),
 )
 """How many pictures a server takes, where it says so."""
+_SIZE = re.compile(
+    r"(?:image|picture|photo)s?(?: data| file)?(?:(?:'s)? (?:size|dimensions?|resolution|width|height))?[^.]{0,30}"
+    r"(?:too (?:large|big|high)|exceeds?|larger than|bigger than|beyond)"
+    r"|(?:image|picture)[ _](?:size|dimensions?|resolution|pixels?)[^.]{0,40}(?:must|at most|max|limit|only|up to|not)"
+    r"|(?:max(?:imum)?|largest)[^.]{0,20}(?:image|picture) (?:size|dimensions?|resolution|pixels?)"
+    r"|too (?:large|big|many)[^.]{0,12} (?:an? )?(?:image|picture|pixels)\b(?!s)"
+    r"|(?:max(?:imum)?|at most|limit of|exceeds?)[^.]{0,30}(?:megapixels?|pixels?)\b",
+    re.IGNORECASE,
+)
+_SIDES = re.compile(r"pixel|dimension|resolution|\bsize|large\b|\bbig", re.IGNORECASE)
 _CONTEXT = re.compile(
     r"context (?:length|size|window|limit)|exceed_context_size|too many tokens|prompt (?:is )?too (?:long|large)|"
     r"inputs? (?:is )?too (?:long|large)|request (?:entity |body )?(?:is )?too large|payload too large|longer than the "
     r"maximum|(?:inputs?|prompt) (?:length|tokens?|token count)\b.{0,80}(?:exceed|must be|limit)|reduce the length"
     r"|body "
-    r"size|image(?: size)? (?:is )?too large|kv[- ]cache|out of memory",
+    r"size|kv[- ]cache|out of memory",
     re.IGNORECASE | re.DOTALL,
 )
 _SIGHT = r"(?:image|vision|multi-?modal|picture|visual)"
@@ -254,17 +292,33 @@ def _most(message: str) -> int | None:
     return next((int(found[1]) for one in _MOST if (found := one.search(message))), None)
 
 
-def other_terms(terms: Terms, message: str, asked: int, size: bool = False) -> Terms | None:
+def other_terms(terms: Terms, message: str, asked: int, longest: int = 0, too_large: bool = False) -> Terms | None:
     """Terms that a server which refuses, in these words, a question with so many stills `asked` may take; None: none.
 
+    A question that is too long is asked with smaller stills first, down to half of their sides, which is a quarter of
+    what they take; then with fewer.
+
     Args:
-        size: whether the status says that the question is too large.
+        longest: pixels on the longer side of the largest of the stills.
+        too_large: whether the status says that the question is too large.
     """
+    smaller = next((size for size in SIZES if size < min(longest, terms.size)), None)
+    sized = bool(_SIZE.search(message)) and not _CONTEXT.search(message)
+    if _many(message) and not _SIDES.search(message):
+        sized = False  # "the number of images exceeds the limit"
+    if smaller is not None and sized:
+        return replace(terms, size=smaller)
     if _many(message) and asked > 1:
         most = _most(message)
         return replace(terms, stills=max(1, most if most is not None and most < asked else asked // 2))
-    if (size or _CONTEXT.search(message)) and asked > 1:
-        return replace(terms, stills=max(1, asked // 2))
+    if too_large or sized or _CONTEXT.search(message):
+        half = SIZES[2]
+        if asked and longest > half and terms.size > half:
+            return replace(terms, size=half)
+        if asked > 1:
+            return replace(terms, stills=max(1, asked // 2))
+        if asked and smaller is not None:
+            return replace(terms, size=smaller)
     low = message.lower()
     if terms.limit and terms.limit in low and not is_too_large(message):
         other = {"max_tokens": "max_completion_tokens", "max_completion_tokens": ""}[terms.limit]

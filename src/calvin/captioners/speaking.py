@@ -11,14 +11,14 @@ from calvin.captioners.messages import MAX_NEW_TOKENS
 
 
 @torch.inference_mode()
-def say(model: Any, tokenizer: Any, inputs: Any) -> list[tuple[str, float]]:
+def say(model: Any, tokenizer: Any, inputs: Any, max_new_tokens: int = MAX_NEW_TOKENS) -> list[tuple[str, float]]:
     """What a model writes after each prompt by always taking the likeliest token, and its mean log-probability.
 
     `inputs` holds left-padded `input_ids` [B, T] and what else the model takes.
     """
     answer = model.generate(
         **inputs,
-        max_new_tokens=MAX_NEW_TOKENS,
+        max_new_tokens=max_new_tokens,
         do_sample=False,
         num_beams=1,
         pad_token_id=tokenizer.pad_token_id,

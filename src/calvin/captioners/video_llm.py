@@ -7,6 +7,7 @@ no chat, is asked with the words alone and always sees four frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -21,11 +22,22 @@ from calvin.captioners.at_hand import parameters_of
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
 from calvin.captioners.hub import ALIASES, fingerprint_of, local_or_fetched
 from calvin.captioners.machine import gigabytes, this_machine
-from calvin.captioners.messages import Message, build_message, fingerprint, rgb, stills, video_metadata
-from calvin.captioners.processors import BLIP, load_processor, sees_videos
+from calvin.captioners.messages import (
+    MAX_NEW_TOKENS,
+    Message,
+    Shown,
+    build_message,
+    fingerprint,
+    rgb,
+    shown_stills,
+    video_metadata,
+)
+from calvin.captioners.processors import BLIP, load_processor, sees_videos, sight
 from calvin.captioners.speaking import device, prepare_tokenizer, say
+from calvin.captioners.surroundings import BESIDE
+from calvin.captioners.two_stages import DENSE_TOKENS, Descriptions, dense_message, described, writing_message
 from calvin.core.errors import CheckpointError, UsageError, first_line
-from calvin.core.types import Frame
+from calvin.core.types import FRAME_SIZE, LARGE_SIZE, Frame
 from calvin.model.loading import load_config, load_strict, quiet
 
 FRAMES = 16
@@ -43,6 +55,7 @@ class VideoLlm:
 
     Args:
         frames: the most stills per scene; InstructBLIP-Video always takes four.
+        two_stages: whether it is asked for a description first, and then for a line made of that.
     """
 
     def __init__(
@@ -53,6 +66,7 @@ class VideoLlm:
         weights: str = "",
         frames: int | None = None,
         four_bit: bool = False,
+        two_stages: bool = False,
     ) -> None:
         self.model = model
         self.processor = processor
@@ -61,15 +75,19 @@ class VideoLlm:
         own = OWN_FRAMES.get(model.config.model_type, FRAMES)
         self.frames = own if self._blip or frames is None else frames
         self._sees_video = sees_videos(processor)
-        self._four_bit = four_bit
+        self._four_bit, self._two_stages, self._descriptions = four_bit, two_stages, Descriptions()
+        # What scales pictures to 224 pixels gains nothing from larger ones than every project has.
+        self.still_size = size if (size := sight(processor)) > 2 * FRAME_SIZE else None
         prepare_tokenizer(processor.tokenizer)
         # A model that could see a video may say something else when it is shown pictures.
         shown = {} if self._sees_video or not hasattr(processor, "video_processor") else {"pictures": True}
+        shown |= {"two_stages": True} if two_stages else {}
         self._fingerprint = fingerprint(weights or name, frames=self.frames, four_bit=four_bit, **shown)
 
     @property
     def info(self) -> CaptionerInfo:
         details = {"frames": str(self.frames), "precision": "4 bit" if self._four_bit else str(self.model.dtype)[6:]}
+        details |= {"stages": "2"} if self._two_stages else {}
         return CaptionerInfo(self.name, self._fingerprint, details=details)
 
     reads_looks = True
@@ -84,25 +102,43 @@ class VideoLlm:
         Raises:
             DataError: a scene without stills.
         """
-        seen = [self._frames(request) for request in requests]
-        order = sorted(range(len(requests)), key=lambda index: len(seen[index]))
-        answers: dict[int, CaptionAnswer] = {}
-        for _, run in groupby(order, key=lambda index: len(seen[index])):
+        if not self._two_stages:
+            messages = [build_message(one, self._shown(one), apart=not self._sees_video) for one in requests]
+            return [to_answer(*said) for said in self._say(messages, batch)]
+        new = [one for one in requests if self._descriptions.of(one) is None]
+        asked = [dense_message(one, self._shown(one), apart=not self._sees_video) for one in new]
+        for request, (text, _) in zip(new, self._say(asked, batch, DENSE_TOKENS), strict=True):
+            self._descriptions.keep(request, described(text))
+        found = [self._descriptions.of(one) for one in requests]
+        told = [(one, text) for one, text in zip(requests, found, strict=True) if text]
+        messages = [writing_message(one, text) for one, text in told]
+        said = iter(self._say(messages, batch))
+        nothing = CaptionAnswer("", 0.0, ("",), trouble="it described nothing in the first stage")
+        return [to_answer(*next(said)) if text else nothing for text in found]
+
+    def _say(
+        self, messages: Sequence[Message], batch: int, max_new_tokens: int = MAX_NEW_TOKENS
+    ) -> list[tuple[str, float]]:
+        """What the model says to each message; those with as many stills go through it together."""
+        order = sorted(range(len(messages)), key=lambda index: len(messages[index].frames))
+        answers: dict[int, tuple[str, float]] = {}
+        for _, run in groupby(order, key=lambda index: len(messages[index].frames)):
             group = list(run)
             for part in (group[start : start + batch] for start in range(0, len(group), batch)):
-                messages = [build_message(requests[index], seen[index]) for index in part]
-                inputs = self._inputs(messages).to(self.model.device)
+                inputs = self._inputs([messages[index] for index in part]).to(self.model.device)
                 inputs = {key: self._cast(value) for key, value in inputs.items()}
                 with quiet():  # hints at faster kernels
-                    said = say(self.model, self.processor.tokenizer, inputs)
-                answers |= {index: to_answer(*words) for index, words in zip(part, said, strict=True)}
-        return [answers[index] for index in range(len(requests))]
+                    said = say(self.model, self.processor.tokenizer, inputs, max_new_tokens)
+                answers |= dict(zip(part, said, strict=True))
+        return [answers[index] for index in range(len(messages))]
 
-    def _frames(self, request: CaptionRequest) -> list[Frame]:
-        """The stills to look at; too few are shown longer, in their order."""
-        found = stills(request, self.frames)
+    def _shown(self, request: CaptionRequest) -> Shown:
+        """The stills to look at; too few of the scene are shown longer, in their order."""
+        further = 0 if self._blip else 2 * BESIDE
+        found = shown_stills(request, self.frames, further, self.still_size or LARGE_SIZE)
         least = self.frames if self._blip else FEWEST
-        return found if len(found) >= least else [found[i * len(found) // least] for i in range(least)]
+        few = found.current
+        return found if len(few) >= least else replace(found, current=_longer(few, least))
 
     def _cast(self, value: Any) -> Any:
         return value.to(self.model.dtype) if torch.is_tensor(value) and value.is_floating_point() else value
@@ -114,7 +150,7 @@ class VideoLlm:
                 texts = [message.text for message in messages]
                 return self.processor(images=videos, text=texts, padding=True, return_tensors="pt")
             options: dict[str, Any] = {"padding": True}
-            if self._sees_video:
+            if self._sees_video and messages[0].frames:
                 metadata = [[video_metadata(message.frames)] for message in messages]
                 options |= {"do_sample_frames": False, "video_metadata": metadata}
             return self.processor.apply_chat_template(
@@ -126,6 +162,10 @@ class VideoLlm:
                 processor_kwargs=options,
                 enable_thinking=False,  # for templates that ask: an answer is too short to think first
             )
+
+
+def _longer(frames: Sequence[Frame], count: int) -> tuple[Frame, ...]:
+    return tuple(frames[index * len(frames) // count] for index in range(count))
 
 
 def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
@@ -144,6 +184,10 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     known = f"one that looks and writes: {OTHERS}"
     config = load_config(source, MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES, known)
     blip = config.model_type in BLIP
+    if blip and options.two_stages:
+        raise UsageError(
+            f"{model} always looks at pictures, so it cannot write from a description: leave out --two-stage."
+        )
     processor = load_processor(source, config)
     if getattr(processor, "image_processor", None) is None and not sees_videos(processor):
         raise CheckpointError(f"{model} takes no pictures, so it cannot describe a film: {OTHERS}.")
@@ -159,7 +203,7 @@ def open_video_llm(model: str | None, options: OpenOptions) -> VideoLlm:
     if blip:
         _complete_blip(loaded, processor)
     weights = source.name if source.parent.name == "snapshots" else fingerprint_of(source)
-    return VideoLlm(loaded, processor, model, weights, options.frames, options.four_bit)
+    return VideoLlm(loaded, processor, model, weights, options.frames, options.four_bit, options.two_stages)
 
 
 def _check_memory(name: str, source: Path, four_bit: bool) -> None:

@@ -23,14 +23,16 @@ FRAMES = Annotated[int | None, Option(help="The most stills per scene, for video
 FOUR_BIT = Annotated[bool, Option("--four-bit", help="Load a video LLM in four bits (needs bitsandbytes).")]
 
 
-def opening(yes: bool = False, frames: int | None = None, four_bit: bool = False) -> OpenOptions:
+def opening(
+    yes: bool = False, frames: int | None = None, four_bit: bool = False, two_stages: bool = False
+) -> OpenOptions:
     """How to open a captioner. Before a model is fetched, its size and licence are shown and somebody has to agree."""
 
     def agree(model: HubModel) -> bool:
         warn(f"To be fetched from the hub: {model}")
         return yes or (sys.stdin.isatty() and typer.confirm("Fetch it?", err=True))
 
-    return OpenOptions(agree, frames, four_bit)
+    return OpenOptions(agree, frames, four_bit, two_stages)
 
 
 def settled(model: str | None) -> str | None:

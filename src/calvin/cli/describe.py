@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from calvin.cli.asking import DIALOGUE, NEIGHBOURS, ROOM, STILL_SIZE, STYLE, TITLE, TWO_STAGE, prompt_wish
 from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, opening, settled
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.import_export import FORMATS
@@ -60,6 +61,15 @@ NAMES = Annotated[
     Option(help="known: only those whom a cast or your cues introduce; free: anybody.", show_default="known"),
 ]
 
+CONTEXT = Annotated[
+    int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
+]
+AGREED = Annotated[bool, Option("--yes", "-y", help="Fetch a model, and replace another one's drafts, without asking.")]
+MIN_GAP = Annotated[float | None, Option(help="Shortest gap in the dialogue to use, in seconds.", show_default="2.0")]
+AUDIO_LANGUAGE = Annotated[
+    str | None, Option(help="Language of the sound track to listen to.", show_default="the film's")
+]
+
 
 def describe(
     films: Annotated[
@@ -70,19 +80,20 @@ def describe(
     stretch_subtitles: STRETCH = None,
     trust_subtitles: TRUST = None,
     encoding: ENCODING = None,
-    context: Annotated[
-        int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
-    ] = None,
+    context: CONTEXT = None,
     model: Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="the project's")] = None,
     frames: FRAMES = None,
     four_bit: FOUR_BIT = False,
-    yes: Annotated[
-        bool, Option("--yes", "-y", help="Fetch a model, and replace another one's drafts, without asking.")
-    ] = False,
+    title: TITLE = None,
+    style: STYLE = None,
+    room: ROOM = None,
+    dialogue: DIALOGUE = None,
+    neighbours: NEIGHBOURS = None,
+    still_size: STILL_SIZE = None,
+    two_stage: TWO_STAGE = None,
+    yes: AGREED = False,
     formats: FORMATS = "vtt,srt,json",
-    min_gap: Annotated[
-        float | None, Option(help="Shortest gap in the dialogue to use, in seconds.", show_default="2.0")
-    ] = None,
+    min_gap: MIN_GAP = None,
     guard: Annotated[float | None, Option(help="Seconds left free around dialogue.", show_default="0.3")] = None,
     long_talk: LONG = None,
     rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
@@ -91,9 +102,7 @@ def describe(
     text: TEXT = None,
     adapter: Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made, or none.")] = None,
     language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
-    audio_language: Annotated[
-        str | None, Option(help="Language of the sound track to listen to.", show_default="the film's")
-    ] = None,
+    audio_language: AUDIO_LANGUAGE = None,
     out_dir: Annotated[Path | None, Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")] = None,
 ) -> None:
     """Describe films: write what a blind viewer needs to know into the gaps of the dialogue.
@@ -111,6 +120,8 @@ def describe(
 
         calvin describe film.mp4 --model openai:http://127.0.0.1:8000/v1#qwen3-vl
 
+        calvin describe film.mp4 --model qwen3-vl --title "The General" --style "Plain words." --two-stage
+
         calvin describe film.mp4 --cast cast.toml
 
         calvin describe film.calvin --adapter adapted
@@ -118,12 +129,13 @@ def describe(
     model = settled(model)
     values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names, "screen_text": text}
     values |= {"language": language, "audio_language": audio_language}
+    values["prompt"] = prompt_wish(title, style, room, dialogue, neighbours, still_size)
     wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)
     told = _look_first(films, model, adapter, out_dir)  # before what takes seconds to load, and before the work
 
     from calvin.studio.describe.films import alike
 
-    sources = _sources(model, frames, four_bit, adapter, cast)
+    sources = _sources(model, frames, four_bit, adapter, cast, two_stage)
     changes = _retimed(shift_subtitles, stretch_subtitles)
     changes |= {"encoding": encoding, "replace": bool(model or adapter or yes)}
     found = _as_asked(_jobs(films, subtitles, out_dir), model, sources, told, changes)
@@ -134,12 +146,17 @@ def describe(
 
 
 def _sources(
-    model: str | None, frames: int | None, four_bit: bool, adapter: Path | None, cast: Path | None
+    model: str | None,
+    frames: int | None,
+    four_bit: bool,
+    adapter: Path | None,
+    cast: Path | None,
+    two_stage: bool | None,
 ) -> Callable[[DescribeSources | None], DescribeSources]:
     """From what a project knows to what its film is described from."""
     from calvin.studio.project.describe_settings import DescribeSources
 
-    return lambda known: DescribeSources.named(known, model, frames, four_bit, adapter, cast)
+    return lambda known: DescribeSources.named(known, model, frames, four_bit, adapter, cast, two_stage)
 
 
 def _retimed(shift: float | None, stretch: str | None) -> dict[str, Any]:
@@ -223,7 +240,9 @@ def _describe_alike(group: Alike, wish: DescribeWish, model: str | None, yes: bo
 
     sources = group.sources
     try:
-        captioner = open_captioner(model or sources.model, opening(yes, sources.frames, sources.four_bit))
+        captioner = open_captioner(
+            model or sources.model, opening(yes, sources.frames, sources.four_bit, sources.two_stages)
+        )
         with with_adapter(captioner, sources.adapter) as captioner, ProgressView() as progress:
             settings = settle(wish, group.record, adapter_context(captioner), ocr.reads_by_default())
             return describe_many(group.jobs, captioner, settings, progress, cast=group.cast, sources=sources)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from calvin.cli.asking import TWO_STAGE
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.core.text_tables import counted
@@ -54,6 +55,7 @@ def evaluate(
     ] = None,
     yes: YES = False,
     four_bit: FOUR_BIT = False,
+    two_stage: TWO_STAGE = None,
     limit: Annotated[int | None, Option(help="Evaluate only this many scenes, the first ones.", min=1)] = None,
     metrics: WANTED = None,
     out: Annotated[
@@ -89,7 +91,7 @@ def evaluate(
     options = DataOptions(
         data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )
-    captioner = open_captioner(settled(model), opening(yes, frames, four_bit))
+    captioner = open_captioner(settled(model), opening(yes, frames, four_bit, bool(two_stage)))
     with ProgressView() as progress:
         job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
         name = f"{system_name(captioner)}-{job.split}-{chosen.label}"

@@ -12,6 +12,7 @@ import typer
 from calvin.cli.console import say
 from calvin.core.text_tables import counted
 from calvin.core.time import format_timecode
+from calvin.core.types import FRAME_SIZE
 from calvin.media.languages import language_name
 
 _HASH = re.compile(r"[0-9a-f]{12,64}")
@@ -135,6 +136,7 @@ def _made_by(found: dict[str, Any]) -> list[str]:
         parts += [f"with a cast of {len(described['cast'])}"] if described["cast"] else []
         by = ", ".join([_model_name(described["model"]), *parts])
         lines.append(f"Described by: {by}, in {language_name(described['language'])}")
+        lines += _asked_with(described)
     if spoken:
         pace = f"{spoken['rate']:g} words a minute" if spoken["rate"] else "the voice's own pace"
         to_do = f", {spoken['to_speak']} still to speak" if spoken["to_speak"] else ""
@@ -147,6 +149,20 @@ def _made_by(found: dict[str, Any]) -> list[str]:
             f"Recordings that are not heard, because the words have changed: {cue_names(recorded['out_of_date'])}"
         )
     return lines
+
+
+def _asked_with(described: dict[str, Any]) -> list[str]:
+    """What a model that is asked in words was told and shown, and what it will be if there is none yet."""
+    prompt, told = described["prompt"], []
+    if described["frames"]:  # of a scene: what others are told, they do not read
+        told += ["the room in words"] if prompt["room"] else []
+        told += ["the dialogue"] if prompt["dialogue"] else []
+        told += ["the neighbouring shots"] if prompt["neighbours"] else []
+        told += [f"stills of up to {prompt['still_size']} pixels"] if prompt["still_size"] > FRAME_SIZE else []
+        told += ["two stages"] if described["two_stages"] else []
+    lines = [f"Asked with: {', '.join(told)}"] if told else []
+    lines += [f"Title for the model: {prompt['title']}"] if prompt["title"] else []
+    return lines + ([f"Style for the model: {prompt['style']}"] if prompt["style"] else [])
 
 
 def _model_name(model: str) -> str:

@@ -16,7 +16,7 @@ from calvin.core.types import FPS, FRAME_SIZE, FrameEncoder
 from calvin.data import Features, FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
 from calvin.media.film.frames import FrameStore, FrameWriter
-from calvin.media.film.sampling import iter_clip_frames
+from calvin.media.film.sampling import LongerSide, iter_clip_frames
 
 
 @dataclass
@@ -27,6 +27,7 @@ class FilmCache(Features):
 
     Args:
         fps: stills per second that are kept.
+        size: of the stills, where no vectors are made of them.
         folder_fps: rate of stills where films are folders of them (TVC: 3); by default `fps`.
     """
 
@@ -35,6 +36,7 @@ class FilmCache(Features):
     encoder: FrameEncoder | None = None
     fps: float = FPS
     folder_fps: float | None = None
+    size: int | LongerSide = FRAME_SIZE
     _open: dict[str, FrameStore] = field(default_factory=dict, init=False)
     _vectors: dict[str, FeatureStore] = field(default_factory=dict, init=False)
 
@@ -78,7 +80,8 @@ class FilmCache(Features):
         return stills and (self.encoder is None or self._features(media_id, self.encoder).is_file())
 
     def _stills(self, media_id: str) -> Path:
-        return self.folder / "frames" / self._stamped(media_id)
+        large = f"-{self.size.pixels}" if isinstance(self.size, LongerSide) else ""
+        return self.folder / f"frames{large}" / self._stamped(media_id)
 
     def _features(self, media_id: str, encoder: FrameEncoder) -> Path:
         return self.folder / f"features-{encoder.encoder.hash[:12]}" / f"{self._stamped(media_id)}.safetensors"
@@ -93,7 +96,7 @@ class FilmCache(Features):
         folder = self._stills(media_id)
         folder.mkdir(parents=True, exist_ok=True)
         with FrameWriter(folder, self.fps) as writer:
-            for _, rgb in iter_clip_frames(self.files[media_id], self.fps, FRAME_SIZE, self.folder_fps):
+            for _, rgb in iter_clip_frames(self.files[media_id], self.fps, self.size, self.folder_fps):
                 writer.add(rgb)
                 if maker:
                     maker.add(rgb)

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from calvin.captioners.base import Captioner, FeatureCaptioner
+from calvin.captioners.base import Captioner, FeatureCaptioner, still_size
 from calvin.core.errors import DataError, UsageError
 from calvin.core.files import file_sha256
 from calvin.core.progress import Listener, silent
+from calvin.core.types import FRAME_SIZE, LARGE_SIZE
 from calvin.data import Features, FeatureStore, Sample, read_mad_csv
 from calvin.data.readers.registry import READERS
 from calvin.data.sources import MAX_BAD_SHARE
@@ -28,6 +29,7 @@ from calvin.evaluation.evaluate import EvaluationJob
 from calvin.evaluation.names import NameList, from_names, harvest, read_cast
 from calvin.evaluation.scenes import Context, Pictures, evaluated, film_of, with_bank, with_oracle
 from calvin.lab.material import truth_score
+from calvin.media.film.sampling import LongerSide
 from calvin.puppets.draw.render import SceneRenderer
 from calvin.puppets.draw.stage import DRAWING
 from calvin.puppets.lexicon import NAMES
@@ -174,15 +176,16 @@ def _pictures(
     if options.films is None and ("frames" in needs or (reader and stored is None)):
         what = "the films (--films FOLDER)" if "frames" in needs else "--features FILE or the films (--films FOLDER)"
         raise UsageError(f"{captioner.info.name} needs to see the scenes: give {what}.")
-    cache = None
+    cache, size = None, still_size(captioner) if reader is None else None
     if options.films is not None:
-        cache = _cache(options.films, options.stills_at, reader if stored is None else None)
+        cache = _cache(options.films, options.stills_at, reader if stored is None else None, size)
         cache.prepare(wanted, listener)
     features: Features | None = stored if stored is not None else cache if reader else None
     fps = stored.fps if stored is not None else cache.fps if cache else 0.0
+    large = f", up to {size} pixels" if size else ""
     facts = {
         "encoder": f"{reader.encoder.id} {reader.encoder.hash[:12]}" if reader else "",
-        "frames": f"at most {most}, evenly spread, of {fps:g} a second" if needs else "none",
+        "frames": f"at most {most}, evenly spread, of {fps:g} a second{large}" if needs else "none",
         "beams": captioner.info.details.get("beams", ""),
     }
     return Pictures(features, cache.frames if cache else lambda _: None, most), facts
@@ -212,13 +215,16 @@ def _stored(path: Path, encoder: str | None, wanted: list[str], reader: FeatureC
     return store
 
 
-def _cache(films: Path, stills_at: float | None, encoder: FeatureCaptioner | None) -> FilmCache:
+def _cache(
+    films: Path, stills_at: float | None, encoder: FeatureCaptioner | None, large: int | None = None
+) -> FilmCache:
     from calvin.encode.vectors import find_media
 
     items = find_media(films, "films" if stills_at is None else "frames")
     place = hashlib.sha256(str(films.resolve()).encode()).hexdigest()[:12]
     files = {item.media_id: item.path for item in items}
-    return FilmCache(cache_folder() / f"films-{place}", files, encoder, folder_fps=stills_at)
+    size = FRAME_SIZE if large is None else LongerSide(LARGE_SIZE)
+    return FilmCache(cache_folder() / f"films-{place}", files, encoder, folder_fps=stills_at, size=size)
 
 
 @dataclass(frozen=True)

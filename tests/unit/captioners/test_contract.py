@@ -125,10 +125,10 @@ def test_a_checkpoint_from_before_instructblip_knew_videos_is_completed(tmp_path
 
 def test_times_reach_the_prompt(tmp_path: Path, make_scene: MakeScene) -> None:
     """Qwen3-VL writes when its frames were shown, two at a time; SmolVLM each in minutes and seconds."""
-    from calvin.captioners.messages import build_message, stills
+    from calvin.captioners.messages import build_message, shown_stills
 
     request = CaptionRequest(make_scene(4, 61_000), Prompt())
-    message = build_message(request, stills(request, 4))
+    message = build_message(request, shown_stills(request, 4))
     for name, seen in (("qwen3-vl", "<61.1 seconds>"), ("smolvlm", "Frame from 01:01:")):
         captioner = open_captioner(str(save_tiny(name, tmp_path / name)))
         assert isinstance(captioner, VideoLlm)

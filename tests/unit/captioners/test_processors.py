@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from transformers.image_processing_backends import TorchvisionBackend
 
 from calvin.captioners import CaptionRequest, OpenOptions, open_captioner
 from calvin.captioners.hub import ALIASES
-from calvin.captioners.messages import build_message, stills
-from calvin.captioners.processors import NoVideos, sees_videos
+from calvin.captioners.messages import build_message, shown_stills
+from calvin.captioners.processors import NoVideos, sees_videos, sight
 from calvin.captioners.video_llm import VideoLlm
 from calvin.core.errors import UsageError
 from calvin.core.prompts import Prompt
@@ -41,7 +43,7 @@ def test_stills_are_shown_as_pictures_after_their_times(name: str, tmp_path: Pat
     assert first.text or second.text
     assert first.score != second.score
     assert captioner.caption([one])[0].score == pytest.approx(first.score, abs=1e-3)
-    ids = captioner._inputs([build_message(one, stills(one, 3))])["input_ids"][0]
+    ids = captioner._inputs([build_message(one, shown_stills(one, 3))])["input_ids"][0]
     told = captioner.processor.tokenizer.decode(ids)
     assert [told.count(words) for words in (" seconds>", "<1.0 seconds>", "<1.6 seconds>")] == [3, 1, 1]
 
@@ -75,7 +77,7 @@ def test_a_small_still_is_not_cut_into_tiles(tmp_path: Path, make_scene: MakeSce
     captioner = open_captioner(str(folder), OpenOptions(frames=2))
     assert isinstance(captioner, VideoLlm)
     request = CaptionRequest(make_scene(2), Prompt())
-    assert captioner._inputs([build_message(request, stills(request, 2))])["pixel_values"].shape[1] == 2
+    assert captioner._inputs([build_message(request, shown_stills(request, 2))])["pixel_values"].shape[1] == 2
 
 
 def test_a_stand_in_holds_the_settings_and_nothing_else() -> None:
@@ -92,10 +94,29 @@ def test_templates_that_may_think_are_asked_not_to(tmp_path: Path, make_scene: M
     captioner = open_captioner(str(folder))
     assert isinstance(captioner, VideoLlm)
     request = CaptionRequest(make_scene(2), Prompt())
-    ids = captioner._inputs([build_message(request, stills(request, 2))])["input_ids"][0]
+    ids = captioner._inputs([build_message(request, shown_stills(request, 2))])["input_ids"][0]
     assert captioner.processor.tokenizer.decode(ids).endswith(" door door")
 
 
 def test_every_alias_is_of_a_family_that_is_tested() -> None:
     """Its name begins with that of a tiny model, which test_contract asks."""
     assert [alias for alias in ALIASES if not alias.startswith(tuple(TINY))] == []
+
+
+@pytest.mark.parametrize(
+    ("size", "more", "seen"),
+    [
+        ({"shortest_edge": 65_536, "longest_edge": 16_777_216}, {}, 768),  # Qwen's: areas
+        ({"longest_edge": 2048}, {"max_image_size": {"longest_edge": 512}}, 512),  # SmolVLM2's
+        ({"longest_edge": 512}, {}, 512),
+        ({"height": 448, "width": 448}, {}, 768),  # InternVL's: what is wide is squeezed to that
+        ({"shortest_edge": 336}, {}, 672),
+        ({"shortest_edge": 224}, {}, 448),
+        ({"height": 224, "width": 224}, {}, 448),
+        (None, {}, 768),
+    ],
+)
+def test_how_large_pictures_are_that_a_processor_makes_use_of(size: Any, more: dict[str, Any], seen: int) -> None:
+    kind = SimpleNamespace(size=size, **more)
+    assert sight(SimpleNamespace(video_processor=NoVideos({}), image_processor=kind)) == seen
+    assert sight(SimpleNamespace(video_processor=kind, image_processor=None)) == seen

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from calvin.captioners import CaptionRequest, OpenOptions, open_captioner
@@ -20,11 +23,13 @@ from calvin.captioners.messages import HARMLESS
 from calvin.captioners.server import BUDGETS, Server
 from calvin.captioners.server_address import Address
 from calvin.captioners.server_http import MAX_ANSWER
+from calvin.captioners.surroundings import Surroundings
 from calvin.core.errors import DataError, ServerError, UsageError
 from calvin.core.masking import SERVER_KEY
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
-from calvin.core.types import Scene
+from calvin.core.types import Frame, Scene
+from calvin.media.film.frames import encode_jpeg, longer_side
 from model_server import cut_short, drip, drip_headers, interim, problem_of, running, says, send, slowly, status
 
 MakeScene = Callable[..., Scene]
@@ -440,6 +445,82 @@ def test_a_server_that_takes_few_pictures_gets_few(
     [remark] = captioner.remarks
     assert f"(as with --frames {shown[-1]})" in remark
     assert captioner.info.fingerprint == before, "a second run goes on"
+
+
+def sides(body: dict[str, Any]) -> list[int]:
+    """The longer side of each picture of a question."""
+    urls = [part["image_url"]["url"] for part in body["messages"][0]["content"] if part["type"] == "image_url"]
+    return [longer_side(base64.b64decode(url.partition(",")[2])) for url in urls]
+
+
+def no_larger(most: int, words: str, code: int = 400) -> Callable[..., None]:
+    def play(handler: Any) -> None:
+        large = max(sides(handler.body)) > most
+        (status(code, json.dumps({"error": {"message": words}})) if large else says("A man walks."))(handler)
+
+    return play
+
+
+@pytest.fixture
+def large() -> CaptionRequest:
+    picture = np.random.default_rng(0).integers(0, 255, (27, 48, 3)).astype(np.uint8).repeat(16, 0).repeat(16, 1)
+    frames = [Frame(200 * number, encode_jpeg(picture)) for number in range(8)]
+    return CaptionRequest(Scene("large", "film", Span(0, 1600), frames=lambda: frames), Prompt())
+
+
+@pytest.mark.parametrize(
+    ("most", "words", "code"),
+    [
+        (512, "Image is too large: 768x432 exceeds the maximum of 600x600 pixels.", 400),
+        (384, "image size exceeds 400 pixels", 422),
+        (512, "The image dimensions must be at most 640 on each side", 400),
+        (224, "messages.0.content.1: At least one of the image dimensions exceed max allowed size: 300 pixels", 400),
+        (384, "This model's maximum context length is 4096 tokens, and the images take 5100", 400),
+        (384, "<html>413 Request Entity Too Large</html>", 413),
+    ],
+)
+def test_a_server_for_which_pictures_are_too_large_gets_smaller_ones(
+    most: int, words: str, code: int, large: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(no_larger(most, words, code)) as server:
+        captioner = connect(server.url)
+        assert [captioner.caption([large])[0].text for _ in range(2)] == ["A man walks.", "A man walks."]
+    assert sides(server.asked[0]) == [768] * 8
+    assert sides(server.asked[-1]) == sides(server.asked[-2]) == [most] * 8, (
+        "the number stays, and it is found out once"
+    )
+    [remark] = captioner.remarks
+    assert remark.endswith(f"the model saw stills of {most} pixels on the longer side (as with --still-size {most}).")
+
+
+def test_where_smaller_pictures_are_still_too_many_fewer_are_shown(
+    large: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    with running(at_most(2, "This model's maximum context length is 2048 tokens")) as server:
+        captioner = connect(server.url)
+        assert captioner.caption([large])[0].text == "A man walks."
+    assert [len(sides(body)) for body in server.asked] == [8, 8, 4, 2]
+    assert sides(server.asked[1]) == [384] * 8
+    assert [remark.partition(": ")[0] for remark in captioner.remarks] == [
+        f"{captioner.address.host} takes no larger pictures",
+        f"{captioner.address.host} takes at most 2 pictures in a question",
+    ]
+
+
+def test_neighbouring_shots_are_shown_besides_and_given_up_first(
+    large: CaptionRequest, connect: Callable[..., Server]
+) -> None:
+    around = Surroundings(previous=large.scene.frames, next=large.scene.frames)
+    beside = replace(large, around=around)
+    with running() as server:
+        connect(server.url).caption([beside])
+        assert len(sides(server.asked[0])) == 8 + 2 + 2
+    with running(at_most(8, "At most 8 image(s) may be provided in one request.")) as server:
+        captioner = connect(server.url)
+        captioner.caption([beside])
+    assert [len(sides(body)) for body in server.asked] == [12, 8]
+    assert "Previous shot" not in json.dumps(server.asked[1])
+    assert captioner.remarks[0].endswith("the model saw fewer stills of the shots beside a scene, or none.")
 
 
 def test_a_model_without_pictures_is_named(ask: CaptionRequest, connect: Callable[..., Server]) -> None:

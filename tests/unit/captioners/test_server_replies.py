@@ -186,3 +186,11 @@ def test_loading_and_want_of_memory_are_told_apart() -> None:
         assert lacks_memory(words)
         assert not is_loading(words, surely=True)
     assert not is_loading("No models loaded. Please load a model", surely=True)
+
+
+def test_a_number_of_pictures_is_no_size_of_theirs() -> None:
+    words = "The number of images exceeds the limit of 4 images"
+    assert other_terms(Terms(stills=12), words, 8, longest=768) == Terms(stills=4)
+    assert other_terms(Terms(stills=12), "Too many images in the request", 8, longest=768) == Terms(stills=4)
+    assert other_terms(Terms(stills=12), "image dimensions exceed 500 pixels", 8, 768) == Terms(stills=12, size=512)
+    assert other_terms(Terms(stills=12, size=224), "Image is too large", 8, 224) == Terms(stills=4, size=224)

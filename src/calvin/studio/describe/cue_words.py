@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest
+from calvin.captioners.base import CaptionAnswer, Captioner, CaptionRequest, Licence
 from calvin.captioners.naming import NameGuard
+from calvin.captioners.surroundings import Surroundings
 from calvin.captioners.wearing import Answering, RoleGuard
 from calvin.core.errors import CalvinError
 from calvin.core.progress import Listener, Stage
@@ -22,18 +23,17 @@ from calvin.core.types import CueKind, Place
 from calvin.media.languages import language_name
 from calvin.media.schedule.items import Left, Schedule
 from calvin.studio.describe.film_project import FilmProject
+from calvin.studio.describe.questions import Sight, surroundings
 from calvin.studio.project.contents import Choice
 from calvin.studio.project.describe_settings import DescribeSettings
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import SpokenLength, words_within
+from calvin.studio.project.timing import FEWEST_WORDS, SpokenLength, words_within
 from calvin.studio.script.cue_places import film_schedule, place_cues
 
 TOGETHER = 8
 """Films captioned side by side, and scenes per batch where the context allows."""
 TROUBLE = (CalvinError, OSError, sqlite3.Error)
 """What may go wrong with one film without stopping the others."""
-FEWEST_WORDS = 3
-"""No sentence worth hearing is asked for in fewer words."""
 
 Failed = dict[FilmProject, Exception]
 _NOTHING = CaptionAnswer("", 0.0)
@@ -112,7 +112,17 @@ def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> Cap
         licence = replace(licence, looks={one: look for one, look in licence.looks.items() if one not in denied})
     looks = tuple(film.looks.get(name, "") for name in names) if film.looks else ()
     worn = tuple(film.worn.get(name, "") for name in names)
-    return CaptionRequest(film.scene(place), Prompt(question, before, names, looks), licence=licence, worn=worn)
+    around = _around(film, place, settings, licence)
+    prompt = Prompt(question, before, names, looks)
+    return CaptionRequest(film.scene(place), prompt, licence=licence, worn=worn, around=around)
+
+
+def _around(film: FilmProject, place: Place, settings: DescribeSettings, licence: Licence | None) -> Surroundings:
+    """What stands around a place; a captioner that reads frame vectors is not asked in words."""
+    if film.features is not None:
+        return Surroundings()
+    sight, language = film.sight or Sight(film.frames), film.film.language
+    return surroundings(film.store, place, settings.prompt, language, film.spoken, licence, sight)
 
 
 def _film_by_film(

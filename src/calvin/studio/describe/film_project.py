@@ -21,10 +21,10 @@ from calvin.core.errors import CalvinError, FeatureError, MediaError, UsageError
 from calvin.core.files import remove_leftovers
 from calvin.core.progress import Listener, Progress
 from calvin.core.time import Span
-from calvin.core.types import FPS, FRAME_SIZE, Author, CueKind, Place, Scene
+from calvin.core.types import FPS, Author, CueKind, Place, Scene
 from calvin.data import FeatureStore
 from calvin.encode.vectors import VectorMaker, write_film
-from calvin.media.film.decode import DecodedFilm, DecodeSettings, decode_film, sounds_in
+from calvin.media.film.decode import LARGE, DecodedFilm, DecodeSettings, decode_film, sounds_in
 from calvin.media.film.frames import FrameStore
 from calvin.media.film.ocr import READ_SIZE
 from calvin.media.film.source import FilmFacts, choose_audio, probe
@@ -43,6 +43,7 @@ from calvin.studio.describe.dialogue import (
     passed_over,
     spoken_lines,
 )
+from calvin.studio.describe.questions import Sight, large_size, sight_of
 from calvin.studio.describe.screen_cues import add_screen_cues, can_go_on, check_can_read, read_film, screen_notes
 from calvin.studio.describe.skeleton import (
     Nobody,
@@ -117,6 +118,7 @@ class FilmProject:
     """Who may be named where; None: anybody, anywhere."""
     skeleton: bool = False
     """Whether its places are left without words."""
+    sight: Sight | None = None  # the stills that the captioner is shown; None: the small ones
 
     def scene(self, place: Place) -> Scene:
         """What a place's cue is about: frame vectors where there are any, and a way to the stills."""
@@ -126,7 +128,7 @@ class FilmProject:
             film_id=self.film.sha256,
             span=place.visual,
             image_embeds=embeds,
-            frames=lambda: self.frames.frames_between(place.visual, self.max_frames),
+            frames=lambda: (self.sight or Sight(self.frames)).between(place.visual, self.max_frames),
         )
 
     @property
@@ -203,7 +205,7 @@ def open_film_project(
         store = stack.enter_context(ProjectStore(folder, create=True))
         ours = ours and store.film is None  # else another process made it meanwhile
         try:
-            remove_leftovers(folder, folder / "frames", folder / VOICE_FOLDER)
+            remove_leftovers(folder, folder / "frames", folder / "frames" / LARGE, folder / VOICE_FOLDER)
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
             film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
             store.bind_film(film)
@@ -212,6 +214,7 @@ def open_film_project(
             if record.screen_text:
                 check_can_read(store)
             project = _decoded(facts, store, film, captioner, listener, record)
+            project.sight = sight_of(store, facts, project.frames, captioner, record.prompt, listener)
             if record.screen_text:
                 read_film(store, listener)
             project.settings, project.spoken = record.plan, spoken
@@ -270,12 +273,11 @@ def _decoded(
     if isinstance(captioner, RemoteCaptioner):
         captioner.ready(listener)
     maker = VectorMaker.of(encodes) if encodes else None
+    readable, large = READ_SIZE if record.screen_text else None, large_size(facts, captioner, record.prompt)
     decoded = decode_film(
         facts.path,
         store.folder / "frames",
-        DecodeSettings(
-            fps=FPS, frame_size=FRAME_SIZE, language=audio, readable_size=READ_SIZE if record.screen_text else None
-        ),
+        DecodeSettings(language=audio, readable_size=readable, large_size=large),
         on_batch=(lambda batch: maker.extend(batch.pictures)) if maker else None,
         listener=_kept_in(store, listener),
         facts=facts,

@@ -9,7 +9,7 @@ was.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +40,7 @@ from calvin.studio.project.describe_settings import (
     DescribeSettings,
     DescribeSources,
     DescribeWish,
+    PromptSettings,
     settle,
 )
 from calvin.studio.project.status import pause_note
@@ -101,6 +102,8 @@ def describe(
     names: Literal["known", "free"] | None = None,
     text: bool | None = None,
     opening: OpenOptions | None = None,
+    prompt: PromptSettings | Mapping[str, object] | None = None,
+    two_stages: bool | None = None,
 ) -> Description:
     """Describe one film, or a project again.
 
@@ -123,14 +126,17 @@ def describe(
             names; None: "known", or as the project.
         text: whether writing on the screen is read (extra `ocr`); None: where that is possible, or as the project.
         opening: how a captioner that is named is opened, such as whether its model may be fetched.
+        prompt: what video LLMs and servers are told and shown besides (`PromptSettings`); what is not said of it is as
+            the project has it.
+        two_stages: whether they first describe the scene in full and then write from that; None: no, or as the project.
 
     Raises:
         CalvinError: the film, the subtitles, the cast, the model or the folder cannot be used.
     """
     kinds = tuple(formats)
     find_writers(kinds)
-    values = {"context": context, "language": language, "audio_language": audio_language, "names": names}
-    values |= {"screen_text": text}
+    values: dict[str, object] = {"context": context, "language": language, "names": names, "prompt": prompt}
+    values |= {"audio_language": audio_language, "screen_text": text}
     wish = DescribeWish.load(values | {"formats": kinds}, "describe")
     job, known = film_job(Path(film), Path(subtitles) if subtitles else None, Path(out_dir) if out_dir else None)
     named, told = not isinstance(model, Captioner), not isinstance(cast, Cast)
@@ -139,11 +145,15 @@ def describe(
         model=None if isinstance(model, Captioner) else model,
         adapter=adapter,
         cast=None if isinstance(cast, Cast) else cast,
+        two_stages=two_stages,
     )
     if not named:
         sources = sources.changed(model=None, adapter=str(adapter) if adapter else None)
     people = cast if isinstance(cast, Cast) else known.cast(sources, cast)
-    captioner = model if isinstance(model, Captioner) else open_captioner(model or sources.model, opening)
+    how = opening or OpenOptions()
+    four_bit = how.four_bit or sources.four_bit
+    options = replace(how, frames=how.frames or sources.frames, four_bit=four_bit, two_stages=sources.two_stages)
+    captioner = model if isinstance(model, Captioner) else open_captioner(model or sources.model, options)
     shift_ms = None if shift_subtitles is None else to_ms(shift_subtitles)
     asked = model is not None or adapter is not None
     job = replace(job, shift_ms=shift_ms, stretch=checked_stretch(stretch_subtitles), encoding=encoding, replace=asked)

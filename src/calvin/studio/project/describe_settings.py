@@ -7,9 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
+from calvin.captioners.surroundings import LONGEST_STYLE, LONGEST_TITLE
 from calvin.core.config import FrozenConfig
 from calvin.core.masking import without_login
-from calvin.core.prompts import EVALUATION_QUESTION
+from calvin.core.prompts import EVALUATION_QUESTION, clean_line
+from calvin.core.types import FRAME_SIZE, LARGE_SIZE
 from calvin.media.gaps import PlanSettings
 from calvin.media.languages import language_tag
 from calvin.studio.project.timing import WORDS_PER_MINUTE
@@ -35,6 +37,29 @@ def checked_names(text: str) -> Names:
     return DescribeWish.load({"names": text}, "--names").names or "known"
 
 
+def _unless_none(text: str) -> str:
+    return "" if text.strip() == NONE else clean_line(text)
+
+
+Title = Annotated[str, Field(max_length=LONGEST_TITLE), AfterValidator(_unless_none)]
+Style = Annotated[str, Field(max_length=LONGEST_STYLE), AfterValidator(_unless_none)]
+
+
+class PromptSettings(FrozenConfig):
+    """What captioners that are asked in words are told and shown of a scene besides the usual: the film's `title` and
+    the describer's `style` where they are given, the `room` in words, the `dialogue` around the gap, stills of the
+    shots beside it (`neighbours`), and stills whose longer side is up to `still_size` pixels
+    (224: the small ones as they are).
+    """
+
+    title: Title = ""
+    style: Style = ""
+    room: bool = True
+    dialogue: bool = True
+    neighbours: bool = False
+    still_size: int = Field(default=LARGE_SIZE, ge=FRAME_SIZE, le=LARGE_SIZE)
+
+
 class DescribeWish(FrozenConfig):
     """What somebody asks for of a description; what is None is left to the project, the adapter or the defaults."""
 
@@ -47,6 +72,7 @@ class DescribeWish(FrozenConfig):
     audio_language: Language | None = None
     names: Names | None = None
     screen_text: bool | None = None
+    prompt: PromptSettings | None = None
 
 
 class _WordSettings(FrozenConfig):
@@ -60,6 +86,7 @@ class _WordSettings(FrozenConfig):
     audio_language: str | None = None
     names: Names = "known"
     screen_text: bool = False
+    prompt: PromptSettings = PromptSettings()
 
 
 class DescribeSettings(_WordSettings):
@@ -68,7 +95,7 @@ class DescribeSettings(_WordSettings):
     `audio_language` that of the sound track to listen to (None: the film's own choice). Where a cast is known, the
     names of those present take the place of the previous captions (section 5.1) unless `names_alone` is off.
     `own_context` is the project's, where an adapter's stands in `context`. `names` says who may be named,
-    and `screen_text` whether writing on the screen is read.
+    `screen_text` whether writing on the screen is read, and `prompt` what captioners that are asked in words are told.
     """
 
     formats: tuple[str, ...] = ("vtt", "srt", "json")
@@ -119,6 +146,7 @@ class DescribeSources(FrozenConfig):
     model: str | None = None
     frames: int | None = None
     four_bit: bool = False
+    two_stages: bool = False
     adapter: str | None = None
     cast: str | None = None
 
@@ -131,6 +159,7 @@ class DescribeSources(FrozenConfig):
         four_bit: bool = False,
         adapter: str | Path | None = None,
         cast: str | Path | None = None,
+        two_stages: bool | None = None,
     ) -> Self:
         """What is named, else what the project knows; another model has no use for the adapter of the one before.
 
@@ -143,6 +172,7 @@ class DescribeSources(FrozenConfig):
             model=without_login(lasting_name(model) or known.model or "") or None,
             frames=frames or known.frames,
             four_bit=four_bit or known.four_bit,
+            two_stages=known.two_stages if two_stages is None else two_stages,
             adapter=lasting_name(adapter) or known.adapter,
             cast=lasting_name(cast) or known.cast,
         ).without_none()
@@ -173,7 +203,18 @@ def settle(
     given = wish.model_dump(exclude_none=True)
     if wish.plan is not None and remembered is not None:  # what was not asked for stays as the project has it
         given["plan"] = remembered.plan.model_dump() | wish.plan.model_dump(exclude_unset=True)
-    lasting = {"question", "plan", "words_per_minute", "audio_language", "names_alone", "names", "screen_text"}
+    if wish.prompt is not None and remembered is not None:
+        given["prompt"] = remembered.prompt.model_dump() | wish.prompt.model_dump(exclude_unset=True)
+    lasting = {
+        "question",
+        "plan",
+        "words_per_minute",
+        "audio_language",
+        "names_alone",
+        "names",
+        "screen_text",
+        "prompt",
+    }
     kept = remembered.model_dump(include=lasting) if remembered else {}
     own = remembered.base_context if remembered else DescribeSettings().context
     context = {"context": own} if adapter_context is None else {"context": adapter_context, "own_context": own}

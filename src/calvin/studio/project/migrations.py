@@ -31,7 +31,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
         "id",
         (
             *("model", "question", "context", "own_context", "names_alone", "words_per_minute", "language"),
-            *("audio_language", "subtitles", "people", "plan", "names", "screen_text", "introduced"),
+            *("audio_language", "subtitles", "people", "plan", "names", "screen_text", "introduced", "prompt"),
         ),
     ),
     "setting": ("name", ("value",)),
@@ -69,6 +69,9 @@ def _journal(table: str, since: tuple[str, ...] = ()) -> str:
         )
     return "\n".join(found)
 
+
+_LATER = ("screen_text", "introduced", "prompt")
+"""Columns of `described` in the order in which they came."""
 
 MIGRATIONS: tuple[str, ...] = (
     # 1: a film, what is known of it, its plan and its cues
@@ -196,7 +199,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (step_id, place, key)
     ) STRICT, WITHOUT ROWID;
     {_journal("plan")}{_journal("cue", since=("kind", "scores"))}
-    {_journal("dialogue")}{_journal("film")}{_journal("described", since=("names", "screen_text", "introduced"))}
+    {_journal("dialogue")}{_journal("film")}{_journal("described", since=("names", *_LATER))}
     {_journal("setting")}
     """,
     # 5: whether a cue describes the picture or reads out what stands on the screen
@@ -219,7 +222,7 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER setting_insert;
     DROP TRIGGER setting_update;
     DROP TRIGGER setting_delete;
-    {_journal("described", since=("screen_text", "introduced"))}{_journal("setting")}
+    {_journal("described", since=_LATER)}{_journal("setting")}
     """,
     # 7: how likely the model holds each candidate for a cue
     f"""
@@ -239,7 +242,7 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER described_insert;
     DROP TRIGGER described_update;
     DROP TRIGGER described_delete;
-    {_journal("described", since=("introduced",))}
+    {_journal("described", since=_LATER[1:])}
     """,
     # 9: whom a person's cues had introduced when the drafts were written
     f"""
@@ -247,7 +250,7 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER described_insert;
     DROP TRIGGER described_update;
     DROP TRIGGER described_delete;
-    {_journal("described")}
+    {_journal("described", since=("prompt",))}
     """,
     # 10: cues that need work, and comments. SQLite cannot change a CHECK, so the table is made anew; the count of ids
     # goes on, because the history of a cue that was removed keeps its id.
@@ -297,6 +300,16 @@ MIGRATIONS: tuple[str, ...] = (
         recorded_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
     ) STRICT;
     {_journal("recording")}
+    """,
+    # 12: what models that are asked in words are told of a scene; drafts of before were written without most of it
+    f"""
+    ALTER TABLE described ADD COLUMN prompt TEXT NOT NULL DEFAULT '{{}}';
+    UPDATE described SET prompt = '{{"room": false, "dialogue": false, "still_size": 224}}'
+        WHERE EXISTS (SELECT 1 FROM cue WHERE author <> 'human' AND status <> 'approved' AND kind = 'picture');
+    DROP TRIGGER described_insert;
+    DROP TRIGGER described_update;
+    DROP TRIGGER described_delete;
+    {_journal("described")}
     """,
 )
 

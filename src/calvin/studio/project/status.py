@@ -145,6 +145,9 @@ def _described(store: ProjectStore) -> dict[str, Any] | None:
         "words_per_minute": record.words_per_minute,
         "language": store.bound_film().language,
         "audio_language": record.audio_language,
+        "prompt": record.prompt.model_dump(),
+        "two_stages": bool(sources and sources.two_stages),
+        "frames": store.model.get("frames"),
     }
 
 

@@ -33,6 +33,7 @@ _FEW = 50
 """Rows that are checked one by one; of more, the whole project is."""
 _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "people"}
 """The column of each field of a record; `cast` is a word of SQL."""
+_AS_JSON = ("plan", "prompt")
 
 
 class ProjectStore(Excerpts):
@@ -421,11 +422,12 @@ class ProjectStore(Excerpts):
         if row is None:
             return None
         values = dict(zip(_DESCRIBED, row, strict=True))
-        return DescribeRecord.load(values | {"plan": json.loads(values["plan"])}, str(self.folder / DATABASE))
+        told = {name: json.loads(values[name]) for name in _AS_JSON}
+        return DescribeRecord.load(values | told, str(self.folder / DATABASE))
 
     def begin_description(self, record: DescribeRecord) -> None:
         """Keep with what the drafts are written from here on; what is counted of the answers begins anew."""
-        values = record.model_dump() | {"plan": record.plan.model_dump_json()}
+        values = record.model_dump() | {name: getattr(record, name).model_dump_json() for name in _AS_JSON}
         columns, marks = ", ".join(_DESCRIBED.values()), ", ".join("?" for _ in _DESCRIBED)
         with self._change() as db:
             # Not INSERT OR REPLACE, which no trigger of the journal sees.

@@ -16,6 +16,8 @@ SHORTEST_MS = 750
 """What even one word takes."""
 NOT_AGAIN = 3
 """How many cues back a description is not repeated."""
+FEWEST_WORDS = 3
+"""No sentence worth hearing is asked for in fewer words."""
 _WORD = 6
 """Characters of a word of usual length with the space after it: longer words take longer to say."""
 
@@ -46,6 +48,33 @@ class MeasuredLength:
 
     def ms(self, text: str) -> int:
         return self._measured.get(text) or self._estimate.ms(text)
+
+
+_LETTERS = {
+    "de": 7.0,
+    "cs": 6.5,
+    "fi": 8.5,
+    "et": 7.5,
+    "hu": 7.0,
+    "nl": 6.5,
+    "pl": 7.0,
+    "ru": 7.0,
+    "tr": 7.5,
+    "uk": 7.0,
+}
+"""Characters of a word with the space after it in running text, to half of one, where they are more than `_WORD`."""
+_NO_SPACES = ("ja", "km", "lo", "my", "th", "zh")
+"""Languages in which no spaces tell what a word is."""
+
+
+def words_in(room_ms: int, language: str, spoken: SpokenLength) -> int | None:
+    """About how many words of a language can be said in some time; None where it is written without spaces."""
+    if language.split("-")[0].lower() in _NO_SPACES:
+        return None
+    letters = _LETTERS.get(language.split("-")[0].lower(), _WORD)
+    # Twenty words of that length, so that what is rounded does not matter.
+    words = [("x" * (int(letters * (at + 1)) - int(letters * at) - 1)) for at in range(20)]
+    return words_within(" ".join(words), room_ms, spoken)
 
 
 def words_within(text: str, room_ms: int, spoken: SpokenLength) -> int:

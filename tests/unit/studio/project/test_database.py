@@ -25,6 +25,7 @@ from calvin.studio.cast.characters import read_cast_file
 from calvin.studio.project import database
 from calvin.studio.project.contents import DecodeRecord, SpokenRecord
 from calvin.studio.project.database import DATABASE
+from calvin.studio.project.describe_settings import PromptSettings
 from calvin.studio.project.migrations import MIGRATIONS
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
@@ -73,6 +74,7 @@ def test_a_project_of_the_version_before_opens_with_all_that_is_in_it(former: Pa
         assert (described.model, described.context, described.words_per_minute) == ("teller", 2, 150)
         assert described.plan == PlanSettings(min_gap_ms=1500, guard_ms=200)
         assert (described.language, described.audio_language, described.own_context) == ("en", "en", None)
+        assert described.prompt == PromptSettings(room=False, dialogue=False, still_size=224), "as it was written"
         assert described.cast == read_cast_file(FORMER / "cast.toml").identity
         assert not described.names_alone
         assert described.names == "free", "as its drafts were made"

@@ -6,7 +6,14 @@ import pytest
 
 from calvin.core.errors import ConfigError
 from calvin.media.gaps import PlanSettings
-from calvin.studio.project.describe_settings import DescribeRecord, DescribeSettings, DescribeWish, settle
+from calvin.studio.project.describe_settings import (
+    DescribeRecord,
+    DescribeSettings,
+    DescribeSources,
+    DescribeWish,
+    PromptSettings,
+    settle,
+)
 
 RECORD = DescribeRecord(
     model="m", context=7, question="What?", plan=PlanSettings(guard_ms=50), words_per_minute=140, audio_language="de",
@@ -71,3 +78,29 @@ def test_an_adapter_brings_its_context_and_the_projects_own_is_kept_beside_it() 
 def test_a_wish_that_cannot_be_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=f"describe: {next(iter(values))}"):
         DescribeWish.load(values, "describe")
+
+
+def test_what_models_are_told_is_remembered_part_by_part() -> None:
+    first = settle(DescribeWish.load({"prompt": {"title": "The  Lamp", "neighbours": True}}, "describe"))
+    assert first.prompt == PromptSettings(title="The Lamp", neighbours=True)
+    assert (first.prompt.room, first.prompt.dialogue, first.prompt.still_size) == (True, True, 768)
+    known = RECORD.changed(prompt=first.prompt)
+    assert settle(DescribeWish(), known).prompt == first.prompt
+    then = settle(DescribeWish.load({"prompt": {"style": "Plain\nwords.", "room": False}}, "describe"), known)
+    assert then.prompt == PromptSettings(title="The Lamp", neighbours=True, style="Plain words.", room=False)
+    without = settle(DescribeWish.load({"prompt": {"title": "none"}}, "describe"), known)
+    assert without.prompt == PromptSettings(neighbours=True)
+
+
+@pytest.mark.parametrize("bad", [{"title": "x" * 201}, {"style": "x" * 2001}, {"still_size": 100}, {"tile": "x"}])
+def test_what_models_cannot_be_told_is_refused(bad: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        DescribeWish.load({"prompt": bad}, "describe")
+
+
+def test_two_stages_are_remembered_with_the_model() -> None:
+    known = DescribeSources.named(None, "openai:http://localhost/v1#a", two_stages=True)
+    assert known.two_stages
+    assert DescribeSources.named(known).two_stages
+    assert not DescribeSources.named(known, two_stages=False).two_stages
+    assert not DescribeSources.named(known, "smolvlm2").two_stages, "another model is asked in one"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from calvin.core.time import Span
 from calvin.core.types import Cue
-from calvin.studio.project.timing import EstimatedLength, MeasuredLength, free_part, rooms, words_within
+from calvin.studio.project.timing import EstimatedLength, MeasuredLength, free_part, rooms, words_in, words_within
 
 SPOKEN = EstimatedLength(160)
 
@@ -58,3 +58,13 @@ def test_a_cue_has_room_until_the_next_thing_begins(spans: list[Span], lines: li
         in_a_line = any(line.start_ms <= at < line.end_ms for line in lines)
         later = [one.start_ms for one in (*lines, *spans) if one.start_ms > at]
         assert found[cue.id] == (0 if in_a_line else min([*later, 45]) - at)
+
+
+def test_the_room_in_words_goes_by_the_language() -> None:
+    assert words_in(7500, "en", SPOKEN) == 20  # 160 words a minute
+    assert words_in(7500, "fr-CA", SPOKEN) == 20
+    assert words_in(7500, "de", SPOKEN) == 17  # their words are longer
+    assert words_in(7500, "fi", SPOKEN) == 14
+    assert words_in(7500, "de", EstimatedLength(80)) == 8
+    assert words_in(7500, "ja", SPOKEN) is None
+    assert words_in(200, "en", SPOKEN) == 0
