@@ -15,9 +15,9 @@ from calvin.core.types import Cue, Place, Script
 from calvin.studio.project.comments import Comment, standing_comments
 from calvin.studio.project.excerpts import Excerpt
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import SpokenLength, free_part
+from calvin.studio.project.timing import EstimatedLength, MeasuredLength, SpokenLength, free_part
 from calvin.studio.script.lint import Finding, LintSettings, lint
-from calvin.studio.script.project_lint import lint_project, lint_settings, spoken_length
+from calvin.studio.script.project_lint import lint_project, lint_settings
 from calvin.studio.script.writers import printable
 
 EMPTY = "empty"
@@ -107,11 +107,11 @@ class FilmPart:
         self._found: Excerpt = store.excerpt(around)
         self._duration_ms = store.bound_film().duration_ms
         self._settings: LintSettings = lint_settings(store)
-        voice = store.voice
-        self._measured = {record.text: record.ms for record in voice.cues.values()} if voice else {}
+        self._measured = store.spoken_ms
         self._remarks = store.comments
         self._present = store.cue_ids if self._remarks else set()
-        self.spoken: SpokenLength = spoken_length(store, self._measured)
+        estimate = EstimatedLength(self._settings.words_per_minute)
+        self.spoken: SpokenLength = MeasuredLength(self._measured, estimate)
 
     @property
     def cues(self) -> Sequence[Cue]:

@@ -105,12 +105,13 @@ class ProjectStore(Excerpts):
         keys = {table: ", ".join(str(int(key)) for name, key in rows if name == table) for table, _ in rows}
         with self._as_stored():
             cues = self._db.execute(f"SELECT {CUE} FROM cue WHERE id IN ({keys.get('cue', '')})")
-            plans = self._db.execute(f"SELECT {PLAN} FROM plan WHERE id IN ({keys.get('plan', '')})")
-            spans = [*(cue_of(row).span for row in cues), *(place_of(row).span for row in plans)]
+            plans = self._db.execute(f"SELECT choice, {PLAN} FROM plan WHERE id IN ({keys.get('plan', '')})").fetchall()
+            [Choice(choice) for choice, *_ in plans if choice]
+            spans = [*(cue_of(row).span for row in cues), *(place_of(row).span for _, *row in plans)]
             if any(span.end_ms > MAX_MS for span in spans):
                 raise ValueError("a time of a row")
             self._check_offered(f"WHERE id IN ({keys.get('cue', '')})")
-            list(self.comments), list(self.decisions)
+            list(self.comments)
 
     # The film
 

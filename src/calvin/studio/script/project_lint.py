@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from calvin.captioners.people_names import speaker_names
 from calvin.studio.project.status import measured_ms
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import EstimatedLength, MeasuredLength, SpokenLength
+from calvin.studio.project.timing import EstimatedLength, MeasuredLength
 from calvin.studio.script.lint import Finding, LintSettings, lint
 from calvin.studio.script.script_files import project_plan
 
@@ -23,11 +23,12 @@ def lint_project(store: ProjectStore, ignore: Iterable[str] = ()) -> list[Findin
         UsageError: there is no such rule.
     """
     script, lines = store.script(), store.dialogue
-    measured = measured_ms(store)
-    spoken = spoken_length(store, {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured})
+    measured, settings = measured_ms(store), lint_settings(store)
+    known = {cue.text: measured[cue.id] for cue in script.cues if cue.id in measured}
+    spoken = MeasuredLength(known, EstimatedLength(settings.words_per_minute))
     speakers = speaker_names(line.speaker for line in lines)
     spans = [line.span for line in lines]
-    return lint(script, spans, lint_settings(store), spoken, ignore, speakers, store.shots, store.places_of_cues())
+    return lint(script, spans, settings, spoken, ignore, speakers, store.shots, store.places_of_cues())
 
 
 def lint_settings(store: ProjectStore) -> LintSettings:
@@ -37,8 +38,3 @@ def lint_settings(store: ProjectStore) -> LintSettings:
     if described is not None:
         values["words_per_minute"] = described.words_per_minute
     return LintSettings.load(values, "project")
-
-
-def spoken_length(store: ProjectStore, measured: Mapping[str, int]) -> SpokenLength:
-    """How long texts take: those that a voice measured, in ms, and the others by the project's rate of speech."""
-    return MeasuredLength(measured, EstimatedLength(lint_settings(store).words_per_minute))
