@@ -29,6 +29,7 @@ class Outcome:
         said: what happened, and the room left, in a sentence or two.
         undo: what the next undo takes back; None: nothing. `redo` likewise.
         focus: the key of the row to go on with; None: where one is.
+        muted: the keys of cues whose recording is no longer heard, as it has other words.
     """
 
     changed: list[Row] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Outcome:
     undo: str | None = None
     redo: str | None = None
     focus: str | None = None
+    muted: list[str] = field(default_factory=list)
 
 
 class StaleCue(CalvinError):
@@ -68,13 +70,15 @@ def watched(store: ProjectStore, touched: Iterable[Span], whole: bool = False) -
     after = [FilmPart(store)] if whole else [FilmPart(store, stretch) for stretch in stretches]
     old: dict[str, Row] = {}
     new: dict[str, Row] = {}
-    for number, (was, now) in enumerate(zip(before, after, strict=True)):
-        keys = None if whole else was.beside(stretches[number]) | now.beside(stretches[number])
-        old |= {row.key: row for row in was.rows(keys, linted=True)}
+    for number, (once, now) in enumerate(zip(before, after, strict=True)):
+        keys = None if whole else once.beside(stretches[number]) | now.beside(stretches[number])
+        old |= {row.key: row for row in once.rows(keys, linted=True)}
         new |= {row.key: row for row in now.rows(keys, linted=True)}
     changed = [row for key, row in new.items() if row != old.get(key)]
     outcome.changed = sorted(changed, key=lambda row: (row.start_ms, row.end_ms))
     outcome.removed = [key for key in old if key not in new]
+    heard = {key for key, row in old.items() if row.recorded}
+    outcome.muted = [row.key for row in outcome.changed if row.key in heard and not row.recorded]
     outcome.undo, outcome.redo = store.next_steps
     if outcome.focus is None and outcome.removed:
         outcome.focus = _nearest([*new.values()], old[outcome.removed[0]])
@@ -114,6 +118,15 @@ def room_in_words(row: Row) -> str:
         room = f"{about}{in_s(row.left_ms)} left.".capitalize()
     trouble = [finding["message"] for finding in row.findings if finding["rule"] in _TROUBLE]
     return " ".join([room, *trouble])
+
+
+def muted_in_words(outcome: Outcome) -> str:
+    """That recordings have other words than their cues now."""
+    if not outcome.muted:
+        return ""
+    if len(outcome.muted) == 1:
+        return "The recording has other words and is not heard: record it again, or take the change back."
+    return f"{len(outcome.muted)} recordings have other words and are not heard: record them again, or undo this."
 
 
 def overlap_in_words(part: FilmPart, cue_id: str) -> str:

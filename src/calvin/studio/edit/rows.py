@@ -14,6 +14,7 @@ from calvin.core.time import Span, in_s
 from calvin.core.types import Cue, Place, Script
 from calvin.studio.project.comments import Comment, standing_comments
 from calvin.studio.project.excerpts import Excerpt
+from calvin.studio.project.status import RECORDED_FOLDER
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, MeasuredLength, SpokenLength, free_part
 from calvin.studio.script.lint import Finding, LintSettings, lint
@@ -38,13 +39,14 @@ class Row:
         still_ms: when a still shows what it is about.
         status: "empty", "draft", "needs-work" or "approved".
         author: "model", "adapter" or "human"; "" of an empty place.
-        speech_ms: how long the words take: `measured` by a voice, else estimated.
+        speech_ms: how long the words take: `measured` by the voice or recording that says them, else estimated.
         room_ms: from its start to what it must not be spoken over: dialogue less the guard, the next cue, the end.
         said: whether the plain sound track says it; `why` not, where it does not.
         findings: of lint, each with `rule`, `level`, `message` and `film`: whether the rule looks at the whole film. An
             outcome of an edit leaves those out.
         comments: each with `id`, `text`, `at` (UTC) and `done`.
         candidates: what the model offered, best first; `choose` counts them from 1.
+        recorded: a person's own voice says it; not so once it reads otherwise than they read it out.
     """
 
     key: str
@@ -107,7 +109,9 @@ class FilmPart:
         self._found: Excerpt = store.excerpt(around)
         self._duration_ms = store.bound_film().duration_ms
         self._settings: LintSettings = lint_settings(store)
-        self._measured = store.spoken_ms
+        self._recorded = _recordings_of(store, self._found.cues)
+        spoken = {cue.text: self._recorded[cue.id] for cue in self._found.cues if cue.id in self._recorded}
+        self._measured = {**store.spoken_ms, **spoken} if spoken else store.spoken_ms
         self._remarks = store.comments
         self._present = store.cue_ids if self._remarks else set()
         estimate = EstimatedLength(self._settings.words_per_minute)
@@ -220,7 +224,7 @@ class FilmPart:
         return standing_comments(self._remarks, self._present, self.cues, self.empty)
 
     def _of_cue(self, cue: Cue, found: list[dict[str, Any]]) -> Row:
-        speech = self.spoken.ms(cue.text)
+        speech = self._recorded.get(cue.id) or self.spoken.ms(cue.text)
         why = self._unsaid(cue, speech)
         return Row(
             **_words(f"cue-{cue.id}", self._comments),
@@ -240,6 +244,7 @@ class FilmPart:
             why=why,
             findings=found,
             candidates=[*self._found.candidates.get(cue.id, ())],
+            recorded=cue.id in self._recorded,
         )
 
     def _unsaid(self, cue: Cue, speech_ms: int) -> str:
@@ -276,6 +281,13 @@ class FilmPart:
             said=False,
             why=self._found.reasons.get(place.id) or "It has no words yet.",
         )
+
+
+def _recordings_of(store: ProjectStore, cues: Sequence[Cue]) -> dict[str, int]:
+    """How many ms a person takes to say each cue, by its id, where a recording of it as it reads is there."""
+    kept, home = store.recordings, store.folder / RECORDED_FOLDER
+    there = [(cue, kept[cue.id]) for cue in cues if cue.id in kept]
+    return {cue.id: one.ms for cue, one in there if one.text == cue.text and (home / one.file).is_file()}
 
 
 def version_of(one: Cue | Place) -> str:

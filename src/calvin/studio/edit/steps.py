@@ -11,7 +11,7 @@ from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, CueKind, Place, Status
 from calvin.studio.edit import cue_changes, edits
 from calvin.studio.edit.cue_changes import Work
-from calvin.studio.edit.outcome import Outcome, StaleCue, overlap_in_words, room_in_words, watched
+from calvin.studio.edit.outcome import Outcome, StaleCue, muted_in_words, overlap_in_words, room_in_words, watched
 from calvin.studio.edit.rows import FilmPart, Row, version_of
 from calvin.studio.project.contents import Choice, Decision
 from calvin.studio.project.store import ProjectStore
@@ -106,7 +106,8 @@ def _carried_out(store: ProjectStore, work: Work) -> Outcome:
             if work.handed_on:
                 store.move_comments(work.handed_on, work.heir)
         outcome.focus = f"cue-{made[-1]}" if made else work.focus
-    outcome.said = _said(store, work.said, outcome) if work.room else work.said
+    said = _said(store, work.said, outcome) if work.room else work.said
+    outcome.said = " ".join(filter(None, [said, muted_in_words(outcome)]))
     return outcome
 
 

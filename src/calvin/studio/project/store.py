@@ -31,6 +31,7 @@ from calvin.studio.project.table_rows import (
 
 _FEW = 50
 """Rows that are checked one by one; of more, the whole project is."""
+_EDITED = ("cue", "plan", "comment", "recording")
 _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "people"}
 """The column of each field of a record; `cast` is a word of SQL."""
 _AS_JSON = ("plan", "prompt")
@@ -100,7 +101,7 @@ class ProjectStore(Excerpts):
                 raise ValueError("the candidates of a cue")
 
     def check_rows(self, rows: Sequence[tuple[str, str]]) -> None:
-        if len(rows) > _FEW or any(table not in ("cue", "plan", "comment") for table, _ in rows):
+        if len(rows) > _FEW or any(table not in _EDITED for table, _ in rows):
             return super().check_rows(rows)
         keys = {table: ", ".join(str(int(key)) for name, key in rows if name == table) for table, _ in rows}
         with self._as_stored():
@@ -111,7 +112,7 @@ class ProjectStore(Excerpts):
             if any(span.end_ms > MAX_MS for span in spans):
                 raise ValueError("a time of a row")
             self._check_offered(f"WHERE id IN ({keys.get('cue', '')})")
-            list(self.comments)
+            list(self.comments), list(self.recordings)
 
     # The film
 

@@ -28,6 +28,8 @@ from calvin.studio.edit.steps import apply, redo, undo
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.database import DATABASE
 from calvin.studio.project.migrations import JOURNALED
+from calvin.studio.project.recordings import Recording
+from calvin.studio.project.status import RECORDED_FOLDER
 from calvin.studio.project.store import ProjectStore
 
 PLACES = [
@@ -409,6 +411,30 @@ def test_a_comment_on_a_draft_that_was_written_anew_stands_where_it_was_made(sto
     assert [[comment["text"] for comment in found] for found in by_key.values()] == [["Which table?"]]
     [key] = by_key
     assert row(store, key).start_ms == 30_000
+
+
+def test_new_words_silence_a_recording_until_they_are_taken_back(store: ProjectStore) -> None:
+    folder = store.folder / RECORDED_FOLDER
+    folder.mkdir(parents=True)
+    (folder / "1.wav").write_bytes(b"sound")
+    with store.step("recording of cue-1"):
+        store.keep_recording("1", Recording("He walks in.", 4321, "1.wav", "1.orig.wav", -23.0))
+    assert (row(store, "cue-1").recorded, row(store, "cue-1").speech_ms, row(store, "cue-1").measured) == (
+        *(True, 4321),
+        True,
+    )
+    outcome = do(store, "text", "cue-1", text="He runs in.")
+    assert outcome.muted == ["cue-1"]
+    assert outcome.said.endswith(
+        "The recording has other words and is not heard: record it again, or take the change back."
+    )
+    assert not row(store, "cue-1").recorded
+    assert undo(store).changed[0].recorded
+    outcome = undo(store)
+    assert [(found.key, found.recorded) for found in outcome.changed] == [("cue-1", False)]
+    assert redo(store).changed[0].speech_ms == 4321
+    (folder / "1.wav").unlink()
+    assert not row(store, "cue-1").recorded
 
 
 def test_undo_and_redo_say_what_and_where(store: ProjectStore) -> None:
