@@ -64,7 +64,9 @@ def provenance(store: ProjectStore) -> Provenance:
         comments=standing_comments(store.comments, present, cues, [one.place for one in places]),
         dialogue=tuple(dialogue),
         heard_in=(described.audio_language if described else None) or "",
-        voice=store.voice.name if store.voice else "",
+        voice=" and ".join(
+            filter(None, (store.voice and store.voice.name, "a person" if recorded_cues(store) else ""))
+        ),
         own_voices={
             **dict.fromkeys(recorded_cues(store), "recorded"),
             **dict.fromkeys(recordings_out_of_date(store), "recording out of date"),

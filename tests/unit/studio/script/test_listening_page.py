@@ -34,6 +34,7 @@ from calvin.studio.script.listening_page import inline_json
 from calvin.studio.script.page_media import foretold_size
 from calvin.studio.script.script_files import export_script, renew_exports
 from calvin.studio.script.writers import find_writers
+from calvin.studio.sound.recorded_cues import record_cue
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
 PAGE = find_writers(["html"])
@@ -162,6 +163,22 @@ def test_a_voice_renews_the_page_too(project: Callable[..., Path]) -> None:
     second = {cue["clip"] for cue in data_of(page)["cues"]}
     assert not first & second
     assert names(page / "voice") == {Path(clip).name for clip in second}  # what nothing plays is gone
+
+
+def test_what_a_person_recorded_is_played_and_named(project: Callable[..., Path], tmp_path: Path) -> None:
+    folder = project()
+    page, _ = export(folder)
+    before = [cue["clip"] for cue in data_of(page)["cues"]]
+    rng = np.random.default_rng(0)
+    write_wav(tmp_path / "own.wav", (rng.standard_normal(48_000) * 0.1).astype(np.float32), 48_000)
+    with ProjectStore(folder) as store:
+        record_cue(store, store.cues[0].id, tmp_path / "own.wav")
+        renew_exports(store)
+    after = [cue["clip"] for cue in data_of(page)["cues"]]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    assert data_of(page)["voice"].endswith(" and a person")
+    assert names(page / "voice") == {Path(clip).name for clip in after}
 
 
 def test_what_somebody_changed_in_the_folder_is_kept(project: Callable[..., Path]) -> None:

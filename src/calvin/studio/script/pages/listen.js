@@ -90,7 +90,7 @@
     const others = found.filter((voice) => !own.includes(voice));
     const select = find("voice");
     select.replaceChildren();
-    if (data.cues.some((cue) => cue.clip)) select.append(new Option(`${data.voice}, which comes with the film`, "clip"));
+    if (data.cues.some((cue) => cue.clip)) select.append(new Option(`With the film: ${data.voice}`, "clip"));
     const group = (label, list) => {
       if (!list.length) return;
       const under = document.createElement("optgroup");
