@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from calvin.captioners.base import Captioner, CaptionRequest, FeatureCaptioner
-from calvin.core.errors import CalvinError, UsageError
+from calvin.core.errors import CalvinError, MediaError, UsageError
 from calvin.core.progress import Listener
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Frame, Scene
+from calvin.media.film.decode import LARGE
 from calvin.media.film.frames import FrameStore
 from calvin.media.voice.voices import Voice
 from calvin.studio.project.store import ProjectStore
@@ -94,7 +95,15 @@ def _moment(store: ProjectStore, folder: Path, at_ms: int) -> Sequence[Frame]:
     start, end = max(0, at_ms - _AROUND_MS), at_ms + _AROUND_MS
     if shot is not None:
         start, end = max(start, shot.start_ms), max(start + 1, min(end, shot.end_ms))
-    return FrameStore.open(folder / "frames").frames_between(Span(start, end), _STILLS)
+    return _stills(folder).frames_between(Span(start, end), _STILLS)
+
+
+def _stills(folder: Path) -> FrameStore:
+    """The large stills of a film, where some were kept for a captioner like this one, else the small ones."""
+    try:
+        return FrameStore.open(folder / "frames" / LARGE)
+    except MediaError:
+        return FrameStore.open(folder / "frames")
 
 
 def _about(store: ProjectStore, key: str) -> tuple[Span, int, str]:
@@ -117,7 +126,7 @@ def _scene(store: ProjectStore, folder: Path, captioner: Captioner, visual: Span
         with open_project_features(store, captioner.encoder.hash) as features:
             embeds = features.scene(film.sha256, visual, captioner.max_frames)
         return Scene("again", film.sha256, visual, image_embeds=embeds)
-    found = FrameStore.open(folder / "frames").frames_between(visual, _MOST)
+    found = _stills(folder).frames_between(visual, _MOST)
     return Scene("again", film.sha256, visual, frames=lambda: found)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.core.errors import CalvinError, UsageError
@@ -181,3 +184,19 @@ def test_a_captioner_that_is_away_says_so(root: Path, monkeypatch: pytest.Monkey
     report = errands.run(errand, lambda event: None)
     assert report["status"] == 503
     assert "127.0.0.1:9" in report["failed"]
+
+
+def test_large_stills_are_shown_where_there_are_some(root: Path, onlooker: Onlooker) -> None:
+    from calvin.media.film.decode import LARGE
+    from calvin.media.film.frames import FrameWriter
+
+    folder = root / "film.calvin" / "frames" / LARGE
+    folder.mkdir()
+    with FrameWriter(folder, 2.0) as writer:
+        for shade in range(18):
+            writer.add(np.full((384, 576, 3), 10 * shade, np.uint8))
+    cue_errands.ask(root / "film.calvin", {"question": "What does the sign say?", "at_ms": 4500}, silent)
+    assert onlooker.asked[0].scene.frames is not None
+    [first, *_] = onlooker.asked[0].scene.frames()
+    with Image.open(io.BytesIO(first.jpeg)) as picture:
+        assert picture.size == (576, 384)
