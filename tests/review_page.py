@@ -27,9 +27,13 @@ STARTS_MS = 60_000
 
 @dataclass
 class Studio:
-    """`calvin studio` over a folder, as a process of its own that can be killed and started again."""
+    """`calvin studio` over a folder, as a process of its own that can be killed and started again.
+
+    `path`: where the page is that a test is about, for a server of many projects.
+    """
 
     folder: Path
+    path: str = ""
     port: int = 0
     address: str = ""
     process: subprocess.Popen[str] | None = None

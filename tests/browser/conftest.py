@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ FLAGS = ("--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-fo
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium as Debian packages it; Playwright fetches none."""
+    pytest.importorskip("starlette", reason="the extra `studio` is not installed: pip install '.[studio]'")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install '.[test]'")
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     if found is None:
@@ -52,6 +54,8 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(f"uncaught: {error}"))
         page.goto(studio.address)
+        if studio.path:
+            page.goto(studio.address.split("?")[0].rstrip("/") + studio.path)
         if ready:
             page.wait_for_selector("body[data-ready]")
         return page
@@ -75,7 +79,7 @@ def project(made_project: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Path], Studio]]:
+def serve(browser: Any) -> Iterator[Callable[[Path], Studio]]:
     """serve(folder): a running server of it."""
     running: list[Studio] = []
 
@@ -90,8 +94,27 @@ def serve() -> Iterator[Callable[[Path], Studio]]:
 
 
 @pytest.fixture
-def studio(project: Path, serve: Callable[[Path], Studio]) -> Studio:
+def own_studio(project: Path, serve: Callable[[Path], Studio]) -> Studio:
+    """A server of the small project alone, which may be killed."""
     return serve(project)
+
+
+@pytest.fixture(scope="session")
+def shared_studio(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A server that many tests share, because starting one takes longer than most of them."""
+    running = Studio(tmp_path_factory.mktemp("shelf"))
+    yield running.start()
+    running.kill()
+
+
+@pytest.fixture
+def studio(made_project: Path, shared_studio: Studio) -> Studio:
+    """A project of a test's own on the shared server."""
+    from calvin.page.shelf import id_of  # needs the extra `studio`, without which a test is skipped and not in error
+
+    name = f"{len(list(shared_studio.folder.iterdir()))}.calvin"
+    folder = Path(shutil.copytree(made_project, shared_studio.folder / name))
+    return replace(shared_studio, folder=folder, path=f"/p/{id_of(folder)}/")
 
 
 @pytest.fixture

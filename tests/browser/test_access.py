@@ -24,8 +24,8 @@ BUTTONS = {
 }  # fmt: skip
 
 
-def test_axe_finds_nothing_on_any_state(studio: Studio, open_page: Callable[..., Any]) -> None:
-    page = open_page(studio, failing=True)
+def test_axe_finds_nothing_on_any_state(own_studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(own_studio, failing=True)
     found = {"as it opens": pages.violations(page)}
     pages.press(page, "Alt+j")
     pages.row(page, "0:00:00.5").get_by_role("button", name="More").click()
@@ -47,7 +47,7 @@ def test_axe_finds_nothing_on_any_state(studio: Studio, open_page: Callable[...,
         found[title] = pages.violations(page)
         pages.press(page, "Escape")
     pages.text_of(page, "0:00:00.5").fill("never sent")
-    studio.kill()
+    own_studio.kill()
     page.get_by_role("button", name="Show what is not sent").click()
     page.get_by_role("dialog", name="What is not sent yet").wait_for()
     found["the server gone"] = pages.violations(page)

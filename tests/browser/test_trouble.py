@@ -16,7 +16,7 @@ FIRST = "0:00:00.5"
 def test_two_tabs_show_the_same(studio: Studio, open_page: Callable[..., Any]) -> None:
     one = open_page(studio)
     other = one.context.new_page()
-    other.goto(studio.address)
+    other.goto(one.url)
     other.wait_for_selector("body[data-ready]")
     pages.text_of(one, FIRST).fill("Another text.")
     pages.is_settled(one)
@@ -26,7 +26,7 @@ def test_two_tabs_show_the_same(studio: Studio, open_page: Callable[..., Any]) -
 def test_one_cue_changed_in_two_tabs_shows_both_texts(studio: Studio, open_page: Callable[..., Any]) -> None:
     one = open_page(studio, failing=True)
     other = one.context.new_page()
-    other.goto(studio.address)
+    other.goto(one.url)
     other.wait_for_selector("body[data-ready]")
     # Typed, and before it is sent, the other tab is quicker.
     pages.text_of(one, FIRST).focus()
@@ -47,13 +47,13 @@ def test_one_cue_changed_in_two_tabs_shows_both_texts(studio: Studio, open_page:
     other.wait_for_function("() => document.querySelector('textarea').value === 'Mine and theirs.'")
 
 
-def test_the_text_outlives_the_server(studio: Studio, open_page: Callable[..., Any]) -> None:
+def test_the_text_outlives_the_server(own_studio: Studio, open_page: Callable[..., Any]) -> None:
     """Killed while somebody types, and started again: the page takes up the new token and sends what it kept."""
-    page = open_page(studio, failing=True)
+    page = open_page(own_studio, failing=True)
     pages.text_of(page, FIRST).focus()
     page.keyboard.press("Control+a")
     page.keyboard.type("Written before ")
-    studio.kill()
+    own_studio.kill()
     page.keyboard.type("and after.")
     page.keyboard.press("Alt+j")
     page.get_by_text("The server does not answer.").first.wait_for()
@@ -62,13 +62,13 @@ def test_the_text_outlives_the_server(studio: Studio, open_page: Callable[..., A
     page.get_by_role("button", name="Show what is not sent").click()
     assert "Written before and after." in page.get_by_label("Not sent yet", exact=True).input_value()
     page.keyboard.press("Escape")
-    assert studio.texts()[0] == TEXTS[0][2]
-    studio.start()
+    assert own_studio.texts()[0] == TEXTS[0][2]
+    own_studio.start()
     new = page.context.new_page()
-    new.goto(studio.address)
+    new.goto(own_studio.address)
     new.wait_for_selector("body[data-ready]")
     pages.is_settled(page)
-    assert studio.texts()[0] == "Written before and after."
+    assert own_studio.texts()[0] == "Written before and after."
     page.locator("#trouble").wait_for(state="hidden")
 
 
@@ -146,16 +146,16 @@ def test_names_and_markup_are_text(studio: Studio, open_page: Callable[..., Any]
     assert studio.texts()[0] == hostile
 
 
-def test_undo_outlives_the_server(studio: Studio, open_page: Callable[..., Any]) -> None:
-    page = open_page(studio, failing=True)
+def test_undo_outlives_the_server(own_studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(own_studio, failing=True)
     pages.text_of(page, FIRST).fill("Changed.")
     pages.is_settled(page)
-    studio.kill()
-    studio.start()
-    page = open_page(studio)
+    own_studio.kill()
+    own_studio.start()
+    page = open_page(own_studio)
     page.get_by_role("button", name="Undo").click()
     page.wait_for_function("words => document.querySelector('textarea').value === words", arg=TEXTS[0][2])
-    with studio.store() as store:
+    with own_studio.store() as store:
         assert (store.cues[0].text, store.cues[0].author) == (TEXTS[0][2], Author.MODEL)
 
 

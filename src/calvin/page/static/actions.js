@@ -86,7 +86,7 @@ export function makeActions({ project, list, film, go }) {
   const nextCue = (found) => project.rows.slice(project.rows.indexOf(found) + 1).find(({ cue }) => cue);
 
   const unrecord = withCue(async (found) => {
-    const text = "The cue is then spoken by the synthetic voice again. The recording cannot be brought back here.";
+    const text = "The cue is then spoken by the synthetic voice again. Undo brings the recording back.";
     if (!(await confirmDialog("Remove the recording?", text, "Remove it"))) return;
     try {
       await call("DELETE", project.at(`/recordings/${encodeURIComponent(found.cue)}`));
