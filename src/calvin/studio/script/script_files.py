@@ -54,6 +54,8 @@ def provenance(store: ProjectStore) -> Provenance:
     cues, places = store.cues, open_places(store)
     room = rooms(cues, [line.span for line in dialogue], film.duration_ms if film else None)
     present = {cue.id for cue in cues}
+    recorded = recorded_cues(store)
+    voices = [*([store.voice.name] if store.voice else []), *(["a person"] if recorded else [])]
     return Provenance(
         film=facts,
         model=store.model,
@@ -64,11 +66,9 @@ def provenance(store: ProjectStore) -> Provenance:
         comments=standing_comments(store.comments, present, cues, [one.place for one in places]),
         dialogue=tuple(dialogue),
         heard_in=(described.audio_language if described else None) or "",
-        voice=" and ".join(
-            filter(None, (store.voice and store.voice.name, "a person" if recorded_cues(store) else ""))
-        ),
+        voice=" and ".join(voices),
         own_voices={
-            **dict.fromkeys(recorded_cues(store), "recorded"),
+            **dict.fromkeys(recorded, "recorded"),
             **dict.fromkeys(recordings_out_of_date(store), "recording out of date"),
         },
     )
