@@ -57,7 +57,16 @@ class Mouse:
         self.page = page
 
     def go_to(self, number: int) -> None:
-        pages.rows(self.page).nth(number).get_by_role("textbox", name="Text", exact=True).click()
+        heading = self.page.get_by_role("heading", name=re.compile(rf"^\w+ {number + 1} of "))
+        row = pages.rows(self.page).filter(has=heading)
+        self.page.evaluate("() => scrollTo(0, 0)")
+        self.page.mouse.move(900, 600)
+        for _ in range(100):
+            if row.count():
+                break
+            self.page.mouse.wheel(0, 500)
+            self.page.wait_for_timeout(100)
+        row.get_by_role("textbox", name="Text", exact=True).click()
 
     def button(self, name: str) -> None:
         scope = self.page.get_by_role("dialog").last if self.page.get_by_role("dialog").count() else self.page
