@@ -22,6 +22,8 @@ from calvin.page.workshop import Workshop
 
 HOST = "127.0.0.1"
 _PATIENCE_S = 3
+_KEEP_S = 75
+"""A connection is kept for so long: one that is closed just as its next request comes looks like a server that died."""
 
 
 class PageServer(uvicorn.Server):
@@ -102,6 +104,7 @@ def run(
             http="h11",
             loop="asyncio",
             timeout_graceful_shutdown=_PATIENCE_S,
+            timeout_keep_alive=_KEEP_S,
         )
         PageServer(config, workshop.events, started).run(sockets=[found])
 
