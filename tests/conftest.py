@@ -63,6 +63,15 @@ def _writing_is_read_where_a_test_says_so() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_test_keeps_the_processor_to_itself() -> Iterator[None]:
+    """Run as root, SVT-AV1 makes the thread that opens it a real-time one (see findings/), which then starves whatever
+    runs beside it, other test processes first."""
+    yield
+    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CALVIN of random weights with a tower of its own, some 100,000 parameters, saved as users get theirs."""
