@@ -10,6 +10,7 @@ import pytest
 
 import review_page as pages
 from calvin.core.types import Author, Status
+from calvin.studio.project.store import ProjectStore
 from review_page import EMPTY, TEXTS, Studio
 
 FIRST, LONG, THIRD = "0:00:00.5", "0:00:06.2", "0:00:09.0"
@@ -220,6 +221,27 @@ def test_approve_and_go_on_with_one_key(page: Any, studio: Studio) -> None:
     )
     with studio.store() as store:
         assert [cue.status for cue in store.cues[:2]] == [Status.APPROVED, Status.DRAFT]
+
+
+def test_words_typed_into_a_place_are_approved_at_once(page: Any, studio: Studio) -> None:
+    pages.press(page, "Alt+g")
+    page.keyboard.type("The red block looks out.")
+    pages.press(page, "Control+Enter")
+    pages.is_in_row(page, "Cue 6 of 6")
+    with studio.store() as store:
+        written = next(cue for cue in store.cues if cue.span.start_ms == EMPTY[0])
+    assert (written.text, written.status) == ("The red block looks out.", Status.APPROVED)
+
+
+def test_a_candidate_is_what_it_reads_though_others_came_before_it(page: Any, studio: Studio) -> None:
+    with ProjectStore(studio.folder) as store, store.step("other words"):
+        offered = [text for text, _ in store.scored_candidates(["1"])["1"]]
+        store.offer("1", [("A newer wording.", None), *[(text, None) for text in offered]])
+    pages.press(page, "Alt+c")
+    pages.tab_to(page, "Use candidate 2: A red block waits at the wall, slowly.")
+    pages.press(page, "Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert studio.texts()[0] == "A red block waits at the wall, slowly."
 
 
 def test_candidates_are_chosen(page: Any, studio: Studio) -> None:

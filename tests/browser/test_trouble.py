@@ -10,7 +10,7 @@ import review_page as pages
 from calvin.core.types import Author
 from review_page import TEXTS, Studio
 
-FIRST = "0:00:00.5"
+FIRST, THIRD = "0:00:00.5", "0:00:09.0"
 
 
 def test_two_tabs_show_the_same(studio: Studio, open_page: Callable[..., Any]) -> None:
@@ -45,6 +45,33 @@ def test_one_cue_changed_in_two_tabs_shows_both_texts(studio: Studio, open_page:
     pages.is_settled(one)
     assert studio.texts()[0] == "Mine and theirs."
     other.wait_for_function("() => document.querySelector('textarea').value === 'Mine and theirs.'")
+
+
+def test_text_of_a_cue_that_another_tab_deleted_stays_until_it_has_a_place(
+    studio: Studio, open_page: Callable[..., Any]
+) -> None:
+    one = open_page(studio, failing=True)
+    other = one.context.new_page()
+    other.goto(one.url)
+    other.wait_for_selector("body[data-ready]")
+    pages.text_of(one, THIRD).focus()
+    one.keyboard.press("Control+a")
+    one.keyboard.type("Mine.")
+    pages.row(other, THIRD).get_by_role("button", name="More").click()
+    other.get_by_role("button", name="Delete", exact=True).click()
+    dialog = one.get_by_role("dialog", name="Two texts for one cue")
+    dialog.wait_for()
+    one.route("**/edits", lambda route: route.fulfill(status=400, json={"error": "There is no room for it."}))
+    dialog.get_by_role("button", name="Insert my text as a new cue").click()
+    one.get_by_role("dialog").get_by_text("There is no room for it.").wait_for()
+    assert dialog.get_by_label("Your text").input_value() == "Mine.", "and it is still there"
+    one.unroute("**/edits")
+    dialog.get_by_role("button", name="Insert my text as a new cue").click()
+    dialog.wait_for(state="detached")
+    there = "() => [...document.querySelectorAll('#rows textarea')].some(({ value }) => value === 'Mine.')"
+    one.wait_for_function(there)
+    with studio.store() as store:
+        assert [cue.span.start_ms for cue in store.cues if cue.text == "Mine."] == [9000], "where the cue was"
 
 
 def test_the_text_outlives_the_server(own_studio: Studio, open_page: Callable[..., Any]) -> None:
@@ -84,6 +111,44 @@ def test_without_a_microphone_it_says_so(studio: Studio, open_page: Callable[...
     assert page.get_by_role("button", name="Record", exact=True).is_enabled(), "and it can be tried again"
 
 
+def test_a_microphone_that_goes_keeps_what_was_said(studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(studio)
+    page.evaluate("""() => {
+      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wish) => (window.stream = await open(wish));
+    }""")
+    pages.text_of(page, FIRST).focus()
+    page.keyboard.press("Alt+r")
+    page.get_by_role("button", name="Record", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Recording. Speak now.").wait_for()
+    page.wait_for_timeout(800)
+    page.evaluate("() => window.stream.getTracks()[0].dispatchEvent(new Event('ended'))")
+    dialog.get_by_text("The microphone has gone. Recorded").wait_for()
+    assert page.evaluate("() => window.stream.getTracks()[0].readyState") == "ended"
+    page.get_by_role("button", name="Keep this recording").click()
+    dialog.wait_for(state="detached")
+
+
+def test_a_microphone_that_is_allowed_too_late_is_closed(studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(studio)
+    page.evaluate("""() => {
+      const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+      navigator.mediaDevices.getUserMedia = async (wish) => {
+        await new Promise((resolve) => (window.allow = resolve));
+        return (window.stream = await open(wish));
+      };
+    }""")
+    pages.text_of(page, FIRST).focus()
+    page.keyboard.press("Alt+r")
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_text("Opening the microphone").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+    page.evaluate("() => window.allow()")
+    page.wait_for_function("() => window.stream?.getTracks().every((track) => track.readyState === 'ended')")
+
+
 def test_a_file_that_is_no_wav_is_told(studio: Studio, open_page: Callable[..., Any], tmp_path: Path) -> None:
     page = open_page(studio, failing=True)
     pages.row(page, FIRST).get_by_role("button", name="More").click()
@@ -117,6 +182,14 @@ def test_a_film_that_is_gone_leaves_the_text_editable(
     pages.text_of(page, FIRST).fill("Still written.")
     pages.is_settled(page)
     assert studio.texts()[0] == "Still written."
+    with studio.store() as store:
+        spans = [cue.span for cue in store.cues]
+    for key in ("Alt+i", "Alt+o"):
+        page.keyboard.press(key)
+        pages.is_said(page, "there is no playhead")
+    page.get_by_role("button", name="Insert a cue at the playhead").click()
+    with studio.store() as store:
+        assert [cue.span for cue in store.cues] == spans, "nothing goes to the film's beginning"
 
 
 def test_what_cannot_be_is_told_at_its_row(studio: Studio, open_page: Callable[..., Any]) -> None:

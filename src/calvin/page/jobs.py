@@ -38,6 +38,10 @@ class Jobs:
     def running(self, pid: str) -> Job | None:
         return next((job for job in self._jobs.get(pid, []) if job.state == "running"), None)
 
+    def last(self, pid: str) -> Job | None:
+        """The job that was begun last, whether it runs or has ended, and how."""
+        return next(reversed(self._jobs.get(pid, [])), None)
+
     def making(self, pid: str) -> bool:
         """Whether the project is only being made."""
         job = self.running(pid)

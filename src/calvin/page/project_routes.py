@@ -74,7 +74,7 @@ async def list_projects(request: Request) -> Response:
     films = []
     for film in workshop.shelf.films:
         pid = id_of(film.project)
-        job = workshop.jobs.running(pid)
+        job = workshop.jobs.last(pid)
         films.append({"fid": film.fid, "name": film.path.name, "pid": pid, "job": job.shown() if job else None})
     return answer({"projects": projects, "films": films})
 

@@ -107,6 +107,17 @@ def test_a_film_gets_a_project_with_empty_places(
     assert [one["title"] for one in client.get("/api/projects").json()["projects"]] == ["film", "new"]
 
 
+def test_a_project_that_could_not_be_made_says_why_in_the_list(client: TestClient, root: Path) -> None:
+    (root / "torn.mp4").write_bytes(b"This is no film.")
+    [film] = client.get("/api/projects").json()["films"]
+    pid = client.post("/api/projects", json={"fid": film["fid"], "empty": True}).json()["pid"]
+    failed = ended(client, pid)
+    assert failed["state"] == "failed"
+    [film] = client.get("/api/projects").json()["films"]
+    assert film["job"]["said"] == failed["said"], "also for a page that is opened only now"
+    assert "torn.mp4" in failed["said"]
+
+
 def test_a_film_that_no_browser_plays_gets_a_copy(client: TestClient, root: Path, pid: str) -> None:
     """In place of the film, the page is given the copy; the film stays as it is."""
     import av

@@ -14,9 +14,10 @@ export function makeActions({ project, list, film, go }) {
   const row = (key) => project.byKey.get(key);
 
   /** Does something with the cue of a key, or says that none is chosen. */
-  const withCue = (act) => (key, ...values) => {
-    const found = row(key);
+  const withCue = (act) => async (key, ...values) => {
+    let found = row(key);
     if (!found) return say("Go to a row first.");
+    if (!found.cue && project.textOf(key).trim()) found = (await project.written(key)) ?? found;
     if (!found.cue) return say("This place is empty: write something into it first.");
     return act(found, ...values);
   };
@@ -103,7 +104,9 @@ export function makeActions({ project, list, film, go }) {
     await show(found, ...values);
   });
 
-  const hear = (kind) => withRow((found) => {
+  const hear = (kind) => withRow(async (chosen) => {
+    const isTyped = !chosen.cue && project.textOf(chosen.key).trim();
+    const found = isTyped ? ((await project.written(chosen.key)) ?? chosen) : chosen;
     if (kind !== "gap" && !found.cue) return say("This place is empty: there is nothing to hear.");
     return film.hear(kind, found);
   });
@@ -113,6 +116,11 @@ export function makeActions({ project, list, film, go }) {
     if (outcome?.focus) go(outcome.focus);
     else if (outcome && !outcome.changed.length && !outcome.removed.length && !outcome.said) say(none);
   };
+
+  const atPlayhead = (side) => withCue((found) => {
+    if (!film.hasPlayhead) return say(film.noPlayhead);
+    return project.edit({ op: "times", key: found.key, [side]: film.playhead });
+  });
 
   const actions = {
     next: step(1),
@@ -129,8 +137,8 @@ export function makeActions({ project, list, film, go }) {
     nudge: edit("nudge", (by_ms) => ({ by_ms })),
     frame: edit("nudge_frame", (frames) => ({ frames })),
     shift: edit("shift_following", (by_ms) => ({ by_ms })),
-    startHere: edit("times", () => ({ start_ms: film.playhead })),
-    endHere: edit("times", () => ({ end_ms: film.playhead })),
+    startHere: atPlayhead("start_ms"),
+    endHere: atPlayhead("end_ms"),
     show: withRow((found) => film.show(found)),
     playFrom: withRow((found) => film.playFrom(found)),
     hearMix: hear("mix"),

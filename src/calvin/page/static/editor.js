@@ -84,7 +84,7 @@ project.on("conflict", async (conflict) => {
   }
 });
 
-async function settleConflict({ key, mine, theirs, words }) {
+async function settleConflict({ key, mine, theirs, words, at_ms }) {
   const index = project.rows.findIndex((row) => row.key === key);
   const where = index >= 0 ? title(project.rows[index], index, project.rows.length) : "A cue that is gone";
   say(`${where} was changed elsewhere meanwhile: both texts are shown.`);
@@ -92,7 +92,11 @@ async function settleConflict({ key, mine, theirs, words }) {
   if (kept !== null && theirs) {
     project.type(key, kept);
     project.flush(key);
-  } else if (kept !== null) await project.edit({ op: "insert", start_ms: film.playhead, text: kept });
+  } else if (kept !== null) {
+    const outcome = await project.edit({ op: "insert", start_ms: at_ms ?? film.playhead, text: kept });
+    // Where there is no room for it the text stays on the screen, to be copied or let go.
+    if (!outcome) return settleConflict({ key, mine: kept, theirs, words: byId("shown-message").textContent, at_ms });
+  }
   list.render();
   if (project.byKey.has(key)) go(key);
 }
@@ -120,6 +124,7 @@ const clicks = {
 for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
 
 async function insertAtPlayhead() {
+  if (!film.hasPlayhead) return say(film.noPlayhead);
   const outcome = await project.edit({ op: "insert", start_ms: film.playhead });
   if (outcome?.focus) go(outcome.focus);
 }

@@ -30,6 +30,13 @@ export class Film {
     return Math.round(this.video.currentTime * 1000);
   }
 
+  /** Without a film that plays the playhead would be at its beginning, which nobody has chosen. */
+  get hasPlayhead() {
+    return !this.video.hidden && this.video.readyState > 0;
+  }
+
+  noPlayhead = "The film is not playing here, so there is no playhead: type the time into the cue instead.";
+
   #update({ film }) {
     const plays = film.state === "playable" || film.state === "proxy-ready";
     this.video.hidden = !plays;

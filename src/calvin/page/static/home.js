@@ -18,7 +18,8 @@ async function look() {
       film.job?.state === "running"
         ? el("div", {}, el("p", { text: film.job.said }), el("progress", { max: "100", value: Math.round(film.job.fraction * 100), "aria-label": "Progress" }),
             button("Stop", () => stop(film)))
-        : button("Begin a project…", () => begin(film), { "aria-label": `Begin a project of ${film.name}` }))));
+        : el("div", {}, film.job ? el("p", { class: "problem", text: film.job.said }) : null,
+            button("Begin a project…", () => begin(film), { "aria-label": `Begin a project of ${film.name}` })))));
   byId("no-projects").hidden = projects.length > 0;
   byId("films-part").hidden = films.length === 0;
   for (const film of films) if (film.job?.state === "running") follow(film.pid, film.job.id);

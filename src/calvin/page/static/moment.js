@@ -20,7 +20,7 @@ export async function showWordings(project, row) {
     Object.assign(checkbox(look ? `${name} (${look})` : name, false, () => {}), { person: name }));
   let fresh = [];
 
-  const take = async (text, number) => {
+  const take = async (text) => {
     const now = project.byKey.get(row.key);
     if (!now) return dialog.finish(null);
     if (!now.cue) {
@@ -28,19 +28,27 @@ export async function showWordings(project, row) {
       project.flush(row.key);
       return dialog.finish(text);
     }
-    const op = number === null ? { op: "text", key: row.key, text } : { op: "choose", key: row.key, number };
-    if (await project.edit(op)) dialog.finish(text);
+    // Candidates are chosen by number, and others may have come before them since this list was read.
+    try {
+      await project.settled();
+      const { candidates } = await call("GET", project.at(`/rows/${row.key}`));
+      const number = candidates.indexOf(text) + 1;
+      const op = number ? { op: "choose", key: row.key, number } : { op: "text", key: row.key, text };
+      if (await project.edit(op)) dialog.finish(text);
+    } catch (error) {
+      setText(status, told(error));
+    }
   };
-  const shown = (text, number, what) =>
+  const shown = (text, what) =>
     el("li", {}, el("span", { class: "wording", text: text || "(nothing)" }),
-      button("Use this", () => take(text, number), { "aria-label": `Use ${what}: ${text}` }));
+      button("Use this", () => take(text), { "aria-label": `Use ${what}: ${text}` }));
 
   function refresh() {
     const { candidates = [] } = project.byKey.get(row.key) ?? row;
     const extra = fresh.filter((text) => !candidates.includes(text));
     list.replaceChildren(
-      ...extra.map((text, index) => shown(text, null, `new wording ${index + 1}`)),
-      ...candidates.map((text, index) => shown(text, index + 1, `candidate ${index + 1}`)));
+      ...extra.map((text, index) => shown(text, `new wording ${index + 1}`)),
+      ...candidates.map((text, index) => shown(text, `candidate ${index + 1}`)));
     if (!list.childElementCount) list.append(el("li", { text: "The model has offered no others yet." }));
   }
 

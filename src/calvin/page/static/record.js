@@ -16,6 +16,8 @@ const WHY = {
   NotReadableError: "The microphone is in use by another program. Close that program and press Record again.",
 };
 
+const GONE = "The microphone has gone. Connect it and press Record again, or bring in a WAV file.";
+
 /** What the microphone hears, from `open` to `stop`. */
 class Microphone {
   async open() {
@@ -23,6 +25,7 @@ class Microphone {
     this.stream = await navigator.mediaDevices.getUserMedia({
       audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },
     });
+    for (const track of this.stream.getTracks()) track.addEventListener("ended", () => this.onLost?.());
     this.context = new AudioContext();
     await this.context.resume();
     await this.context.audioWorklet.addModule("/static/recorder-worklet.js");
@@ -65,6 +68,7 @@ class Microphone {
     this.receive = null;
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.context?.close();
+    this.context = undefined;
   }
 }
 
@@ -100,8 +104,11 @@ export async function record(project, film, row) {
     setText(status, "Opening the microphone…");
     try {
       if (!microphone.context) await microphone.open();
+      if (state === "closed") return microphone.close(); // it was allowed only after the dialog had gone
+      microphone.onLost = lost;
     } catch (error) {
-      microphone.context = undefined;
+      microphone.close();
+      if (state === "closed") return;
       setText(status, told(error));
       setOff(main, false);
       return;
@@ -111,6 +118,11 @@ export async function record(project, film, row) {
       microphone.beep(660);
       await new Promise((resolve) => setTimeout(resolve, 700));
       if (state === "closed") return;
+      if (!microphone.context) {
+        setText(status, GONE);
+        setOff(main, false);
+        return;
+      }
     }
     // The last tone is over before the recording begins, and is not in it.
     microphone.start();
@@ -144,6 +156,14 @@ export async function record(project, film, row) {
     const fits = row.extended ? "" : left >= 0 ? `, ${seconds(left)} left` : `, ${seconds(left)} too long`;
     setText(status, `Recorded ${seconds(ms)}${fits}. Listen to it, keep it, or record again.`);
     keep.focus();
+  }
+
+  /** The microphone was pulled out, or its leave was taken back: what was said until then is kept. */
+  function lost() {
+    const isRecording = state === "recording";
+    if (isRecording) finish();
+    microphone.close();
+    if (isRecording) setText(status, `The microphone has gone. ${status.textContent}`);
   }
 
   async function save() {

@@ -25,6 +25,7 @@ export class Project extends EventTarget {
   #held = [];
   #complete = false;
   #entered = new Map();
+  #renamed = new Map();
 
   constructor(pid) {
     super();
@@ -142,6 +143,12 @@ export class Project extends EventTarget {
     return this.#queue.findLast((item) => item.key === key && item.text !== undefined);
   }
 
+  /** The row of a key, once what was typed into it is sent: a place that got words is a cue by then. */
+  async written(key) {
+    await this.settled();
+    return this.byKey.get(this.#renamed.get(key) ?? key);
+  }
+
   isUnsent(key) {
     return this.drafts.has(key) || Boolean(this.#flying(key));
   }
@@ -188,7 +195,8 @@ export class Project extends EventTarget {
       if (!this.#flying(one) && row && draft.text === row.text) continue;
       const now = performance.now();
       this.#entered.set(one, now);
-      this.#send({ key: one, text: draft.text, version: draft.version, took_ms: Math.round(now - draft.since) });
+      const took_ms = Math.round(now - draft.since);
+      this.#send({ key: one, text: draft.text, version: draft.version, took_ms, at_ms: row?.start_ms });
     }
   }
 
@@ -298,6 +306,7 @@ export class Project extends EventTarget {
       item.version = null;
       if (item.op?.key) item.op.key = to;
     }
+    this.#renamed.set(from, to);
     this.emit("renamed", { from, to });
   }
 
@@ -308,7 +317,8 @@ export class Project extends EventTarget {
       const theirs = error.body.theirs ?? null;
       if (theirs) this.#apply({ changed: [theirs], removed: [] });
       if (theirs?.text === item.text) return;
-      this.emit("conflict", { key: item.key, mine: item.text, theirs, words });
+      const at_ms = this.byKey.get(item.key)?.start_ms ?? item.at_ms;
+      this.emit("conflict", { key: item.key, mine: item.text, theirs, words, at_ms });
       return;
     }
     if (error.status === 409 && error.body.theirs) this.#apply({ changed: [error.body.theirs], removed: [] });
@@ -325,17 +335,17 @@ export class Project extends EventTarget {
     const gone = new Set(removed.filter((key) => this.byKey.has(key)));
     const fresh = changed.map((row) => this.#whole(row)).filter((row) => !sameRow(this.byKey.get(row.key), row));
     if (gone.size || fresh.length) {
-      const lost = [...gone].filter((key) => this.drafts.has(key));
+      const lost = [...gone].filter((key) => this.drafts.has(key)).map((key) => this.byKey.get(key));
       for (const row of fresh) this.byKey.set(row.key, row);
       for (const key of gone) this.byKey.delete(key);
       this.rows = [...this.byKey.values()];
       this.#index();
       this.emit("rows", { changed: fresh.map((row) => row.key), removed: [...gone] });
-      for (const key of lost) {
+      for (const { key, start_ms: at_ms } of lost) {
         const { text, timer } = this.drafts.get(key);
         clearTimeout(timer);
         this.drafts.delete(key);
-        this.emit("conflict", { key, mine: text, theirs: null, words: "This cue was removed elsewhere." });
+        this.emit("conflict", { key, mine: text, theirs: null, words: "This cue was removed elsewhere.", at_ms });
       }
     }
     this.emit("steps");
