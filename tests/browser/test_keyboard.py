@@ -327,3 +327,64 @@ def test_the_log_for_studies(page: Any, studio: Studio) -> None:
     assert [one["edits"] for one in kept] == ["0", "1", "0", "0", "0"]
     assert float(kept[1]["seconds"]) > 0
     assert (kept[1]["first_text"], kept[1]["last_text"]) == (TEXTS[1][2], "A red block waits.")
+
+
+def test_what_a_run_has_changed_is_shown_side_by_side(page: Any) -> None:
+    change = {"key": "cue-1", "start_ms": 500, "before": TEXTS[0][2], "after": "A red block stands there."}
+    job = {"id": "900", "kind": "rewrite", "state": "done", "fraction": 1, "said": "Described: 1 text changed.",
+           "left_s": None, "result": {"before_after": [change]}}  # fmt: skip
+    page.route("**/jobs", lambda route: route.fulfill(status=202, json={"job": job}))
+    pages.tab_to(page, "Let the model work…", key="Shift+Tab")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Rewrite the rest")
+    pages.press(page, "Enter")
+    page.get_by_role("dialog").get_by_text("Described: 1 text changed.").wait_for()
+    pages.tab_to(page, "Before and after…")
+    pages.press(page, "Enter")
+    dialog = page.get_by_role("dialog", name="Before and after")
+    assert [cell.text_content() for cell in dialog.get_by_role("cell").all()] == [change["before"], change["after"]]
+    pages.press(page, "Escape")
+    assert pages.focused(page).endswith("| Before and after…")
+
+
+def test_an_answer_is_shown_with_the_stills_it_is_about(page: Any, studio: Studio) -> None:
+    answer = {"answer": "A small lamp.", "stills": [500, 1000]}
+    page.route("**/ask", lambda route: route.fulfill(json=answer))
+    pages.press(page, "Alt+a")
+    page.keyboard.type("What is she holding?")
+    pages.press(page, "Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Answer: A small lamp.").wait_for()
+    assert [one.get_attribute("alt") for one in dialog.get_by_role("img").all()] == [
+        "Still at 0:00:00.5", "Still at 0:00:01.0"
+    ]  # fmt: skip
+    pages.press(page, "Escape")
+    assert studio.texts() == [text for _, _, text in TEXTS], "nothing of it enters the script"
+
+
+def test_shorter_words_are_asked_for_with_whom_they_name(page: Any, studio: Studio) -> None:
+    asked = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json={"candidates": ["A block waits."]})
+
+    page.route("**/again", answer)
+    pages.press(page, "Alt+c")
+    pages.tab_to(page, "Ask for shorter words")
+    pages.press(page, "Enter")
+    page.get_by_text("1 new wording, at the top of the list.").wait_for()
+    pages.tab_to(page, "Use new wording 1: A block waits.")
+    pages.press(page, "Enter")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert studio.texts()[0] == "A block waits."
+    assert asked == [{"key": "cue-1", "shorter": True, "names": []}]
+
+
+def test_the_film_plays_from_before_the_cue(page: Any) -> None:
+    at(page, 1)
+    pages.press(page, "Alt+x")
+    page.wait_for_function("() => !document.getElementById('video').paused")
+    assert 4.1 <= page.evaluate("() => document.getElementById('video').currentTime") < 9
+    pages.press(page, "Alt+x")
+    pages.is_said(page, "Paused at 0:00:0")

@@ -4,7 +4,7 @@ import { Refused, Unreachable, call } from "./api.js";
 import { button, byId, checkbox, el, field, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { say } from "./say.js";
-import { clock, leftWords } from "./words.js";
+import { clock, count, leftWords } from "./words.js";
 
 export const NAMES = {
   begin: "Making the project", describe: "Describing", rewrite: "Rewriting the rest", adapt: "Adapting the model",
@@ -168,7 +168,7 @@ export function showCompared(project, changes) {
       el("th", { scope: "row", text: clock(start_ms ?? project.byKey.get(key)?.start_ms ?? 0) }),
       el("td", { text: before || "(nothing)" }), el("td", { text: after || "(nothing)" })));
   openDialog("Before and after", [
-    el("p", { text: changes.length ? `${changes.length} cues differ.` : "Nothing has changed." }),
+    el("p", { text: changes.length ? `${count(changes.length, "cue differs", "cues differ")}.` : "Nothing has changed." }),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Before and after" },
       el("table", {},
         el("thead", {}, el("tr", {}, ...["Time", "Before", "After"].map((text) => el("th", { scope: "col", text })))),

@@ -3,7 +3,7 @@
 import { Refused, Unreachable, call } from "./api.js";
 import { button, checkbox, el, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
-import { clock } from "./words.js";
+import { clock, count } from "./words.js";
 
 const LONG = { timeout: 600_000 };
 
@@ -59,7 +59,7 @@ export async function showWordings(project, row) {
     try {
       await project.settled();
       ({ candidates: fresh } = await call("POST", project.at("/again"), { key: row.key, shorter, names }, LONG));
-      setText(status, fresh.length ? `${fresh.length} new wordings, at the top of the list.` : "The model found no other words.");
+      setText(status, fresh.length ? `${count(fresh.length, "new wording")}, at the top of the list.` : "The model found no other words.");
     } catch (error) {
       setText(status, told(error));
     }
