@@ -61,7 +61,7 @@ def test_text_of_a_cue_that_another_tab_deleted_stays_until_it_has_a_place(
     one.locator("#trouble").wait_for()
     pages.row(other, THIRD).get_by_role("button", name="More").click()
     other.get_by_role("button", name="Delete", exact=True).click()
-    other.locator("#rows").get_by_role("heading", name=THIRD).wait_for(state="detached")
+    other.get_by_role("heading", name=f"Place 3 of 6, {THIRD}").wait_for()
     one.unroute("**/edits")
     dialog = one.get_by_role("dialog", name="Two texts for one cue")
     dialog.wait_for()
