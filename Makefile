@@ -17,12 +17,13 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 PYTEST := $(BIN)/python -m pytest
 ONE_THREAD := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test quick slow check format train-micro pictures clean
+.PHONY: help setup demo test quick slow long check format train-micro pictures clean
 
 help:
 	@echo "make demo         set up, describe and voice the bundled film"
-	@echo "make test         set up and run every test"
+	@echo "make test         set up and run every test but the longest"
 	@echo "make quick        the tests without the ones that take minutes"
+	@echo "make long         the longest tests: a whole day on the review page, kills of its server, 10,000 requests"
 	@echo "make check        style, types and import direction"
 	@echo "make format       let ruff put the code in its format"
 	@echo "make train-micro  train the smallest model from nothing, in minutes"
@@ -64,14 +65,18 @@ demo: setup
 
 # One run for all: while one process trains micro, the other goes through the rest.
 test: $(VENV)/.test-ready
-	$(ONE_THREAD) $(PYTEST) -n $(WORKERS) --dist worksteal
+	$(ONE_THREAD) $(PYTEST) -m "not long" -n $(WORKERS) --dist worksteal
 
 quick: $(VENV)/.test-ready
-	$(ONE_THREAD) $(PYTEST) -m "not slow" -n $(WORKERS)
+	$(ONE_THREAD) $(PYTEST) -m "not slow and not long" -n $(WORKERS)
 
 # pytest's exit code 5: no test was selected.
 slow: $(VENV)/.test-ready
 	$(PYTEST) -m slow || [ $$? -eq 5 ]
+
+# Half an hour and more: a describer's day in the browser by mouse and by keyboard, kills while the page works.
+long: $(VENV)/.test-ready
+	$(ONE_THREAD) $(PYTEST) -m long
 
 check: $(VENV)/.test-ready
 	$(BIN)/ruff check .

@@ -150,7 +150,7 @@ def wait_for_job(page: Any, words: str) -> None:
     assert "failed" not in status.text_content()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("hand_of", [Mouse, Keys])
 def test_a_whole_day(

@@ -149,7 +149,7 @@ def test_killed_while_editing_nothing_is_lost(project: Path) -> None:
     killed_while_editing(project, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_ten_times_while_editing_nothing_is_lost(project: Path) -> None:
     killed_while_editing(project, 10)
 
@@ -184,7 +184,7 @@ def test_killed_while_voicing_the_next_run_goes_on(project: Path) -> None:
     no_leftovers(project)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_five_times_while_voicing_the_next_run_goes_on(project: Path) -> None:
     killed_at_work(project, {"kind": "voice", "voice": "espeak"}, 5, 6)
     with opened(project) as store:
@@ -194,7 +194,7 @@ def test_killed_five_times_while_voicing_the_next_run_goes_on(project: Path) -> 
     no_leftovers(project)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_killed_five_times_while_adapting_the_next_run_goes_on(tmp_path: Path) -> None:
     from calvin.core.package import bundled_cast, bundled_film

@@ -315,7 +315,7 @@ def test_no_request_ends_in_a_fault(client: TestClient, pid: str, data: st.DataO
     one_request(client, pid, data)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
