@@ -153,7 +153,9 @@ def test_a_wait_that_is_too_long_is_said_instead(
 
 def test_ctrl_c_ends_at_once_while_a_server_hangs(make_scene: MakeScene) -> None:
     code = (
-        "import sys\nfrom calvin.captioners.server import Server\n"
+        # Where the tests run in the background of a shell, Ctrl-C is ignored from the start.
+        "import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from calvin.captioners.server import Server\n"
         "from calvin.captioners.server_address import Address\n"
         "from calvin.captioners.messages import Message\n"
         "Server(Address.parse(sys.argv[1]))._ask_all([Message(('hello',))] * 6)"
