@@ -15,11 +15,13 @@ from calvin.core.errors import CalvinError, MediaError, UsageError
 from calvin.core.progress import Listener
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span
-from calvin.core.types import Frame, Scene
+from calvin.core.types import Cue, Frame, Scene
 from calvin.media.film.decode import LARGE
 from calvin.media.film.frames import FrameStore
 from calvin.media.voice.voices import Voice
+from calvin.studio.edit.rows import subject_of
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.project.timing import FEWEST_WORDS
 from calvin.studio.sound.cue_files import voice_choice
 
 Values = dict[str, Any]
@@ -28,7 +30,6 @@ _STILLS = 8
 _MOST = 32
 """Stills of a scene that is described."""
 _AROUND_MS = 2000
-_FEWEST_WORDS = 3
 _captioners: dict[str, Captioner] = {}
 _voices: dict[str, Voice] = {}
 
@@ -61,7 +62,7 @@ def again(folder: Path, options: Values, listener: Listener) -> Values:
         question = described.question if described else Prompt().question
         scene = _scene(store, folder, captioner, visual)
         context = tuple(cue.text for cue in store.cues_before(before, described.context if described else 3))
-    words = max(_FEWEST_WORDS, len(text.split()) - 2) if options.get("shorter") else None
+    words = max(FEWEST_WORDS, len(text.split()) - 2) if options.get("shorter") else None
     names = tuple(options.get("names") or ())
     [given] = captioner.caption([CaptionRequest(scene, Prompt(question, context, names), max_words=words)])
     found = [
@@ -108,14 +109,10 @@ def _stills(folder: Path) -> FrameStore:
 
 def _about(store: ProjectStore, key: str) -> tuple[Span, int, str]:
     """What a row is about: its stretch of the film, when it is said, and its words."""
-    kind, _, number = key.partition("-")
-    if kind == "cue":
-        cue = store.cue(number)
-        return cue.visual, cue.span.start_ms, cue.text
-    place = next((place for place in store.plans if str(place.id) == number), None)
-    if place is None:
+    subject = subject_of(store, key)
+    if subject is None:
         raise UsageError("There is no such place (any more): load the page again.")
-    return place.visual, place.span.start_ms, ""
+    return subject.visual, subject.span.start_ms, subject.text if isinstance(subject, Cue) else ""
 
 
 def _scene(store: ProjectStore, folder: Path, captioner: Captioner, visual: Span) -> Scene:

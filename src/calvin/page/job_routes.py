@@ -12,6 +12,7 @@ from calvin.core.types import Cue
 from calvin.page.project_routes import first_events
 from calvin.page.replies import MAX_JSON, Body, Refusal, answer, checked, read_body
 from calvin.page.workshop import desk_of, workshop_of
+from calvin.studio.edit.rows import subject_of
 from calvin.studio.project.store import ProjectStore
 
 _Name = Annotated[str, Field(min_length=1, max_length=500)]
@@ -139,10 +140,8 @@ async def ask(request: Request) -> Response:
     def when(store: ProjectStore) -> int:
         if wish.at_ms is not None:
             return wish.at_ms
-        kind, _, number = str(wish.key).partition("-")
-        if kind == "cue":
-            return store.cue(number).event_ms
-        return next((place.event_ms for place in store.plans if str(place.id) == number), 0)
+        subject = subject_of(store, str(wish.key))
+        return subject.event_ms if subject else 0
 
     at_ms = await desk.study(when)
     options = {"question": wish.question, "at_ms": at_ms}

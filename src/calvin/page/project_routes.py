@@ -180,14 +180,8 @@ def _took(body: bytes) -> tuple[int | None, bytes]:
 async def search_texts(request: Request) -> Response:
     """Where a text stands."""
     wish = asked(Search, request)
-    found = await desk_of(request).study(
-        lambda store: plain_list(find(store, wish.text, case=wish.case, whole_word=wish.whole))
-    )
+    found = await desk_of(request).study(lambda store: find(store, wish.text, case=wish.case, whole_word=wish.whole))
     return answer({"matches": found})
-
-
-def plain_list(values: Any) -> list[Any]:
-    return [plain(value) for value in values]
 
 
 async def lint_summary(request: Request) -> Response:

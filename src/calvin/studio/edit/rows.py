@@ -14,7 +14,7 @@ from calvin.core.time import Span, in_s
 from calvin.core.types import Cue, Place, Script
 from calvin.studio.project.comments import Comment, standing_comments
 from calvin.studio.project.excerpts import Excerpt
-from calvin.studio.project.status import RECORDED_FOLDER
+from calvin.studio.project.status import recorded_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, MeasuredLength, SpokenLength, free_part
 from calvin.studio.script.lint import Finding, LintSettings, lint
@@ -109,7 +109,7 @@ class FilmPart:
         self._found: Excerpt = store.excerpt(around)
         self._duration_ms = store.bound_film().duration_ms
         self._settings: LintSettings = lint_settings(store)
-        self._recorded = _recordings_of(store, self._found.cues)
+        self._recorded = {key: one.duration_ms for key, one in recorded_cues(store, self._found.cues).items()}
         spoken = {cue.text: self._recorded[cue.id] for cue in self._found.cues if cue.id in self._recorded}
         self._measured = {**store.spoken_ms, **spoken} if spoken else store.spoken_ms
         self._remarks = store.comments
@@ -283,11 +283,16 @@ class FilmPart:
         )
 
 
-def _recordings_of(store: ProjectStore, cues: Sequence[Cue]) -> dict[str, int]:
-    """How many ms a person takes to say each cue, by its id, where a recording of it as it reads is there."""
-    kept, home = store.recordings, store.folder / RECORDED_FOLDER
-    there = [(cue, kept[cue.id]) for cue in cues if cue.id in kept]
-    return {cue.id: one.ms for cue, one in there if one.text == cue.text and (home / one.file).is_file()}
+def subject_of(store: ProjectStore, key: str) -> Cue | Place | None:
+    """The cue or place of a row; None for a place that is no more.
+
+    Raises:
+        StoreError: no such cue.
+    """
+    kind, _, number = key.partition("-")
+    if kind == "cue":
+        return store.cue(number)
+    return next((place for place in store.plans if str(place.id) == number), None)
 
 
 def version_of(one: Cue | Place) -> str:

@@ -202,11 +202,13 @@ def spoken_cues(store: ProjectStore) -> tuple[list[SpokenCue], list[Cue]]:
     return found, missing
 
 
-def recorded_cues(store: ProjectStore) -> dict[str, SpokenCue]:
-    """The cues that a person recorded as they now read, by id."""
+def recorded_cues(store: ProjectStore, cues: Sequence[Cue] | None = None) -> dict[str, SpokenCue]:
+    """The cues that a person recorded as they now read, by id; of `cues`, or of all."""
     home, recordings = store.folder / RECORDED_FOLDER, store.recordings
+    if not recordings:
+        return {}
     there, found = _names_in(home), {}
-    for cue in store.cues if recordings else ():
+    for cue in store.cues if cues is None else cues:
         one = recordings.get(cue.id)
         if one is not None and one.text == cue.text and one.file in there:
             found[cue.id] = SpokenCue(cue, home / one.file, one.ms, recorded=True)
