@@ -5,18 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.errors import UsageError
-from calvin.core.text_tables import counted
 from calvin.core.time import in_s
 from calvin.media.voice.registry import VOICES
-
-if TYPE_CHECKING:
-    from calvin.studio.sound.voiced_cues import VoiceReport
 
 
 class Channels(StrEnum):
@@ -110,17 +106,9 @@ def voice(
         settings = voice_settings(store.voice, rate=rate, lufs=level)
     with ProgressView() as progress:
         report = voice_project(project, name, settings, pronunciation, progress)
-    say(f"{project}: {_spoken_by(report)}")
+    say(f"{project}: {report.in_words}")
     with ProjectStore(project) as store:
         warn_all(notes_to_tell(store, "voice", (*report.on_lengths(), *report.notes)))
-
-
-def _spoken_by(report: VoiceReport) -> str:
-    own = f"{counted(len(report.recorded), 'cue')} recorded by a person" if report.recorded else ""
-    if report.voice:
-        spoken = f"{counted(report.made, 'cue')} spoken by {report.voice}, {report.kept} kept"
-        return f"{spoken}, and {own}" if own else spoken
-    return f"{own}, nothing left to speak" if own else "nothing to speak yet"
 
 
 def _own_voice(project: Path, record: list[str], forget: list[str], given: dict[str, object]) -> None:
@@ -189,7 +177,7 @@ def mix(
     from calvin.media.sound.ducking import MixSettings
     from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.sound.film_mix import mix_project
+    from calvin.studio.sound.film_mix import mix_project, remember_mix
 
     with ProjectStore(project, read_only=True) as store:
         _check_target(output, store.mixed.get(str(output.resolve())), yes)
@@ -198,24 +186,15 @@ def mix(
     with ProgressView() as progress:
         report = mix_project(project, output, settings, extended, language, film, progress)
     with ProjectStore(project, or_look=True) as store:
-        store.mixed = {**store.mixed, str(output.resolve()): _stamp(output)}
+        remember_mix(store, output)
         store.mix_language = language
         if store.is_copy:
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
         notes = notes_to_tell(store, "mix", report.notes)
-    pauses = f", {counted(report.pauses, 'pause')}" if extended else ""
-    checked = "checked: every cue is heard" if report.cues else "no description is in it, only the film's own sound"
-    own = f", {report.recorded} of them recorded by a person" if report.recorded else ""
-    say(f"{counted(report.cues, 'cue')}{own}{pauses}, true peak {report.peak_db:.1f} dB; {checked}")
+    say(report.in_words(extended))
     for path in report.files:
         say(f"  {path}")
     warn_all(notes)
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """What tells a file from another of its name: to read whole films for it would take too long."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
 
 
 def _check_target(output: Path, mixed: tuple[int, int] | None, yes: bool) -> None:
@@ -223,7 +202,9 @@ def _check_target(output: Path, mixed: tuple[int, int] | None, yes: bool) -> Non
     Raises:
         UsageError: somebody else's file is there, and nobody agreed to replace it.
     """
-    if yes or not output.is_file() or _stamp(output) == mixed:
+    from calvin.studio.sound.film_mix import mix_stamp
+
+    if yes or not output.is_file() or mix_stamp(output) == mixed:
         return
     if not (sys.stdin.isatty() and typer.confirm(f"{output} was not mixed from this project. Replace it?")):
         raise UsageError(f"{output} is there and was not mixed from this project: name another file, or give --yes.")

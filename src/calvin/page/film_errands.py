@@ -7,7 +7,6 @@ from typing import Any
 
 from calvin.core.errors import StoreError
 from calvin.core.progress import Listener
-from calvin.core.text_tables import counted
 from calvin.core.time import in_s
 from calvin.studio.project.status import PROXY
 from calvin.studio.project.store import ProjectStore
@@ -24,14 +23,13 @@ def voice(folder: Path, options: Values, listener: Listener) -> Values:
     with ProjectStore(folder, read_only=True) as store:
         settings = voice_settings(store.voice, rate=options.get("rate"), lufs=options.get("level"))
     made = voice_project(folder, options.get("voice"), settings, listener=listener)
-    said = f"{counted(made.made, 'cue')} spoken by {made.voice}, {made.kept} kept."
-    return {"said": said, "notes": [*made.on_lengths(), *made.notes]}
+    return {"said": f"{made.in_words}.", "notes": [*made.on_lengths(), *made.notes]}
 
 
 def mix(folder: Path, options: Values, listener: Listener) -> Values:
     """Mix the spoken cues into the film, and say what is left out and why."""
     from calvin.media.sound.ducking import MixSettings
-    from calvin.studio.sound.film_mix import mix_project
+    from calvin.studio.sound.film_mix import mix_project, remember_mix
 
     extended, suffix = bool(options.get("extended")), f".{options.get('format') or 'mkv'}"
     with ProjectStore(folder, read_only=True) as store:
@@ -41,11 +39,9 @@ def mix(folder: Path, options: Values, listener: Listener) -> Values:
     settings = MixSettings.load({"duck_db": options.get("duck", -8)}, "mix")
     made = mix_project(folder, target, settings, extended, language, None, listener)
     with ProjectStore(folder) as store:
-        stamp = target.stat()
-        store.mixed = {**store.mixed, str(target.resolve()): (stamp.st_size, stamp.st_mtime_ns)}
+        remember_mix(store, target)
         left_out = _left_out(store, extended)
-    pauses = f", {counted(made.pauses, 'pause')}" if extended else ""
-    said = f"{target.name}: {counted(made.cues, 'cue')}{pauses}, checked: every cue is heard."
+    said = f"{target.name}: {made.in_words(extended)}."
     return {"said": said, "files": [path.name for path in made.files], "left_out": left_out, "notes": made.notes}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from calvin.captioners.registry import answers_questions
 from calvin.media.gaps import dialogue_gaps
 from calvin.page.film_files import film_file
+from calvin.page.project_errands import ADAPTER
 from calvin.studio.edit.rows import EMPTY, FilmPart
 from calvin.studio.edit.study_log import keeps_log
 from calvin.studio.project.store import ProjectStore
@@ -56,17 +57,14 @@ def summary(store: ProjectStore, pid: str) -> dict[str, Any]:
             "words_per_minute": described.words_per_minute if described else WORDS_PER_MINUTE,
             "guard_ms": plan.guard_ms,
             "min_gap_ms": plan.min_gap_ms,
-            "adapter": (store.folder / "adapter").is_dir(),
+            "adapter": (store.folder / ADAPTER).is_dir(),
         },
     }
 
 
 def steps(store: ProjectStore) -> dict[str, str | None]:
     """What the next undo takes back and the next redo does again, in words; None: nothing."""
-    found = store.steps
-    done = [step.what for step in found if not step.undone]
-    undone = [step.what for step in found if step.undone]
-    return {"undo": done[-1] if done else None, "redo": undone[0] if undone else None}
+    return dict(zip(("undo", "redo"), store.next_steps, strict=True))
 
 
 def _voice(store: ProjectStore) -> dict[str, Any]:

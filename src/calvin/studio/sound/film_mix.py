@@ -15,6 +15,7 @@ import numpy as np
 from calvin.core.errors import MediaError, StoreError, UsageError
 from calvin.core.files import atomic_path, sweep, temporary_folder
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.text_tables import counted
 from calvin.core.time import Span
 from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
@@ -51,6 +52,13 @@ class MixReport:
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
     recorded: int = 0
+
+    def in_words(self, extended: bool) -> str:
+        """'14 cues, true peak -3.1 dB; checked: every cue is heard'; with the pauses of the `extended` version."""
+        own = f", {self.recorded} of them recorded by a person" if self.recorded else ""
+        pauses = f", {counted(self.pauses, 'pause')}" if extended else ""
+        checked = "checked: every cue is heard" if self.cues else "no description is in it, only the film's own sound"
+        return f"{counted(self.cues, 'cue')}{own}{pauses}, true peak {self.peak_db:.1f} dB; {checked}"
 
 
 @dataclass
@@ -141,6 +149,17 @@ def mix_project(
     report.notes += [*([empty] if empty else []), *old]
     report.notes += _notes(placed, facts, language, job.track)
     return report
+
+
+def mix_stamp(path: Path) -> tuple[int, int]:
+    """What tells a file from another of its name: to read whole films for it would take too long."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def remember_mix(store: ProjectStore, path: Path) -> None:
+    """Keep that a file was mixed from this project, and may be replaced by another mix of it."""
+    store.mixed = {**store.mixed, str(path.resolve()): mix_stamp(path)}
 
 
 def _with_times(job: _Job, store: ProjectStore) -> MixReport:

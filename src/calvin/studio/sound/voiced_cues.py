@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.text_tables import counted
 from calvin.core.types import Cue
 from calvin.media.schedule.items import Left
 from calvin.media.voice.voices import Voice
@@ -54,6 +55,15 @@ class VoiceReport:
     paused: list[str] = field(default_factory=list)
     late: list[SpokenCue] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def in_words(self) -> str:
+        """'3 cues spoken by joe, 14 kept, and 1 cue recorded by a person'."""
+        own = f"{counted(len(self.recorded), 'cue')} recorded by a person" if self.recorded else ""
+        if self.voice:
+            made = f"{counted(self.made, 'cue')} spoken by {self.voice}, {self.kept} kept"
+            return f"{made}, and {own}" if own else made
+        return f"{own}, nothing left to speak" if own else "nothing to speak yet"
 
     def on_lengths(self) -> list[str]:
         """Which cues the voice takes too long for, and what became of them, in sentences."""
