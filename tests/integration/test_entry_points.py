@@ -148,7 +148,7 @@ def test_a_reader_reads_and_names_its_cleaning(run: Run, tmp_path: Path) -> None
 def test_help_lists_them_and_a_broken_one_is_one_sentence(project: Path, run: Run) -> None:
     text = " ".join(run("describe", "--help").stdout.replace("│", " ").split())
     assert "parrot of aviary 1.0" in text
-    assert "vtt, srt, dapt, csv, json, txt, absent, shout" in text
+    assert "vtt, srt, dapt, csv, json, txt, html, transcript, transcript-txt, absent, shout" in text
     assert "cider-plain, brevity" in " ".join(run("score", "--help").stdout.replace("│", " ").split())
     refused = run("export", project, "--format", "absent", code=2)
     assert refused.stderr.strip().startswith("Error: The format 'absent' of aviary 1.0 cannot be used (AttributeError")
