@@ -18,10 +18,6 @@ from calvin.studio.script.script_files import export_script
 from calvin.studio.script.writers import find_writers
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the extra test")
-CHROMIUM = Path("/usr/bin/chromium")
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
-
 WILD = '</script><img src=x onerror="window.broken=1"> & "q" \' \u2028 <!-- ${1} `x`'
 """What would break out of a page that took texts for markup."""
 
@@ -57,14 +53,6 @@ Object.defineProperty(window, "speechSynthesis", {value: engine});
 window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
 """
 """A voice of the computer that takes 0.3 s for whatever it says: browsers without a screen have none."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
