@@ -102,7 +102,9 @@ def test_the_focus_is_never_hidden(studio: Studio, open_page: Callable[..., Any]
     for _ in range(60):
         pages.press(page, "Tab")
         box = page.evaluate(
-            """() => {
+            """async () => {
+              // What a person sees is the frame after: lists scroll and rows are built in between.
+              for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
               const box = document.activeElement.getBoundingClientRect();
               return [box.top, box.bottom, innerHeight, document.activeElement.outerHTML.slice(0, 80)];
             }"""
