@@ -7,9 +7,10 @@ let number = 0;
 /**
  * Opens a dialog. `buttons`: [[words, value, isMain], ...]; Escape and the last button give null.
  * `body`: elements. `focus`: the element that has the focus first.
+ * `mayLeave`: asked before anything gives null, by whatever way; a false answer keeps the dialog open.
  * Gives the dialog; its `answer` is a promise of the value.
  */
-export function openDialog(title, body, buttons = [["Close", null]], { focus, wide, label } = {}) {
+export function openDialog(title, body, buttons = [["Close", null]], { focus, wide, label, mayLeave } = {}) {
   const id = `dialog-${++number}`;
   const opener = document.activeElement;
   const heading = el("h2", { id, text: title, tabindex: "-1" });
@@ -17,17 +18,48 @@ export function openDialog(title, body, buttons = [["Close", null]], { focus, wi
     heading, ...body);
   const row = el("div", { class: "tools end" });
   for (const [words, value, isMain] of buttons) {
-    row.append(button(words, () => dialog.finish(value), { class: isMain ? "main" : "" }));
+    row.append(button(words, () => (value === null ? leave() : dialog.finish(value)), { class: isMain ? "main" : "" }));
   }
   dialog.append(row);
   dialog.buttons = row;
   let value = null;
+  let [finished, asking] = [!mayLeave, false];
   dialog.finish = (given) => {
-    value = given;
+    [value, finished] = [given, true];
     dialog.close();
   };
+
+  /** Closes it without a value, if it may be left; asked once at a time. */
+  async function leave() {
+    if (!mayLeave) return dialog.finish(null);
+    if (asking) return undefined;
+    asking = true;
+    const may = await mayLeave();
+    asking = false;
+    if (may && dialog.open) dialog.finish(null);
+    return undefined;
+  }
+
+  if (mayLeave) {
+    // Browsers let `cancel` be refused only once in a row, so that Escape is taken before it comes to that.
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      leave();
+    });
+    dialog.addEventListener("cancel", (event) => {
+      if (event.target !== dialog) return; // a chooser of files in it
+      event.preventDefault();
+      leave();
+    });
+  }
   dialog.answer = new Promise((resolve) => {
     dialog.addEventListener("close", () => {
+      if (!finished) {
+        dialog.showModal(); // closed by a gesture of the system's own, which no page can refuse
+        leave();
+        return;
+      }
       dialog.remove();
       if (opener?.isConnected && document.activeElement === document.body) opener.focus();
       resolve(value);
