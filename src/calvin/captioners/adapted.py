@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 
-from calvin.captioners.answers import choose, cut_loop, strip_start
+from calvin.captioners.answers import choose
 from calvin.captioners.base import CaptionAnswer, Captioner, CaptionerInfo, CaptionRequest
 from calvin.captioners.calvin import Calvin, followed_by, previous
-from calvin.captioners.hub import fingerprint_of
+from calvin.captioners.stage_adapters import STAGE, with_its_adapter
 from calvin.core.errors import CheckpointError, UsageError
 from calvin.core.prompts import holds_no_word, holds_prompt, parse_fewshot
 from calvin.model.modeling import adapter_of
-from calvin.model.tuning import adapter_facts, base_kept, load_adapter
+from calvin.model.tuning import adapter_facts, base_kept, load_adapter, remove_adapter
 
 
 class AdaptedCalvin(Calvin):
@@ -37,7 +37,7 @@ class AdaptedCalvin(Calvin):
     def over(cls, base: Calvin, adapter: str = "", fingerprint: str = "", context: int = 0) -> Self:
         """The base's model, which carries the adapter now, asked and read in the adapted form."""
         made = cls(base.model, base.processor, base.name, fingerprint, base.card, base.world, base.agree, base.drawing)
-        made.adapter, made.context = adapter, context
+        made.adapter, made.context, made.decoding = adapter, context, base.decoding
         return made
 
     @property
@@ -48,12 +48,16 @@ class AdaptedCalvin(Calvin):
     def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
         """The best answer that kept to the form of Figure 6, else the best."""
         read = list(zip(map(parse_fewshot, texts), scores, strict=True))
+        if not self.decoding.has("other-beam"):
+            [(found, score), *_] = read
+            text = self._ended(self._begun(found.caption))
+            return CaptionAnswer(text, score, (text,), named=found.entities, parsed=found.parsed, scores=(score,))
         # Half of the form is no caption, and a tuning of few scenes may leave a small model without its spelling.
         read = [pair for pair in read if not (holds_prompt(pair[0].caption) or holds_no_word(pair[0].caption))]
         if not read:
             return CaptionAnswer("", scores[0] if scores else 0.0, parsed=False)
         kept = [pair for pair in read if pair[0].parsed] or read
-        captions = [strip_start(found.caption) for found, _ in kept]
+        captions = [self._begun(found.caption) for found, _ in kept]
         chosen = choose(captions, previous(request))
         found, score = kept[chosen]
         named = found.entities if found.parsed else ()
@@ -61,7 +65,7 @@ class AdaptedCalvin(Calvin):
         for caption, (_, its) in zip(captions, kept, strict=True):
             candidates.setdefault(caption, its)
         return CaptionAnswer(
-            cut_loop(captions[chosen]), score, tuple(candidates), named=named, parsed=found.parsed,
+            self._ended(captions[chosen]), score, tuple(candidates), named=named, parsed=found.parsed,
             scores=tuple(candidates.values()),
         )  # fmt: skip
 
@@ -91,7 +95,7 @@ def with_adapter(captioner: Captioner, adapter: str | Path | None) -> Iterator[C
         if adapter is None:
             yield captioner
             return
-        if isinstance(captioner, Calvin) and adapter_of(captioner.model) is None:
+        if isinstance(captioner, Calvin) and adapter_of(captioner.model) != "lora":
             stack.enter_context(base_kept(captioner.model))
         yield open_adapted(captioner, adapter)
 
@@ -101,8 +105,10 @@ def adapter_context(captioner: Captioner) -> int | None:
     return captioner.context if isinstance(captioner, AdaptedCalvin) else None
 
 
-def open_adapted(base: Captioner, folder: str | Path) -> AdaptedCalvin:
-    """Put an adapter on the model it was made for, in place.
+def open_adapted(base: Captioner, folder: str | Path) -> Calvin:
+    """Put an adapter on the model it was made for, in place, instead of a prefix that this came with.
+
+    The adapter of a recipe's stage is asked as any model is; that of a film in the form of Figure 6.
 
     Raises:
         UsageError: the captioner is not a CALVIN.
@@ -117,9 +123,15 @@ def open_adapted(base: Captioner, folder: str | Path) -> AdaptedCalvin:
             f"{folder} adapts {facts.get('base_name') or 'another model'} ({made_for[:12] or 'no hash'}), but "
             f"{base.name} is {base.fingerprint[:12]}: name its own model with --model, or run `calvin adapt` again."
         )
+    if adapter_of(base.model) == "prefix":
+        remove_adapter(base.model)
     load_adapter(base.model, folder)
     base.model.to(base.model.device)
-    digest = hashlib.sha256(f"{base.fingerprint} {fingerprint_of(Path(folder))}".encode()).hexdigest()
+    digest = with_its_adapter(base.fingerprint, Path(folder))
+    if STAGE in facts:
+        tuned = copy(base)
+        tuned.name, tuned.fingerprint = f"{base.name}+{facts.get('recipe') or facts[STAGE]}", digest
+        return tuned
     made = AdaptedCalvin.over(base, Path(folder).name, digest, int(facts.get("context", 0)))
     film = facts.get("film") or {}
     made.film = (str(film.get("title", "")), str(film.get("sha256", "")))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
+from calvin.captioners.decoding import CaptionDecoding
 from calvin.captioners.hub import Agree, nobody_asked
 from calvin.captioners.surroundings import Surroundings
 from calvin.core.progress import Listener
@@ -115,13 +116,15 @@ class OpenOptions:
 
     `agree` is asked before a model is fetched from a hub. `frames` limits the stills per scene, and `four_bit` loads
     the weights in four bits; both are for captioners that look at stills. With `two_stages`, a captioner that can is
-    first asked for a full description, and then to write its line from that (`captioners.two_stages`).
+    first asked for a full description, and then to write its line from that (`captioners.two_stages`). `decoding` is
+    how a CALVIN searches for its captions; None: as usual.
     """
 
     agree: Agree = nobody_asked
     frames: int | None = None
     four_bit: bool = False
     two_stages: bool = False
+    decoding: CaptionDecoding | None = None
 
 
 @dataclass(frozen=True, slots=True)

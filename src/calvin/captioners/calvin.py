@@ -13,16 +13,18 @@ import torch
 
 from calvin.captioners.answers import choose, cut_loop, is_sound, is_whole, strip_start
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Need, OpenOptions
+from calvin.captioners.decoding import CaptionDecoding
 from calvin.captioners.hub import DEFAULT_MODEL, Agree, card_of, find_model, fingerprint_of, nobody_asked
 from calvin.captioners.known_drawing import Drawing
 from calvin.captioners.known_footage import Notice, World
+from calvin.captioners.stage_adapters import base_of, check_base, stage_adapter, with_its_adapter
 from calvin.core.errors import CheckpointError, DataError
 from calvin.core.prompts import holds_no_word, holds_prompt
 from calvin.core.types import EncoderIdentity
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, encode_images, load_calvin, load_vision_tower
 from calvin.model.pretrained import identity_of
+from calvin.model.tuning import load_adapter
 
-NUM_BEAMS = 5
 MAX_NEW_TOKENS = 64
 NO_REPEAT_NGRAM = 4
 """No four tokens are said twice in one caption: "in the park" may be, a clause may not."""
@@ -48,6 +50,8 @@ class Calvin:
     thought_tokens = 0
     """What an answer may take beside the caption."""
     no_repeat_ngram_size = NO_REPEAT_NGRAM
+    decoding = CaptionDecoding()
+    """How captions of any length are searched; those of few words have a search of their own."""
 
     def __init__(
         self,
@@ -75,6 +79,8 @@ class Calvin:
     ) -> Self:
         """A model by folder, hub id or the name of a bundled one; None: the bundled model.
 
+        A folder may also hold the adapter of a recipe's stage, which names the model that it belongs to.
+
         Args:
             device: where to run; by default the GPU where there is one.
             agree: asked before a model, or the tower it names, is fetched from a hub.
@@ -82,14 +88,21 @@ class Calvin:
         Raises:
             CheckpointError: there is no such model, a tensor is missing or has another shape.
         """
-        folder = find_model(model, agree)
+        adapter = stage_adapter(model)
+        folder = find_model(model if adapter is None else base_of(adapter), agree)
         device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         loaded, processor = load_calvin(folder, device=device)
+        fingerprint = fingerprint_of(folder)
+        if adapter is not None:
+            check_base(adapter, fingerprint)
+            load_adapter(loaded, adapter)
+            loaded.to(loaded.device)
+            fingerprint = with_its_adapter(fingerprint, adapter)
         return cls(
             loaded,
             processor,
             name=model.name if isinstance(model, Path) else model or DEFAULT_MODEL,
-            fingerprint=fingerprint_of(folder),
+            fingerprint=fingerprint,
             card=card_of(folder),
             world=World.load(folder),
             agree=agree,
@@ -98,7 +111,9 @@ class Calvin:
 
     @property
     def info(self) -> CaptionerInfo:
-        details = {"encoder": self.encoder.id, "encoder_hash": self.encoder.hash, "beams": str(NUM_BEAMS)}
+        searched = {"beams": str(self.decoding.beams), "temperature": f"{self.decoding.temperature:g}"}
+        details = {"encoder": self.encoder.id, "encoder_hash": self.encoder.hash, **searched}
+        details["decoding"] = self.decoding.words
         return CaptionerInfo(self.name, self.fingerprint, self.card, details)
 
     @property
@@ -122,11 +137,12 @@ class Calvin:
     def caption(
         self,
         requests: Sequence[CaptionRequest],
-        num_beams: int = NUM_BEAMS,
+        num_beams: int | None = None,
         max_new_tokens: int = MAX_NEW_TOKENS,
         batch: int = 16,
     ) -> list[CaptionAnswer]:
-        """One answer per request; of its beams the best that neither loops nor repeats the previous caption.
+        """One answer per request; of its beams the best that neither loops nor repeats the previous caption, unless
+        `decoding` says otherwise.
 
         A request with `max_words` is answered by the best whole sentence of so many words, or blank.
 
@@ -143,7 +159,7 @@ class Calvin:
                 if short:
                     answers += [self._short(request) for request in part]
                 else:
-                    answers += self._answers(part, num_beams, max_new_tokens)
+                    answers += self._answers(part, num_beams or self.decoding.beams, max_new_tokens)
         return answers
 
     def _inputs(self, requests: Sequence[CaptionRequest]) -> dict[str, Any]:
@@ -153,12 +169,13 @@ class Calvin:
     def _answers(self, requests: Sequence[CaptionRequest], num_beams: int, tokens: int) -> list[CaptionAnswer]:
         rows = self.model.generate_candidates(
             **self._inputs(requests), num_beams=num_beams, max_new_tokens=tokens + self.thought_tokens,
-            no_repeat_ngram_size=self.no_repeat_ngram_size, bad_words_ids=self._spelt(requests[0].barred),
+            no_repeat_ngram_size=self.no_repeat_ngram_size if self.decoding.has("no-repeats") else 0,
+            temperature=self.decoding.temperature, bad_words_ids=self._spelt(requests[0].barred),
         )  # fmt: skip
         answers = []
         for request, row in zip(requests, rows, strict=True):
             texts = self.processor.captions([list(candidate.token_ids) for candidate in row])
-            answers.append(self._chosen(request, list(map(strip_start, texts)), [one.score for one in row]))
+            answers.append(self._chosen(request, list(map(self._begun, texts)), [one.score for one in row]))
         return answers
 
     def _spelt(self, names: Sequence[str]) -> tuple[tuple[int, ...], ...]:
@@ -168,9 +185,15 @@ class Calvin:
         return tuple(dict.fromkeys(tuple(ids) for ids in spelt if ids))
 
     def _chosen(self, request: CaptionRequest, texts: Sequence[str], scores: Sequence[float]) -> CaptionAnswer:
-        """The best of the beams' texts [K], best first, by the guard."""
-        chosen = choose(texts, previous(request))
-        return CaptionAnswer(cut_loop(texts[chosen]), scores[chosen], tuple(texts), scores=tuple(scores))
+        """The best of the beams' texts [K], best first, by the guard where it is asked for."""
+        chosen = choose(texts, previous(request)) if self.decoding.has("other-beam") else 0
+        return CaptionAnswer(self._ended(texts[chosen]), scores[chosen], tuple(texts), scores=tuple(scores))
+
+    def _begun(self, text: str) -> str:
+        return strip_start(text) if self.decoding.has("tidy-start") else text
+
+    def _ended(self, text: str) -> str:
+        return cut_loop(text) if self.decoding.has("cut-loops") else text
 
     def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
         """What the caption follows, where it is asked for in few words."""
@@ -251,4 +274,7 @@ def followed_by(inputs: Mapping[str, Any], tokens: torch.Tensor) -> dict[str, An
 
 
 def open_model(model: str | None, options: OpenOptions) -> Calvin:
-    return Calvin.from_pretrained(model, agree=options.agree)
+    made = Calvin.from_pretrained(model, agree=options.agree)
+    if options.decoding is not None:
+        made.decoding = options.decoding
+    return made

@@ -5,7 +5,6 @@ Nothing is fetched from a hub silently: what would be fetched is named first, an
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from calvin.core.errors import CheckpointError, UsageError, first_line
-from calvin.core.files import file_sha256
+from calvin.core.files import model_fingerprint
 from calvin.core.package import ASSETS
 from calvin.core.prompts import clean_line
 
@@ -194,13 +193,7 @@ def local_or_fetched(name: str, agree: Agree = nobody_asked) -> Path:
     return Path(name) if Path(name).exists() else fetch(name, agree)
 
 
-def fingerprint_of(folder: Path) -> str:
-    """SHA-256 over what decides a model's words: configuration, tokenizer and weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".safetensors", ".json", ".model", ".txt") and path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()
+fingerprint_of = model_fingerprint
 
 
 def card_of(folder: Path) -> str:

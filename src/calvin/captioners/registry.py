@@ -55,7 +55,8 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
 
     Raises:
         CheckpointError: there is no such model, or it is not whole.
-        UsageError: a model on the hub that was not agreed to, or two stages of one that answers in one.
+        UsageError: a model on the hub that was not agreed to, two stages of one that answers in one, or a search for
+            one that is no CALVIN.
     """
     if model == AUTO and not Path(AUTO).exists():
         from calvin.captioners.at_hand import best
@@ -71,6 +72,10 @@ def open_captioner(model: str | None = None, options: OpenOptions | None = None)
     if options.two_stages and kind in ONE_STAGE:
         raise UsageError(
             f"{model or 'The bundled model'} answers in one stage: --two-stage is for video LLMs and model servers."
+        )
+    if options.decoding is not None and kind != "calvin":
+        raise UsageError(
+            f"{model} has a search of its own: --beams, --temperature and --decoding are for a CALVIN; leave them out."
         )
     return CAPTIONERS.find(kind).load()(model, options)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+from calvin.captioners.decoding import DECODING_HELP, GUARDED
 from calvin.cli.asking import TWO_STAGE
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
@@ -16,9 +18,18 @@ from calvin.data.readers.registry import READERS
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 
 if TYPE_CHECKING:
+    from calvin.captioners.base import OpenOptions
     from calvin.evaluation.evaluate import Judge
     from calvin.evaluation.results import Results
+    from calvin.evaluation.scenes import Context
+    from calvin.lab.evaluation_sets import DataOptions
 
+BEAMS = Annotated[int | None, Option(help="Beams of a CALVIN's search.", min=1, max=64, show_default="5")]
+TEMPERATURE = Annotated[
+    float | None, Option(help="Divides the logits that its beams are scored by.", min=0.01, show_default="1")
+]
+DECODING = Annotated[str | None, Option(help=f"Its rules: {DECODING_HELP}", show_default=GUARDED)]
+ADAPTER = Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made for the model.")]
 WANTED = Annotated[
     str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{', '.join(USUAL)}, if installed")
 ]
@@ -30,8 +41,14 @@ def evaluate(
         str, Option("--data", "-d", help="puppet-eval, puppets:SEED, mad-named, tvc, or annotations.")
     ] = "puppet-eval",
     context: Annotated[
-        str, Option("--context", "-c", help="none, a number of scenes, entities-oracle or entities-bank.")
-    ] = "none",
+        str | None,
+        Option(
+            "--context",
+            "-c",
+            help="none, a number of scenes, entities-oracle or entities-bank.",
+            show_default="none, or what the adapter was trained with",
+        ),
+    ] = None,
     own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
     correct_every: Annotated[
         int | None,
@@ -53,6 +70,10 @@ def evaluate(
     frames: Annotated[
         int | None, Option(help="The most frames per scene.", min=1, max=64, show_default="32, or the model's own")
     ] = None,
+    adapter: ADAPTER = None,
+    beams: BEAMS = None,
+    temperature: TEMPERATURE = None,
+    decoding: DECODING = None,
     yes: YES = False,
     four_bit: FOUR_BIT = False,
     two_stage: TWO_STAGE = None,
@@ -75,34 +96,72 @@ def evaluate(
 
         calvin evaluate my-model --data mad-named --annotations mad-eval.csv --features mad.h5 --context 5
 
+        calvin evaluate my-model --data eval.csv --features eval.h5 --decoding paper --beams 5 --temperature 0.7
+
         calvin evaluate my-model --data tvc --annotations tvc_val.jsonl --films frames --stills-at 3 -c entities-oracle
     """
-    from calvin.captioners import open_captioner
-    from calvin.cli.captioner import opening, settled
+    from calvin.captioners.decoding import CaptionDecoding
+    from calvin.cli.captioner import opening
     from calvin.core.prompts import EVALUATION_QUESTION
-    from calvin.evaluation.evaluate import evaluate as run
-    from calvin.evaluation.evaluate import system_name
     from calvin.evaluation.scenes import Context
-    from calvin.lab.evaluation_sets import DataOptions, make_job
+    from calvin.lab.evaluation_sets import DataOptions
     from calvin.studio.project.describe_settings import checked_names
 
+    # Everything that can be refused is, before a model is opened: captions may take hours.
+    check_names(metrics)
     held = checked_names(names or ("known" if own else "free")) == "known"
-    chosen = Context.parse(context, "own" if own else "references", correct_every or 0, held)
+    chosen = Context.parse(context or "none", "own" if own else "references", correct_every or 0, held)
     options = DataOptions(
         data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )
-    captioner = open_captioner(settled(model), opening(yes, frames, four_bit, bool(two_stage)))
-    with ProgressView() as progress:
-        job = make_job(options, chosen, question or EVALUATION_QUESTION, captioner, progress)
-        name = f"{system_name(captioner)}-{job.split}-{chosen.label}"
+    options.check()
+    searched = CaptionDecoding.named(decoding, beams, temperature)
+    opened = replace(opening(yes, frames, four_bit, bool(two_stage)), decoding=searched)
+    asked = Asked(options, chosen, question or EVALUATION_QUESTION, context is not None)
+    score_and_show(caption(model, opened, adapter, asked, out), metrics)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a model is asked about: the data, the context (`stated`, or by default) and the question."""
+
+    data: DataOptions
+    context: Context
+    question: str
+    stated: bool
+
+
+def caption(model: str, opened: OpenOptions, adapter: Path | None, asked: Asked, out: Path | None) -> Results:
+    """The captions of a data set, kept in `out` or in a folder named by what was asked."""
+    from calvin.captioners.adapted import adapter_context, with_adapter
+    from calvin.captioners.registry import open_captioner
+    from calvin.cli.captioner import settled
+    from calvin.evaluation.evaluate import evaluate as run
+    from calvin.evaluation.evaluate import system_name
+    from calvin.lab.evaluation_sets import make_job
+
+    with with_adapter(open_captioner(settled(model), opened), adapter) as captioner, ProgressView() as progress:
+        context, trained = asked.context, adapter_context(captioner)
+        if trained is not None and not asked.stated:
+            context = replace(context, count=trained)
+        job = make_job(asked.data, context, asked.question, captioner, progress)
+        search = opened.decoding.label if opened.decoding else ""
+        name = "-".join(filter(None, (system_name(captioner), job.split, context.label, search)))
         folder = out or Path("runs", "evaluation", re.sub(r"[^\w.-]+", "_", name))
-        results = run(captioner, job, folder, progress)
-    score_and_show(results, metrics)
+        return run(captioner, job, folder, progress)
 
 
 def metric_names(metrics: str | None) -> list[str] | None:
     """The names given to `--metrics`; None: the usual ones."""
     return [word.strip().lower() for word in metrics.split(",") if word.strip()] if metrics else None
+
+
+def check_names(metrics: str | None) -> None:
+    """Refuse metrics that are unknown or not installed before anything is done."""
+    from calvin.evaluation.scoring import check_metrics
+
+    if named := metric_names(metrics):
+        check_metrics(named)
 
 
 def score_and_show(results: Results, metrics: str | None) -> None:

@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from calvin.cli.console import say, warn
-from calvin.cli.evaluate import WANTED, score_and_show
+from calvin.cli.evaluate import WANTED, check_names, score_and_show
 
 if TYPE_CHECKING:
     from calvin.evaluation.results import Results
@@ -38,6 +38,7 @@ def score(
     from calvin.core.errors import UsageError
     from calvin.evaluation.results import load_results
 
+    check_names(metrics)
     if predictions.is_dir():
         if references is not None:
             raise UsageError(f"{predictions} is a folder of results, which holds its references: leave them out.")

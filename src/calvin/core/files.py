@@ -240,3 +240,12 @@ def remove_leftovers(*folders: str | Path) -> None:
     for folder in folders:
         for path in Path(folder).glob(f"{TEMPORARY}*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def model_fingerprint(folder: Path) -> str:
+    """SHA-256 over what decides a model's words: configuration, tokenizer and weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".safetensors", ".json", ".model", ".txt") and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()

@@ -85,9 +85,10 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
 
 
 def system_name(captioner: Captioner) -> str:
-    """What tables call a captioner: its name, or the last two parts of the path of a model folder."""
-    name = captioner.info.name
-    return "/".join(Path(name).resolve().parts[-2:]) if Path(name).exists() else name
+    """What tables call a captioner: its name, or the last two parts of the path of a model folder; and its adapter."""
+    name, adapter = captioner.info.name, captioner.info.details.get("adapter", "")
+    name = "/".join(Path(name).resolve().parts[-2:]) if Path(name).exists() else name
+    return f"{name}+{adapter}" if adapter else name
 
 
 def finish(

@@ -27,7 +27,9 @@ class ProtocolCard(FrozenConfig):
     context: str = Field(default="", description="what the prompt held besides the visual, and where that came from")
     question: str = ""
     frames: str = Field(default="", description="how many of a scene, and how they were chosen")
-    beams: str = Field(default="", description="how captions were searched")
+    beams: str = Field(default="", description="how many beams captions were searched with")
+    temperature: str = Field(default="", description="what the logits were divided by")
+    decoding: str = Field(default="", description="rules of the search, and what was done to its captions")
     bertscore: str = Field(default="", description="setting of BERTScore")
     pooling: str = Field(default="", description="over what the scores are taken")
 

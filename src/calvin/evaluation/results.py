@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 from pydantic import TypeAdapter
 
+from calvin.captioners.decoding import CaptionDecoding
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.files import write_json, write_text
 from calvin.core.progress import Listener, Stage, silent
@@ -105,6 +106,7 @@ def claim(results: Results) -> None:
     assert folder is not None
     if (folder / "run.json").is_file():
         held, ours = _read(folder / "run.json"), _run(results)
+        held["card"] = _completed(held.get("card") or {})
         changed = [key for key in ("system", "card") if _pinned(held.get(key)) != _pinned(ours[key])]
         if changed:
             raise UsageError(f"{folder} holds an evaluation with another {' and '.join(changed)}: give another --out.")
@@ -124,6 +126,13 @@ def _run(results: Results) -> dict[str, Any]:
         "names": names,
         "notes": results.notes,
     }
+
+
+def _completed(card: dict[str, Any]) -> dict[str, Any]:
+    """A card of before captions could be searched for in several ways, with what was always done then."""
+    if not card.get("beams") or "decoding" in card:
+        return {"temperature": "", "decoding": "", **card}
+    return {**card, "temperature": "1", "decoding": CaptionDecoding().words}
 
 
 def _pinned(value: Any) -> Any:
@@ -152,7 +161,7 @@ def load_results(folder: Path) -> Results:
     try:
         lines = (folder / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
         scenes = [_SCENE.validate_json(line) for line in lines]
-        card = ProtocolCard.load(run["card"], folder / "run.json")
+        card = ProtocolCard.load(_completed(run["card"]), folder / "run.json")
         scored = folder / "scores.json"
         scores = TypeAdapter(Scores).validate_python(_read(scored)) if scored.is_file() else Scores(())
         names = TypeAdapter(NameList | None).validate_python(run["names"])

@@ -117,6 +117,18 @@ def score_set(
     return Scores(tuple(measures), skipped)
 
 
+def check_metrics(metrics: Sequence[str]) -> None:
+    """See that metrics asked for by name are there, before the captions are made that they are to score.
+
+    Raises:
+        UsageError, MissingExtraError: an unknown metric, or one that is not installed.
+    """
+    for word in metrics:
+        metric = METRICS.find(word).load()(None)
+        if isinstance(metric, PairMetric):
+            metric.check_installed()
+
+
 def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     result = metric.score_pairs(pairs)
     values = dict(zip(result.ids, map(float, result.per_item), strict=True))

@@ -22,7 +22,7 @@ from calvin.core.files import file_sha256
 from calvin.core.progress import Listener, silent
 from calvin.core.types import FRAME_SIZE, LARGE_SIZE
 from calvin.data import Features, FeatureStore, Sample, read_mad_csv
-from calvin.data.readers.registry import READERS
+from calvin.data.readers.registry import READERS, resolve_format
 from calvin.data.sources import MAX_BAD_SHARE
 from calvin.encode.film_cache import FilmCache
 from calvin.evaluation.evaluate import EvaluationJob
@@ -68,6 +68,23 @@ class DataOptions:
     entities: Path | None = None
     frames: int = 32
     limit: int | None = None
+
+    def check(self) -> None:
+        """See that what is named is there, before a model is opened for it.
+
+        Raises:
+            UsageError: a file or folder that is not there, a format that is unknown or cannot be told.
+        """
+        parts = ("annotations", "features", "films", "characters", "entities")
+        for name in parts:
+            path = getattr(self, name)
+            if path is not None and not Path(path).exists():
+                raise UsageError(f"--{name}: there is no {path}.")
+        if self.data != PUPPETS and _FRESH.fullmatch(self.data) is None:
+            path = _annotations_of(self)
+            _format_of(self, path)
+            if not path.exists():
+                raise UsageError(f"There is no data set or file {path}: name one that `calvin evaluate --help` lists.")
 
 
 @dataclass
@@ -138,19 +155,32 @@ def _puppets(listener: Listener, seed: int | None = None) -> _Set:
     return _Set(name, drawn.samples, True, bank, films, drawn.media, drawn.truth, puppet_names(), list(drawn.notes))
 
 
-def _annotated(options: DataOptions) -> _Set:
-    """A data set from files of annotations."""
-    named = options.data in (MAD, TVC)
-    path = options.annotations if named else Path(options.data)
+def _annotations_of(options: DataOptions) -> Path:
+    path = options.annotations if options.data in (MAD, TVC) else Path(options.data)
     if path is None:
         raise UsageError(f"{options.data} cannot be shipped with calvin: give its annotations with --annotations FILE.")
+    return path
+
+
+def _format_of(options: DataOptions, path: Path) -> str:
+    """The name of the reader."""
     default = {MAD: "mad_csv", TVC: "tvc"}.get(options.data) or _FORMATS.get(path.suffix.lower())
     if options.format is None and default is None:
         raise UsageError(f"The name of {path} does not say its format: give it with --format.")
-    manifest = READERS.find(options.format or default or "")
+    return resolve_format(options.format or default or "", path)
+
+
+def _annotated(options: DataOptions) -> _Set:
+    """A data set from files of annotations."""
+    path = _annotations_of(options)
+    manifest = READERS.find(_format_of(options, path))
     result = manifest.load()(path)
     found = _Set(
-        options.data if named else path.stem, result.samples, manifest.contextual, options.characters, options.films
+        options.data if options.data in (MAD, TVC) else path.stem,
+        result.samples,
+        manifest.contextual,
+        options.characters,
+        options.films,
     )
     if result.report.total_dropped or result.report.repaired:
         found.notes.append(f"{path.name}: " + "; ".join(result.report.summary().splitlines()) + ".")
@@ -186,7 +216,7 @@ def _pictures(
     facts = {
         "encoder": f"{reader.encoder.id} {reader.encoder.hash[:12]}" if reader else "",
         "frames": f"at most {most}, evenly spread, of {fps:g} a second{large}" if needs else "none",
-        "beams": captioner.info.details.get("beams", ""),
+        **{name: captioner.info.details.get(name, "") for name in ("beams", "temperature", "decoding")},
     }
     return Pictures(features, cache.frames if cache else lambda _: None, most), facts
 

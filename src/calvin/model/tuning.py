@@ -352,12 +352,18 @@ def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 @contextmanager
 def base_kept(model: CalvinForConditionalGeneration) -> Iterator[None]:
-    """Whatever is tuned inside the block, the model is the base again after it."""
+    """Whatever is tuned inside the block, the model is the base again after it, with the prefix that it came with."""
     projector = {name: tensor.detach().clone() for name, tensor in model.projector.state_dict().items()}
-    device = model.device
+    device, came = model.device, model.language_model
+    learnt = adapter_of(model) == "prefix"
+    prefix = [value.detach().clone() for value in came.prompt_encoder.parameters()] if learnt else []
     try:
         yield
     finally:
         remove_adapter(model)
+        if learnt:
+            model.language_model = came
+            for value, kept in zip(came.prompt_encoder.parameters(), prefix, strict=True):
+                value.data.copy_(kept)
         model.projector.load_state_dict(projector)
         model.requires_grad_(False).eval().to(device)

@@ -23,6 +23,7 @@ from calvin.core.tokens import Encoded, TokenLayout
 from calvin.data import collate
 from calvin.data.regularisation import RegularScene
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
+from calvin.model.modeling import adapter_of
 from calvin.model.tuning import ATTENTION, FEED_FORWARD, LoraSettings, add_lora, set_trainable
 from calvin.training.full.cost import A100_FLOPS, BatchShape, Memory, memory, step_flops
 from calvin.training.loop.train import TrainResult, train
@@ -165,15 +166,19 @@ def tune(
 ) -> TrainResult:
     """Train Q-Former, linear layer and a fresh LoRA on the film, in place; resumable from `folder`.
 
+    Of a model that came with a learned prefix, that prefix is trained on instead of a LoRA.
+
     Raises:
         DataError: too few scenes, or one that cannot be learnt.
-        UsageError: the model carries an adapter already.
+        UsageError: the model carries a LoRA already.
         CheckpointError: `folder` holds a run on other scenes or settings.
     """
     batches = FewshotBatches(scenes, regular, processor, config)
     torch.manual_seed(config.loop.seed)
-    add_lora(model, config)
-    set_trainable(model, {"projector", "lora"})
+    learning = "prefix" if adapter_of(model) == "prefix" else "lora"
+    if learning == "lora":
+        add_lora(model, config)
+    set_trainable(model, {"projector", learning})
     identity = [config.model_dump(exclude={"loop"}), batches.identity]
     return train(model, batches.batch_at, config.loop, folder, name="adapt", identity=identity, listener=listener)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ import torch
 from accelerate import PartialState
 
 from calvin.core.errors import CheckpointError, ConfigError
-from calvin.core.files import atomic_folder, locked, read_record, write_json, write_text
+from calvin.core.files import atomic_folder, locked, model_fingerprint, read_record, write_json, write_text
 from calvin.core.progress import Listener, silent
 from calvin.data import Example, Instructions, Mixture, Sample, Source, SourceConfig, load_sources
 from calvin.model import (
@@ -243,7 +244,7 @@ class Run:
                     load_weights(last, model)
                 # Read again now: kept, it would have filled memory during training.
                 model.cpu().vision_tower = load_vision_tower(parts.vision)[0]
-                _save(model, processor, self.recipe, step, place.result)
+                _save(model, processor, self.recipe, step, place.result, start)
             state.wait_for_everyone()
 
     def _material_sources(self, given: Material, place: StepPlace) -> list[Source]:
@@ -375,10 +376,13 @@ def add_adapter(model: CalvinForConditionalGeneration, step: StageStep) -> None:
 
 
 def _save(
-    model: CalvinForConditionalGeneration, processor: CalvinProcessor, recipe: Recipe, step: StageStep, target: Path
-) -> None:
+    model: CalvinForConditionalGeneration, processor: CalvinProcessor, recipe: Recipe, step: StageStep, target: Path,
+    start: Path | None,
+) -> None:  # fmt: skip
     if "prefix" in step.trains:
-        save_adapter(model, target)
+        # By where it lies from here, so that both may be moved together.
+        base = {"base_folder": os.path.relpath(start, target), "base": model_fingerprint(start)} if start else {}
+        save_adapter(model, target, {"recipe": recipe.name, "stage": step.name, **base})
         return
     merge(model)
     if step.half:

@@ -87,6 +87,12 @@ class PairMetric:
         """With the usual settings. A metric that computes on no device ignores `device`."""
         return cls()
 
+    def check_installed(self) -> None:
+        """
+        Raises:
+            UsageError: something that it needs besides its packages is missing.
+        """
+
     def watched_by(self, listener: Listener) -> Self:
         """The same with a listener to its progress; what takes little time has none."""
         return self

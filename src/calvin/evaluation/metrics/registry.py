@@ -44,5 +44,13 @@ METRICS = Registry(
         _metric("cider-plain", "CIDEr as first published", "ngrams:Cider.of"),
     ),
     "metrics",
+    aliases={
+        "bertscore-f1": "bertscore",
+        "cider-d": "cider",
+        "rouge-l": "rouge",
+        "bleu-4": "bleu",
+        **dict.fromkeys(("r@1/5", "r@5/16", "recall@1/5", "recall@5/16", "recall@k/n"), "recall"),
+    },
 )
+"""Their names, and those by which tables and papers print them."""
 USUAL = tuple(kind.name for kind in METRICS.built_in.values() if kind.usual)

@@ -208,6 +208,10 @@ class Spice(PairMetric):
     def watched_by(self, listener: Listener) -> Spice:
         return replace(self, listener=listener)
 
+    def check_installed(self) -> None:
+        installed_jars(self.home)
+        check_java(self.java)
+
     def score_pairs(self, pairs: Pairs) -> MetricResult:
         """`per_item` [N] is between 0 and 1. Raises UsageError where Java or the archives are missing."""
         jars = installed_jars(self.home)

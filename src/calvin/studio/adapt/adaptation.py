@@ -93,7 +93,7 @@ def adapt(
         words = plan_corrections(store, corrections) if corrections is not None else None
         given, notes = described_scenes(store, words)
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
-        if isinstance(base, AdaptedCalvin) or adapter_of(base.model) is not None:
+        if isinstance(base, AdaptedCalvin) or adapter_of(base.model) == "lora":
             raise UsageError("The model carries an adapter already: adapt the base it was made from.")
         if model is None:
             _check_known(base, store)
