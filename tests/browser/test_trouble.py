@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,34 @@ from calvin.core.types import Author
 from review_page import TEXTS, Studio
 
 FIRST, THIRD = "0:00:00.5", "0:00:09.0"
+
+
+@dataclass
+class Held:
+    """Edits that a page has sent and the server has not been given."""
+
+    page: Any
+    routes: list[Any] = field(default_factory=list)
+
+    def let_go(self) -> None:
+        for route in self.routes:
+            route.continue_()
+        self.page.unroute("**/edits")
+
+
+def hold_edits(page: Any) -> Held:
+    held = Held(page)
+    page.route("**/edits", lambda route: held.routes.append(route))
+    return held
+
+
+def wait_until(page: Any, condition: Callable[[], object]) -> None:
+    """Waits for something that only the test sees, while the page goes on."""
+    for _ in range(600):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it did not come to that")
 
 
 def test_two_tabs_show_the_same(studio: Studio, open_page: Callable[..., Any]) -> None:
@@ -28,17 +57,27 @@ def test_one_cue_changed_in_two_tabs_shows_both_texts(studio: Studio, open_page:
     other = one.context.new_page()
     other.goto(one.url)
     other.wait_for_selector("body[data-ready]")
-    # Typed, and before it is sent, the other tab is quicker.
-    pages.text_of(one, FIRST).focus()
-    one.keyboard.press("Control+a")
-    one.keyboard.type("Mine.")
-    pages.text_of(other, FIRST).fill("Theirs.")
-    other.keyboard.press("Alt+j")
+    held = hold_edits(one)
+    pages.press(one, "Alt+j", "Control+a")
+    one.keyboard.type("Mine")
+    one.wait_for_function("() => document.querySelector('.state').textContent === 'Not sent yet'")
+    pages.press(other, "Alt+j", "Control+a")
+    other.keyboard.type("Theirs.")
+    pages.press(other, "Alt+j")
+    pages.is_settled(other)
+    assert studio.texts()[0] == "Theirs."
+    # What is typed while the first words are on their way belongs to the question, and is not sent past it.
+    wait_until(one, lambda: held.routes)
+    one.keyboard.type(", and more.")
+    held.let_go()
     dialog = one.get_by_role("dialog", name="Two texts for one cue")
     dialog.wait_for()
-    assert dialog.get_by_label("Your text").input_value() == "Mine."
+    assert dialog.get_by_label("Your text").input_value() == "Mine, and more."
     assert dialog.get_by_label("The text that stands now").input_value() == "Theirs."
     assert pages.violations(one) == []
+    pages.press(one, "Escape", "Escape")
+    dialog.get_by_text("Choose one of the two buttons").wait_for()
+    assert studio.texts()[0] == "Theirs.", "nothing is sent before somebody has chosen, and Escape chooses nothing"
     dialog.get_by_label("Your text").fill("Mine and theirs.")
     dialog.get_by_role("button", name="Put my text in its place").click()
     one.wait_for_function("() => document.querySelector('textarea').value === 'Mine and theirs.'")

@@ -86,8 +86,11 @@ export async function conflictDialog({ mine, theirs, where, words }) {
   ];
   if (theirs) body.push(el("label", { for: "conflict-theirs", text: "The text that stands now" }), other);
   const buttons = theirs
-    ? [["Put my text in its place", "mine", true], ["Keep the text that stands now", null]]
-    : [["Insert my text as a new cue", "mine", true], ["Let my text go", null]];
-  const answer = await openDialog("Two texts for one cue", body, buttons, { focus: box, label: "conflict" }).answer;
+    ? [["Put my text in its place", "mine", true], ["Keep the text that stands now", "theirs"]]
+    : [["Insert my text as a new cue", "mine", true], ["Let my text go", "theirs"]];
+  const status = el("p", { role: "status" });
+  // Escape chooses nothing: one of the texts would be lost by a key that means "away with this".
+  const mayLeave = () => void (status.textContent = "Choose one of the two buttons: one of the texts has to stand.");
+  const answer = await openDialog("Two texts for one cue", [...body, status], buttons, { focus: box, label: "conflict", mayLeave }).answer;
   return answer === "mine" ? box.value : null;
 }

@@ -315,10 +315,11 @@ export class Project extends EventTarget {
     if (!(error instanceof Refused)) console.error(error);
     if (error.status === 409 && item.text !== undefined) {
       const theirs = error.body.theirs ?? null;
+      const mine = this.#lastTyped(item);
       if (theirs) this.#apply({ changed: [theirs], removed: [] });
-      if (theirs?.text === item.text) return;
+      if (theirs?.text === mine) return;
       const at_ms = this.byKey.get(item.key)?.start_ms ?? item.at_ms;
-      this.emit("conflict", { key: item.key, mine: item.text, theirs, words, at_ms });
+      this.emit("conflict", { key: item.key, mine, theirs, words, at_ms });
       return;
     }
     if (error.status === 409 && error.body.theirs) this.#apply({ changed: [error.body.theirs], removed: [] });
@@ -327,6 +328,22 @@ export class Project extends EventTarget {
       this.drafts.set(item.key, { text: item.text, version: item.version, refused: true });
     }
     this.emit("refused", { key: item.key, words, item });
+  }
+
+  /** What was typed last into the row of an edit that met another text: nothing of it is sent by itself any more, as that
+   * would take the place of a text which the person has not seen. */
+  #lastTyped({ key, text }) {
+    let mine = text;
+    for (const later of this.#queue.filter((item) => item.key === key && item.text !== undefined)) {
+      mine = later.text;
+      later.resolve(null);
+    }
+    this.#queue = this.#queue.filter((item) => item.key !== key || item.text === undefined);
+    const draft = this.drafts.get(key);
+    if (!draft) return mine;
+    clearTimeout(draft.timer);
+    this.drafts.delete(key);
+    return draft.text.trim() ? draft.text : mine;
   }
 
   #apply({ changed = [], removed = [], undo, redo }) {
