@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,15 @@ from calvin.cli.console import ProgressView, say, warn, warn_all
 from calvin.cli.undo_approve import renewed
 from calvin.studio.script.writers import READABLE, WRITERS
 
+RATES = "25, 23.976, 29.97df for drop-frame"
 FORMATS = Annotated[str, typer.Option("--format", "-f", help=f"What to write: {WRITERS.listed()}.")]
+
+
+class TimeCodes(StrEnum):
+    """How times are written: as the film's own, or as codes that count frames."""
+
+    MEDIA = "media"
+    SMPTE = "smpte"
 
 
 def import_script(
@@ -27,9 +36,13 @@ def import_script(
         bool, typer.Option("--retime", help="Allow cues to move by whole hours, or all of them at once.")
     ] = False,
     frame_rate: Annotated[
-        float | None,
+        str | None,
+        typer.Option("--frame-rate", help=f"For times such as 00:00:01:12: {RATES}.", show_default="the film's"),
+    ] = None,
+    starts_at: Annotated[
+        str | None,
         typer.Option(
-            "--frame-rate", min=1, max=1000, help="Frame rate for times such as 00:00:01:12.", show_default="the film's"
+            "--starts-at", help="Time code of the film's first frame, such as 10:00:00:00.", show_default="found out"
         ),
     ] = None,
     encoding: Annotated[
@@ -48,12 +61,14 @@ def import_script(
         calvin import film.calvin from-the-describer.csv --yes
 
         calvin import film.calvin translated.vtt --language de
+
+        calvin import film.calvin from-the-studio.csv --starts-at 10:00:00:00 --frame-rate 29.97df
     """
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.script.human_words import apply_plan, plan_import
 
     with ProjectStore(project) as store:
-        plan = plan_import(store, edited, remove, language, retime, encoding, frame_rate)
+        plan = plan_import(store, edited, remove, language, retime, encoding, frame_rate, starts_at)
         for line in plan.lines():
             say(line)
         warn_all(plan.notes)
@@ -77,6 +92,22 @@ def export(
         Path | None,
         typer.Option(help="For html: the film to play, if it has moved, or a copy that browsers play."),
     ] = None,
+    timecode: Annotated[
+        TimeCodes | None,
+        typer.Option("--timecode", help="How csv, txt and dapt tell the time.", show_default="as before, else media"),
+    ] = None,
+    starts_at: Annotated[
+        str | None,
+        typer.Option(
+            "--starts-at",
+            help="Time code of the film's first frame, such as 10:00:00:00.",
+            show_default="as imported, else the film's own",
+        ),
+    ] = None,
+    frame_rate: Annotated[
+        str | None,
+        typer.Option("--frame-rate", help=f"For smpte: {RATES}.", show_default="as imported, else the film's"),
+    ] = None,
 ) -> None:
     """Write the script of a project as it stands.
 
@@ -86,6 +117,9 @@ def export(
     by the project's voice (run `calvin voice` first), by a voice of the computer or by a screen reader, and the film
     waits where one takes longer. `transcript` is what is said and described in a film, as a page to read.
 
+    With `--timecode smpte`, times are codes of the programme that count frames, such as 10:00:01:12; `--timecode media`
+    goes back to the film's own time. Subtitle files are for players and always tell the film's.
+
     Examples:
 
         calvin export film.calvin --format vtt,dapt,csv
@@ -93,14 +127,18 @@ def export(
         calvin export film.calvin --format txt -o for-the-narrator
 
         calvin export film.calvin --format html,transcript
+
+        calvin export film.calvin --format csv --timecode smpte --starts-at 10:00:00:00
     """
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.script.page_media import foretold_size
+    from calvin.studio.script.programme_start import set_clock
     from calvin.studio.script.script_files import export_script, export_targets
     from calvin.studio.script.writers import FolderWriter, find_writers
 
     writers = find_writers(formats.split(","))
     with ProjectStore(project, or_look=True) as store, ProgressView() as progress:
+        set_clock(store, timecode, starts_at, frame_rate)
         for path, writer in export_targets(store, writers, out_dir):
             if isinstance(writer, FolderWriter):
                 say(foretold_size(store, path.parent, film))

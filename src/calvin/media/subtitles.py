@@ -31,6 +31,7 @@ from calvin.media.film.source import (
 )
 from calvin.media.languages import language_tag, short_code
 from calvin.media.speakers import is_sound, label_of, other_labels
+from calvin.media.timecode import FrameCount, counting
 from calvin.media.timed_text import MAX_CUES, TimedCue, TimedText, format_of, read_cues, read_text, without_tags
 from calvin.media.ttml import read_ttml
 
@@ -224,7 +225,7 @@ def read_subtitles(path: str | Path, encoding: str | None = None, rate: float | 
 
 def _parse(text: str, kind: str, path: str | Path, rate: float | None) -> TimedText:
     if kind in ("srt", "vtt"):
-        return read_cues(text, kind, rate)
+        return read_cues(text, kind, counting(text, FrameCount.of(rate)) if rate else None)
     try:
         return read_ttml(text) if kind == "ttml" else _substation(text, kind)
     except Exception as error:  # any way in which a third-party parser may fail on a broken file

@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from calvin.core.errors import SubtitleError
+from calvin.core.errors import DataError, SubtitleError
 from calvin.core.time import round_half_up, to_ms
+from calvin.media.timecode import FRAME_CODE, FrameCount
 
 MAX_BYTES = 20_000_000
 MAX_CUES = 100_000
@@ -19,7 +20,6 @@ _TIMES = re.compile(
     rf"(?<![\d:])(?<!\d[.,-])({_STAMP})[ \t]{{0,9}}(?:-{{1,3}} ?>|[–—]+>|→)[ \t]{{0,9}}({_STAMP})(?![\d:])"
 )
 _CLOCK = re.compile(r"(-?)(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2})(?:[.,;](\d{1,9})|:(\d{3,9}))?")
-_FRAMES = re.compile(r"(\d{1,3}:\d\d:\d\d)[:;](\d\d)")
 _SECONDS = re.compile(r"\d{1,6}(?:[.,]\d{1,9})?")
 _SETTING = re.compile(r"[A-Za-z]+\d?:\S+")
 _ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
@@ -219,7 +219,7 @@ class _Block:
     note: str = ""
 
 
-def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
+def read_cues(text: str, kind: str, count: FrameCount | None = None) -> TimedText:
     """The cues of SubRip ("srt") or WebVTT ("vtt").
 
     A cue's text reaches to the next times, over blank lines, also where none stands before the next cue. What stands
@@ -227,7 +227,7 @@ def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
     text under them is no other cue's.
 
     Args:
-        rate: frames per second, by which times such as 00:00:01:12 are read.
+        count: of frames, by which times such as 00:00:01:12 are read.
     """
     head, *blocks = _blocks(text)
     form = previous = ""
@@ -242,13 +242,13 @@ def read_cues(text: str, kind: str, rate: float | None = None) -> TimedText:
     for block in blocks:
         where = f"line {block.number}"
         stamps = block.times.groups() if block.times else (block.lines[0].strip()[:60],)
-        times = [time_ms(stamp, rate) for stamp in stamps]
+        times = [time_ms(stamp, count) for stamp in stamps]
         wrong = next((stamp for stamp, ms in zip(stamps, times, strict=True) if ms is None), None)
         if wrong is None:
             said = _said(block.lines, kind)
             cues.append(TimedCue(times[0] or 0, times[-1] or 0, said, where, block.name, note=block.note))
         else:
-            unread.append(f"{where}: {not_a_time(wrong, rate)}")
+            unread.append(f"{where}: {not_a_time(wrong, count)}")
     return TimedText(cues, unread)
 
 
@@ -319,15 +319,15 @@ def _said(lines: list[str], kind: str) -> str:
     return "\n".join(line.strip() for line in lines[:aside] if line.strip())
 
 
-def time_ms(stamp: str, rate: float | None = None) -> int | None:
+def time_ms(stamp: str, count: FrameCount | None = None) -> int | None:
     """A time as subtitle files write it, with or without hours and fraction, in ms; None where it makes no sense.
 
     Args:
-        rate: frames per second, for times such as 00:00:01:12.
+        count: of frames, for times such as 00:00:01:12.
     """
     stamp = stamp.replace(" ", "")
-    if _FRAMES.fullmatch(stamp) is not None:
-        return frames_ms(stamp, rate)
+    if FRAME_CODE.fullmatch(stamp) is not None:
+        return _frames_ms(stamp, count)
     clock = _CLOCK.fullmatch(stamp)
     if clock is None:
         return to_ms(float(stamp.replace(",", "."))) if _SECONDS.fullmatch(stamp) else None
@@ -339,26 +339,21 @@ def time_ms(stamp: str, rate: float | None = None) -> int | None:
     return -ms if sign else ms
 
 
-def frames_ms(stamp: str, rate: float | None) -> int | None:
-    """A time such as 00:00:01:12 by frames per second; None where it is of another form or there is no such frame."""
-    match = _FRAMES.fullmatch(stamp)
-    clock = time_ms(match[1]) if match else None
-    if match is None or clock is None or not rate or int(match[2]) >= rate:
+def _frames_ms(stamp: str, count: FrameCount | None) -> int | None:
+    try:
+        return count.ms(stamp) if count else None
+    except DataError:
         return None
-    return clock + round_half_up(int(match[2]) * 1000 / rate)
 
 
-def counting_rate(text: str, rate: float) -> float:
-    """By which frames per second a text counts, of a film that has `rate`: that, unless frames are counted that it has
-    not. Then the film is a copy with fewer frames than the one that the text was written for, and the lowest rate of
-    films and television that has them all is taken; from 25, 24 is at most 40 ms away."""
-    top = max((int(match[2]) for match in _FRAMES.finditer(text)), default=-1)
-    return rate if top < rate else next((known for known in (25.0, 30.0, 50.0, 60.0) if top < known), rate)
-
-
-def not_a_time(stamp: str, rate: float | None = None) -> str:
+def not_a_time(stamp: str, count: FrameCount | None = None) -> str:
     """What is wrong with a time that cannot be read."""
-    if _FRAMES.fullmatch(stamp.replace(" ", "")):
-        rates = f"at {rate:g} frames per second, it names none" if rate else "their rate is not known"
-        return f"{stamp!r} counts frames, and {rates}; `calvin import --frame-rate` names another"
-    return f"{stamp!r} is not a time code such as 00:01:02.500"
+    if FRAME_CODE.fullmatch(stamp.replace(" ", "")) is None:
+        return f"{stamp!r} is not a time code such as 00:01:02.500"
+    problem = f"{stamp!r} counts frames, and their rate is not known"
+    if count is not None:
+        try:
+            count.ms(stamp.replace(" ", ""))
+        except DataError as error:
+            problem = str(error)
+    return f"{problem}; `calvin import --frame-rate` names another"

@@ -10,10 +10,13 @@ from xml.etree import ElementTree as ET
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
 from calvin.core.time import round_half_up
+from calvin.media.timecode import FRAME_CODE, FrameCount, Programme
 from calvin.media.timed_text import TimedCue, TimedText, time_ms
 
 NAMESPACE = "urn:x-calvin-ad:script"
 """Of what calvin says about an event and TTML has no words for."""
+ORIGIN = "daptOriginTimecode"
+"""The element in which DAPT states the time code of its zero (W3C DAPT, timecode-related metadata)."""
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _CLOCK_FRAMES = re.compile(r"(\d{2,9}):(\d\d):(\d\d)(?:[:;](\d{2,9})(?:\.(\d{1,9}))?)?")
 _OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
@@ -44,6 +47,18 @@ def read_ttml(text: str) -> TimedText:
         if _tag(child) == "body":
             reading.events(child, Fraction(0), None, ("", reading.represents), 0)
     return TimedText(reading.cues, reading.unread)
+
+
+def stated_programme(text: str) -> Programme | None:
+    """The programme's own time that a DAPT document states beside its media times; None where it states none."""
+    root = ET.fromstring(text)
+    # In the head alone: in the body are texts.
+    origin = (one.text or "" for child in root if _tag(child) == "head" for one in child.iter() if _tag(one) == ORIGIN)
+    code = next(origin, "").strip()
+    if not FRAME_CODE.fullmatch(code):
+        return None
+    reading = _Reading(root)
+    return Programme(FrameCount(reading.effective, reading.drop == "dropNTSC"), code)
 
 
 class _Reading:

@@ -9,6 +9,7 @@ import pytest
 
 from calvin.core.errors import SubtitleError
 from calvin.media.subtitles import read_subtitles
+from calvin.media.timecode import FrameCount
 from calvin.media.timed_text import read_cues, read_text, time_ms
 
 
@@ -92,8 +93,8 @@ def test_what_cannot_be_read_is_named_and_its_text_is_nobody_elses() -> None:
 
 
 def test_frames_are_read_by_a_rate() -> None:
-    assert time_ms("00:00:01:12", 25) == 1480
-    assert time_ms("00:00:01:12") is time_ms("00:00:01:25", 25) is None
+    assert time_ms("00:00:01:12", FrameCount.of(25)) == 1480
+    assert time_ms("00:00:01:12") is time_ms("00:00:01:25", FrameCount.of(25)) is None
     assert [time_ms(text) for text in ("-00:00:01,500", "75:00", "01:75:00", "1.5", "x")] == [
         -1500, 4_500_000, None, 1500, None,
     ]  # fmt: skip

@@ -104,8 +104,9 @@ class FilmFacts:
     `duration_ms` is what the container states (0: not stated). `width` and `height` are as coded; the display size
     has pixel aspect and rotation (degrees, counter-clockwise) applied. `start_ms` is where the film's own clock
     begins; everywhere else film time starts at 0. `lost_sounds` counts sound tracks that the file names and that
-    cannot be read. `variable_frame_rate` is a hint from the stated rates. `stamp` is
-    what the disk says of the file, to see later whether it changed.
+    cannot be read. `variable_frame_rate` is a hint from the stated rates. `timecode` is the
+    SMPTE time code of the first frame, "" where none is stated. `stamp` is what the disk says of the file, to see later
+    whether it changed.
     """
 
     path: Path
@@ -126,6 +127,7 @@ class FilmFacts:
     audio_streams: tuple[AudioStream, ...] = ()
     subtitle_streams: tuple[SubtitleStream, ...] = ()
     lost_sounds: int = 0
+    timecode: str = ""
     stamp: tuple[int, ...] = field(default=(), repr=False, compare=False)
 
 
@@ -315,8 +317,15 @@ def probe(path: str | Path, limits: MediaLimits | None = None, fingerprint: bool
             audio_streams=audio_streams(container),
             subtitle_streams=_subtitle_streams(container),
             lost_sounds=lost_sounds(film, container),
+            timecode=timecode(container),
             stamp=stamp,
         )
+
+
+def timecode(container: InputContainer) -> str:
+    """The SMPTE time code that a film begins with; empty where it states none."""
+    stated = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return next((value for one in stated for key, value in one.items() if key.lower() == "timecode"), "")
 
 
 def check_unchanged(facts: FilmFacts) -> None:

@@ -12,7 +12,7 @@ import av
 from av.stream import Disposition
 
 from calvin.core.errors import MediaError
-from calvin.media.film.source import MediaLimits, open_film, start_us, track_title
+from calvin.media.film.source import MediaLimits, open_film, start_us, timecode, track_title
 from calvin.media.languages import short_code
 from calvin.media.sound.containers import FLAGLESS, is_cover
 
@@ -156,12 +156,6 @@ def check_film(path: str | Path, muxed: Muxed, description: AddedTrack, name: st
             _check_marks(name, suffix, container.streams[index], description)
         lost = muxed.timecode if not timecode(container) else ""
     return Checked(index, later_ms, lost)
-
-
-def timecode(container: InputContainer) -> str:
-    """The SMPTE time code that a film begins with; empty where it states none."""
-    stated = [container.metadata, *(stream.metadata for stream in container.streams)]
-    return next((value for one in stated for key, value in one.items() if key.lower() == "timecode"), "")
 
 
 def _check_marks(name: str | Path, suffix: str, track: Any, description: AddedTrack) -> None:

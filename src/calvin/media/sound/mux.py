@@ -19,7 +19,7 @@ import av.error
 from av.stream import Disposition
 
 from calvin.core.errors import MediaError, UsageError
-from calvin.media.film.source import MediaLimits, open_film, start_us
+from calvin.media.film.source import MediaLimits, open_film, start_us, timecode
 from calvin.media.languages import long_code
 from calvin.media.sound.containers import (
     IMAGES,
@@ -43,7 +43,6 @@ from calvin.media.sound.film_check import (
     check_film,
     first_packet,
     first_picture,
-    timecode,
 )
 from calvin.media.sound.film_sound import MIX_RATE, Timeline, packed_frame, silence
 

@@ -442,6 +442,7 @@ def _facts(facts: FilmFacts) -> dict[str, Any]:
         "frame_rate": facts.frame_rate,
         "audio_streams": len(facts.audio_streams),
         "bytes": facts.size,
+        **({"timecode": facts.timecode} if facts.timecode else {}),
     }
 
 

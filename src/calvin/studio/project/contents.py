@@ -82,6 +82,16 @@ class VoiceRecord(FrozenConfig):
     language: str | None = None
 
 
+class ProgrammeClock(FrozenConfig):
+    """How the people of a project tell the time: `starts_at` is the time code of the film's first frame ("": 0), `rate`
+    how their codes count frames, as `FrameCount.named` reads it ("": as the film), and `frames` whether what is written
+    for people counts them too."""
+
+    starts_at: str = ""
+    rate: str = ""
+    frames: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """A text that a cue had; blank where it was removed. `written_at` is UTC."""

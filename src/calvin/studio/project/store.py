@@ -13,7 +13,15 @@ from pydantic import TypeAdapter
 from calvin.core.errors import StoreError
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, CueKind, DialogueLine, Place, Script, Status
-from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, Revision, VoiceRecord
+from calvin.studio.project.contents import (
+    Choice,
+    Decision,
+    DecodeRecord,
+    FilmRow,
+    ProgrammeClock,
+    Revision,
+    VoiceRecord,
+)
 from calvin.studio.project.database import DATABASE, Setting
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.excerpts import Excerpts
@@ -72,6 +80,8 @@ class ProjectStore(Excerpts):
     """Whether its open places are left to a person or to a model that is named later."""
     edit_times = Setting("edit_times", TypeAdapter(dict[str, tuple[int, int]] | None), None)
     """How many edits each cue had, by its id, and how many ms they took (see `study_log`); None: that is not kept."""
+    clock = Setting("clock", TypeAdapter(ProgrammeClock), ProgrammeClock())
+    """How time is told in scripts that count as the programme does."""
     exported = Setting("exported", TypeAdapter(tuple[str, ...]), ())
     """Where the script was written to, by path: there it is renewed whenever it changes."""
 

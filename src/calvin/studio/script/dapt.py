@@ -6,7 +6,8 @@ from xml.etree import ElementTree as ET
 
 from calvin.core.time import format_timecode
 from calvin.core.types import CueKind, Script
-from calvin.media.ttml import NAMESPACE
+from calvin.media.timecode import Programme
+from calvin.media.ttml import NAMESPACE, ORIGIN
 from calvin.studio.script.writers import (
     Provenance,
     Writer,
@@ -57,6 +58,8 @@ class DaptWriter(Writer):
         )
         metadata = ET.SubElement(ET.SubElement(root, f"{{{TT}}}head"), f"{{{TT}}}metadata")
         ET.SubElement(metadata, f"{{{TTM}}}title").text = printable(script.title)
+        if provenance.programme:
+            _date(root, metadata, provenance.programme)
         agents = {}
         for number, character in enumerate(script.characters, start=1):
             agents[character.name] = f"character-{number}"
@@ -85,6 +88,18 @@ class DaptWriter(Writer):
                 div.set(f"{{{TTM}}}agent", " ".join(named))
             ET.SubElement(ET.SubElement(div, f"{{{TT}}}p"), f"{{{TT}}}span").text = text
         return _document(root)
+
+
+def _date(root: ET.Element, metadata: ET.Element, programme: Programme) -> None:
+    """State the programme's own time: DAPT's events are in the film's, and its metadata relate the two."""
+    count = programme.count
+    root.set(f"{{{TTP}}}frameRate", str(count.nominal))
+    if count.rate != count.nominal:
+        multiplier = count.rate / count.nominal
+        root.set(f"{{{TTP}}}frameRateMultiplier", f"{multiplier.numerator} {multiplier.denominator}")
+    if count.drop:
+        root.set(f"{{{TTP}}}dropMode", "dropNTSC")
+    ET.SubElement(metadata, f"{{{DAPTM}}}{ORIGIN}").text = programme.code(0)
 
 
 def kind_represented(words: str) -> CueKind | None:

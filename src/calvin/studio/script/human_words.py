@@ -18,10 +18,13 @@ from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, CueKind, Place, Status
 from calvin.media.languages import language_name, language_tag
+from calvin.media.timecode import FrameCount
+from calvin.studio.project.contents import ProgrammeClock
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.line_match import listed, match, same_times
 from calvin.studio.script.open_places import open_places, placed, without_empty
+from calvin.studio.script.programme_start import FilmLength, from_programme_start
 from calvin.studio.script.script_files import Exported, remember_written, renew_exports
 from calvin.studio.script.script_lines import ScriptLine, ScriptText, read_script, refusal
 from calvin.studio.script.script_tables import HOUR_MS
@@ -79,7 +82,7 @@ class WordsPlan:
 
     `name` is what people call the words, `notes` what to know about them. `language` is the script's, before and
     after, where it changes; `written` a file and its hash, which counts as written by calvin from then on; `what` is
-    how people would call the step, if it is not an import.
+    how people would call the step, if it is not an import. `clock` is how the words tell the time.
     """
 
     name: str
@@ -88,6 +91,7 @@ class WordsPlan:
     language: tuple[str, str] | None = None
     written: tuple[Path, str] | None = None
     what: str = ""
+    clock: ProgrammeClock | None = None
 
     @property
     def changes(self) -> tuple[Change, ...]:
@@ -113,7 +117,8 @@ def plan_import(
     language: str | None = None,
     retime: bool = False,
     encoding: str | None = None,
-    rate: float | None = None,
+    rate: str | None = None,
+    starts_at: str | None = None,
 ) -> WordsPlan:
     """What importing words would change in a project.
 
@@ -122,24 +127,26 @@ def plan_import(
         language: the script's language from then on.
         retime: cues may move by whole hours, or all at once, which is else taken for a mistake.
         encoding: of the file; None: found out.
-        rate: frames per second, by which times such as 00:00:01:12 are read; None: the film's.
+        rate: frames per second, such as 25 or 29.97df, by which times such as 00:00:01:12 are read; None: the film's.
+        starts_at: the time code of the film's first frame; None: what the times themselves say.
 
     Raises:
         StoreError: words that cannot be read or do not fit together.
-        UsageError: there is no such language.
+        UsageError: there is no such language, rate or start.
     """
     tag = language_tag(language) if language else None
     script = store.script()
     source = Path(words) if isinstance(words, str | Path) else None
     # The hash is taken before the file is read: what is saved into it later was not imported.
     digest = file_sha256(source) if source and source.is_file() else ""
-    name, (lines, said) = _lines_of(words, "script", store, encoding, rate)
+    name, text = _lines_of(words, "script", store, encoding, FrameCount.named(rate) if rate else None, tag or "")
+    text, clock = from_programme_start(name, text, _length(store), store.clock, starts_at)
     places = open_places(store)
-    plan = plan_lines(script.cues, without_empty(lines, places), remove, name, retime)
+    plan = plan_lines(script.cues, without_empty(text.lines, places), remove, name, retime)
     plan = replace(plan, steps=tuple(_into_place(step, places) for step in plan.steps))
     new = (script.language, tag) if tag and tag != script.language else None
     written = (source, digest) if source else None
-    return replace(plan, notes=(*said, *plan.notes), language=new, written=written)
+    return replace(plan, notes=(*text.notes, *plan.notes), language=new, written=written, clock=clock)
 
 
 def _into_place(step: Change, places: Sequence[OpenPlace]) -> Change:
@@ -195,7 +202,8 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
     Raises:
         StoreError: words that cannot be read; that overlap, or are about no scene of the project.
     """
-    name, (lines, said) = _lines_of(words, "corrections", store)
+    name, text = _lines_of(words, "corrections", store)
+    (lines, said, *_), _ = from_programme_start(name, text, _length(store), store.clock)
     cues, places = store.script().cues, store.plans
     spoken = [line for line in lines if printable(line.text)]
     _check(name, spoken, {cue.id for cue in cues})
@@ -241,6 +249,8 @@ def apply_plan(store: ProjectStore, plan: WordsPlan) -> Exported:
                 store.close_plans(change.after.span, "A person described it.")
         if plan.language:
             store.set_language(plan.language[1])
+        if plan.clock and plan.clock != store.clock:
+            store.clock = plan.clock
         if plan.written:
             remember_written(store, *plan.written)
     return renew_exports(store)
@@ -283,14 +293,25 @@ def restore_text(store: ProjectStore, cue_id: str, number: int | None = None) ->
 
 
 def _lines_of(
-    words: Words, what: str, store: ProjectStore, encoding: str | None = None, rate: float | None = None
+    words: Words,
+    what: str,
+    store: ProjectStore,
+    encoding: str | None = None,
+    count: FrameCount | None = None,
+    language: str = "",
 ) -> tuple[str, ScriptText]:
     """What people call the words, and their lines in time order."""
     if isinstance(words, str | Path):
         film_rate = store.film.facts.get("frame_rate") if store.film else None
-        return str(words), read_script(words, what, encoding, rate, film_rate)
+        language = language or (store.film.language if store.film else "")
+        return str(words), read_script(words, what, encoding, count, film_rate, language)
     lines = [ScriptLine(each.text, each.span, f"number {number}") for number, each in enumerate(words, 1)]
     return f"The {what}", ScriptText(sorted(lines, key=lambda line: line.span))
+
+
+def _length(store: ProjectStore) -> FilmLength:
+    film = store.film
+    return FilmLength(film.duration_ms, str(film.facts.get("timecode", ""))) if film else FilmLength(0)
 
 
 def _edited(before: Cue | None, line: ScriptLine) -> Cue | None:

@@ -22,6 +22,7 @@ from calvin.studio.project.status import current_notes, recorded_cues, recording
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.open_places import open_places
+from calvin.studio.script.programme_start import programme_of
 from calvin.studio.script.writers import WRITERS, FolderWriter, Provenance, Writer
 
 
@@ -67,6 +68,7 @@ def provenance(store: ProjectStore) -> Provenance:
         dialogue=tuple(dialogue),
         heard_in=(described.audio_language if described else None) or "",
         voice=" and ".join(voices),
+        programme=programme_of(store.clock, film.facts.get("frame_rate") if film else None),
         own_voices={
             **dict.fromkeys(recorded, "recorded"),
             **dict.fromkeys(recordings_out_of_date(store), "recording out of date"),

@@ -16,8 +16,9 @@ from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span
 from calvin.core.types import CueKind, Status
-from calvin.media.timed_text import MAX_CUES, counting_rate, format_of, read_cues, read_text, without_tags
-from calvin.media.ttml import read_ttml
+from calvin.media.timecode import FRAME_CODE, FrameCount, Programme, counting
+from calvin.media.timed_text import MAX_CUES, format_of, read_cues, read_text, without_tags
+from calvin.media.ttml import read_ttml, stated_programme
 from calvin.studio.script.dapt import kind_represented
 from calvin.studio.script.script_tables import is_table, read_table
 from calvin.studio.script.writers import READABLE, printable
@@ -51,26 +52,32 @@ class ScriptLine:
 
 
 class ScriptText(NamedTuple):
-    """The lines of a script in time order, and sentences on how it was read."""
+    """The lines of a script in time order, and sentences on how it was read; `frames` is how its codes count frames,
+    None where it has none. `programme` is the programme's own time where the file states it beside its times, which are
+    then the film's."""
 
     lines: list[ScriptLine]
     notes: tuple[str, ...] = ()
+    frames: FrameCount | None = None
+    programme: Programme | None = None
 
 
 def read_script(
     path: str | Path,
     what: str = "script",
     encoding: str | None = None,
-    rate: float | None = None,
+    count: FrameCount | None = None,
     film_rate: float | None = None,
+    language: str = "",
 ) -> ScriptText:
     """Read a script; its format is told from its content.
 
     Args:
         what: what people call it, such as "corrections".
         encoding: of the file; None: found out.
-        rate: frames per second, by which times such as 00:00:01:12 are read.
-        film_rate: the film's, for where `rate` is not given.
+        count: of frames, by which times such as 00:00:01:12 are read.
+        film_rate: the film's frames per second, for where `count` is not given.
+        language: of the text to take, where it stands in several.
 
     Raises:
         StoreError: the file is not a script that can be read, letters of it are lost, or a line of it is wrong.
@@ -90,15 +97,16 @@ def read_script(
     if reader is None:
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as {READABLE}.")
     notes = [decoded.doubt] if decoded.doubt else []
-    if rate is None and film_rate is not None:
-        rate = counting_rate(text, film_rate)
-        if rate != film_rate:
+    if count is None and film_rate is not None:
+        film = FrameCount.of(film_rate)
+        count = counting(text, film)
+        if count.rate != film.rate:
             notes.append(
-                f"{source.name} counts frames that the film, with {film_rate:g} a second, does not have: its times are "
-                f"read at {rate:g} a second. If it was written at another rate, import it with --frame-rate."
+                f"{source.name} counts frames that the film, with {film} a second, does not have: its times are "
+                f"read at {count} a second. If it was written at another rate, import it with --frame-rate."
             )
     try:
-        lines = list(reader(text, rate))
+        lines = list(reader(text, count, language))
     except RecursionError as error:
         raise StoreError(f"{source} is nested too deeply to be a script.") from error
     except (DataError, ValueError, csv.Error) as error:
@@ -110,7 +118,10 @@ def read_script(
         raise refusal(source, f"{late.where} ends after 100 hours")
     if len(lines) > MAX_CUES:
         raise StoreError(f"{source} holds more than {MAX_CUES} lines, more than the script of any film.")
-    return ScriptText(sorted(lines, key=lambda line: line.span), tuple(notes))
+    found = ScriptText(sorted(lines, key=lambda line: line.span), tuple(notes))
+    if kind == "ttml":
+        return found._replace(programme=stated_programme(text))
+    return found._replace(frames=count) if kind != "json" and FRAME_CODE.search(text) else found
 
 
 def refusal(name: str | Path, problem: str) -> StoreError:
@@ -118,11 +129,12 @@ def refusal(name: str | Path, problem: str) -> StoreError:
     return StoreError(f"{name} cannot be imported: {problem.rstrip('.')}; nothing was changed.")
 
 
-def _timed(text: str, rate: float | None, kind: str) -> Iterator[ScriptLine]:
+def _timed(text: str, count: FrameCount | None, _: str, kind: str) -> Iterator[ScriptLine]:
     """The lines of VTT, SRT or TTML; what cannot be read is refused, so that no text is lost."""
-    cues, unread = read_ttml(text) if kind == "ttml" else read_cues(text, kind, rate)
+    cues, unread = read_ttml(text) if kind == "ttml" else read_cues(text, kind, count)
     if unread:
         raise DataError(unread[0])
+    within_ms = int(500 / count.rate) + 1 if count and FRAME_CODE.search(text) else 1
     for cue in cues:
         said = cue.text if kind == "ttml" else without_tags(cue.text, kind == "srt")
         said = clean_line(html.unescape(said) if kind == "vtt" else said)
@@ -132,17 +144,18 @@ def _timed(text: str, rate: float | None, kind: str) -> Iterator[ScriptLine]:
             raise DataError(f"{cue.where}: {error}") from error
         # The numbers of SRT are counted anew by every editor, so they name nothing.
         own = _own_id(cue.name) if kind != "srt" else None
-        yield ScriptLine(said, span, cue.where, own, *_marks(cue.note), kind_represented(cue.represents))
+        about = (own, *_marks(cue.note), kind_represented(cue.represents))
+        yield ScriptLine(said, span, cue.where, *about, within_ms)
 
 
-def _csv(text: str, rate: float | None) -> Iterator[ScriptLine]:
-    for row in read_table(text, rate):
+def _csv(text: str, count: FrameCount | None, language: str) -> Iterator[ScriptLine]:
+    for row in read_table(text, count, language):
         status, extended = _status(row.status, row.where)
         about = (_own_id(row.name), status, extended, _kind(row.kind, row.where))
         yield ScriptLine(row.text, row.span, row.where, *about, row.within_ms, row.no_hours, row.note)
 
 
-def _json(text: str, _: float | None) -> Iterator[ScriptLine]:
+def _json(text: str, *_: object) -> Iterator[ScriptLine]:
     document = json.loads(text)
     cues = document.get("cues") if isinstance(document, dict) else None
     if not isinstance(cues, list) or not all(isinstance(cue, dict) for cue in cues):
@@ -166,7 +179,7 @@ def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
     return ScriptLine(printable(text), Span(start, end), where, own, status, extended, kind)
 
 
-_READERS: Mapping[str, Callable[[str, float | None], Iterator[ScriptLine]]] = {
+_READERS: Mapping[str, Callable[[str, FrameCount | None, str], Iterator[ScriptLine]]] = {
     "vtt": partial(_timed, kind="vtt"),
     "srt": partial(_timed, kind="srt"),
     "ttml": partial(_timed, kind="ttml"),

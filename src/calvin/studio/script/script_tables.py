@@ -17,22 +17,27 @@ from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
 from calvin.core.text_tables import from_sheet
 from calvin.core.time import Span, parse_timecode, round_half_up, to_ms
-from calvin.media.timed_text import frames_ms, not_a_time
+from calvin.media.timecode import FRAME_CODE, FrameCount
+from calvin.media.timed_text import not_a_time
 
 HOUR_MS = 3_600_000
 _DAY_MS = 24 * HOUR_MS
 _COLUMNS = {
     "id": ("id",),
     "in": (
-        *("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start_ms"),
+        *("in", "start", "begin", "start time", "in time", "tc in", "timecode in", "start ms", "start tc", "in tc"),
+        *("start timecode", "in timecode", "time code in", "in point", "in cue", "cue in", "time in", "timecode", "tc"),
+        *("time code", "time", "cue point", "start point"),
         *("beginn", "anfang", "von", "startzeit", "début", "debut", "inicio", "início", "inizio", "tc début"),
     ),
     "out": (
-        *("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end_ms"),
+        *("out", "end", "stop", "end time", "out time", "tc out", "timecode out", "end ms", "end tc", "out tc"),
+        *("end timecode", "out timecode", "time code out", "out point", "out cue", "cue out", "time out", "end point"),
         *("ende", "bis", "endzeit", "fin", "fim", "final", "fine", "einde", "tc fin"),
     ),
     "text": (
-        *("text", "description", "caption", "audio description", "narration", "content"),
+        *("text", "description", "caption", "audio description", "narration", "content", "script", "ad script"),
+        *("ad", "ad text", "description text", "narration text", "audio description text", "dialogue"),
         *(
             "beschreibung",
             "texte",
@@ -45,10 +50,15 @@ _COLUMNS = {
             "audiodescription",
         ),
     ),
+    "duration": ("duration", "length", "dur", "dauer", "durée", "duración", "durata"),
     "status": ("status",),
     "kind": ("kind",),
 }
 _NUMBER = re.compile(r"\d{1,6}(?:[.,](\d+))?(?:e([+-]?\d\d?))?", re.ASCII | re.IGNORECASE)
+_TOLD = re.compile(r"(.*?)\s*(?:\((.*)\)|\[(.*)\])?")
+"""The name of a column, and what stands after it in brackets."""
+_TOLD_MS = re.compile(r"(?:\b|_)ms\b|millisec")
+_MS, _S = 1, 1000
 _HALF_DAY = re.compile(r"(\d{1,2})(:\d.*?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
 _SEPARATOR = re.compile(r'"?sep=(\W)"?[\s,;]*?(?:\n|\Z)', re.IGNORECASE)
 _ABOVE = 20
@@ -83,18 +93,21 @@ def is_table(text: str) -> bool:
     return bool(_columns(heading))
 
 
-def read_table(text: str, rate: float | None = None) -> Iterator[TableRow]:
+def read_table(text: str, count: FrameCount | None = None, language: str = "") -> Iterator[TableRow]:
     """The rows of a script in a table.
 
+    A heading may say more in brackets, as in "Script (en)" and "In (HH:MM:SS:FF)".
+
     Args:
-        rate: frames per second, by which times such as 00:00:01:12 are read.
+        count: of frames, by which times such as 00:00:01:12 are read.
+        language: of the text to take, where there are several columns of it.
 
     Raises:
         DataError: no heading, a time that cannot be read, or a row without a cell for its text; the line is named.
         csv.Error: quotes that do not close.
     """
     heading, skipped = _heading(text)
-    columns = _columns(heading)
+    columns = _columns(heading, language)
     if not columns:
         raise DataError("there is no heading with columns such as `in`, `out` and `text`")
     rows = [
@@ -102,9 +115,11 @@ def read_table(text: str, rate: float | None = None) -> Iterator[TableRow]:
         for number, cells in _numbered(text, skipped)
         if any(cell.strip() for cell in cells)
     ]
-    in_days = _in_days([cells[key] for _, cells, _ in rows for key in ("in", "out")])
+    numbers = _MS if _TOLD_MS.search(heading[columns["in"]]) else _S
+    if numbers is _S and _in_days([cells[key] for _, cells, _ in rows for key in ("in", "out")]):
+        numbers = _DAY_MS
     for where, cells, note in rows:
-        span, within_ms, no_hours = _times(cells["in"], cells["out"] or cells["in"], in_days, rate, where)
+        span, within_ms, no_hours = _times(cells, numbers, count, where)
         text = clean_line(cells["text"])
         yield TableRow(where, cells["id"], span, text, cells["status"], cells["kind"], within_ms, no_hours, note)
 
@@ -124,12 +139,26 @@ def _delimiter(text: str) -> str:
     return said[1] if said else max(",;\t|", key=next(lines, "").count)
 
 
-def _columns(heading: list[str]) -> dict[str, int]:
-    """Where each column that is known stands; empty where the heading is not that of a script."""
-    found = {
-        key: next((heading.index(name) for name in names if name in heading), -1) for key, names in _COLUMNS.items()
-    }
-    return found if found["in"] >= 0 and found["text"] >= 0 else {}
+def _columns(heading: list[str], language: str = "") -> dict[str, int]:
+    """Where each column that is known stands; empty where the heading is not that of a script.
+
+    Raises:
+        DataError: the text stands in several languages, and none of them is `language`.
+    """
+    parted = [_TOLD.fullmatch(name.replace("_", " ").replace("-", " ")) for name in heading]
+    bare = [part[1].strip() if part else "" for part in parted]
+    found = {key: next((bare.index(name) for name in names if name in bare), -1) for key, names in _COLUMNS.items()}
+    if found["in"] < 0 or found["text"] < 0:
+        return {}
+    word = bare[found["text"]]
+    told = {(part[2] or part[3] or "").strip(): at for at, part in enumerate(parted) if part and bare[at] == word}
+    if len(told) > 1 and all(told) and language:
+        wanted = language.lower()
+        own = [name for name in told if name == wanted or name.split()[0] == wanted.split("-")[0]]
+        if not own:
+            raise DataError(f"its text stands in {', '.join(told)}: name one of them by `--language`")
+        found["text"] = told[own[0]]
+    return found
 
 
 def _numbered(text: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
@@ -187,11 +216,14 @@ def _value(number: re.Match[str]) -> float:
     return float(number[0].replace(",", "."))
 
 
-def _times(start: str, end: str, in_days: bool, rate: float | None, where: str) -> tuple[Span, int, bool]:
+def _times(cells: Mapping[str, str], numbers: int, count: FrameCount | None, where: str) -> tuple[Span, int, bool]:
     """The span of a row, how far it may be off as it is written, and whether its times lack the hours."""
     try:
-        first, within, short = _time(start, in_days, rate)
-        last, other, also_short = _time(end, in_days, rate)
+        first, within, short = _time(cells["in"], numbers, count)
+        if not cells["out"] and cells["duration"]:
+            lasts, other, _ = _time(cells["duration"], numbers, count)
+            return Span(first, first + lasts), max(within, other), short
+        last, other, also_short = _time(cells["out"] or cells["in"], numbers, count)
         if short and also_short and last < first:
             last += HOUR_MS  # from 59:59.9 to 00:02.0
         return Span(first, last), max(within, other), short and also_short
@@ -199,21 +231,26 @@ def _times(start: str, end: str, in_days: bool, rate: float | None, where: str) 
         raise DataError(f"{where}: {error}") from error
 
 
-def _time(text: str, in_days: bool, rate: float | None) -> tuple[int, int, bool]:
-    """A time code, seconds or a fraction of a day, in ms; the unit of its last digit; whether it has no hours."""
+def _time(text: str, numbers: int, count: FrameCount | None) -> tuple[int, int, bool]:
+    """A time code, or a number of so many ms each, in ms; the unit of its last digit; whether it has no hours."""
     text = _bare(text)
     half, number = _HALF_DAY.fullmatch(text), _NUMBER.fullmatch(text)
-    if rate and (counted := frames_ms(text, rate)) is not None:
-        return counted, int(1000 / rate) + 1, False
+    if FRAME_CODE.fullmatch(text):
+        if count is None:
+            raise DataError(not_a_time(text))
+        try:
+            return count.ms(text), int(500 / count.rate) + 1, False
+        except DataError as error:
+            raise DataError(not_a_time(text, count)) from error
     if number is None and text.count(":") > 2:
-        raise DataError(not_a_time(text, rate))
+        raise DataError(not_a_time(text, count))
     if number is None:
         if half:
             text = f"{int(half[1]) % 12 + 12 * (half[3] in 'pP')}{half[2]}"
         digits = len(re.split(r"[.,]", f"{text}.")[1])
         return parse_timecode(text), int(1000 / 10 ** min(digits, 3)), text.count(":") == 1
     unit = 10 ** -min(_decimals(number), 12)
-    if in_days:
+    if numbers == _DAY_MS:
         # One more for the binary fraction that the spreadsheet computes with.
         return round_half_up(_value(number) * _DAY_MS), int(_DAY_MS * unit) + 1, False
-    return to_ms(_value(number)), max(1, int(1000 * unit)), False
+    return to_ms(_value(number) * numbers / _S), max(1, int(numbers * unit)), False

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from calvin.core.text_tables import csv_text, sheet_text, sheet_time
+from calvin.core.text_tables import csv_text, sheet_text
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, CueKind, Script
 from calvin.studio.project.contents import Decision
@@ -78,7 +78,7 @@ class TxtWriter(Writer):
 
     def render(self, script: Script, provenance: Provenance) -> str:
         lines = [
-            f"{format_timecode(cue.span.start_ms)} - {format_timecode(cue.span.end_ms)}\t{text}"
+            f"{provenance.stamp(cue.span.start_ms)} - {provenance.stamp(cue.span.end_ms)}\t{text}"
             for cue, text in spoken(script)
         ]
         return "\n".join([*lines, ""]) if lines else "\n"
@@ -105,14 +105,16 @@ class CsvWriter(Writer):
         remarks = {key: open_words(comments) for key, comments in provenance.comments.items()}
         commented = any(remarks.values())
         recorded = [""] if provenance.own_voices else []
-        rows = [(one.place.span, f"place-{one.place.id}", _open_row(one, recorded)) for one in provenance.open]
+        rows = [
+            (one.place.span, f"place-{one.place.id}", _open_row(one, recorded, provenance)) for one in provenance.open
+        ]
         more = [""] * len(OPEN_COLUMNS) if rows else []
         for cue, text in spoken(script):
             room = provenance.rooms.get(cue.id)
             cells = (
                 cue_name(cue),
-                sheet_time(cue.span.start_ms),
-                sheet_time(cue.span.end_ms),
+                _cell(provenance, cue.span.start_ms),
+                _cell(provenance, cue.span.end_ms),
                 "; ".join(mentioned(script, text)),
                 sheet_text(text),
                 str(len(text.split())),
@@ -135,9 +137,14 @@ def open_words(comments: Sequence[Comment]) -> str:
     return " / ".join(printable(one.text) for one in comments if not one.done)
 
 
-def _open_row(one: OpenPlace, recorded: Sequence[str]) -> tuple[str, ...]:
+def _cell(provenance: Provenance, ms: int) -> str:
+    """A time that spreadsheets leave as it is: with the apostrophe they take it for text."""
+    return f"'{provenance.stamp(ms)}"
+
+
+def _open_row(one: OpenPlace, recorded: Sequence[str], provenance: Provenance) -> tuple[str, ...]:
     span = one.place.span
-    times = (sheet_time(span.start_ms), sheet_time(span.end_ms))
+    times = (_cell(provenance, span.start_ms), _cell(provenance, span.end_ms))
     gap = f"{span.duration_ms / 1000:.3f}"
     return (f"place-{one.place.id}", *times, "", "", "0", gap, "", "", *recorded, one.still, sheet_text(one.heard))
 
@@ -158,6 +165,7 @@ class JsonWriter(Writer):
             "film": dict(provenance.film),
             "model": dict(provenance.model),
             "notes": list(provenance.notes),
+            **_programme(provenance),
             "cues": [
                 _cue(cue, provenance.own_voices.get(cue.id)) | _remarks(provenance.comments.get(f"cue-{cue.id}", ()))
                 for cue in script.cues
@@ -166,6 +174,12 @@ class JsonWriter(Writer):
             **({"open": [_open(one) for one in provenance.open]} if provenance.open else {}),
         }
         return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _programme(provenance: Provenance) -> dict[str, Any]:
+    """The programme's own time; the cues are in the film's."""
+    own = provenance.programme
+    return {"programme": {"starts_at": own.starts_at, "frame_rate": own.count.name}} if own else {}
 
 
 def _cue(cue: Cue, voice: str | None) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from calvin.core.files import write_text
 from calvin.core.progress import Listener
 from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
+from calvin.core.time import format_timecode
 from calvin.core.types import Cue, DialogueLine, Place, Script
 
 if TYPE_CHECKING:  # lazy: they load pydantic, and `calvin --help` lists writers
+    from calvin.media.timecode import Programme
     from calvin.studio.project.comments import Comment
     from calvin.studio.project.contents import Decision
     from calvin.studio.project.store import ProjectStore
@@ -59,7 +61,8 @@ class Provenance:
     `open` the places that a skeleton leaves to be filled; `comments` what people remarked, by "cue-12" or "place-40".
     `dialogue` is what is said in the film, in time order, in `heard_in` ("": a language that is not known). `voice` is
     who spoke the cues, and `media` what a folder holds of it. `own_voices` says of cues, by id, that they are
-    "recorded" by a person, or that there is a "recording out of date".
+    "recorded" by a person, or that there is a "recording out of date". `programme` is the time in which people's files
+    are written; None: the film's.
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -74,6 +77,11 @@ class Provenance:
     voice: str = ""
     media: Media = field(default_factory=Media)
     own_voices: Mapping[str, str] = field(default_factory=dict)
+    programme: Programme | None = None
+
+    def stamp(self, ms: int) -> str:
+        """A time as people's files tell it: 00:00:01.500, or a code of the programme, such as 10:00:01:12."""
+        return self.programme.code(ms) if self.programme else format_timecode(ms)
 
 
 class Writer(ABC):
