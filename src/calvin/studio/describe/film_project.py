@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from calvin.captioners.adapted import AdaptedCalvin
 from calvin.captioners.answers import count_cleanings, is_sound
@@ -54,7 +53,7 @@ from calvin.studio.describe.skeleton import (
     known_films,
     skeleton_notes,
 )
-from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow
+from calvin.studio.project.contents import Choice, Decision, DecodeRecord, FilmRow, kept_facts
 from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources
 from calvin.studio.project.status import VOICE_FOLDER
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
@@ -207,7 +206,7 @@ def open_film_project(
         try:
             remove_leftovers(folder, folder / "frames", folder / "frames" / LARGE, folder / VOICE_FOLDER)
             title, path = _plain(job.film.stem), _plain(str(job.film.resolve()))
-            film = FilmRow(title, path, facts.sha256, facts.duration_ms, _facts(facts))
+            film = FilmRow(title, path, facts.sha256, facts.duration_ms, kept_facts(facts))
             store.bind_film(film)
             if not job.replace:
                 _keep_drafts(store, record, captioner.info.name)
@@ -431,19 +430,6 @@ def _notice(project: FilmProject, captioner: Captioner, job: FilmJob) -> None:
     notice = captioner.notice(project.features.scene(project.film.sha256, None, NOTICE_FRAMES))
     if notice is not None:
         project.notes.insert(0, notice.message)
-
-
-def _facts(facts: FilmFacts) -> dict[str, Any]:
-    return {
-        "container": facts.container,
-        "video_codec": facts.video_codec,
-        "width": facts.display_width,
-        "height": facts.display_height,
-        "frame_rate": facts.frame_rate,
-        "audio_streams": len(facts.audio_streams),
-        "bytes": facts.size,
-        **({"timecode": facts.timecode} if facts.timecode else {}),
-    }
 
 
 def _plain(text: str) -> str:

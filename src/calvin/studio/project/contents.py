@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from calvin.core.config import FrozenConfig
 from calvin.core.time import Span
 from calvin.core.types import Author
+
+if TYPE_CHECKING:  # lazy: it loads the decoder
+    from calvin.media.film.source import FilmFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,20 @@ class FilmRow:
     duration_ms: int
     facts: dict[str, Any]
     language: str = "en"
+
+
+def kept_facts(facts: FilmFacts) -> dict[str, Any]:
+    """Of what probing a film found, what a project keeps (see `FilmRow`)."""
+    return {
+        "container": facts.container,
+        "video_codec": facts.video_codec,
+        "width": facts.display_width,
+        "height": facts.display_height,
+        "frame_rate": facts.frame_rate,
+        "audio_streams": len(facts.audio_streams),
+        "bytes": facts.size,
+        **({"timecode": facts.timecode} if facts.timecode else {}),
+    }
 
 
 class Choice(StrEnum):
