@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -11,6 +12,7 @@ import numpy as np
 SECONDS = 40
 
 
+@lru_cache(maxsize=1)
 def music(rate: int, channels: int) -> np.ndarray:
     """float32 [channels, N]: chords that go on changing, so that no second is like another."""
     clock = np.arange(SECONDS * rate) / rate

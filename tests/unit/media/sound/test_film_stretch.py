@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import av
@@ -38,12 +39,34 @@ def whole(film: Path, layout: str = "stereo") -> np.ndarray:
     return np.concatenate(list(programme_blocks(film, track, layout)))
 
 
+Written = Callable[[str, str, int, str], tuple[Path, np.ndarray]]
+Kept = tuple[Path, list[Path], np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """A film with music and all its samples, [N, 2] at 48 kHz; each is written once and stays as it is."""
+
+    @cache
+    def write(name: str, codec: str, rate: int, layout: str) -> tuple[Path, np.ndarray]:
+        film = write_music_film(tmp_path_factory.mktemp("music") / name, codec, rate, layout)
+        return film, whole(film)
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def decoded(written: Written, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """A film, what was kept of its sound when it was decoded, and all its samples."""
+    film, samples = written("film.mp4", "aac", 48_000, "stereo")
+    return film, kept_sound(film, tmp_path_factory.mktemp("frames")), samples
+
+
 @pytest.mark.parametrize(("name", "codec", "rate", "layout"), CASES)
 def test_the_same_samples_as_from_the_beginning(
-    tmp_path: Path, name: str, codec: str, rate: int, layout: str, monkeypatch: pytest.MonkeyPatch
+    written: Written, name: str, codec: str, rate: int, layout: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    film = write_music_film(tmp_path / name, codec, rate, layout)
-    expected = whole(film)
+    film, expected = written(name, codec, rate, layout)
 
     def from_beginning(*_: object) -> None:
         raise AssertionError("it read all that comes before")
@@ -73,12 +96,10 @@ def test_sound_that_begins_late_stays_in_its_place(tmp_path: Path) -> None:
     assert np.abs(found.samples - expected).max() < 1e-4
 
 
-def test_the_sound_that_was_kept_puts_right_what_was_miscounted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sound_that_was_kept_puts_right_what_was_miscounted(decoded: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream whose times drift from its samples leads a little beside the place."""
-    film = write_music_film(tmp_path / "film.mp4", "aac", 48_000, "stereo")
-    kept, expected = kept_sound(film, tmp_path / "frames"), whole(film)[15_000 * 48 : 18_000 * 48]
+    film, kept, samples = decoded
+    expected = samples[15_000 * 48 : 18_000 * 48]
     counted = module._Counter.place
     monkeypatch.setattr(module._Counter, "place", lambda self, frames: counted(self, frames) - 48 * 40)
     assert np.abs(film_stretch(film, None, 15_000, 18_000).samples - expected).max() > 0.1
@@ -87,9 +108,9 @@ def test_the_sound_that_was_kept_puts_right_what_was_miscounted(
     assert np.abs(right.samples - expected).max() < 1 / 32768
 
 
-def test_another_place_of_the_film_is_never_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    film = write_music_film(tmp_path / "film.mp4", "aac", 48_000, "stereo")
-    kept, expected = kept_sound(film, tmp_path / "frames"), whole(film)[15_000 * 48 : 18_000 * 48]
+def test_another_place_of_the_film_is_never_heard(decoded: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    film, kept, samples = decoded
+    expected = samples[15_000 * 48 : 18_000 * 48]
     counted = module._Counter.place
     monkeypatch.setattr(module._Counter, "place", lambda self, frames: counted(self, frames) - 48_000)
     found = film_stretch(film, None, 15_000, 18_000, kept)
@@ -99,9 +120,8 @@ def test_another_place_of_the_film_is_never_heard(tmp_path: Path, monkeypatch: p
     assert np.array_equal(found.samples, kept_stretch(kept[0], "stereo", 15_000, 18_000))
 
 
-def test_the_beginning_and_what_lies_beyond_the_end(tmp_path: Path) -> None:
-    film = write_music_film(tmp_path / "film.mp4", "aac", 44_100, "stereo")
-    expected = whole(film)
+def test_the_beginning_and_what_lies_beyond_the_end(written: Written) -> None:
+    film, expected = written("film.mp4", "aac", 44_100, "stereo")
     found = film_stretch(film, None, 0, 1500).samples
     assert np.array_equal(found, expected[: 1500 * 48])
     assert not film_stretch(film, None, SECONDS * 1000 + 5000, SECONDS * 1000 + 6000).samples.any()
@@ -116,10 +136,9 @@ def test_films_without_sound_are_silent(tmp_path: Path, make_film: Callable[...,
         film_stretch(tmp_path / "gone.mp4", None, 4000, 5000)
 
 
-def test_what_was_kept_is_heard_at_its_time(tmp_path: Path) -> None:
-    film = write_music_film(tmp_path / "film.mp4", "aac", 48_000, "stereo")
-    [sound] = kept_sound(film, tmp_path / "frames")
-    mono = whole(film).mean(axis=1)
+def test_what_was_kept_is_heard_at_its_time(decoded: Kept) -> None:
+    _, [sound], samples = decoded
+    mono = samples.mean(axis=1)
     for start_ms in (0, 20_000):
         found = kept_stretch(sound, "stereo", start_ms, start_ms + 2000)
         assert found.shape == (2 * MIX_RATE, 2)

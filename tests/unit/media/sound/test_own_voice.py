@@ -76,8 +76,9 @@ def test_every_form_becomes_a_voice_at_its_level(tmp_path: Path, form: str, rate
         # It is the same sound: what was given, brought to 48 kHz, lies under it.
         clock = np.arange(len(sound)) / rate
         given = np.interp(np.arange(round(len(sound) / rate * 48_000)) / 48_000, clock, sound)
+        # At every eighth sample: the speech has nothing above 2 kHz.
         best = max(
-            abs(np.corrcoef(found.samples[4800:86_400], given[at + 4800 : at + 86_400])[0, 1])
+            abs(np.corrcoef(found.samples[4800:86_400:8], given[at + 4800 : at + 86_400 : 8])[0, 1])
             for at in range(int(0.70 * 48_000), int(0.80 * 48_000), 4)
         )
         assert best > 0.97

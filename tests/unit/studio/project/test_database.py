@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -190,10 +190,16 @@ BOUND = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.ge
 """Root too keeps to the modes of files, so."""
 
 
-def calvin_where_nothing_may_be_written(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from calvin.cli.main import main; main()"
-    command = [*BOUND, sys.executable, "-c", code, *map(str, words)]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+def where_nothing_may_be_written(*commands: Sequence[str | Path]) -> list[tuple[int, str, str]]:
+    """Of each command its exit code, answer and complaint: one after another, in one process that is not root."""
+    code = (
+        "import json, sys\nfrom typer.testing import CliRunner\nfrom calvin.cli.main import app\n"
+        "done = [CliRunner().invoke(app, words) for words in json.loads(sys.argv[1])]\n"
+        "print(json.dumps([(one.exit_code, one.stdout, one.stderr) for one in done]))"
+    )
+    words = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run([*BOUND, sys.executable, "-c", code, words], check=True, capture_output=True, text=True)
+    return [tuple(one) for one in json.loads(done.stdout.splitlines()[-1])]
 
 
 @pytest.fixture(params=["closed", "killed"])
@@ -213,21 +219,27 @@ def locked_away(request: pytest.FixtureRequest, former: Path) -> Iterator[Path]:
 
 def test_a_project_in_a_read_only_place_can_be_looked_at(locked_away: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in locked_away.iterdir()}
-    for words in (["status"], ["lint"], ["export", "-f", "vtt,json", "-o", tmp_path / "elsewhere"]):
-        done = calvin_where_nothing_may_be_written(words[0], locked_away, *words[1:])
-        assert (done.returncode, done.stderr) == (0, ""), done
-        assert words[0] != "status" or "Last words." in done.stdout
+    status, lint, export, mix, voice, described, imported, beside = where_nothing_may_be_written(
+        ["status", locked_away],
+        ["lint", locked_away],
+        ["export", locked_away, "-f", "vtt,json", "-o", tmp_path / "elsewhere"],
+        ["mix", locked_away, "-o", tmp_path / "mixed.mkv"],
+        ["voice", locked_away],
+        ["describe", locked_away],
+        ["import", locked_away, FORMER / "film.srt"],
+        ["export", locked_away, "-f", "vtt"],
+    )
+    for code, _, complaint in (status, lint, export):
+        assert (code, complaint) == (0, "")
+    assert "Last words." in status[1]
     assert "Ann opens the door." in (tmp_path / "elsewhere/film.vtt").read_text()
     assert "Last words." in (tmp_path / "elsewhere/film.json").read_text()
-    done = calvin_where_nothing_may_be_written("mix", locked_away, "-o", tmp_path / "mixed.mkv")
-    assert "not spoken as they now read" in done.stderr, "it got as far as what there is to mix"
-    for words in (["voice"], ["describe"], ["import", FORMER / "film.srt"]):
-        done = calvin_where_nothing_may_be_written(words[0], locked_away, *words[1:])
-        assert done.returncode == 1
-        assert "its place is read-only, so copy the folder" in done.stderr
-        assert "damaged" not in done.stderr
-    done = calvin_where_nothing_may_be_written("export", locked_away, "-f", "vtt")
-    assert (done.returncode, done.stderr) == (1, f"Error: {locked_away / 'film.vtt'}: Permission denied.\n")
+    assert "not spoken as they now read" in mix[2], "it got as far as what there is to mix"
+    for code, _, complaint in (voice, described, imported):
+        assert code == 1
+        assert "its place is read-only, so copy the folder" in complaint
+        assert "damaged" not in complaint
+    assert (beside[0], beside[2]) == (1, f"Error: {locked_away / 'film.vtt'}: Permission denied.\n")
     assert {path: path.read_bytes() for path in locked_away.iterdir()} == before
 
 
