@@ -160,16 +160,20 @@ def test_ctrl_c_ends_at_once_while_a_server_hangs(make_scene: MakeScene) -> None
         "from calvin.captioners.messages import Message\n"
         "Server(Address.parse(sys.argv[1]))._ask_all([Message(('hello',))] * 6)"
     )
-    with running(slowly(20, says("Late."))) as server:
-        asking = subprocess.Popen([sys.executable, "-c", code, f"{server.url}#tiny"], stderr=subprocess.PIPE)
-        until = time.monotonic() + 20
-        while not server.asked and time.monotonic() < until:
-            time.sleep(0.05)
-        pressed = time.monotonic()
-        asking.send_signal(signal.SIGINT)
-        _, said = asking.communicate(timeout=15)
+    hangs_s = 120
+    with running(slowly(hangs_s, says("Late."))) as server:
+        command = [sys.executable, "-c", code, f"{server.url}#tiny"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE) as asking:
+            try:
+                while not server.asked and asking.poll() is None:
+                    time.sleep(0.05)
+                pressed = time.monotonic()
+                asking.send_signal(signal.SIGINT)
+                _, said = asking.communicate(timeout=hangs_s)
+            finally:
+                asking.kill()  # left alive, it would be complained of while some other test runs
     assert b"KeyboardInterrupt" in said
-    assert time.monotonic() - pressed < 5
+    assert time.monotonic() - pressed < hangs_s / 4
 
 
 def test_inside_an_event_loop_as_in_a_notebook(ask: CaptionRequest, connect: Callable[..., Server]) -> None:

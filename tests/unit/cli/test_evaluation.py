@@ -166,8 +166,6 @@ def test_isolated_moments_have_no_context(run, tmp_path: Path, tiny_model: Path)
     assert "isolated moments" in result.stderr
 
 
-# Passes alone, in its file and after its neighbours; after all other tests in one process it failed twice.
-@pytest.mark.long
 def test_films_are_decoded_once_and_their_stills_shown(run, tmp_path: Path, tiny_model: Path, make_film) -> None:
     make_film(tmp_path / "films" / "0001_A_Film.mp4")
     annotations = put(
