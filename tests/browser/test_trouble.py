@@ -21,6 +21,9 @@ class Held:
     page: Any
     routes: list[Any] = field(default_factory=list)
 
+    def hold(self, route: Any) -> None:
+        self.routes.append(route)
+
     def let_go(self) -> None:
         for route in self.routes:
             route.continue_()
@@ -29,7 +32,7 @@ class Held:
 
 def hold_edits(page: Any) -> Held:
     held = Held(page)
-    page.route("**/edits", lambda route: held.routes.append(route))
+    page.route("**/edits", held.hold)
     return held
 
 

@@ -30,6 +30,15 @@ TEMPERATURE = Annotated[
 ]
 DECODING = Annotated[str | None, Option(help=f"Its rules: {DECODING_HELP}", show_default=GUARDED)]
 ADAPTER = Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made for the model.")]
+CONTEXT = Annotated[
+    str | None,
+    Option(
+        "--context",
+        "-c",
+        help="none, a number of scenes, entities-oracle or entities-bank.",
+        show_default="none, or what the adapter was trained with",
+    ),
+]
 WANTED = Annotated[
     str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{', '.join(USUAL)}, if installed")
 ]
@@ -40,15 +49,7 @@ def evaluate(
     data: Annotated[
         str, Option("--data", "-d", help="puppet-eval, puppets:SEED, mad-named, tvc, or annotations.")
     ] = "puppet-eval",
-    context: Annotated[
-        str | None,
-        Option(
-            "--context",
-            "-c",
-            help="none, a number of scenes, entities-oracle or entities-bank.",
-            show_default="none, or what the adapter was trained with",
-        ),
-    ] = None,
+    context: CONTEXT = None,
     own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
     correct_every: Annotated[
         int | None,
