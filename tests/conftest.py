@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.abc
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -138,36 +140,47 @@ def tiny_tower(tiny_model: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_film() -> Callable[..., Path]:
-    """make_film(path, seconds=(3, 3, 3), ...): shots of plain colours with a moving block, and a tone."""
+def make_film(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """make_film(path, seconds=(3, 3, 3), ...): shots of plain colours with a moving block, and a tone.
+
+    Each such film is encoded once, and copied for whoever wants it.
+    """
+
+    @cache
+    def written(suffix: str, seconds: tuple[float, ...], rate: int, audio: bool) -> Path:
+        return encode_film(tmp_path_factory.mktemp("film") / f"film{suffix}", seconds, rate, audio)
 
     def make(path: Path, seconds: tuple[float, ...] = (3.0, 3.0, 3.0), rate: int = 10, audio: bool = True) -> Path:
-        import av
-
         path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(path), "w") as container:
-            video = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "g": "10"})
-            video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-            sound = container.add_stream("aac", rate=16_000, layout="mono") if audio else None
-            count = 0
-            for shot, length in enumerate(seconds):
-                colour = np.random.default_rng(shot).integers(30, 220, 3)
-                for step in range(round(length * rate)):
-                    picture = np.broadcast_to(colour.astype(np.uint8), (64, 96, 3)).copy()
-                    picture[20:40, (step * 3) % 76 : (step * 3) % 76 + 20] = 255 - colour
-                    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                    frame.pts, frame.time_base = count, Fraction(1, rate)
-                    container.mux(video.encode(frame))
-                    count += 1
-            container.mux(video.encode(None))
-            if sound is not None:
-                total = int(count / rate * 16_000)
-                for start in range(0, total, 1024):
-                    wave = np.sin(np.arange(start, min(start + 1024, total)) / 20).astype(np.float32)[None]
-                    tone = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
-                    tone.sample_rate, tone.pts, tone.time_base = 16_000, start, Fraction(1, 16_000)
-                    container.mux(sound.encode(tone))
-                container.mux(sound.encode(None))
-        return path
+        return Path(shutil.copyfile(written(path.suffix, seconds, rate, audio), path))
 
     return make
+
+
+def encode_film(path: Path, seconds: tuple[float, ...], rate: int, audio: bool) -> Path:
+    import av
+
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "g": "10"})
+        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=16_000, layout="mono") if audio else None
+        count = 0
+        for shot, length in enumerate(seconds):
+            colour = np.random.default_rng(shot).integers(30, 220, 3)
+            for step in range(round(length * rate)):
+                picture = np.broadcast_to(colour.astype(np.uint8), (64, 96, 3)).copy()
+                picture[20:40, (step * 3) % 76 : (step * 3) % 76 + 20] = 255 - colour
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = count, Fraction(1, rate)
+                container.mux(video.encode(frame))
+                count += 1
+        container.mux(video.encode(None))
+        if sound is not None:
+            total = int(count / rate * 16_000)
+            for start in range(0, total, 1024):
+                wave = np.sin(np.arange(start, min(start + 1024, total)) / 20).astype(np.float32)[None]
+                tone = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+                tone.sample_rate, tone.pts, tone.time_base = 16_000, start, Fraction(1, 16_000)
+                container.mux(sound.encode(tone))
+            container.mux(sound.encode(None))
+    return path

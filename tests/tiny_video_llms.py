@@ -5,7 +5,11 @@ Their random heads only ever say words, so that their answers are captions of a 
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -396,6 +400,14 @@ TINY: dict[str, Callable[[Any], tuple[Any, Any]]] = {
 
 def save_tiny(name: str, folder: Path) -> Path:
     """A tiny video LLM on disk."""
+    return Path(shutil.copytree(_made(name), folder, dirs_exist_ok=True))
+
+
+@cache
+def _made(name: str) -> Path:
+    """Each model is built once, and copied for whoever wants it."""
+    folder = Path(tempfile.mkdtemp(prefix="calvin-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     torch.manual_seed(0)
     model, processor = TINY[name](tiny_tokenizer())
     only_words(model)
