@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import random
-import signal
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
-from calvin.core.package import bundled_film
 from calvin.core.progress import Progress
 from calvin.studio.project.store import ProjectStore
+from forks import exit_code, fork, kill
 
 KILLS = 20
 
 
-def work(model: str, folder: str, tell: bool = False) -> None:
+def work(film: Path, model: Path, folder: Path, tell: bool) -> None:
     """Describe in a process of its own; with `tell`, a file beside the folder says when captions have begun."""
-    import torch
-
     from calvin import describe
 
-    torch.set_num_threads(1)
-    started = Path(folder).with_suffix(".started")
+    started = folder.with_suffix(".started")
 
     def watch(event: Progress) -> None:
         if tell and event.stage == "describe":
             started.touch()
 
-    film, subtitles = bundled_film()
-    describe(film, subtitles, model, out_dir=folder, progress=watch)
+    describe(film, film.with_suffix(".srt"), str(model), out_dir=folder, progress=watch)
 
 
 def outcome(folder: Path) -> tuple[object, ...]:
@@ -51,25 +46,18 @@ def outcome(folder: Path) -> tuple[object, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_killed_twenty_times_it_ends_as_if_it_never_was(tiny_model: Path, tmp_path: Path) -> None:
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(
-        ["calvin.studio.describe.films", "calvin.captioners.calvin", "torch", "transformers"]
-    )
+@pytest.mark.timeout(600)
+def test_killed_twenty_times_it_ends_as_if_it_never_was(
+    tiny_model: Path, make_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    film = make_film(tmp_path / "film.mp4", (2.0, 3.0, 2.5, 4.0, 3.0))
+    film.with_suffix(".srt").write_text("1\n00:00:05,200 --> 00:00:06,800\nWhere have you been?\n\n")
 
-    def start(folder: Path, tell: bool = False) -> multiprocessing.process.BaseProcess:
-        process = processes.Process(target=work, args=(str(tiny_model), str(folder), tell))
-        process.start()
-        return process
+    def start(folder: Path, tell: bool = False) -> BaseProcess:
+        return fork(work, film, tiny_model, folder, tell)
 
-    server = processes.Process(target=time.time)  # the server imports everything once, and that is not to be timed
-    server.start()
-    server.join()
     began = time.monotonic()
-    whole = start(tmp_path / "whole")
-    whole.join()
-    assert whole.exitcode == 0
+    assert exit_code(start(tmp_path / "whole")) == 0
     lasts = time.monotonic() - began
 
     rng = random.Random(7)
@@ -84,14 +72,12 @@ def test_killed_twenty_times_it_ends_as_if_it_never_was(tiny_model: Path, tmp_pa
                 time.sleep(0.01)
         process.join(rng.uniform(0, lasts * (0.2 if late else 0.6)))
         if process.is_alive():
-            os.kill(process.pid or 0, signal.SIGKILL)
+            kill(process)
             kills += 1
         process.join()
         folder.with_suffix(".started").unlink(missing_ok=True)
         if process.exitcode == 0:
             assert outcome(folder) == outcome(tmp_path / "whole")
             project += 1
-    last = start(tmp_path / f"killed-{project}")
-    last.join()
-    assert last.exitcode == 0
+    assert exit_code(start(tmp_path / f"killed-{project}")) == 0
     assert outcome(tmp_path / f"killed-{project}") == outcome(tmp_path / "whole")

@@ -3,35 +3,24 @@ it leaves the same weights as a run that was never stopped, and that made the la
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from calvin.core.files import file_sha256
+from calvin.core.progress import silent
 from calvin.lab.evaluation_sets import test_seed as seed_of
 from calvin.lab.pace import pace_of, pace_table
+from calvin.lab.release import train_in_world
 from calvin.training.history import read_history
 from calvin.training.recipes import get_recipe
 from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
+from forks import exit_code, fork, kill
 
-_SCRIPT = """
-import json
-import sys
-from pathlib import Path
 
-from calvin.core.progress import silent
-from calvin.lab.release import train_in_world
-from calvin.training.steps import Recipe
-recipe = Recipe.load(json.loads(Path(sys.argv[1]).read_text()))
-if __name__ == "__main__":
-    train_in_world(recipe, Path(sys.argv[2]), 1, silent, beside="beside" in sys.argv)
-"""
+def train(recipe: Recipe, folder: Path, beside: bool) -> None:
+    train_in_world(recipe, folder, 1, silent, beside=beside)
 
 
 def tiny() -> Recipe:
@@ -69,20 +58,13 @@ def tiny() -> Recipe:
     )  # fmt: skip
 
 
-def start(recipe: Path, folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    script = folder.parent / "train_tiny.py"
-    script.write_text(_SCRIPT)
-    return subprocess.Popen([sys.executable, str(script), str(recipe), str(folder), *more], start_new_session=True)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_in_each_step_it_leaves_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    recipe = tmp_path / "recipe.json"
-    recipe.write_text(json.dumps(tiny().changed(released=False).model_dump(mode="json")))
+    recipe = tiny().changed(released=False)
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    assert start(recipe, straight).wait() == 0
+    assert exit_code(fork(train, recipe, straight, False)) == 0
     waits = {
         "tower": lambda: list(stopped.glob("checkpoints/tower/checkpoint-*")),
         "language": lambda: list(stopped.glob("checkpoints/language/phase2-*/checkpoint-*")),
@@ -95,15 +77,15 @@ def test_killed_in_each_step_it_leaves_the_same_weights(tmp_path: Path, monkeypa
     }
     killed = []
     for step, reached in waits.items():
-        process = start(recipe, stopped, "beside")
-        while process.poll() is None and not reached():
+        process = fork(train, recipe, stopped, True)
+        while process.is_alive() and not reached():
             time.sleep(0.02)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.is_alive():
+            kill(process)
             killed.append(step)
-        process.wait()
+        process.join()
     assert len(killed) >= 6, killed
-    assert start(recipe, stopped, "beside").wait() == 0
+    assert exit_code(fork(train, recipe, stopped, True)) == 0
     first, second = (folder / "model" / "model.safetensors" for folder in (straight, stopped))
     assert file_sha256(first) == file_sha256(second)
     assert (straight / "own/own.jsonl").read_bytes() == (stopped / "own/own.jsonl").read_bytes()
