@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 PYTEST := $(BIN)/python -m pytest
 ONE_THREAD := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: help setup demo test quick slow long check format train-micro pictures clean
+.PHONY: help setup test-setup demo test quick slow long check format train-micro pictures clean
 
 help:
 	@echo "make demo         set up, describe and voice the bundled film"
@@ -29,6 +29,7 @@ help:
 	@echo "make train-micro  train the smallest model from nothing, in minutes"
 	@echo "make pictures     draw docs/images from what the demo described"
 	@echo "make setup        only set up $(VENV)"
+	@echo "make test-setup   also install what the tests need"
 	@echo "make clean        remove what was built, but not $(VENV) nor runs"
 
 setup: $(VENV)/.ready
@@ -60,12 +61,14 @@ $(VENV)/.test-ready: $(VENV)/.ready
 	@$(PIP) --no-deps --target $(VENV)/videollm --upgrade torchvision
 	@touch $@
 
+test-setup: $(VENV)/.test-ready
+
 demo: setup
 	@$(BIN)/calvin demo
 
-# One run for all: while one process trains micro, the other goes through the rest.
+# One run for all: while one process trains micro, the other goes through the rest. DURATIONS=50 lists the slowest.
 test: $(VENV)/.test-ready
-	$(ONE_THREAD) $(PYTEST) -m "not long" -n $(WORKERS) --dist worksteal
+	$(ONE_THREAD) $(PYTEST) -m "not long" -n $(WORKERS) --dist worksteal $(if $(DURATIONS),--durations=$(DURATIONS))
 
 quick: $(VENV)/.test-ready
 	$(ONE_THREAD) $(PYTEST) -m "not slow and not long" -n $(WORKERS)
