@@ -46,7 +46,7 @@ def outcome(folder: Path) -> tuple[object, ...]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_killed_twenty_times_it_ends_as_if_it_never_was(
     tiny_model: Path, make_film: Callable[..., Path], tmp_path: Path
 ) -> None:
