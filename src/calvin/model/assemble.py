@@ -25,6 +25,7 @@ from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.pretrained import identity_of, load_vision_tower
 from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
 from calvin.model.projector import CalvinProjector
+from calvin.model.special_tokens import SpecialTokens, settle_generation, settle_special_tokens
 from calvin.model.vision import vector_width
 
 Source = str | Path
@@ -89,6 +90,7 @@ def assemble(
     Raises:
         ConfigError: what was given contradicts itself.
         CheckpointError: a part cannot be read.
+        UsageError: the tokenizer has no end.
     """
     tower, image_processor = (None, None) if vision is None else load_vision_tower(vision)
     if tower is not None:
@@ -104,6 +106,7 @@ def assemble(
     if bert_model is not None:
         fields |= bert_fields(bert_model.config)
     kept, its_processor = (tower, image_processor) if include_tower else (None, None)
+    special = settle_special_tokens(tokenizer, language_model.config)
     processor = CalvinProcessor(its_processor, tokenizer, visual_token, num_query_tokens, max_frames)
     config = CalvinConfig(
         vision_config=kept.config if kept is not None else None,
@@ -116,7 +119,7 @@ def assemble(
         encoder_id=encoder[0],
         encoder_hash=encoder[1],
     )
-    model = _join(config, kept, language_model, seed)
+    model = _join(config, kept, language_model, special, seed)
     if bert_model is not None:
         copy_bert(bert_model, model.projector.qformer)
     return model.eval(), processor
@@ -128,7 +131,7 @@ def bert_fields(config: Any) -> dict[str, Any]:
 
 
 def _join(
-    config: CalvinConfig, tower: nn.Module | None, language_model: Any, seed: int
+    config: CalvinConfig, tower: nn.Module | None, language_model: Any, special: SpecialTokens, seed: int
 ) -> CalvinForConditionalGeneration:
     """The composite around parts that are loaded already, which are neither copied nor drawn at random first."""
     # On the meta device the parts' places cost nothing: a 7B would otherwise be allocated and initialised twice.
@@ -142,14 +145,10 @@ def _join(
         model.projector.scale_projection(float(words.weight.float().std()))
     model.vision_tower, model.language_model = tower, language_model
     model.freeze_tower()
-    text = config.text_config
     model.generation_config = GenerationConfig(
-        num_beams=5,
-        max_new_tokens=64,
-        bos_token_id=text.bos_token_id,
-        eos_token_id=text.eos_token_id,
-        pad_token_id=text.pad_token_id if text.pad_token_id is not None else text.eos_token_id,
+        num_beams=5, max_new_tokens=64, bos_token_id=special.bos, pad_token_id=special.pad
     )
+    settle_generation(model.generation_config, special)
     return model
 
 

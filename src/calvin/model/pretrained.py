@@ -17,6 +17,7 @@ from calvin.model.configuration import CalvinConfig
 from calvin.model.loading import A_TOWER, CALVIN, TOWERS, load_config, load_strict, quiet
 from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.processing import CalvinProcessor
+from calvin.model.special_tokens import settle_generation, settle_special_tokens
 from calvin.model.vision import CalvinFrameEncoder, vision_config_of
 
 
@@ -45,6 +46,8 @@ def load_calvin(
     if not isinstance(processor, CalvinProcessor):
         raise CheckpointError(f"{path_or_id} has no processor_config.json of a CALVIN.")
     check_pair(model, processor, str(path_or_id))
+    # Folders of earlier versions were saved with a tokenizer as it came.
+    settle_generation(model.generation_config, settle_special_tokens(processor.tokenizer, config.text_config))
     return (model.to(device) if device is not None else model), processor
 
 

@@ -16,6 +16,7 @@ from calvin.core.errors import DataError, FeatureError, UsageError
 from calvin.core.prompts import Prompt, clean_line
 from calvin.core.tokens import IGNORE_INDEX, TokenLayout
 from calvin.model.configuration import CalvinConfig
+from calvin.model.special_tokens import special_tokens
 from calvin.model.vision import prepare_pixels
 
 VISUAL_TOKEN = "<visual>"
@@ -47,8 +48,7 @@ class CalvinProcessor(ProcessorMixin):
             super().__init__(image_processor, tokenizer)
         if visual_token not in tokenizer.get_vocab():
             tokenizer.add_special_tokens({"additional_special_tokens": [visual_token]})
-        if tokenizer.eos_token_id is None:
-            raise UsageError("The tokenizer has no end token: set its eos_token.")
+        special_tokens(tokenizer)  # or a tokenizer without an end would be found out by the first batch
 
     @property
     def visual_token_id(self) -> int:
@@ -56,8 +56,7 @@ class CalvinProcessor(ProcessorMixin):
 
     @property
     def pad_token_id(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(pad if pad is not None else self.tokenizer.eos_token_id)
+        return special_tokens(self.tokenizer).pad
 
     @property
     def model_input_names(self) -> list[str]:
@@ -65,11 +64,11 @@ class CalvinProcessor(ProcessorMixin):
 
     def layout(self, max_length: int = 512) -> TokenLayout:
         """How sequences of this model are laid out, for training as for asking."""
-        bos = self.tokenizer.bos_token_id
+        special = special_tokens(self.tokenizer)
         return TokenLayout(
             tokenizer=self.tokenizer,
-            bos_token_id=bos if bos is not None else self.tokenizer.eos_token_id,
-            eos_token_id=self.tokenizer.eos_token_id,
+            bos_token_id=special.bos,
+            eos_token_id=special.eos,
             visual_token_id=self.visual_token_id,
             num_query_tokens=self.num_query_tokens,
             max_length=max_length,

@@ -314,7 +314,7 @@ def make_mixture(
         batch_sizes=dict(step.batch_sizes),
         seed=step.loop.seed,
         max_frames=step.max_frames,
-        pad_token_id=processor.tokenizer.pad_token_id,
+        pad_token_id=processor.pad_token_id,
     )
 
 

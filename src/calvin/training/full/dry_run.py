@@ -14,6 +14,7 @@ from calvin.data import Kind
 from calvin.model import VISUAL_TOKEN, CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
 from calvin.model.assemble import bert_fields, full_size_config, load_language_config, load_tokenizer
 from calvin.model.loading import A_TOWER, BERT, TOWERS, load_config
+from calvin.model.special_tokens import settle_special_tokens
 from calvin.model.tuning import describe_model, set_trainable
 from calvin.model.vision import CalvinFrameEncoderConfig, vector_width, vision_config_of
 from calvin.training.full.cost import A100_FLOPS, BatchShape, memory, step_flops
@@ -137,6 +138,7 @@ def dry_run(plan: StagePlan, data: DataFile | None = None) -> str:
     shapes: list[tuple[float, BatchShape]]
     if data is not None and data.sources:
         tokenizer, config = load_tokenizer(data.model.language), plan.config
+        settle_special_tokens(tokenizer, config.text_config)
         processor = CalvinProcessor(None, tokenizer, VISUAL_TOKEN, config.num_query_tokens, config.max_frames)
         mixture = make_mixture(step, data.read_sources(step), processor)
         batches = [mixture.batch_at(number) for number in range(_MEASURED)]
