@@ -32,7 +32,7 @@ from calvin.training.full.cost import A100_FLOPS, H100_FLOPS, BatchShape, memory
 from calvin.training.full.dry_run import assumed_shapes
 from calvin.training.loop.train import make_optimizer
 from calvin.training.recipes import STAGE_2, get_recipe
-from calvin.training.run import add_adapter
+from calvin.training.stage import add_adapter
 from calvin.training.steps import StageStep
 
 PEAKS = {"A100": A100_FLOPS, "H100": H100_FLOPS, "H200": H100_FLOPS}

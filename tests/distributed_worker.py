@@ -46,8 +46,8 @@ def stage(name: str, recipe: Any, until: int | None = None, folder: str | None =
     run.Run(recipe, out / (folder or name), data, stage1).models()
 
 
-stage("ddp", shrunk(1, steps=4, accumulation=2, strategy="ddp"))
-sharded = shrunk(2, steps=6, accumulation=2, strategy="fsdp2")
+stage("ddp", shrunk(1, steps=4, accumulation=2, look_every=2, strategy="ddp"))
+sharded = shrunk(2, steps=6, accumulation=2, look_every=2, strategy="fsdp2")
 stage("fsdp2", sharded)
 try:
     stage("killed", sharded, until=2 * 5, folder="resumed")

@@ -59,7 +59,9 @@ def write_data(folder: Path, language: Path, tower: Path, dim: int, bert: Path |
     return path
 
 
-def shrunk(stage: int, steps: int, accumulation: int, batch: int = 4, **parallel: Any) -> Recipe:
+def shrunk(
+    stage: int, steps: int, accumulation: int, batch: int = 4, look_every: int | None = None, **parallel: Any
+) -> Recipe:
     """Stage 1 or 2 of the 7B recipes at a few steps; a constant rate, so that halving the steps changes nothing."""
     recipe = RECIPES[f"calvin-7b-stage{stage}"]
     (step,) = recipe.stages
@@ -80,6 +82,7 @@ def shrunk(stage: int, steps: int, accumulation: int, batch: int = 4, **parallel
         max_frames=8,
         lora_rank=4,
         loop=loop,
+        validation={"evaluate_every": look_every, "held_out": 8, "keep_best": look_every is not None},
         parallel={"activation_checkpointing": True, **parallel},
     )
     model = {"num_query_tokens": 4, "qformer": {"num_hidden_layers": 2}}

@@ -22,6 +22,7 @@ from calvin.model import load_calvin
 from calvin.training.full.data_file import DataFile
 from calvin.training.loop.log import read_log
 from calvin.training.run import Run
+from language_forms import FORMS, make_language
 from stage_data import shrunk, write_data
 
 pytestmark = pytest.mark.slow
@@ -55,13 +56,14 @@ def launch(*arguments: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def runs(tiny_model: Path, tiny_tower: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(tiny_tower: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders one/stage1 and one/stage2 of a single process, and two/ddp, two/fsdp2, two/resumed of two."""
     folder = tmp_path_factory.mktemp("distributed")
-    path = write_data(folder / "data", tiny_model.parent / "language", tiny_tower, dim=24)
+    language = make_language(FORMS["llama-2"], folder / "language")  # whose tokenizer has no padding
+    path = write_data(folder / "data", language, tiny_tower, dim=24)
     data = DataFile.read(path)
-    [stage1] = Run(shrunk(1, steps=8, accumulation=4), folder / "one" / "stage1", data).models().values()
-    Run(shrunk(2, steps=12, accumulation=4), folder / "one" / "stage2", data, stage1).models()
+    [stage1] = Run(shrunk(1, 8, accumulation=4, look_every=4), folder / "one" / "stage1", data).models().values()
+    Run(shrunk(2, 12, accumulation=4, look_every=4), folder / "one" / "stage2", data, stage1).models()
     launch(path, stage1, folder / "two")
     return folder
 
@@ -77,6 +79,15 @@ def test_two_processes_equal_one_with_twice_the_accumulation(runs: Path, one: st
     means = [(first + second) / 2 for first, second in zip(alone[::2], alone[1::2], strict=True)]
     assert together == pytest.approx(means, rel=SAME)
     assert len({round(loss, 3) for loss in together}) > 1
+
+
+@pytest.mark.parametrize(("one", "two"), [("stage1", "ddp"), ("stage2", "fsdp2")])
+def test_held_out_losses_are_those_of_one_process(runs: Path, one: str, two: str) -> None:
+    alone, together = (read_log(runs / at / "checkpoints" / "heldout.jsonl") for at in (f"one/{one}", f"two/{two}"))
+    assert [row["step"] for row in alone] == [2 * row["step"] for row in together]
+    assert [row["loss"] for row in together] == pytest.approx([row["loss"] for row in alone], rel=1e-4)
+    captions = [len(row["captions"]) for row in together]
+    assert set(captions) == ({0} if two == "fsdp2" else {4}), "a sharded model is not asked to caption"
 
 
 def test_parameters_are_sharded_and_not_copied(runs: Path) -> None:

@@ -22,6 +22,10 @@ def train(
     workers: Annotated[int, Option(help="Processes that draw.", min=1)] = 2,
     data: Annotated[Path | None, Option(help="TOML file that names pretrained parts and data sets.")] = None,
     start: Annotated[Path | None, Option(help="Model of the stage before.", show_default="beside the run")] = None,
+    settings: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="Change a setting of the recipe; may be given again."),
+    ] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what it would take, without training or weights.")] = False,
     keep_activations: Annotated[
         bool,
@@ -33,11 +37,14 @@ def train(
 
     Every step leaves its result in the run's folder. A run that was stopped, at any moment and in any way, continues
     from its last checkpoint when the same command is given. Recipes whose parts and data you bring (calvin-7b-stage1,
-    -stage2, calvin-small and their variants) take a data file; docs/cluster.md shows one.
+    -stage2, calvin-small and their variants) take a data file; docs/cluster.md shows one. Its table [train], and --set,
+    change steps, batches, rates and more for data of your own size; what was changed stands in the model's card.
 
     Examples:
 
         calvin train micro
+
+        calvin train calvin-small-stage1 --data data.toml --set epochs=3 --set micro_batch=8 --set evaluate_every=50
 
         calvin train calvin-7b-stage2 --dry-run --keep-activations
 
@@ -45,11 +52,15 @@ def train(
     """
     from calvin.training.full.data_file import DataFile
     from calvin.training.recipes import get_recipe
+    from calvin.training.settings import change_recipe, parse_settings
 
     chosen = get_recipe(recipe)
     if keep_activations:
         chosen = chosen.keeping_activations()
     file = DataFile.read(data) if data is not None and chosen.world is None else None
+    if file is not None:
+        chosen = change_recipe(chosen, file.train, f"{data}, [train]")
+    chosen = change_recipe(chosen, parse_settings(settings or ()), "--set", every_table=True)
     if dry_run:
         from calvin.training.full.dry_run import dry_run as show
         from calvin.training.full.dry_run import plan

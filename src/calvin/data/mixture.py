@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,18 @@ class Mixture:
         embeds = [array for _, array in pairs if array is not None]
         return collate([encoded for encoded, _ in pairs], embeds or None, self.pad_token_id)
 
+    def once(self) -> Iterator[dict[str, Tensor]]:
+        """Every usable sample once, source after source in the files' order, as batches of `batch_at`."""
+        for source in self.sources:
+            size, pairs = self.batch_sizes[source.kind], list[tuple[Encoded, np.ndarray | None]]()
+            for number, sample in enumerate(source.samples, 1):
+                with suppress(DataError):
+                    pairs.append(self._pair(source, sample, 0))
+                if pairs and (len(pairs) == size or number == len(source.samples)):
+                    embeds = [array for _, array in pairs if array is not None]
+                    yield collate([encoded for encoded, _ in pairs], embeds or None, self.pad_token_id)
+                    pairs = []
+
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         step = 0
         while True:
@@ -164,14 +177,18 @@ class Mixture:
                 place = int(self._rng("stand-in", source.name, position, attempt).integers(len(source.samples)))
             sample = source.samples[self._shuffled(source.name, epoch, len(source.samples))[place]]
             try:
-                varied = source.vary(sample, epoch) if source.vary else sample
-                encoded = self._encoded(varied if isinstance(varied, Example) else self.instructions(varied, epoch))
-                if source.kind == "text" or source.features is None:
-                    return encoded, None
-                return encoded, source.features.scene(sample.media_id, sample.span, self.max_frames)
+                return self._pair(source, sample, epoch)
             except DataError as error:
                 self._count_bad(source.name, sample.id, str(error))
         raise DataError(f"{_TRIES} samples of {source.name} in a row cannot be used.\n{self.report.summary()}")
+
+    def _pair(self, source: Source, sample: Sample, epoch: int) -> tuple[Encoded, np.ndarray | None]:
+        """A sample laid out, and its frame vectors [k, D] if it has any."""
+        varied = source.vary(sample, epoch) if source.vary else sample
+        encoded = self._encoded(varied if isinstance(varied, Example) else self.instructions(varied, epoch))
+        if source.kind == "text" or source.features is None:
+            return encoded, None
+        return encoded, source.features.scene(sample.media_id, sample.span, self.max_frames)
 
     def _with_features(self, source: Source) -> Source:
         """The source without the samples whose features are missing, or end before the sample does."""

@@ -17,6 +17,7 @@ from calvin.core.text_tables import counted
 from calvin.lab.truth_scoring import TruthRow
 from calvin.training.history import read_history
 from calvin.training.run import accuracy_of
+from calvin.training.settings import differences
 from calvin.training.steps import Recipe
 
 
@@ -85,6 +86,8 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     tower = accuracy["tower"]
     seen = ", ".join(f"{slot} {share:.0%}" for slot, share in tower.items() if slot in _SHOWN)
     language = "; ".join(f"{row['phase']}: {row['marked_accuracy']:.0%}" for row in accuracy["language"])
+    changed = [f"{stage.name}: {', '.join(map(str, differences(recipe, stage)))}" for stage in recipe.stages]
+    changed = [line for line in changed if not line.endswith(": ")]
     lines = [
         *("---", "license: apache-2.0", "library_name: transformers", "pipeline_tag: video-text-to-text", "---"),
         f"# calvin-{recipe.name}",
@@ -98,6 +101,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
         f"- Language model, names right that the text gives away: {language}.",
         f"- Weights: sha256 {file_sha256(folder / 'model.safetensors')}.",
         "- Deviations from the paper: " + "; ".join(deviations(recipe)) + ".",
+        *([f"- Changed against the recipe: {'; '.join(changed)}."] if changed else []),
         "",
         f"## Scores on {world.heldout_films} held-out films, beam 5",
         "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -15,37 +14,30 @@ from typing import Any, Protocol
 import torch
 from accelerate import PartialState
 
-from calvin.core.errors import CheckpointError, ConfigError
-from calvin.core.files import atomic_folder, locked, model_fingerprint, read_record, write_json, write_text
+from calvin.core.files import locked, write_text
 from calvin.core.progress import Listener, silent
-from calvin.data import Example, Instructions, Mixture, Sample, Source, SourceConfig, load_sources
-from calvin.model import (
-    CalvinForConditionalGeneration,
-    CalvinProcessor,
-    encoder_identity,
-    load_calvin,
-    load_vision_tower,
-)
-from calvin.model.assemble import assemble
-from calvin.model.loading import quiet
-from calvin.model.tuning import add_lora, add_prefix, merge, save_adapter, set_trainable
+from calvin.data import Example, Sample, Source, SourceConfig, load_sources
+from calvin.data.held_out import hold_out
+from calvin.model import encoder_identity, load_vision_tower
 from calvin.training.beside import Beside
+from calvin.training.claim import claim_folder, claim_stage
 from calvin.training.full.data_file import DataFile, ModelParts
 from calvin.training.history import leads, timed
 from calvin.training.loop.checkpoints import latest_checkpoint, load_weights
 from calvin.training.loop.distributed import is_sharded
 from calvin.training.loop.log import draw_curve
-from calvin.training.loop.train import LossOf, fast_bf16, fingerprint_of, model_loss, train
+from calvin.training.loop.look import BEST
+from calvin.training.loop.train import LossOf, model_loss, train
+from calvin.training.settings import lasting
 from calvin.training.small.language import MarkedText, make_language_model, marked_loss
 from calvin.training.small.tower import SlotImages, make_tower, slot_loss
+from calvin.training.stage import Outcome, build, look_at, make_mixture, save_stage, steps_of
 from calvin.training.steps import CaptionsStep, LanguageStep, Loss, Recipe, StageStep, TowerStep
 
 PartStep = TowerStep | LanguageStep | CaptionsStep
 
 LOSSES: Mapping[Loss, LossOf] = {"slots": slot_loss, "marked_words": marked_loss, "captions": model_loss}
 """What a step minimises, by the name that its recipe gives."""
-
-Built = tuple[CalvinForConditionalGeneration, CalvinProcessor]
 
 
 class Material(Protocol):
@@ -141,6 +133,8 @@ class Run:
                 # A stage goes into those after it: if one of them is done, it need not be made again.
                 after = (step,) if isinstance(step, TowerStep | LanguageStep) else self.recipe.steps[number:]
                 if any(places[later.name].result.is_dir() for later in after):
+                    if isinstance(step, StageStep):
+                        self._recognise(step, places[step.name])
                     continue
                 made = True
                 if isinstance(step, LanguageStep) and language is not None:
@@ -155,6 +149,11 @@ class Run:
         if made and self.recipe.world is not None:
             self._draw_curves(places)
         return {step.name: places[step.name].result for step in self.recipe.stages}
+
+    def _recognise(self, step: StageStep, place: StepPlace) -> None:
+        """A stage that is done is this run's, or it is refused; with a world, its folder has been claimed already."""
+        if isinstance(self.given, DataFile) and place.result.is_dir() and leads():
+            claim_stage(place.folder, self.recipe, step, self.given, self._start(step, place))
 
     def _language_beside(self) -> Beside | None:
         """The language model in the making, where neither it nor anything after it is there."""
@@ -200,11 +199,11 @@ class Run:
         given = self.given
         # Starts the process group, if there is one; the others wait while one of them writes 14 GB.
         state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=2))
+        start = self._start(step, place)
         if isinstance(given, DataFile):
-            whole, step = step, given.at_hand(step)
             if state.is_main_process:
-                facts = {"recipe": whole.record_alone(self.recipe.model), "stage": step.recorded()}
-                claim_folder(place.folder, {**facts, "data": given.model_dump(mode="json")})
+                claim_stage(place.folder, self.recipe, step, given, start)
+            step = given.at_hand(step)
             parts, texts, sources = given.model, None, given.read_sources(step, self.listener)
             if state.is_main_process:
                 reports = [f"{source.name}: {source.report.summary()}\n" for source in sources]
@@ -219,33 +218,57 @@ class Run:
                 for source in self._material_sources(given, place)
             ]
         with timed(place.folder, step.name):
-            start = self._start(step, place)
-            model, processor = build(self.recipe, step, parts, start)
-            model.vision_tower = None  # features are stored: it would only fill the GPU
-            mixture = make_mixture(step, sources, processor, texts)
-            train(
-                model,
-                mixture.batch_at,
-                step.loop,
-                place.checkpoints,
-                name=step.name,
-                identity=[step.mixed(), mixture.identity],
-                loss_of=LOSSES[step.loss],
-                listener=self.listener,
-                parallel=step.parallel,
-            )
-            if state.is_main_process:
-                if is_sharded(model):
-                    # Merging and saving want whole weights: the model is built anew and filled from the checkpoint.
-                    model, processor = build(self.recipe, step, parts, start)
-                    model.vision_tower = None
-                    last = latest_checkpoint(place.checkpoints)
-                    assert last is not None
-                    load_weights(last, model)
-                # Read again now: kept, it would have filled memory during training.
-                model.cpu().vision_tower = load_vision_tower(parts.vision)[0]
-                _save(model, processor, self.recipe, step, place.result, start)
-            state.wait_for_everyone()
+            self._train(step, place, parts, start, sources, texts)
+
+    def _train(
+        self,
+        step: StageStep,
+        place: StepPlace,
+        parts: ModelParts,
+        start: Path | None,
+        sources: Sequence[Source],
+        texts: Callable[[int], Sequence[Example]] | None,
+    ) -> None:
+        """Train a stage from its model and sources, and leave its model."""
+        model, processor = build(self.recipe, step, parts, start)
+        model.vision_tower = None  # features are stored: it would only fill the GPU
+        held: list[Source] = []
+        if step.validation.evaluate_every is not None:
+            at_hand = [source for source in sources if source.name in step.weights]
+            sources, held = hold_out(at_hand, step.validation.held_out, step.loop.seed)
+        mixture = make_mixture(step, sources, processor, texts)
+        if step.epochs is not None:
+            step = lasting(self.recipe, step, steps_of(mixture, step.epochs, PartialState().num_processes))
+        look = look_at(step, held, processor, place.checkpoints) if held else None
+        result = train(
+            model,
+            mixture.batch_at,
+            step.loop,
+            place.checkpoints,
+            name=step.name,
+            identity=[step.mixed(), mixture.identity],
+            loss_of=LOSSES[step.loss],
+            gate=look,
+            gate_every=step.validation.evaluate_every or 1,
+            listener=self.listener,
+            parallel=step.parallel,
+        )
+        if PartialState().is_main_process:
+            best = look.best if look is not None else None
+            kept = place.checkpoints / BEST if best is not None and step.validation.keep_best else None
+            if is_sharded(model):
+                # Merging and saving want whole weights: the model is built anew and filled from the checkpoint.
+                model, processor = build(self.recipe, step, parts, start)
+                model.vision_tower = None
+                kept = kept or latest_checkpoint(place.checkpoints)
+            if kept is not None:
+                load_weights(kept, model)
+            # Read again now: kept, it would have filled memory during training.
+            model.cpu().vision_tower = load_vision_tower(parts.vision)[0]
+            found = (int(best["step"]), float(best["loss"])) if best is not None else None
+            outcome = Outcome(result.steps, found, kept=step.validation.keep_best)
+            save_stage(model, processor, self.recipe, step, place.result, outcome, start)
+        PartialState().wait_for_everyone()
 
     def _material_sources(self, given: Material, place: StepPlace) -> list[Source]:
         """What is captioned, drawn and read when the first step asks for it."""
@@ -279,149 +302,6 @@ def make_step(recipe: Recipe, folder: Path, given: Material, name: str) -> None:
     run = Run(recipe, folder, given)
     [step] = [step for step in recipe.steps if step.name == name]
     run._make(step, run.place(step))
-
-
-def make_mixture(
-    step: StageStep,
-    sources: Sequence[Source],
-    processor: CalvinProcessor,
-    texts: Callable[[int], Sequence[Example]] | None = None,
-) -> Mixture:
-    """The mixture of a stage from the sources at hand, weighted by the stage's recipe.
-
-    Raises:
-        ConfigError: the recipe names a source that is not at hand.
-    """
-    at_hand = {source.name: source for source in sources}
-    if texts is not None:
-        at_hand["text"] = Source("text", "text", samples=[], features=None, texts=texts)
-    missing = sorted(set(step.weights) - set(at_hand))
-    if missing:
-        raise ConfigError(
-            f"The recipe mixes in {', '.join(missing)}, but only {', '.join(sorted(at_hand)) or 'nothing'} is at hand: "
-            "add the source to the data file or leave it out of the recipe."
-        )
-    return Mixture(
-        [replace(at_hand[name], weight=weight) for name, weight in step.weights.items()],
-        processor.layout(step.max_length),
-        instructions=Instructions(
-            stage=step.stage,
-            training=True,
-            seed=step.loop.seed,
-            no_context_share=step.no_context_share,
-            entity_share=step.entity_share,
-        ),
-        batch_sizes=dict(step.batch_sizes),
-        seed=step.loop.seed,
-        max_frames=step.max_frames,
-        pad_token_id=processor.pad_token_id,
-    )
-
-
-def build(recipe: Recipe, step: StageStep, parts: ModelParts, start: Path | None) -> Built:
-    """The model before a stage, with what the stage trains in float32 and the rest in the dtype of the device.
-
-    Raises:
-        ConfigError: the model to start from is not there, or has another number of queries.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    half = device.type == "cuda" and fast_bf16(device) and "language_model" not in step.trains
-    dtype, shape = torch.bfloat16 if half else torch.float32, recipe.model
-    if step.starts_from is None:
-        model, processor = assemble(
-            language=parts.language,
-            vision=parts.vision,
-            bert=parts.bert,
-            qformer=dict(shape.qformer),
-            num_query_tokens=shape.num_query_tokens,
-            max_frames=step.max_frames,
-            seed=step.loop.seed,
-            dtype=dtype,
-        )
-        if recipe.world is not None:
-            for part in (model.config.vision_config, model.config.text_config):
-                part.name_or_path = ""  # a published model need not say in which folder it was made
-        torch.manual_seed(
-            step.loop.seed
-        )  # or a run that was stopped before this stage would begin it with other weights
-        if shape.visual_std is not None:
-            model.projector.scale_projection(shape.visual_std)
-        if shape.frame_position_std is not None:
-            model.projector.scale_positions(shape.frame_position_std)
-    else:
-        if start is None or not start.is_dir():
-            raise ConfigError(
-                f"{step.name} goes on from {step.starts_from}, whose model is not in {start}: train that first, or "
-                "name its folder with --start."
-            )
-        model, processor = load_calvin(start, dtype=dtype)
-        queries = model.config.num_query_tokens
-        if queries != shape.num_query_tokens:
-            raise ConfigError(
-                f"{step.name} has {shape.num_query_tokens} queries, the model in {start} {queries}: start from "
-                f"{step.starts_from}."
-            )
-        torch.manual_seed(step.loop.seed)
-    add_adapter(model, step)
-    set_trainable(model, set(step.trains))
-    return model, processor
-
-
-def add_adapter(model: CalvinForConditionalGeneration, step: StageStep) -> None:
-    """The LoRA or prefix that a stage trains, in place; nothing where it trains none."""
-    if "lora" in step.trains:
-        add_lora(model, step)
-    if "prefix" in step.trains:
-        add_prefix(model, step.prefix_tokens)
-
-
-def _save(
-    model: CalvinForConditionalGeneration, processor: CalvinProcessor, recipe: Recipe, step: StageStep, target: Path,
-    start: Path | None,
-) -> None:  # fmt: skip
-    if "prefix" in step.trains:
-        # By where it lies from here, so that both may be moved together.
-        base = {"base_folder": os.path.relpath(start, target), "base": model_fingerprint(start)} if start else {}
-        save_adapter(model, target, {"recipe": recipe.name, "stage": step.name, **base})
-        return
-    merge(model)
-    if step.half:
-        round_matrices(model.projector, model.language_model)
-        model.half()
-    about, shares = recipe.about_stage(step), step.weights
-    mixed = ", ".join(f"{name} {share / sum(shares.values()):.0%}" for name, share in shares.items())
-    with atomic_folder(target) as temporary, quiet():
-        model.save_pretrained(temporary)
-        processor.save_pretrained(temporary)
-        write_text(
-            temporary / "README.md",
-            f"# {recipe.title_of(step)}\n\n{about[0].upper()}{about[1:]}.\n"
-            f"{step.loop.steps:,} micro-batches on each GPU, learning rate {step.loop.max_lr:g}; micro-batches from "
-            f"{mixed}. Made by `calvin train {recipe.name}`. It carries the terms of its parts and data.\n",
-        )
-
-
-def round_matrices(*parts: Any) -> None:
-    """Round matrices, in place, to the bits that bfloat16 keeps: autocast trained them with no more. Compressed, as in
-    a wheel or a repository, a file of them takes three quarters of the space."""
-    with torch.no_grad():
-        for value in (value for part in parts for value in part.parameters() if value.ndim >= 2):
-            value.copy_(value.to(torch.bfloat16))
-
-
-def claim_folder(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Mark a run's folder with everything that makes the run, JSON by name, or refuse one that another run began.
-
-    Raises:
-        CheckpointError: the folder is another run's.
-    """
-    mark, fingerprint = folder / "recipe.json", fingerprint_of(facts)
-    if not mark.is_file():
-        write_json(mark, {"fingerprint": fingerprint, **facts})
-    elif read_record(mark).get("fingerprint") != fingerprint:
-        raise CheckpointError(
-            f"{folder} holds a run of another recipe, of other data or settings; name another folder with --out."
-        )
 
 
 @contextmanager

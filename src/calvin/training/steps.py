@@ -66,6 +66,22 @@ class Parallel(FrozenConfig):
     activation_checkpointing: bool = False
 
 
+class Validation(FrozenConfig):
+    """How a stage is looked at while it is trained, on samples that it does not see."""
+
+    evaluate_every: int | None = Field(default=None, gt=0, description="micro-batches between looks; None: no look")
+    held_out: float = Field(default=0.05, gt=0, description="share of each source's samples, from 1 on their number")
+    captions: int = Field(default=4, ge=0, description="held-out samples that are captioned at each look")
+    early_stop: int | None = Field(default=None, gt=0, description="looks without a lower loss until training ends")
+    keep_best: bool = Field(default=False, description="the model with the lowest held-out loss is kept, not the last")
+
+    @model_validator(mode="after")
+    def _looks(self) -> Self:
+        if self.evaluate_every is None and (self.early_stop is not None or self.keep_best):
+            raise ValueError("early_stop and keep_best need evaluate_every, the steps between two looks")
+        return self
+
+
 class _PartStep(FrozenConfig):
     """A step that makes a part of the model from nothing."""
 
@@ -164,6 +180,8 @@ class StageStep(LoraSettings):
     max_length: int = Field(default=512, gt=0)
     prefix_tokens: int = Field(default=16, gt=0, description="learned keys and values, where a prefix is trained")
     loop: LoopConfig
+    epochs: float | None = Field(default=None, gt=0, description="how long, by the data, instead of the loop's steps")
+    validation: Validation = Validation()
     parallel: Parallel = Parallel()
     half: bool = Field(default=False, description="saved at half precision, with matrices that pack small")
     origin: Mapping[str, str] = Field(default={}, description="where the settings come from")
@@ -198,8 +216,9 @@ class StageStep(LoraSettings):
         }
 
     def recorded(self) -> dict[str, Any]:
-        """The fields of the paper's stage, with the loop's, for JSON."""
-        return {**self.mixed("json"), "loop": self.loop.model_dump(mode="json")}
+        """The fields of the paper's stage, with the loop's, for JSON; those that came later, where they are used."""
+        later = self.model_dump(mode="json", include=_LATER, exclude_defaults=True)
+        return {**self.mixed("json"), "loop": self.loop.model_dump(mode="json"), **later}
 
 
 class CaptionsStep(_PartStep):
@@ -226,6 +245,7 @@ class CaptionsStep(_PartStep):
 
 
 _MIXED = {"stage", "trains", "weights", "batch_sizes", "max_frames", "no_context_share", "entity_share", "max_length"}
+_LATER = {"epochs", "validation", "lora_targets"}
 _LORA = {"lora_rank", "lora_alpha", "lora_dropout"}
 
 Step = Annotated[TowerStep | LanguageStep | CaptionsStep | StageStep, Field(discriminator="kind")]

@@ -73,3 +73,18 @@ def test_defaults_are_checked_too() -> None:
 
     with pytest.raises(ConfigError, match="width"):
         Wrong.load({})
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"rate": 0.5, "rates": 1}, "rates: there is no such field, did you mean rate?"),
+        ({"rate": 0.5, "inner": {"widht": 1}}, "inner.widht: there is no such field, did you mean width?"),
+        ({"rate": 0.5, "name": "a"}, "did you mean model_name?"),
+        ({"rate": 0.5, "xyzzy": "a"}, "there are rate, inner, model_name"),
+    ],
+)
+def test_of_a_field_that_does_not_exist_the_nearest_is_named(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Outer.load(values)
+    assert said in str(caught.value)

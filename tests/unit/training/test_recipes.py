@@ -136,7 +136,17 @@ def test_recipes_start_from_recipes_mix_known_sources_and_name_where_settings_co
         assert set(step.origin) == set(ORIGIN)
         unexplained = set(flat(get_recipe(step.name))) - set(step.origin)
         ours = {"kind", "loss", "starts_from", "stage", "parallel", "seed", "checkpoint_every", "log_every", "half"}
-        ours |= {"precision", "no_context_share", "entity_share", "forms", "max_length", "rates", "lora_targets"}
+        ours |= {
+            "precision",
+            "epochs",
+            "validation",
+            "no_context_share",
+            "entity_share",
+            "forms",
+            "max_length",
+            "rates",
+            "lora_targets",
+        }
         assert unexplained <= ours
 
 
@@ -193,6 +203,7 @@ CLAIMS = {
     "calvin-7b-stage3": "fd64298cd738228a",
     "calvin-small-stage2": "ff6677ea87518d8b",
     "micro": "24e2edc66ed0db92",
+    "mini": "54b0f7c6bc3a884a",
 }
 
 

@@ -9,10 +9,12 @@ from torch import nn
 
 from calvin.core.errors import CalvinError, CheckpointError
 from calvin.core.files import locked
+from calvin.training.claim import claim_folder
 from calvin.training.full.data_file import ModelParts
 from calvin.training.loop.checkpoints import load_weights, save_checkpoint
 from calvin.training.recipes import get_recipe
-from calvin.training.run import Run, build, claim_folder, round_matrices
+from calvin.training.run import Run
+from calvin.training.stage import build, round_matrices
 
 
 def test_matrices_are_rounded_as_autocast_does_and_pack_smaller() -> None:

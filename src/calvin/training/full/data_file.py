@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from calvin.core.progress import Listener, silent
 from calvin.data import Source, SourceConfig, load_sources
 from calvin.model import encoder_identity
 from calvin.training.recipes import SOURCES
+from calvin.training.settings import check_settings
 from calvin.training.steps import StageStep
 
 _PATHS = ("annotations", "features", "entities", "credits")
@@ -35,6 +36,7 @@ class DataFile(FrozenConfig):
     model: ModelParts
     sources: tuple[SourceConfig, ...] = ()
     leave_out: tuple[str, ...] = Field(default=(), description="sources of the recipe that are not at hand")
+    train: Mapping[str, Any] = Field(default={}, description="settings that are not the recipe's: `change_recipe`")
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -51,9 +53,14 @@ class DataFile(FrozenConfig):
         except (OSError, ValueError) as error:
             raise ConfigError(f"{path} cannot be read as TOML: {error}.") from error
         file = cls.load(values, path)._from(path.parent)
+        check_settings(file.train, f"{path}, [train]")
+        known = {*SOURCES, *_own_names(file.train)}
         for name in (*(source.name for source in file.sources), *file.leave_out):
-            if name not in SOURCES:
-                raise ConfigError(f"{path} names a source {name!r}; recipes know {', '.join(SOURCES)}.")
+            if name not in known:
+                raise ConfigError(
+                    f"{path} names a source {name!r}; recipes know {', '.join(SOURCES)}, and those to which [train] "
+                    "gives weights."
+                )
         for source in file.sources:
             for what in _PATHS:
                 wanted = getattr(source, what)
@@ -75,12 +82,17 @@ class DataFile(FrozenConfig):
         return [source for source in self.sources if source.name in names and source.name not in self.leave_out]
 
     def at_hand(self, step: StageStep) -> StageStep:
-        """The stage without the sources that this file leaves out.
+        """The stage without the sources that this file leaves out or gives no weight, the shares of the others
+        multiplied by the weights that it gives them.
 
         Raises:
             ConfigError: none is left.
         """
-        weights = {name: weight for name, weight in step.weights.items() if name not in self.leave_out}
+        factors = {source.name: source.weight for source in self.sources}
+        weights = {
+            name: share * factors.get(name, 1.0) for name, share in step.weights.items() if name not in self.leave_out
+        }
+        weights = {name: share for name, share in weights.items() if share > 0}
         if not weights:
             raise ConfigError(f"The data file leaves out every source of {step.name}: {', '.join(step.weights)}.")
         return step.changed(weights=weights)
@@ -89,3 +101,10 @@ class DataFile(FrozenConfig):
         """The sources that a stage mixes, with features of this file's vision tower and no other."""
         chosen = self.chosen(step.weights)
         return load_sources(chosen, encoder_identity(self.model.vision) if chosen else None, listener)
+
+
+def _own_names(train: Mapping[str, Any]) -> Iterator[str]:
+    """Sources that no recipe knows, but to which the settings give weights."""
+    for table in (train, *(value for value in train.values() if isinstance(value, Mapping))):
+        weights = table.get("weights")
+        yield from weights if isinstance(weights, Mapping) else ()

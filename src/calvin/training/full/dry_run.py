@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from calvin.core.tokens import IGNORE_INDEX
-from calvin.data import Kind
+from calvin.data import BATCH_SIZES, Kind
 from calvin.model import VISUAL_TOKEN, CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
 from calvin.model.assemble import bert_fields, full_size_config, load_language_config, load_tokenizer
 from calvin.model.loading import A_TOWER, BERT, TOWERS, load_config
@@ -20,7 +20,7 @@ from calvin.model.vision import CalvinFrameEncoderConfig, vector_width, vision_c
 from calvin.training.full.cost import A100_FLOPS, BatchShape, memory, step_flops
 from calvin.training.full.data_file import DataFile, ModelParts
 from calvin.training.recipes import SOURCES
-from calvin.training.run import add_adapter, make_mixture
+from calvin.training.stage import add_adapter, make_mixture
 from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
 
 GPUS = 8
@@ -157,7 +157,7 @@ def assumed_shapes(step: StageStep, config: CalvinConfig) -> list[tuple[float, B
     """Shapes of micro-batches with their shares, from typical lengths of text."""
     shares: Counter[Kind] = Counter()
     for name, weight in step.weights.items():
-        shares[_KINDS[name]] += weight  # type: ignore[assignment]
+        shares[_KINDS.get(name, "video")] += weight  # type: ignore[assignment]
     found = []
     for kind, share in shares.items():
         prompt, caption = _STAGE_1 if step.stage == 1 else _STAGE_2[kind]
@@ -165,7 +165,7 @@ def assumed_shapes(step: StageStep, config: CalvinConfig) -> list[tuple[float, B
         frames = {"image": 1, "video": step.max_frames, "text": 0}[kind]
         # Captions start and end at other places in each row: logits are needed wherever any row has its own.
         predicted = caption + min(prompt, caption)
-        shape = BatchShape(step.batch_sizes[kind], 1 + visual + prompt + caption, predicted, frames)
+        shape = BatchShape({**BATCH_SIZES, **step.batch_sizes}[kind], 1 + visual + prompt + caption, predicted, frames)
         found.append((share / sum(shares.values()), shape))
     return found
 

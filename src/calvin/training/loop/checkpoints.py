@@ -72,6 +72,24 @@ def save_checkpoint(
     return target
 
 
+def save_weights(target: Path, model: nn.Module, facts: Mapping[str, Any], write: bool = True) -> None:
+    """Write what is trained, and `state.json`, to a folder that is whole or as it was; as `save_checkpoint`, without
+    the optimiser's state.
+
+    Raises:
+        CheckpointError: as there.
+    """
+    weights = _plain(trained_state(model))
+    if not write:
+        return
+    try:
+        with atomic_folder(target) as temporary:
+            save_file(weights, temporary / WEIGHTS)
+            write_json(temporary / "state.json", dict(facts))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"Could not write {target} ({error}); free some space and run it again.") from error
+
+
 def latest_checkpoint(folder: Path) -> Path | None:
     """The newest whole checkpoint of a run, or None."""
     found = _checkpoints(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -13,6 +15,8 @@ from typing import Any
 from calvin.core.errors import MissingExtraError
 from calvin.core.files import write_text
 
+HELD_OUT = "heldout.jsonl"
+"""Beside `log.jsonl`: the loss on held-out samples after so many steps, where a run looks at it."""
 _ACROSS = 3  # curves in a row: more cannot be read on a page
 
 
@@ -41,6 +45,18 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return rows
+
+
+def write_csv(folder: Path) -> None:
+    """`log.csv` of a run, for a spreadsheet: step, loss, lr and, where there was a look, heldout_loss."""
+    rows: dict[int, dict[str, Any]] = {row["step"]: dict(row) for row in read_log(folder / "log.jsonl")}
+    for row in read_log(folder / HELD_OUT):
+        rows.setdefault(row["step"], {"step": row["step"]})["heldout_loss"] = row["loss"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["step", "loss", "lr", "heldout_loss"], extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[step] for step in sorted(rows))
+    write_text(folder / "log.csv", text.getvalue())
 
 
 def _pyplot() -> Any:
@@ -79,7 +95,12 @@ def draw_curve(logs: Sequence[tuple[str, Path]], picture: Path) -> None:
         steps, losses = [row["step"] for row in rows], [row["loss"] for row in rows]
         smooth = list(accumulate(losses, lambda mean, loss: 0.9 * mean + 0.1 * loss))
         axis.plot(steps, losses, color="#9bb7d4", linewidth=0.8)
-        axis.plot(steps, smooth, color="#1f4e79", linewidth=1.8)
+        axis.plot(steps, smooth, color="#1f4e79", linewidth=1.8, label="training")
+        looks = read_log(path.with_name(HELD_OUT))
+        if looks:
+            held_out = [row["step"] for row in looks], [row["loss"] for row in looks]
+            axis.plot(*held_out, color="#b3541e", linewidth=1.4, linestyle="--", marker="o", label="held out")
+            axis.legend()
         axis.set(title=title, xlabel="step (micro-batches)", ylabel="loss")
         axis.grid(alpha=0.25)
     picture.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from calvin.core.prefetch import ahead
 from calvin.core.progress import Listener, Stage, silent
 from calvin.training.loop.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
 from calvin.training.loop.distributed import lay_out, sync_gradients
-from calvin.training.loop.log import TrainingLog, draw_curve
+from calvin.training.loop.log import TrainingLog, draw_curve, write_csv
 from calvin.training.steps import LoopConfig, Parallel
 
 Batch = Mapping[str, Any]
@@ -50,6 +51,12 @@ def fast_bf16(device: torch.device) -> bool:
         return True
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text()
+
+
+def computes_in_bf16(config: LoopConfig) -> bool:
+    """Whether a loop computes in bf16 on this machine."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return config.precision == "bf16" or (config.precision == "auto" and fast_bf16(device))
 
 
 def make_optimizer(model: nn.Module, config: LoopConfig) -> torch.optim.Optimizer:
@@ -99,7 +106,8 @@ def train(
         batch_at: the micro-batch of a global index (step * processes + rank), a pure function, tensors by name.
         folder: checkpoints, `log.jsonl` and `loss.png`; a checkpoint found there is resumed.
         identity: what else must be equal for a resume (data, recipe), anything that JSON can hold.
-        gate: called every `gate_every` steps; True ends the run early (a curriculum moves on by accuracy, not time).
+        gate: called every `gate_every` steps; True ends the run early (a curriculum moves on by accuracy, not time, and
+            a run may end where the loss on held-out samples no longer falls).
         parallel: how the model is laid out over several processes; a sharded one stays sharded, and what it learnt is
             in the last checkpoint.
 
@@ -109,10 +117,8 @@ def train(
     """
     # accelerate keeps its state per process; another precision in the same process needs a fresh one.
     AcceleratorState._reset_state()
-    device_guess = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    use_bf16 = config.precision == "bf16" or (config.precision == "auto" and fast_bf16(device_guess))
     accelerator = Accelerator(
-        mixed_precision="bf16" if use_bf16 else "no",
+        mixed_precision="bf16" if computes_in_bf16(config) else "no",
         gradient_accumulation_steps=config.gradient_accumulation_steps,
     )
     sharded = lay_out(model, parallel, accelerator)
@@ -159,6 +165,9 @@ class _Run:
     smoothed: float = math.nan
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, finished: bool = False) -> None:
+        if self.accelerator.is_main_process:
+            with suppress(OSError):  # of a full disk the checkpoint tells
+                write_csv(self.folder)
         facts = {"fingerprint": self.fingerprint, "finished": finished, "loss": self.smoothed}
         save_checkpoint(self.folder, step, model, optimizer, facts, write=self.accelerator.is_main_process)
 

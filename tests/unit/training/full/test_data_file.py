@@ -35,6 +35,13 @@ def test_paths_count_from_the_file_and_ids_stay_ids(path: Path, tmp_path: Path) 
         (("[model]", "[model"), "cannot be read as TOML"),
         (("vision = ", "visions = "), "model.vision"),
         (("[model]", 'leave_out = ["nothing"]\n[model]'), "source 'nothing'"),
+        (
+            ("features = ", 'annotation = "x"\nfeatures = '),
+            "annotation: there is no such field, did you mean annotations?",
+        ),
+        (("[model]", "[train]\nstepz = 3\n[model]"), "[train]: there is no setting 'stepz'; did you mean steps?"),
+        (("[model]", '[train]\nsteps = "many"\n[model]'), "steps is 'many'; it has to be a whole number"),
+        (("[model]", "[train.stage1]\nqueries = 3\n[model]"), "queries holds for the whole model"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(path: Path, change: tuple[str, str], said: str) -> None:
@@ -58,3 +65,25 @@ def test_sources_that_are_not_at_hand_are_left_out_of_the_recipe(path: Path) -> 
     assert set(data.changed(leave_out=["mad"]).at_hand(step).weights) == {"cc3m"}
     with pytest.raises(ConfigError, match="every source"):
         data.changed(leave_out=["mad", "cc3m"]).at_hand(step)
+
+
+def test_weights_of_sources_count(path: Path) -> None:
+    data, (step,) = DataFile.read(path), shrunk(2, steps=2, accumulation=1).stages
+    films, images = (next(source for source in data.sources if source.name == name) for name in ("mad", "cc3m"))
+    assert data.at_hand(step) == step, "1 leaves the recipe's shares as they are"
+    more = data.changed(sources=[films.changed(weight=3.0), images])
+    assert data.at_hand(step).weights == {"mad": 0.5, "cc3m": 0.5}
+    assert more.at_hand(step).weights == {"mad": 1.5, "cc3m": 0.5}
+    none = data.changed(sources=[films.changed(weight=0.0), images])
+    assert set(none.at_hand(step).weights) == {"cc3m"}
+    assert [source.name for source in none.chosen(none.at_hand(step).weights)] == ["cc3m"]
+    with pytest.raises(ConfigError, match="every source"):
+        data.changed(sources=[films.changed(weight=0.0), images.changed(weight=0.0)]).at_hand(step)
+
+
+def test_settings_may_name_sources_that_no_recipe_knows(path: Path) -> None:
+    own = path.with_name("own.toml")
+    own.write_text(
+        path.read_text().replace('name = "mad"', 'name = "mine"') + "[train.stage2]\nweights = { mine = 1 }\n"
+    )
+    assert [source.name for source in DataFile.read(own).sources] == ["cc3m", "cc12m", "mine"]

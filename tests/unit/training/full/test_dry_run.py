@@ -8,7 +8,7 @@ import pytest
 from calvin.training.full.data_file import DataFile
 from calvin.training.full.dry_run import assumed_shapes, build_on_meta, dry_run, plan, small_config
 from calvin.training.recipes import RECIPES
-from calvin.training.run import build
+from calvin.training.stage import build
 from stage_data import captions, shrunk, write_data
 
 
