@@ -98,9 +98,10 @@ def pace_of(recipe: Recipe, listener: Listener = silent) -> list[Pace]:
             stage.update(len(recipe.steps) + 1)
     finally:
         torch.set_num_threads(threads)
+    caption_s = _caption_seconds()
     for step in recipe.steps:
-        found += _of_step(step, clock, world)
-    return found + _evaluation(recipe, clock)
+        found += _of_step(step, clock, world, caption_s)
+    return found + _evaluation(recipe, clock, caption_s)
 
 
 def begun(recipe: Recipe) -> Recipe:
@@ -156,7 +157,7 @@ def _scored_films() -> int:
 
 
 def _of_step(
-    step: TowerStep | LanguageStep | CaptionsStep | StageStep, clock: _Clock, world: WorldConfig
+    step: TowerStep | LanguageStep | CaptionsStep | StageStep, clock: _Clock, world: WorldConfig, caption_s: float
 ) -> list[Pace]:
     if isinstance(step, LanguageStep):
         phases = []
@@ -167,11 +168,11 @@ def _of_step(
         return phases
     if isinstance(step, CaptionsStep):
         # Without beams, a third of the time.
-        return [Pace(step.name, step.films * world.scenes, "captions", _caption_seconds() / 3)]
+        return [Pace(step.name, step.films * world.scenes, "captions", caption_s / 3)]
     return [Pace(step.name, step.loop.steps, "steps", clock.each(step.name))]
 
 
-def _evaluation(recipe: Recipe, clock: _Clock) -> list[Pace]:
+def _evaluation(recipe: Recipe, clock: _Clock, caption_s: float) -> list[Pace]:
     world = recipe.world
     assert world is not None
     scenes = world.heldout_films * world.scenes * len(CONDITIONS)
@@ -186,7 +187,7 @@ def _evaluation(recipe: Recipe, clock: _Clock) -> list[Pace]:
     ]
     return [
         *encode,
-        Pace("evaluation", scenes, "captions", _caption_seconds()),
+        Pace("evaluation", scenes, "captions", caption_s),
     ]
 
 
