@@ -142,6 +142,17 @@ def test_a_row_as_a_screen_reader_is_given_it(studio: Studio, open_page: Callabl
     assert sizes == [[str(number), "6"] for number in range(1, 7)]
 
 
+def test_a_question_is_told_with_the_dialog_that_asks_it(studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(studio)
+    pages.tab_to(page, "Approve all…", most=40)
+    pages.press(page, "Enter")
+    page.get_by_role("dialog", name="Approve all cues?").wait_for()
+    [dialog] = [node for node in tree(page) if node["role"]["value"] == "dialog"]
+    assert dialog["description"]["value"].startswith("5 cues will be approved")
+    pages.press(page, "Escape")
+    assert pages.focused(page).endswith("| Approve all…"), "and the focus is where it was"
+
+
 def test_a_long_list_is_as_long_as_it_says(
     long_project: Path, serve: Callable[[Path], Studio], open_page: Callable[..., Any]
 ) -> None:

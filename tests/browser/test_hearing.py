@@ -119,6 +119,7 @@ def test_a_recording_is_thrown_away_only_by_saying_so(page: Any, studio: Studio)
     pages.tab_to(page, "Throw it away")
     pages.press(page, "Enter")
     dialog.wait_for(state="detached")
+    pages.is_said(page, "The recording is thrown away.")
     with studio.store() as store:
         assert not store.recordings
 

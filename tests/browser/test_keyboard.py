@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from calvin.core.types import Author, Status
 from calvin.studio.project.store import ProjectStore
 from review_page import EMPTY, TEXTS, Studio
 
+DOCS = Path(__file__).parents[2] / "docs"
 FIRST, LONG, THIRD = "0:00:00.5", "0:00:06.2", "0:00:09.0"
 
 
@@ -77,6 +79,59 @@ def test_the_list_of_keys(page: Any) -> None:
     pages.press(page, "Tab")
     page.keyboard.type("?")
     assert page.get_by_role("dialog").count() == 0, "in a field it is a question mark"
+
+
+def test_keys_buttons_their_list_and_the_manual_agree(page: Any) -> None:
+    """What a key does, a button in sight does too, on cues and on empty places, and both are told by one name."""
+    keys = page.evaluate(
+        """async () => {
+          const { KEYS, nameOf } = await import("/static/keys.js");
+          return Object.fromEntries(KEYS.map((entry) => [entry.action, nameOf(entry)]));
+        }"""
+    )
+    pages.tab_to(page, "More")
+    pages.press(page, "Enter")
+    buttons = """nodes => nodes.filter((node) => node.checkVisibility() && node.tabIndex === 0)
+      .filter((node) => node.dataset.action || node.ariaKeyShortcuts)
+      .map((node) => [node.dataset.action, node.getAttribute("aria-keyshortcuts")])"""
+    above = dict(page.locator("header button, .film button").evaluate_all(buttons))
+    of_cue = dict(pages.row(page, FIRST).get_by_role("button").evaluate_all(buttons))
+    assert above | of_cue == keys
+    assert not set(above) & set(of_cue)
+    pages.press(page, "Alt+g")
+    place = dict(page.locator("li.current").get_by_role("button").evaluate_all(buttons))
+    assert place == {name: keys[name] for name in ("hearGap", "playFrom", "again", "ask", "insert")}
+    page.evaluate("async () => { (await import('/static/keys.js')).showKeys(); }")
+    dialog = page.get_by_role("dialog", name="Keys")
+    listed = dialog.get_by_role("rowheader").all_text_contents()
+    assert sorted(listed) == sorted(keys.values())
+    manual = (DOCS / "studio.md").read_text().split("## Keys")[1].split("##")[0]
+    first = [line.split("|")[1].strip() for line in manual.splitlines() if line.startswith("| ") and "+" in line]
+    told = [key.replace("comma", ",").replace("full stop", ".") for cell in first for key in cell.split(", ")]
+    assert sorted(told) == sorted(keys.values())
+
+
+def test_an_empty_place_is_asked_about_by_its_buttons(studio: Studio, open_page: Callable[..., Any]) -> None:
+    page = open_page(studio)
+    page.route("**/again", lambda route: route.fulfill(json={"candidates": ["The block waits."]}))
+    page.route("**/ask", lambda route: route.fulfill(json={"answer": "A lamp.", "stills": [17_000]}))
+    pages.press(page, "Alt+g")
+    pages.tab_to(page, "Ask the film…")
+    pages.press(page, "Enter")
+    page.keyboard.type("What is it?")
+    pages.press(page, "Enter")
+    page.get_by_text("Answer: A lamp.").wait_for()
+    pages.press(page, "Escape")
+    assert pages.focused(page).endswith("| Ask the film…")
+    pages.tab_to(page, "Other wordings…", key="Shift+Tab")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Ask anew")
+    pages.press(page, "Enter")
+    page.get_by_text("1 new wording").wait_for()
+    pages.tab_to(page, "Use new wording 1: The block waits.")
+    pages.press(page, "Enter")
+    page.get_by_role("heading", name="Cue 5 of 6").wait_for()
+    assert "The block waits." in studio.texts()
 
 
 def test_the_room_left_is_told_while_one_writes(page: Any) -> None:
@@ -214,6 +269,19 @@ def test_insert_duplicate_and_delete(page: Any, studio: Studio) -> None:
     assert "They listen." not in studio.texts()
 
 
+def test_a_cue_is_called_by_its_time_and_not_by_a_number_of_the_store(page: Any, studio: Studio) -> None:
+    at(page, 1)
+    pages.press(page, "Control+Enter")
+    pages.is_in_row(page, "Cue 3")
+    undo = page.locator("#undo")
+    assert undo.text_content() == f"Undo: approval of the cue at {LONG}"
+    pages.press(page, "Alt+z")
+    pages.is_said(page, f"Undone: approval of the cue at {LONG}.")
+    pages.is_in_row(page, "Cue 2")
+    pages.press(page, "Alt+y", "Alt+k", "Alt+k", "Alt+j", "Control+Enter")
+    pages.is_said(page, "It is approved already.")
+
+
 def test_approve_and_go_on_with_one_key(page: Any, studio: Studio) -> None:
     pages.press(page, "Control+Enter")
     page.wait_for_function(
@@ -258,15 +326,98 @@ def test_find_and_replace_shows_what_would_change(page: Any, studio: Studio) -> 
     pages.press(page, "Alt+w")
     page.keyboard.type("blok")
     pages.press(page, "Enter")
-    page.get_by_text("1 match in 1 cue.").wait_for()
-    assert page.locator("mark").text_content() == "blok"
+    dialog = page.get_by_role("dialog", name="Find and replace")
+    dialog.get_by_text("1 match in 1 cue.").wait_for()
     pages.tab_to(page, "Replace by")
     page.keyboard.type("block")
-    pages.tab_to(page, "Replace in all of them")
+    assert dialog.locator("mark").all_text_contents() == ["blok", "block"]
+    assert dialog.locator("li p").all_text_contents() == [
+        "Before: A blue blok comes in.", "After: A blue block comes in."
+    ]  # fmt: skip
+    pages.tab_to(page, "Replace all 1")
     pages.press(page, "Enter")
-    page.get_by_text("Nothing was found.").wait_for()
+    dialog.get_by_text("Undo takes it back in one step. No match is left.").wait_for()
+    assert pages.focused(page).endswith("| Find"), "the focus is not left on a button that has nothing to do any more"
     pages.press(page, "Escape")
     assert studio.texts()[2] == "A blue block comes in."
+
+
+def test_undo_names_what_the_server_would_undo_after_work(page: Any, studio: Studio) -> None:
+    with ProjectStore(studio.folder) as store, store.step("what a model wrote"):
+        store.offer("1", [("A newer wording.", None)])
+    pages.tab_to(page, "Deliver…", key="Shift+Tab")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Write these files")
+    pages.press(page, "Enter")
+    page.get_by_role("dialog").get_by_text("Written").wait_for()
+    page.wait_for_function("() => document.getElementById('undo').textContent === 'Undo: what a model wrote'")
+
+
+def test_matches_are_replaced_one_by_one_skipped_and_all_at_once(page: Any, studio: Studio) -> None:
+    """The word stands in three cues, in the last with a capital letter; "there" and "they" are other words."""
+    before = studio.texts()
+    pages.press(page, "Alt+w")
+    page.keyboard.type("the")
+    pages.tab_to(page, "Whole words")
+    pages.press(page, "Space")
+    dialog = page.get_by_role("dialog", name="Find and replace")
+    dialog.get_by_text("3 matches in 3 cues.").wait_for()
+    pages.tab_to(page, "Match case")
+    pages.press(page, "Space")
+    dialog.get_by_text("2 matches in 2 cues.").wait_for()
+    pages.tab_to(page, "Match case")
+    pages.press(page, "Space")
+    dialog.get_by_text("3 matches in 3 cues.").wait_for()
+    pages.tab_to(page, "Replace by")
+    page.keyboard.type("that")
+    pages.press(page, "Enter")
+    assert pages.focused(page).endswith("| Replace this one, 1 of 3")
+    described = page.evaluate("() => document.activeElement.getAttribute('aria-describedby').split(' ')")
+    assert [page.locator(f"#{one}").text_content() for one in described] == [
+        f"Before: {TEXTS[0][2]}", "After: A red block waits at that wall."
+    ]  # fmt: skip
+    pages.press(page, "Enter")
+    dialog.get_by_text("Replaced in 1 cue.").wait_for()
+    assert pages.focused(page).endswith("| Replace this one, 2 of 3"), "and on to the next"
+    pages.press(page, "Tab", "Enter")
+    assert pages.focused(page).endswith("| Replace this one, 3 of 3"), "the second is skipped"
+    pages.tab_to(page, "Replace all 1")
+    pages.press(page, "Enter")
+    dialog.get_by_text("No match is left.").wait_for()
+    pages.press(page, "Escape")
+    changed = ["A red block waits at that wall.", *before[1:4], "that lamp goes out."]
+    assert studio.texts() == changed, "what was skipped stays"
+    undo = page.locator("#undo")
+    assert undo.text_content() == 'Undo: "the" replaced in 1 cue'
+    pages.press(page, "Alt+z")
+    pages.is_said(page, "Undone")
+    assert studio.texts() == [*changed[:4], before[4]]
+    pages.press(page, "Alt+z")
+    page.wait_for_function("words => document.querySelector('textarea').value === words", arg=before[0])
+    assert studio.texts() == before
+
+
+def test_two_matches_of_one_cue_are_told_apart(page: Any, studio: Studio) -> None:
+    pages.press(page, "Control+a")
+    page.keyboard.type("A block waits, and a block goes.")
+    pages.is_settled(page)
+    pages.press(page, "Alt+w")
+    page.keyboard.type("a block")
+    pages.tab_to(page, "Replace by")
+    page.keyboard.type("the red block")
+    dialog = page.get_by_role("dialog", name="Find and replace")
+    dialog.get_by_text("2 matches in 1 cue.").wait_for()
+    pages.press(page, "Enter", "Tab", "Enter")
+    assert pages.focused(page).endswith("| Replace this one, 2 of 2")
+    pages.press(page, "Enter")
+    dialog.get_by_text("Replaced in 1 cue.").wait_for()
+    assert studio.texts()[0] == "A block waits, and the red block goes."
+    pages.tab_to(page, "Skip 1 of 2", key="Shift+Tab")
+    pages.press(page, "Enter")
+    pages.tab_to(page, "Replace all 1")
+    pages.press(page, "Enter")
+    dialog.get_by_text("No match is left.").wait_for()
+    assert studio.texts()[0] == "the red block waits, and the red block goes."
 
 
 def test_comments(page: Any, studio: Studio) -> None:

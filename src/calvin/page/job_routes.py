@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from calvin.core.types import Cue
 from calvin.page.project_routes import first_events
 from calvin.page.replies import MAX_JSON, Body, Refusal, answer, checked, read_body
+from calvin.page.sound_routes import tell_row
 from calvin.page.workshop import desk_of, workshop_of
 from calvin.studio.edit.rows import subject_of
 from calvin.studio.project.store import ProjectStore
@@ -156,6 +157,7 @@ async def again(request: Request) -> Response:
     kind, _, number = wish.key.partition("-")
     if kind == "cue":
         await desk.change(lambda store: _offer(store, store.cue(number), found["candidates"]))
+        await tell_row(request, desk, wish.key)
     return answer(found)
 
 

@@ -102,7 +102,7 @@ async def speak_one(request: Request) -> Response:
     await desk.read(lambda store: store.cue(number))
     spoken = Said(**await workshop_of(request).speaker.ask("speak", desk.folder, {"cue": number}))
     measured = await desk.change(lambda store: note_spoken(store, spoken))
-    await _tell_row(request, desk, wish.key)
+    await tell_row(request, desk, wish.key)
     url = f"/media/p/{desk.pid}/cue/{number}/voice.wav?v={spoken.file}"
     return answer({"speech_ms": measured.ms, "room_ms": measured.room_ms, "url": url})
 
@@ -119,7 +119,7 @@ async def bring_recording(request: Request) -> Response:
         options = {"cue": number, "wav": str(given), "lufs": level}
         made = Prepared(**await workshop_of(request).speaker.ask("record", desk.folder, options))
     measured = await desk.change(lambda store: note_recording(store, made, text))
-    await _tell_row(request, desk, f"cue-{number}")
+    await tell_row(request, desk, f"cue-{number}")
     told = {"lufs": made.lufs, "notes": list(made.notes)}
     return answer({"speech_ms": measured.ms, "room_ms": measured.room_ms, **told})
 
@@ -128,7 +128,7 @@ async def drop_recording(request: Request) -> Response:
     """Leave a person's recording out: the voice speaks the cue again. Undo brings it back."""
     desk, number = desk_of(request), request.path_params["number"]
     await desk.change(lambda store: forget_recording(store, number))
-    await _tell_row(request, desk, f"cue-{number}")
+    await tell_row(request, desk, f"cue-{number}")
     return answer({"said": "The recording is left out; undo brings it back."})
 
 
@@ -141,11 +141,11 @@ async def recording(request: Request) -> Response:
     return FileResponse(found.path, media_type="audio/wav", stat_result=found.path.stat())
 
 
-async def _tell_row(request: Request, desk: Desk, key: str) -> None:
-    """Tell the open pages what a row is now."""
+async def tell_row(request: Request, desk: Desk, key: str) -> None:
+    """Tell the open pages what a row is now, but for what lint finds in it, and what undo takes back."""
 
     def look(store: ProjectStore) -> dict[str, Any]:
         return {"changed": rows(store, [key], light=True), **steps(store)}
 
     found = await desk.read(look)
-    workshop_of(request).events.tell(desk.pid, {"type": "rows", "removed": [], "sound": True, **found})
+    workshop_of(request).events.tell(desk.pid, {"type": "rows", "removed": [], "light": True, **found})

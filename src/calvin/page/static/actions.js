@@ -55,6 +55,8 @@ export function makeActions({ project, list, film, go }) {
     if (found.status !== "approved") {
       const outcome = await project.edit({ op: "approve", key: found.key });
       if (!outcome) return;
+    } else {
+      say("It is approved already.");
     }
     const { rows } = project;
     const index = rows.findIndex((one) => one.key === found.key);

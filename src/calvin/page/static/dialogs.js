@@ -16,6 +16,11 @@ export function openDialog(title, body, buttons = [["Close", null]], { focus, wi
   const heading = el("h2", { id, text: title, tabindex: "-1" });
   const dialog = el("dialog", { class: wide ? "wide" : "", "aria-labelledby": id, "data-name": label ?? title },
     heading, ...body);
+  // Whoever hears the page is told what it is about with its name, and not only where the focus is.
+  if (body[0]?.localName === "p") {
+    body[0].id = `${id}-about`;
+    dialog.setAttribute("aria-describedby", body[0].id);
+  }
   const row = el("div", { class: "tools end" });
   for (const [words, value, isMain] of buttons) {
     row.append(button(words, () => (value === null ? leave() : dialog.finish(value)), { class: isMain ? "main" : "" }));

@@ -15,7 +15,7 @@ import { say } from "./say.js";
 import { showSettings } from "./settings.js";
 import { Project } from "./state.js";
 import { Timeline } from "./timeline.js";
-import { count, title } from "./words.js";
+import { count, named, title } from "./words.js";
 
 const project = new Project(document.body.dataset.pid);
 const jobs = new Jobs(project);
@@ -58,13 +58,14 @@ project.on("info", (info) => {
   document.title = `${info.title} - calvin studio`;
 });
 project.on("renamed", ({ from, to }) => list.rename(from, to));
-project.on("outcome", ({ outcome }) => say(outcome.said));
+const inWords = (text) => named(text, (key) => project.byKey.get(key));
+project.on("outcome", ({ outcome }) => say(inWords(outcome.said)));
 project.on("idle", () => list.render());
-project.on("refused", (refused) => sayRefused(refused, list, project));
-project.on("said", ({ text }) => say(text));
+project.on("refused", (refused) => sayRefused({ ...refused, words: inWords(refused.words) }, list, project));
+project.on("said", ({ text }) => say(inWords(text)));
 project.on("steps", () => {
   for (const [id, words, name] of [["undo", project.undoWords, "Undo"], ["redo", project.redoWords, "Redo"]]) {
-    setText(byId(id), words ? `${name}: ${words}` : name);
+    setText(byId(id), words ? `${name}: ${inWords(words)}` : name);
     byId(id).setAttribute("aria-disabled", String(!words));
   }
 });
@@ -107,6 +108,9 @@ const clicks = {
   undo: () => actions.undo(),
   redo: () => actions.redo(),
   find: () => actions.find(),
+  "previous-row": () => actions.previous(list.current),
+  "next-row": () => actions.next(list.current),
+  "say-again": () => actions.sayAgain(),
   "next-problem": () => actions.nextProblem(list.current),
   "next-unapproved": () => actions.nextUnapproved(list.current),
   "next-empty": () => actions.nextEmpty(list.current),

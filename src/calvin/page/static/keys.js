@@ -1,7 +1,7 @@
 // The keys. Each is the key of a button or field too. docs/studio.md says against which programs they were checked:
 // no letter of a browser's own menus, nothing that a screen reader takes without its own modifier.
 
-import { el } from "./dom.js";
+import { el, setAttribute } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { speaker } from "./say.js";
 
@@ -43,6 +43,11 @@ export function nameOf({ held, key }) {
   return `${held}+${key}`;
 }
 
+const KEY_OF = new Map(KEYS.map((entry) => [entry.action, nameOf(entry)]));
+
+/** What tells assistive technology, and tests, that a button does what a key does. */
+export const keyProps = (action) => ({ "data-action": action, "aria-keyshortcuts": KEY_OF.get(action) });
+
 function isHeld(event, held) {
   const { ctrlKey, altKey, shiftKey, metaKey } = event;
   if (event.getModifierState?.("AltGraph") || metaKey) return false;
@@ -62,6 +67,9 @@ export function entryOf(event) {
 }
 
 export function listen(actions, currentKey) {
+  for (const node of document.querySelectorAll("button[data-action]")) {
+    setAttribute(node, "aria-keyshortcuts", KEY_OF.get(node.dataset.action));
+  }
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.isComposing) return;
     const entry = entryOf(event);
@@ -88,7 +96,7 @@ export function showKeys() {
         el("tr", {}, el("th", { scope: "row" }, el("kbd", { text: nameOf(entry) })), el("td", { text: entry.words }))))));
   const last = speaker.said.slice(-8).reverse();
   openDialog("Keys", [
-    el("p", { text: "Each of these is also a button. Escape stops what is heard and closes what is open; the question " +
+    el("p", { text: "Each of these is also a button, in the row, behind its “More”, or at the top. Escape stops what is heard and closes what is open; the question " +
       "mark opens this list where you are not in a field." }),
     el("div", { class: "columns" }, ...body),
     el("h3", { text: "The last messages" }),

@@ -284,6 +284,7 @@ class Recorder {
     const answer = await openDialog("Keep the recording?", [el("p", { text })],
       [[keep, "keep", true], [throwAway, "throw"], ["Go back", null]], { label: "keep-recording" }).answer;
     if (answer === "keep") this.#save();
+    if (answer === "throw") say(number > 1 ? "The recordings are thrown away." : "The recording is thrown away.");
     return answer === "throw";
   }
 

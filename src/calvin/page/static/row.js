@@ -1,6 +1,7 @@
 // One row of the list: what is always there, and behind "More" what is needed now and then.
 
 import { button, checkbox, choice, el, field, setAttribute, setText } from "./dom.js";
+import { keyProps } from "./keys.js";
 import { KINDS, STATUSES, exactTime, facts, isTooLong, parseTime, title } from "./words.js";
 
 const GROWS = CSS.supports("field-sizing", "content");
@@ -63,14 +64,18 @@ export class Row {
     this.fields = el("div", { class: "tools" },
       field("Start", this.start), field("End", this.end), field("Kind", this.kind), field("Status", this.status),
       this.pauses);
-    this.hear = button("Hear in the mix", act("hearMix"));
-    this.approve = button("Approve and go on", act("approve"), { class: "main" });
-    this.hearGap = button("Hear the gap", act("hearGap"));
+    const tool = (words, name, props = {}) => button(words, act(name), { ...keyProps(name), ...props });
+    this.hear = tool("Hear in the mix", "hearMix");
+    this.approve = tool("Approve and go on", "approve", { class: "main" });
+    this.ofPlace = [
+      tool("Hear the whole gap", "hearGap"), tool("Play the film from here", "playFrom"),
+      tool("Other wordings…", "again"), tool("Ask the film…", "ask"), tool("Insert a cue after this", "insert"),
+    ];
     this.more = button("More", () => this.toggle(), { "aria-expanded": "false", "aria-controls": `${this.id}-more` });
     this.panel = el("div", { id: `${this.id}-more`, class: "more", hidden: true });
     return el("div", {},
       this.fields,
-      el("div", { class: "tools" }, this.hear, this.hearGap, this.approve, this.more),
+      el("div", { class: "tools" }, this.hear, ...this.ofPlace, this.approve, this.more),
       this.panel);
   }
 
@@ -167,7 +172,7 @@ export class Row {
     this.pauses.input.checked = row.extended;
     const isCue = Boolean(row.cue);
     for (const part of [this.fields, this.hear, this.approve, this.more]) part.hidden = !isCue;
-    this.hearGap.hidden = isCue;
+    for (const part of this.ofPlace) part.hidden = isCue;
     if (!isCue) this.toggle(false);
     setText(this.approve, row.status === "approved" ? "Approved; go on" : "Approve and go on");
     this.findings.replaceChildren(
@@ -196,6 +201,7 @@ class RowExtras {
   constructor(row) {
     this.row = row;
     const act = (name, ...values) => () => row.actions[name](row.key, ...values);
+    const tool = (words, name) => button(words, act(name), keyProps(name));
     this.by = el("input", { type: "number", class: "short", value: "0.5", step: "0.1", min: "-600", max: "600" });
     this.comment = el("input", { type: "text", maxlength: "500", autocomplete: "off" });
     this.comment.addEventListener("keydown", (event) => {
@@ -206,23 +212,23 @@ class RowExtras {
     this.heard = button("Hear the recording", act("hearRecording"));
     this.node = el("div", {},
       this.#group("Listen",
-        button("Hear the whole gap", act("hearGap")), button("The voice alone", act("hearVoice")),
-        button("Play the film from here", act("playFrom")), this.heard),
+        tool("Hear the whole gap", "hearGap"), button("The voice alone", act("hearVoice")),
+        tool("Play the film from here", "playFrom"), this.heard),
       this.#group("Time",
-        button("0.25 s earlier", act("nudge", -250)), button("0.25 s later", act("nudge", 250)),
-        button("One frame earlier", act("frame", -1)), button("One frame later", act("frame", 1)),
-        button("Start at the playhead", act("startHere")), button("End at the playhead", act("endHere")),
+        tool("0.25 s earlier", "earlier"), tool("0.25 s later", "later"),
+        tool("One frame earlier", "frameEarlier"), tool("One frame later", "frameLater"),
+        tool("Start at the playhead", "startHere"), tool("End at the playhead", "endHere"),
         field("Seconds", this.by),
         button("Shift this and all that follow", () => row.actions.shift(row.key, Math.round(this.by.value * 1000)))),
       this.#group("Cue",
-        button("Split at the cursor", act("split")), button("Merge with the next", act("merge")),
-        button("Duplicate", act("duplicate")), button("Insert a cue after this", act("insert")),
+        tool("Split at the cursor", "split"), button("Merge with the next", act("merge")),
+        button("Duplicate", act("duplicate")), tool("Insert a cue after this", "insert"),
         button("Delete", act("remove"))),
       this.#group("Words",
-        button("Other wordings…", act("again")), button("Ask the film…", act("ask")),
+        tool("Other wordings…", "again"), tool("Ask the film…", "ask"),
         button("Earlier texts…", act("history"))),
       this.#group("Own voice",
-        button("Record…", act("record")), button("Bring in a WAV file…", act("bringIn")), this.unrecord),
+        tool("Record…", "record"), button("Bring in a WAV file…", act("bringIn")), this.unrecord),
       this.#group("Comments", this.comments, field("New comment", this.comment, { class: "field wide" }),
         button("Add the comment", () => this.#comment())));
   }

@@ -124,6 +124,8 @@ export class Project extends EventTarget {
       [this.undoWords, this.redoWords] = [event.undo, event.redo];
       this.emit("steps");
     } else if (event.type === "rows") {
+      // Told without its findings, a row keeps those that it has.
+      if (event.light) event.changed = event.changed.map((row) => ({ ...row, findings: this.byKey.get(row.key)?.findings ?? [] }));
       if (this.#pumping) this.#held.push(event);
       else this.#apply(event);
     } else if (event.type === "bye") {

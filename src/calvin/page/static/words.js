@@ -83,6 +83,15 @@ export function title(row, index, total) {
   return `${what} ${index + 1} of ${total}, ${clock(row.start_ms)}`;
 }
 
+/** What the server says of "cue-3", by the time at which the list shows it: the page counts rows, and knows no such numbers. */
+export function named(text, rowOf) {
+  return text?.replace(/\bcue-\d+\b/g, (key, at) => {
+    const row = rowOf(key);
+    const words = row ? `the cue at ${clock(row.start_ms)}` : "a cue that is gone";
+    return at === 0 || /[.!?] $/.test(text.slice(0, at)) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+  });
+}
+
 /** Whether a person has to look at it: lint has found something, it is too long, or somebody said so. */
 export function isProblem(row) {
   return Boolean(row.cue) && (row.status === "needs-work" || row.findings?.length > 0 || isTooLong(row));

@@ -196,14 +196,26 @@ def replacements(cues: Sequence[Cue], edit: Replace) -> list[Change]:
     Nobody has read each of the sentences that come of it.
 
     Raises:
-        UsageError: a cue would have no words any more, or too many.
+        UsageError: a cue would have no words any more, or too many; or the text does not begin at a place that the edit
+            names.
     """
     pattern = pattern_of(edit.text, edit.case, edit.whole_word)
+    places = None if edit.at is None else {*edit.at}
+    there = {
+        (f"cue-{cue.id}", unit_of(cue.text, match.start())) for cue in cues for match in pattern.finditer(cue.text)
+    }
+    if places is not None and not places <= there:
+        raise UsageError("A cue reads otherwise since this was found: find it again, and nothing else is replaced.")
     found = []
     for cue in cues:
+
+        def words(match: re.Match[str], cue: Cue = cue) -> str:
+            place = f"cue-{cue.id}", unit_of(cue.text, match.start())
+            return edit.with_ if places is None or place in places else match[0]
+
         if not pattern.search(cue.text):
             continue
-        new = printable(pattern.sub(lambda _: edit.with_, cue.text))
+        new = printable(pattern.sub(words, cue.text))
         if not new:
             raise UsageError(f"cue-{cue.id} would have no words any more: delete it, or leave it out.")
         if new != cue.text:

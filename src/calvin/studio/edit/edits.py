@@ -13,6 +13,7 @@ Ms: TypeAlias = Annotated[int, Field(ge=0, le=MAX_MS)]
 By: TypeAlias = Annotated[int, Field(ge=-MAX_MS, le=MAX_MS)]
 Words: TypeAlias = Annotated[str, Field(max_length=4 * MAX_TEXT)]
 """Longer than a cue may be, so that what is too long is refused in words and not by its shape."""
+Offset: TypeAlias = Annotated[int, Field(ge=0, le=4 * MAX_TEXT)]
 Number: TypeAlias = Annotated[int, Field(ge=1, le=10**15)]
 
 
@@ -145,7 +146,8 @@ class CloseComment(_Op):
 
 
 class Replace(_Op):
-    """Other words for some, wherever they stand, or only in the cues named."""
+    """Other words for some, wherever they stand, only in the cues named, or only where they begin at the places named:
+    a cue's key, and an offset in units of UTF-16 as browsers count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=True)
 
@@ -155,6 +157,7 @@ class Replace(_Op):
     case: bool = False
     whole_word: bool = False
     keys: Annotated[list[Key], Field(max_length=100_000)] | None = None
+    at: Annotated[list[tuple[Key, Offset]], Field(min_length=1, max_length=100_000)] | None = None
 
 
 class Restore(_Op):

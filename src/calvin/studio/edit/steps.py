@@ -196,6 +196,8 @@ def _approve(store: ProjectStore, edit: edits.Approve) -> Work:
 
 def _replace(store: ProjectStore, edit: edits.Replace) -> Work:
     wanted = None if edit.keys is None else {*edit.keys}
+    if edit.at is not None:
+        wanted = {key for key, _ in edit.at if wanted is None or key in wanted}
     cues = [cue for cue in store.cues if wanted is None or f"cue-{cue.id}" in wanted]
     changes = cue_changes.replacements(cues, edit)
     count = counted(len(changes), "cue")

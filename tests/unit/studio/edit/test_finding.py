@@ -11,7 +11,7 @@ from calvin.core.time import Span
 from calvin.core.types import Cue
 from calvin.studio.edit.edits import EDIT
 from calvin.studio.edit.finding import Match, find
-from calvin.studio.edit.steps import apply
+from calvin.studio.edit.steps import apply, undo
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
 
@@ -39,6 +39,24 @@ def test_case_and_whole_words(store: ProjectStore) -> None:
     assert [match.start for match in find(store, "the", whole_word=True)] == [0, 13, 11, 3]
     assert [match.key for match in find(store, "(the)", whole_word=True)] == ["cue-3"]
     assert find(store, ".*") == []
+
+
+def test_only_the_places_named_are_replaced_in_one_step(store: ProjectStore) -> None:
+    places = [(match.key, match.start) for match in find(store, "the")]
+    edit = {"op": "replace", "text": "the", "with": "a", "at": [places[1], places[3]]}
+    assert apply(store, EDIT.validate_python(edit)).said == "Replaced in 2 cues."
+    assert [store.cue(number).text for number in "213"] == [
+        "The aatre. The end.", "He 😀 sees a cat.", "A (the) dog."
+    ]  # fmt: skip
+    undo(store)
+    assert [(match.key, match.start) for match in find(store, "the")] == places
+
+
+def test_a_place_where_it_no_longer_stands_replaces_nothing(store: ProjectStore) -> None:
+    edit = EDIT.validate_json(b'{"op":"replace","text":"the","with":"a","at":[["cue-2",4],["cue-1",10]]}')
+    with pytest.raises(UsageError, match="reads otherwise since"):
+        apply(store, edit)
+    assert store.cue("2").text == "The theatre. The end."
 
 
 def test_nothing_to_look_for_is_said(store: ProjectStore) -> None:
