@@ -27,6 +27,7 @@ from calvin.data.screen_text import ScreenCredits
 from calvin.data.tagging import CREDITS, Complete, credits_rule, judge_by
 
 LINES = Path(__file__).with_name("tagging_lines.tsv")
+KINDS = Path(__file__).with_name("credit_lines.tsv")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,36 @@ def read_lines() -> list[Line]:
 
 def halves(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:
     return list(lines[::2]), list(lines[1::2])
+
+
+def read_kinds() -> list[tuple[str, Line]]:
+    """The lines of credits by their kinds and the scenes that look like them, in a film of 97 minutes."""
+    found = []
+    for number, row in enumerate(KINDS.read_text(encoding="utf-8").splitlines()):
+        kind, credit, minute, text = row.split("\t")
+        start = min(60 * int(minute) + 5 * (number % 7), 97 * 60 - 4)
+        sample = Sample(
+            f"film/{number}", "hand", "film", "video", text, Span.from_seconds(start, start + 2), movie="film"
+        )
+        found.append((kind, Line(sample, credit == "1", ())))
+    return found
+
+
+def kinds_found(say: Callable[[str], None]) -> None:
+    """How many credits of each kind are found, and how many scenes like them are kept, in each half of the lines."""
+    rows = read_kinds()
+    edges = [Sample(name, "hand", "film", "video", "A road.", Span.from_seconds(at, at + 2), movie="film")
+             for name, at in (("first", 0), ("last", 97 * 60 - 2))]  # fmt: skip
+    tags = KeywordCredits().tag([*edges, *(line.sample for _, line in rows)])[2:]
+    for name, start in (("adjusted on", 0), ("held out", 1)):
+        part = list(zip(rows, tags, strict=True))[start::2]
+        for what, wanted in (("credits found", True), ("scenes kept", False)):
+            marks = [(kind, tag == wanted) for (kind, line), tag in part if line.credit == wanted]
+            by_kind = "; ".join(
+                f"{kind} {share([right for its, right in marks if its == kind])}"
+                for kind in dict.fromkeys(k for k, _ in marks)
+            )
+            say(f"{what}, {name}: {share([right for _, right in marks])} ({by_kind})")
 
 
 def words(text: str) -> set[str]:
@@ -125,6 +156,7 @@ def main() -> int:
     for name, part in (("adjusted on", adjusted), ("held out", held)):
         print(f"credits, {name}: {share(credit_marks(part, lines))}")
         print(f"names, {name}: {share(name_marks(part))}")
+    kinds_found(print)
     if arguments.films:
         on_puppets(arguments.films, print)
     if arguments.model:

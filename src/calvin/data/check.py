@@ -52,7 +52,7 @@ class Check:
         media = {sample.media_id for sample in self.samples}
         kinds = "/".join(sorted({sample.kind for sample in self.samples})) or "no"
         lines = [
-            f"{self.config.annotations}: {READERS.find(self.config.format).about}",
+            f"{self.config.annotations}: {READERS.find(self.config.reader).about}",
             f"{len(self.samples)} {kinds} samples of {len(media)} files" + self._hours(),
             *self.report.summary().splitlines(),
             *self._about_features(),

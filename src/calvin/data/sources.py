@@ -44,6 +44,8 @@ MAD_EVAL: tuple[FilmName, ...] = (
 
 NAMED: Mapping[str, tuple[FilmName, ...]] = {"mad-eval": MAD_EVAL}
 MAX_BAD_SHARE = 0.01
+MAD = "mad"
+"""The format by which people call both of MAD's."""
 _SMALL_WORDS = {"the", "a", "an", "and"}
 
 
@@ -72,13 +74,25 @@ class SourceConfig(FrozenConfig):
         default="refuse", description="what to do with films that are also evaluation films"
     )
 
+    @field_validator("stated_encoder", mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return (value, "") if isinstance(value, str) else value
+
     @field_validator("format")
     @classmethod
     def _known(cls, value: str) -> str:
+        if value.strip().lower() == MAD:
+            return MAD  # which of the two it is, the file says when it is read
         try:
             return READERS.find(value).name
         except UsageError as error:
             raise ValueError(str(error)) from error
+
+    @property
+    def reader(self) -> str:
+        """The name of the reader of the annotations."""
+        return resolve_format(self.format, self.annotations)
 
 
 def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> ReadResult:
@@ -86,8 +100,8 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
 
     Credits are removed before the context is attached, so that they are never context either.
     """
-    manifest = READERS.find(config.format)
-    result = read(config.format, config.annotations, **config.options)
+    manifest = READERS.find(config.reader)
+    result = read(manifest.name, config.annotations, **config.options)
     rules = manifest.cleaning if config.clean else ()
     tagger = tagger or KeywordCredits()
     if config.credits is not None and "credits" in rules:
@@ -152,7 +166,7 @@ def load_source(
         for reason, examples in store.report.examples.items():
             result.report.repair(reason, examples[0], (store.report.dropped + store.report.noted)[reason])
     features = CachedFeatures(store, config.cache_mb * 2**20) if config.cache_mb else store
-    kind = result.samples[0].kind if result.samples else READERS.find(config.format).kind
+    kind = result.samples[0].kind if result.samples else READERS.find(config.reader).kind
     return Source(
         config.name, kind, result.samples, features, config.weight, report=result.report,
         max_bad_share=config.max_bad_share,

@@ -9,6 +9,7 @@ import pytest
 from calvin.core.errors import ConfigError, DataError, FeatureError
 from calvin.core.tokens import TokenLayout
 from calvin.data import FeatureStore, FeatureWriter, Mixture, SourceConfig, load_source
+from calvin.data.sources import read_samples
 
 ENCODER = ("tower", "a" * 64)
 MAD = (
@@ -86,8 +87,8 @@ def test_mad_features_are_taken_at_the_recipe_s_word(tmp_path: Path) -> None:
 
 
 def test_recipes_with_mistakes_are_refused(tmp_path: Path, features: Path) -> None:
-    with pytest.raises(ConfigError, match="There is no data format 'mad': choose from mad_v1, mad_csv"):
-        config(tmp_path, features, "mad", MAD)
+    with pytest.raises(ConfigError, match="There is no data format 'madd': choose from mad_v1, mad_csv"):
+        config(tmp_path, features, "madd", MAD)
     with pytest.raises(ConfigError, match="weight"):
         config(tmp_path, features, "mad_csv", MAD, weight=-1)
 
@@ -102,3 +103,14 @@ def test_names_present_are_attached_by_movie_and_span(tmp_path: Path, features: 
     (tmp_path / "names.jsonl").write_text('{"movie": "film", "start": 10}\n')
     with pytest.raises(DataError, match="needs movie, start, end and names"):
         load_source(named)
+
+
+def test_mads_format_and_encoder_are_written_as_people_do(tmp_path: Path) -> None:
+    header = "movie,sentence,movie_duration,start,end,imdb,lsmdc_filename,start_hms,end_hms"
+    (tmp_path / "mad.csv").write_text(f"{header}\n0001_A_Film,Ann waves.,9,1,2,tt1,x,0,0\n")
+    (tmp_path / "mad.json").write_text('{"1": {"movie": "2", "sentence": "Bob bows.", "timestamps": [1, 2]}}')
+    fields = {"name": "mad", "format": "mad", "features": tmp_path / "mad.h5", "stated_encoder": "clip"}
+    for file, caption in (("mad.csv", "Ann waves."), ("mad.json", "Bob bows.")):
+        config = SourceConfig.load({**fields, "annotations": tmp_path / file}, source="test")
+        assert [sample.caption for sample in read_samples(config).samples] == [caption]
+        assert config.stated_encoder == ("clip", "")

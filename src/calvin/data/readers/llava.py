@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ COORDINATES = "coordinate turn"
 _IMAGE_MARK = "<image>"
 
 
-def read_llava(path: str | Path) -> ReadResult:
+def read_llava(path: str | Path, turns: bool = True) -> ReadResult:
     """One sample per turn (question and answer), with the turns before it as context.
+
+    The paper shows LLaVA without context. But a later question often means something that was said before ("What colour
+    is it?"), so the turns are kept unless `turns` is False. Line breaks within an answer become spaces, as in every
+    caption.
 
     Conversations without an image, or about a film or several images, are dropped whole, turns about box coordinates
     one by one; all are counted.
@@ -36,8 +41,8 @@ def read_llava(path: str | Path) -> ReadResult:
     seen: set[str] = set()
     for number, row in enumerate(rows):
         report.read += 1
-        turns = row.get("conversations") if isinstance(row, dict) else None
-        if not isinstance(turns, list) or not turns:
+        said = row.get("conversations") if isinstance(row, dict) else None
+        if not isinstance(said, list) or not said:
             report.drop("no conversation", str(row))
             continue
         if not isinstance(row.get("image"), str) or not row["image"].strip():
@@ -48,7 +53,8 @@ def read_llava(path: str | Path) -> ReadResult:
         if (key := str(row.get("id", number))) in seen:
             report.note(DUPLICATE, key)
         seen.add(key)
-        samples.extend(_samples(f"{number}-{row.get('id', '')}", row["image"].strip(), turns, report))
+        found = _samples(f"{number}-{row.get('id', '')}", row["image"].strip(), said, report)
+        samples.extend(found if turns else (replace(sample, context=()) for sample in found))
     return ReadResult(samples, report)
 
 

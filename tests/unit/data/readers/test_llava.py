@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from calvin.core.errors import DataError
+from calvin.core.prompts import Prompt
 from calvin.data import read_llava
+from calvin.data.readers.registry import read
 
 
 def human(value: Any) -> dict[str, Any]:
@@ -137,3 +139,16 @@ def test_an_object_in_place_of_a_list_is_refused(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(DataError, match="a list of conversations"):
         read_llava(path)
+
+
+def test_turns_are_context_unless_the_papers_blank_is_asked_for(tmp_path: Path) -> None:
+    said = ["<image>\nWhat is it?", "A ball.\n\nIt is\nred.", "Whose is it?", "Ann's."]
+    speakers = ("human", "gpt") * 2
+    turns = [{"from": who, "value": text} for who, text in zip(speakers, said, strict=True)]
+    path = tmp_path / "llava.json"
+    path.write_text(json.dumps([{"id": "1", "image": "a.jpg", "conversations": turns}]))
+    with_turns, blank = (read("llava", path, **options).samples for options in ({}, {"turns": False}))
+    assert with_turns[1].context == ("What is it? A ball. It is red.",)
+    assert Prompt("Whose is it?", with_turns[1].context).text == "What is it? A ball. It is red. Whose is it?"
+    assert [sample.context for sample in blank] == [(), ()]
+    assert Prompt("Whose is it?", blank[1].context).text == " Whose is it?"
