@@ -15,7 +15,7 @@ from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList
-from calvin.evaluation.scoring import bootstrap_interval, paired_test, score_set
+from calvin.evaluation.scoring import PairedTest, bootstrap_interval, paired_test, score_set
 from calvin.lab.adapt_films import (
     TRAINING_SCENES,
     PresenceScore,
@@ -41,7 +41,7 @@ UNPARSED = "form not kept"
 KNEES = {"9": 100, "10": 50}
 """Where the paper's curves flatten: micro-batches, scenes."""
 LITTLE = 1 / 3
-"""At most this share of the gain up to the knee may follow after it (our bound: the paper only draws the curves)."""
+"""At most this share of the gain up to the knee counts as none after it (our bound: the paper draws curves)."""
 _HEAD = "CIDEr is the mean of films, each scored by itself; every row on the same scenes, none of them trained on."
 Marks = Callable[[str, str], Mapping[str, float | None]]
 """(scene id, caption) -> marks against the structured truth."""
@@ -145,23 +145,41 @@ def gains(scores: Sequence[RowScore]) -> list[str]:
         for (few, less), (many, more) in pairwise(points):
             test = paired_test(more.values(MAIN), less.values(MAIN))
             lines.append(f"Figure {words} from {few} to {many}: {test.difference:+.1f} CIDEr, p {test.p:.3f}")
-        lines += _flattening(words, {count: float(score.values(MAIN).mean()) for count, score in points})
+        lines += _flattening(words, {count: score.values(MAIN) for count, score in points})
     return lines
 
 
-def _flattening(words: str, curve: Mapping[int, float]) -> list[str]:
-    """Whether little is gained past the paper's knee; nothing is said of a curve that does not reach across it."""
+def _flattening(words: str, curve: Mapping[int, np.ndarray]) -> list[str]:
+    """Whether a curve of values by film [films] rises to the paper's knee and then no more; nothing is said of one that
+    does not reach across it."""
     figure, _, unit = words.partition(", ")
     knee = KNEES[figure]
     first, last = min(curve), max(curve)
     if knee not in curve or knee in (first, last):
         return []
-    before, after = curve[knee] - curve[first], curve[last] - curve[knee]
-    verdict = "holds" if after <= max(LITTLE * before, 0) else "DOES NOT HOLD"
+    before, after = paired_test(curve[knee], curve[first]), paired_test(curve[last], curve[knee])
     return [
-        f"Figure {figure}, little gained past {knee} {unit}: {verdict} ({after:+.1f} CIDEr to {last}, after "
-        f"{before:+.1f} from {first}; a third of that is little)"
+        f"Figure {figure}, little gained past {knee} {unit}: {_levels_off(before, after)} ({_gain(before)} "
+        f"from {first} to {knee}, {_gain(after)} to {last}; a third of the first is little)"
     ]
+
+
+def _gain(test: PairedTest) -> str:
+    spread = f", 95% {test.interval[0]:+.1f} to {test.interval[1]:+.1f}" if test.interval else ""
+    return f"{test.difference:+.1f} CIDEr{spread}"
+
+
+def _levels_off(before: PairedTest, after: PairedTest) -> str:
+    """It holds where something is surely gained before and surely little after: a curve that falls, or lies flat all
+    along, levels off nowhere."""
+    if before.interval is None or after.interval is None:
+        return "CANNOT BE TOLD of one film"
+    little = LITTLE * before.difference
+    if before.interval[0] <= 0:
+        return "DOES NOT HOLD, nothing is surely gained before" if before.difference <= 0 else "CANNOT BE TOLD"
+    if after.interval[1] <= little:
+        return "holds"
+    return "DOES NOT HOLD" if after.interval[0] > little else "CANNOT BE TOLD"
 
 
 def table(scores: Sequence[RowScore]) -> str:

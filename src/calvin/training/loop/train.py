@@ -201,9 +201,12 @@ class _Run:
             self.smoothed = value if math.isnan(self.smoothed) else 0.98 * self.smoothed + 0.02 * value
             tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else 0
             done = step + 1
-            if log is not None and (step % config.log_every == 0 or done == config.steps):
-                log.add(step=step, loss=value, lr=config.lr_at(step))
-                self.stage.update(done, self._detail(value, tokens, started))
+            if step % config.log_every == 0 or done == config.steps:
+                counted = torch.tensor(tokens, device=accelerator.device)
+                everywhere = int(accelerator.reduce(counted, reduction="sum"))  # each process saw others
+                if log is not None:
+                    log.add(step=step, loss=value, lr=config.lr_at(step))
+                    self.stage.update(done, self._detail(value, everywhere, started))
             gate = self.gate if done % self.gate_every == 0 else None
             if gate is not None and gate(accelerator.unwrap_model(model), done):
                 return done
