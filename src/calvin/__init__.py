@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from calvin.auto_classes import register_when_used
 from calvin.core.package import __version__ as __version__
 from calvin.core.torch_builds import hide_unfit_torchvision
 from calvin.former_names import lead_on
 
 lead_on()
 hide_unfit_torchvision()  # before anything imports transformers
+register_when_used()
 
 __all__ = ["Calvin", "__version__", "adapt", "describe"]
 

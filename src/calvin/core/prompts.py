@@ -131,6 +131,14 @@ class Prompt:
         return f"{context} {self.question}" if context else f"{EMPTY_CONTEXT}{self.question}"
 
 
+@dataclass(frozen=True, slots=True)
+class PlainPrompt:
+    """A prompt that somebody wrote out: it stands between visual and caption as it is."""
+
+    text: str
+    context: tuple[str, ...] = ()
+
+
 STAGE_1 = Prompt(question=None)
 
 

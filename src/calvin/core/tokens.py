@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from calvin.core.errors import DataError
-from calvin.core.prompts import Prompt, clean_line
+from calvin.core.prompts import PlainPrompt, Prompt, clean_line
 
 IGNORE_INDEX = -100
 
@@ -54,7 +54,7 @@ class TokenLayout:
             return prompt_ids, whole[len(prompt_ids) :]
         return prompt_ids, self._ids(caption)
 
-    def encode(self, prompt: Prompt, caption: str | None = None, visual: bool = True) -> Encoded:
+    def encode(self, prompt: Prompt | PlainPrompt, caption: str | None = None, visual: bool = True) -> Encoded:
         """Lay out one sample; without a caption, the part to generate from.
 
         Raises:

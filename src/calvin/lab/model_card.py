@@ -73,6 +73,26 @@ def made_by(run: Path, recipe: Recipe) -> str:
     )
 
 
+USAGE = """## Use
+
+```sh
+calvin describe film.mp4 --model FOLDER
+```
+
+```python
+import calvin  # makes the model known to the Auto classes
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+model = AutoModelForImageTextToText.from_pretrained("FOLDER")
+processor = AutoProcessor.from_pretrained("FOLDER")
+inputs = processor(text="Describe this visual.", videos=frames)
+print(processor.captions(model.generate(**inputs, num_beams=5, max_new_tokens=64)))
+```
+
+`frames` is a list of pictures, an array [T, H, W, 3] or a file; `FOLDER` is the folder that holds this card.
+"""
+
+
 def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
     """`README.md` of a model folder.
 
@@ -103,6 +123,7 @@ def write_card(folder: Path, recipe: Recipe, run: Path, table: str) -> Path:
         "- Deviations from the paper: " + "; ".join(deviations(recipe)) + ".",
         *([f"- Changed against the recipe: {'; '.join(changed)}."] if changed else []),
         "",
+        USAGE,
         f"## Scores on {world.heldout_films} held-out films, beam 5",
         "",
         "Percent of scenes, scored against what happens and not against one wording. Casts, names paired with looks "

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoModelForMultimodalLM,
     Cache,
-    GenerationConfig,
     GenerationMixin,
     PreTrainedModel,
 )
@@ -27,7 +25,7 @@ from calvin.core.errors import DataError, FeatureError, UsageError
 from calvin.core.files import give_usual_modes
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.configuration import CalvinConfig
-from calvin.model.generation import Candidate, Generated, options_from, search_by
+from calvin.model.generating import CalvinGeneration
 from calvin.model.loading import quiet
 from calvin.model.projector import CalvinProjector
 from calvin.model.vision import build_vision_tower, frame_vectors
@@ -49,7 +47,7 @@ class CalvinOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None = None
 
 
-class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
+class CalvinForConditionalGeneration(CalvinGeneration, PreTrainedModel, GenerationMixin):
     """The composite of CALVIN's Figure 2.
 
     The vision tower (which may be absent) is frozen. It and the projector stay in float32 where the language model is
@@ -107,6 +105,28 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def get_output_embeddings(self) -> nn.Module:
         return self.decoder.get_output_embeddings()
+
+    def set_output_embeddings(self, value: nn.Module) -> None:
+        self.decoder.set_output_embeddings(value)
+
+    def add_adapter(self, adapter_config: Any, adapter_name: str | None = None) -> None:
+        """Put one of peft's adapters on the language model, in place; vision tower and projector are left alone.
+
+        Raises:
+            UsageError: the model has an adapter already.
+        """
+        from peft import get_peft_model
+
+        kind = adapter_of(self)
+        if kind is not None:
+            raise UsageError(f"The model has a {kind} adapter already: merge or remove it first.")
+        if adapter_config.task_type is None:
+            adapter_config.task_type = "CAUSAL_LM"
+        with warnings.catch_warnings():
+            # peft 0.21 asks transformers for a property by its old name
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+            self.language_model = get_peft_model(self.language_model, adapter_config, adapter_name or "default")
+        self.train(self.training)  # the adapter's own dropout comes switched on
 
     def train(self, mode: bool = True) -> CalvinForConditionalGeneration:
         """As usual, but a frozen tower stays in evaluation mode, or batch norm would drift."""
@@ -191,8 +211,9 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         position_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
         num_items_in_batch: Tensor | int | None = None,
+        return_dict: bool | None = None,
         **kwargs: Any,
-    ) -> CalvinOutput:
+    ) -> Any:
         """Next-token logits, and with labels the mean loss over labelled tokens, in float32.
 
         Args:
@@ -205,7 +226,11 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
             position_ids: [B, L]; by default counted over the attention mask.
             inputs_embeds: [B, L, H] instead of `input_ids` and the visual.
             num_items_in_batch: divide the summed loss by this instead of the batch's own labelled tokens.
+            return_dict: False for a tuple of what is not None, in the order of `CalvinOutput`.
             kwargs: for the language model.
+
+        Returns:
+            A `CalvinOutput`, or the tuple.
 
         Raises:
             DataError: as `embed_inputs`.
@@ -237,9 +262,11 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         loss = None
         if labels is not None and positions is not None:
             loss = token_loss(outputs.logits, labels[:, positions + 1], num_items_in_batch)
-        return CalvinOutput(
+        made = CalvinOutput(
             loss, outputs.logits, positions, outputs.get("cache"), outputs.hidden_states, outputs.attentions
         )
+        wanted = self.config.return_dict if return_dict is None else return_dict
+        return made if wanted else made.to_tuple()
 
     def prefix_cache(self, batch: int) -> Cache | None:
         """The keys and values of a learned prefix (prefix tuning) for `batch` rows, or None."""
@@ -259,65 +286,6 @@ class CalvinForConditionalGeneration(PreTrainedModel, GenerationMixin):
         with quiet():
             super().save_pretrained(save_directory, *args, **kwargs)
         give_usual_modes(*Path(save_directory).glob("*.safetensors"))
-
-    def _search(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        generation_config: GenerationConfig | None = None,
-        image_embeds: Tensor | None = None,
-        pixel_values: Tensor | None = None,
-        frame_mask: Tensor | None = None,
-        **options: Any,
-    ) -> Callable[[], Generated]:
-        """The search over these prompts, ready to run."""
-        settings = options_from(generation_config or self.generation_config, self.config, options)
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids)
-        embeds = self.embed_inputs(input_ids, image_embeds, pixel_values, frame_mask)
-        prefix = self.prefix_cache(len(input_ids))
-        return partial(search_by(settings), self.decoder, embeds, attention_mask, settings, prefix)
-
-    @torch.no_grad()
-    def generate(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor | None = None,
-        image_embeds: Tensor | None = None,
-        pixel_values: Tensor | None = None,
-        frame_mask: Tensor | None = None,
-        generation_config: GenerationConfig | None = None,
-        **options: Any,
-    ) -> Tensor:
-        """Captions as token ids, greedy, by beams or by sampling.
-
-        Args:
-            input_ids: [B, L], left-padded, as the processor lays them out.
-            attention_mask: [B, L].
-            image_embeds: [B, F, D], or `pixel_values` [B, F, C, H, W]; with `frame_mask` [B, F].
-            generation_config: instead of the model's own.
-            options: any field of `calvin.model.generation.Options`, such as `max_new_tokens`, `num_beams`,
-                `do_sample`, `temperature`, `num_return_sequences`, `no_repeat_ngram_size`.
-
-        Returns:
-            New tokens only, [B * num_return_sequences, L'], padded after the end.
-
-        Raises:
-            UsageError: an option that is unknown or out of range.
-        """
-        visual = {"image_embeds": image_embeds, "pixel_values": pixel_values, "frame_mask": frame_mask}
-        return self._search(input_ids, attention_mask, generation_config, **visual, **options)().sequences
-
-    @torch.no_grad()
-    def generate_candidates(self, input_ids: Tensor, **inputs: Any) -> list[list[Candidate]]:
-        """The `num_return_sequences` candidates of each prompt of [B, L], with their scores, best first.
-
-        It takes what `generate` takes. Without `num_return_sequences` every beam is returned.
-        """
-        config = inputs.get("generation_config") or self.generation_config
-        beams = inputs.get("num_beams", getattr(config, "num_beams", None)) or 1
-        inputs.setdefault("num_return_sequences", beams)
-        return self._search(input_ids, **inputs)().candidates()
 
 
 def label_positions(labels: Tensor) -> Tensor:

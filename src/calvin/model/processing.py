@@ -13,9 +13,13 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoProcessor, BatchFeature, ProcessorMixin
 
 from calvin.core.errors import DataError, FeatureError, UsageError
+from calvin.core.files import write_text
 from calvin.core.prompts import Prompt, clean_line
 from calvin.core.tokens import IGNORE_INDEX, TokenLayout
 from calvin.model.configuration import CalvinConfig
+from calvin.model.generating import check_vectors
+from calvin.model.habits import chat_template as template_of
+from calvin.model.habits import check_form, prompt_of, rows_of
 from calvin.model.special_tokens import special_tokens
 from calvin.model.vision import prepare_pixels
 
@@ -31,6 +35,7 @@ class CalvinProcessor(ProcessorMixin):
         visual_token: the placeholder's text.
         num_query_tokens: placeholders per visual.
         max_frames: frames per visual at most.
+        chat_template: how a chat becomes a prompt; None: visual, what was said before, what was said last.
     """
 
     def __init__(
@@ -40,12 +45,14 @@ class CalvinProcessor(ProcessorMixin):
         visual_token: str = VISUAL_TOKEN,
         num_query_tokens: int = 32,
         max_frames: int = 32,
+        chat_template: str | None = None,
     ) -> None:
         self.visual_token, self.num_query_tokens, self.max_frames = visual_token, num_query_tokens, max_frames
         if image_processor is None:
-            self.image_processor, self.tokenizer, self.chat_template = None, tokenizer, None
+            self.image_processor, self.tokenizer = None, tokenizer
         else:
             super().__init__(image_processor, tokenizer)
+        self.chat_template = chat_template or template_of(visual_token)
         if visual_token not in tokenizer.get_vocab():
             tokenizer.add_special_tokens({"additional_special_tokens": [visual_token]})
         special_tokens(tokenizer)  # or a tokenizer without an end would be found out by the first batch
@@ -76,36 +83,60 @@ class CalvinProcessor(ProcessorMixin):
 
     def __call__(
         self,
-        prompts: Prompt | Sequence[Prompt],
-        images: Sequence[Any] | None = None,
+        prompts: Prompt | Sequence[Prompt] | None = None,
+        images: Any = None,
         frames: Sequence[Any] | None = None,
         image_embeds: Sequence[Any] | None = None,
         captions: Sequence[str] | None = None,
         max_length: int = 512,
+        *,
+        text: str | Sequence[str] | None = None,
+        videos: Any = None,
+        audio: Any = None,
+        padding: bool | str = True,
+        padding_side: str | None = None,
+        return_tensors: str | None = "pt",
+        add_special_tokens: bool = True,
     ) -> BatchFeature:
         """Inputs for `generate` (left-padded), or with captions for `forward` (right-padded, with labels).
 
         Args:
-            prompts: one per row.
-            images: one image per row (uint8 RGB [H, W, 3] or PIL), or
+            prompts: one per row, or
+            text: one per row, as users of transformers give it: a question, or behind the placeholder (as the chat
+                template writes it) the whole prompt.
+            images: one image per row (uint8 RGB [H, W, 3], PIL or a file), or
             frames: one sequence of images per row, or
+            videos: the same, or a file; of more frames than the model takes, as many are taken, evenly spread; or
             image_embeds: one array of frame vectors [T, D] per row. None in a row means text alone.
             captions: what to learn, one per row.
             max_length: tokens per row at most; the oldest context is left out if it does not fit.
+            padding, padding_side, return_tensors, add_special_tokens: rows are always padded as said above, begun with
+                the start token and given as tensors; anything else is refused.
 
         Raises:
-            UsageError: more than one kind of visual, or counts that differ.
-            FeatureError: more frames than the model takes.
-            DataError: a prompt that does not fit.
+            UsageError: more than one kind of visual, counts that differ, or a form that this processor does not make.
+            FeatureError: more frames than the model takes, or vectors with NaN or infinity.
+            DataError: a prompt that does not fit, or a placeholder that stands elsewhere than before the prompt.
         """
-        rows = [prompts] if isinstance(prompts, Prompt) else list(prompts)
-        given = [value for value in (images, frames, image_embeds) if value is not None]
+        check_form(padding, padding_side, return_tensors, "right" if captions is not None else "left")
+        if audio is not None:
+            raise UsageError("A CALVIN hears nothing: leave audio out.")
+        if (prompts is None) == (text is None):
+            raise UsageError("Give text or prompts, and not both.")
+        kinds = {"images": images, "frames": frames, "videos": videos, "image_embeds": image_embeds}
+        given = [(kind, value) for kind, value in kinds.items() if value is not None]
         if len(given) > 1:
-            raise UsageError("Give images, frames or image_embeds, not several of them.")
-        visuals = list(given[0]) if given else [None] * len(rows)
+            raise UsageError("Give images, frames, videos or image_embeds, not several of them.")
+        rows: list[Any] = [prompts] if isinstance(prompts, Prompt) else list(prompts or ())
+        if text is not None:
+            rows = [text] if isinstance(text, str) else list(text)
+        visuals: list[Any] = rows_of(*given[0], len(rows), self.max_frames) if given else [None] * len(rows)
         if len(visuals) != len(rows) or (captions is not None and len(captions) != len(rows)):
             counts = f"{len(visuals)} visuals" if len(visuals) != len(rows) else f"{len(captions or ())} captions"
             raise UsageError(f"{counts} for {len(rows)} prompts: give one for each.")
+        if text is not None:
+            shown = [visual is not None for visual in visuals]
+            rows = [prompt_of(row, seen, self.visual_token) for row, seen in zip(rows, shown, strict=True)]
         layout = self.layout(max_length)
         wanted: Sequence[str | None] = captions if captions is not None else [None] * len(rows)
         encoded = [
@@ -134,7 +165,7 @@ class CalvinProcessor(ProcessorMixin):
             raise UsageError("This model has no vision tower: give image_embeds instead of images.")
         if len(images) == 0:
             raise DataError("A visual needs at least one frame.")
-        return torch.cat([prepare_pixels(self.image_processor, np.asarray(_rgb(image))[None]) for image in images])
+        return torch.cat([prepare_pixels(self.image_processor, np.array(_rgb(image))[None]) for image in images])
 
     def _stack(self, name: str, rows: list[Tensor | None]) -> dict[str, Tensor]:
         """Rows [T, ...] padded to [B, F, ...], with `frame_mask` [B, F]; nothing where no row has a visual."""
@@ -162,6 +193,8 @@ class CalvinProcessor(ProcessorMixin):
         folder = Path(save_directory)
         self.tokenizer.save_pretrained(str(folder))
         self.to_json_file(folder / "processor_config.json")
+        if self.chat_template != template_of(self.visual_token):
+            write_text(folder / "chat_template.jinja", str(self.chat_template))
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
         return [str(folder / "processor_config.json")]
@@ -188,6 +221,7 @@ def _vectors(row: Any) -> Tensor:
         raise DataError(
             f"Frame vectors of a visual must be [frames, width] with at least one frame, not {list(vectors.shape)}."
         )
+    check_vectors(vectors[None])
     return vectors
 
 

@@ -7,7 +7,6 @@ base, and the projector, which every stage trains: a few per cent of the whole. 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from peft import (
     LoraConfig,
     PeftConfig,
     PrefixTuningConfig,
-    get_peft_model,
     get_peft_model_state_dict,
     set_peft_model_state_dict,
 )
@@ -84,7 +82,7 @@ def add_lora(model: CalvinForConditionalGeneration, settings: LoraSettings = Lor
         raise ConfigError(
             f"The language model has no layers named {', '.join(missing)}: name its own in `lora_targets`."
         )
-    _wrap(model, _lora_config(settings))
+    model.add_adapter(_lora_config(settings))
 
 
 def _lora_config(settings: LoraSettings) -> LoraConfig:
@@ -105,15 +103,7 @@ def add_prefix(model: CalvinForConditionalGeneration, tokens: int = 16) -> None:
     """
     _refuse_second(model)
     config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=tokens)
-    _wrap(model, config)
-
-
-def _wrap(model: CalvinForConditionalGeneration, config: PeftConfig) -> None:
-    with warnings.catch_warnings():
-        # peft 0.21 asks transformers for a property by its old name
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
-        model.language_model = get_peft_model(model.language_model, config)
-    model.train(model.training)  # the adapter's own dropout comes switched on
+    model.add_adapter(config)
 
 
 def _refuse_second(model: CalvinForConditionalGeneration) -> None:
@@ -279,7 +269,7 @@ def load_adapter(model: CalvinForConditionalGeneration, folder: str | Path, trai
     tensors = _read_tensors(folder / "adapter_model.safetensors")
     config = _checked_config(model, tensors, folder)
     config.inference_mode = not trainable
-    _wrap(model, config)
+    model.add_adapter(config)
     try:
         _check_shapes(
             tensors, _shapes(get_peft_model_state_dict(model.language_model, save_embedding_layers=False)), folder
