@@ -75,14 +75,21 @@ class Jobs:
         job = Job(str(next(self._numbers)), kind, said=f"{KINDS[kind]}.")
         self._jobs[desk.pid] = [*self._jobs[desk.pid], job][-_KEPT:]
         desk.job = job  # from here on nobody opens the project for writing
+        self._events.tell(desk.pid, {"type": "job", "job": job.shown()})  # so that it can be stopped already
         try:
             if job.holds:
                 await desk.let_go()
             loop = asyncio.get_running_loop()
             job.link = await asyncio.to_thread(WorkerLink, self._show_errors)
         except BaseException:
-            job.state, desk.job = "failed", None
+            job.state = "stopped" if job.state == "stopped" else "failed"
+            if desk.job is job:
+                desk.job = None
             raise
+        if job.state == "stopped":  # while its worker was starting, which has been sent nothing yet
+            await asyncio.to_thread(job.link.end)
+            await self._end(desk, job)
+            return job
 
         def on_report(report: Report) -> None:
             loop.call_soon_threadsafe(self._hear, desk, job, report)
@@ -92,22 +99,24 @@ class Jobs:
         return job
 
     async def stop(self, desk: Desk, number: str) -> Job:
-        """End a job where it stands; what it has finished is kept."""
+        """End a job where it stands; what it has finished is kept. One whose worker is still starting never begins."""
         job = self.find(desk.pid, number)
-        if job.state == "running" and job.link is not None:
-            job.state = "stopped"
+        if job.state == "running":
+            job.state, job.left_s = "stopped", None
             job.said = f"{job.name}: stopped. What was finished is kept; started again, it goes on from there."
-            await asyncio.to_thread(job.link.end)
-            await self._end(desk, job)
+            if job.link is not None:
+                await asyncio.to_thread(job.link.end)
+                await self._end(desk, job)
         return job
 
     async def close(self) -> None:
         """Stop everything: the server ends."""
         for jobs in self._jobs.values():
             for job in jobs:
-                if job.state == "running" and job.link is not None:
+                if job.state == "running":
                     job.state = "stopped"
-                    await asyncio.to_thread(job.link.end)
+                    if job.link is not None:
+                        await asyncio.to_thread(job.link.end)
 
     def _hear(self, desk: Desk, job: Job, report: Report) -> None:
         if job.state != "running":

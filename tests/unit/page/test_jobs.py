@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -245,3 +246,46 @@ def test_a_page_that_does_not_read_is_dropped_and_too_many_are_refused() -> None
             await anext(streams[0])
 
     asyncio.run(story())
+
+
+def test_a_stop_while_the_worker_is_starting_is_carried_out(
+    workshop: Workshop, root: Path, pid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is remembered: the worker that then comes up is sent nothing, and the project is free again."""
+    may_start, started = threading.Event(), threading.Event()
+    made: list[Any] = []
+
+    class Slow:
+        def __init__(self, show_errors: bool = False) -> None:
+            started.set()
+            assert may_start.wait(PATIENCE_S)
+            self.sent, self.ended = 0, False
+            made.append(self)
+
+        def send(self, *_: Any) -> None:
+            self.sent += 1
+
+        def end(self) -> None:
+            self.ended = True
+
+    monkeypatch.setattr("calvin.page.jobs.WorkerLink", Slow)
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(workshop.events, "tell", lambda _, event: heard.append(event))
+
+    async def story() -> list[str]:
+        desk = workshop.desk(pid)
+        starting = asyncio.create_task(workshop.jobs.start(desk, "describe", {}))
+        await asyncio.to_thread(started.wait, PATIENCE_S)
+        stopped = await workshop.jobs.stop(desk, heard[0]["job"]["id"])
+        states: list[str] = [stopped.state]
+        may_start.set()
+        states.append((await starting).state)
+        desk.check_free()
+        await desk.change(lambda store: len(store.cues))
+        await workshop.close()
+        return states
+
+    assert asyncio.run(story()) == ["stopped", "stopped"]
+    assert [(one.sent, one.ended) for one in made] == [(0, True)]
+    jobs = [event["job"]["state"] for event in heard if event["type"] == "job"]
+    assert jobs == ["running", "stopped"], "every open page is told"

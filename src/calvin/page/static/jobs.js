@@ -19,6 +19,8 @@ export class Jobs extends EventTarget {
   known = new Map();
   #before = null;
   #quarter = 0;
+  /** A job that was asked for and has no number yet; Stop is remembered until it has one. */
+  #asked = null;
 
   constructor(project) {
     super();
@@ -28,31 +30,54 @@ export class Jobs extends EventTarget {
     this.bar = byId("job-bar");
     byId("job-stop").addEventListener("click", () => this.stop());
     project.on("job", ({ job }) => this.#hear(job));
-    project.on("info", ({ busy }) => this.#show(busy ?? null));
+    project.on("info", ({ busy }) => (busy || !this.#asked) && this.#show(busy ?? null));
   }
 
   get running() {
     return this.now?.state === "running" ? this.now : null;
   }
 
-  /** Starts a job. Gives it, or null where it was refused, which is then said. */
+  /** Starts a job. Gives it, or null where it was refused or stopped before it began, which is then said. */
   async start(kind, options = {}) {
+    const asked = (this.#asked = { kind, stopped: false });
+    const before = this.now;
+    this.#tell({ id: null, kind, state: "running", fraction: 0, said: `${NAMES[kind] ?? kind}: starting.`, left_s: null });
     try {
       await this.project.settled();
+      if (asked.stopped) return this.#never(asked, before);
       this.#before = { kind, texts: this.#texts() };
       const { job } = await call("POST", this.project.at("/jobs"), { kind, ...options });
-      this.#hear(job);
+      if (this.#asked === asked) this.#asked = null;
+      if (this.known.get(job.id)?.state !== "stopped") this.#hear(job);
+      if (asked.stopped && job.state === "running") await this.#stop(job);
       return job;
     } catch (error) {
       if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
+      this.#never(asked, before);
       say(error.message);
       return null;
     }
   }
 
+  #never(asked, before) {
+    if (this.#asked === asked) this.#asked = null;
+    if (this.now?.id === null) this.#tell(before);
+    if (asked.stopped) say(`${NAMES[asked.kind] ?? asked.kind}: stopped before it began.`);
+    return null;
+  }
+
   async stop() {
-    if (!this.running) return;
-    const { id, kind } = this.running;
+    const { running } = this;
+    if (!running) return;
+    if (running.id !== null) {
+      await this.#stop(running);
+    } else if (this.#asked && !this.#asked.stopped) {
+      this.#asked.stopped = true;
+      say(`${NAMES[running.kind] ?? running.kind}: it is only starting, and is stopped as soon as it has.`);
+    }
+  }
+
+  async #stop({ id, kind }) {
     try {
       await call("DELETE", this.project.at(`/jobs/${encodeURIComponent(id)}`));
     } catch (error) {
@@ -81,6 +106,11 @@ export class Jobs extends EventTarget {
       say(job.said || `${name}: ${job.state}.`);
       this.#ended(job);
     }
+    this.dispatchEvent(new CustomEvent("job", { detail: job }));
+  }
+
+  #tell(job) {
+    this.#show(job);
     this.dispatchEvent(new CustomEvent("job", { detail: job }));
   }
 
