@@ -58,6 +58,9 @@ def studio(
     if not new and (empty or model):
         warn("Note: --empty and --model are for films without a project; this is opened as it is.")
 
+    if shelf.note:
+        warn(f"Note: {shelf.note}")
+
     def ready(workshop: Workshop) -> None:
         say(f"The page is at {workshop.admission.address}")
         say("It is for this machine alone. Ctrl-C ends it; everything is saved as it is written.")

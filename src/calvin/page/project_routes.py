@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -21,7 +23,7 @@ from calvin.studio.edit.outcome import Outcome, StaleCue
 from calvin.studio.edit.rows import rows
 from calvin.studio.edit.steps import apply, redo, undo
 from calvin.studio.edit.study_log import keep_log, log_table, note_edit
-from calvin.studio.project.glance import glance
+from calvin.studio.project.glance import Glance, glance
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.script.project_lint import lint_project
 
@@ -63,20 +65,28 @@ async def list_projects(request: Request) -> Response:
     """Projects, and films without one."""
     workshop = workshop_of(request)
     workshop.look()
+    seen = {pid: glance(folder) for pid, folder in workshop.shelf.projects.items()}
+    titles = Counter(one.title for one in seen.values())
     projects = [
         {
-            "pid": pid, "title": seen.title or folder.name, "cues": seen.cues, "approved": seen.approved,
-            "path_label": workshop.shelf.label(folder),
+            "pid": pid, "title": _title(seen[pid], folder, titles), "cues": seen[pid].cues,
+            "approved": seen[pid].approved, "path_label": workshop.shelf.label(folder),
         }
         for pid, folder in workshop.shelf.projects.items()
-        for seen in [glance(folder)]
     ]  # fmt: skip
     films = []
     for film in workshop.shelf.films:
         pid = id_of(film.project)
         job = workshop.jobs.last(pid)
-        films.append({"fid": film.fid, "name": film.path.name, "pid": pid, "job": job.shown() if job else None})
+        shown = {"fid": film.fid, "name": film.path.name, "pid": pid, "note": film.note}
+        films.append({**shown, "job": job.shown() if job else None})
     return answer({"projects": projects, "films": films})
+
+
+def _title(seen: Glance, folder: Path, titles: Counter[str]) -> str:
+    """A project's title, with the name of its film where another project has the same one."""
+    title = seen.title or folder.name
+    return f"{title} ({seen.film.name})" if seen.film is not None and titles[seen.title] > 1 else title
 
 
 async def make_project(request: Request) -> Response:

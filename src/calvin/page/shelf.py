@@ -6,6 +6,7 @@ The page never names a path. An id is made of the place where a thing lies, so t
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +23,12 @@ _MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class ListedFilm:
-    """A film without a project, and where its project would lie."""
+    """A film without a project, and where its project would lie; `note` says why that is not where one would look."""
 
     fid: str
     path: Path
     project: Path
+    note: str = ""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Shelf:
     only: bool = False
     _projects: dict[str, Path] = field(default_factory=dict)
     _films: dict[str, ListedFilm] = field(default_factory=dict)
+    note: str = ""
+    """What to say of where the project of the only film lies."""
 
     @classmethod
     def of(cls, place: Path, out: Path | None = None) -> Shelf:
@@ -58,11 +62,18 @@ class Shelf:
             raise UsageError(f"{place} does not exist: name a project, a film or a folder of them.")
         if place.suffix.lower() not in FILM_SUFFIXES:
             raise UsageError(f"{place} is no film that calvin reads: name a project, a film or a folder of them.")
-        folder = project_folder(place, out)
+        folder, note = project_folder(place, out), ""
+        if is_other_film(folder, place):
+            other = glance(folder).film
+            if out is not None or is_other_film(project_folder(Path(f"{place.name}.film")), place):
+                raise UsageError(f"{folder} is the project of another film ({other}): name a new folder with -o.")
+            note = f"{folder} is the project of another film ({other}), so that of {place.name} is a folder of its own"
+            folder = project_folder(Path(f"{place.name}.film"))
+            note += f", {folder}."
         if is_project(folder):
-            return cls(folder, True, {id_of(folder): folder})
-        film = ListedFilm(id_of(place), place, folder)
-        return cls(place, True, {}, {film.fid: film})
+            return cls(folder, True, {id_of(folder): folder}, note=note)
+        film = ListedFilm(id_of(place), place, folder, note)
+        return cls(place, True, {}, {film.fid: film}, note)
 
     def look(self, making: Callable[[str], bool] = lambda pid: False) -> None:
         """See what is there now. Films whose projects are still in the `making` count as films."""
@@ -77,11 +88,18 @@ class Shelf:
         self._projects = {id_of(path): path for path in folders}
         taken = {str(found.film) for found in map(glance, folders) if found.film is not None}
         films = [path for path in inside if path.suffix.lower() in FILM_SUFFIXES and path.is_file()][:_MOST]
-        self._films = {
-            id_of(path): ListedFilm(id_of(path), path, self.root / f"{path.stem}.calvin")
-            for path in films
-            if str(path.resolve()) not in taken and self.root / f"{path.stem}.calvin" not in folders
-        }
+        shared = Counter(path.stem for path in films)
+        listed = (self._listed(path, shared[path.stem] > 1) for path in films if str(path.resolve()) not in taken)
+        self._films = {film.fid: film for film in listed if film.project not in folders}
+
+    def _listed(self, film: Path, has_twin: bool) -> ListedFilm:
+        """A film of the folder. Of films that differ in their suffix alone, each has a project by its full name."""
+        folder = self.root / f"{film.stem}.calvin"
+        if not (has_twin and not is_project(folder)) and not is_other_film(folder, film):
+            return ListedFilm(id_of(film), film, folder)
+        own = self.root / f"{film.name}.calvin"
+        note = f"Another film here is called {film.stem} too, so its project is the folder {own.name}."
+        return ListedFilm(id_of(film), film, own, note)
 
     @property
     def projects(self) -> dict[str, Path]:
@@ -116,6 +134,20 @@ class Shelf:
     def label(self, folder: Path) -> str:
         """How a project is told from others of its title: its folder, as seen from the one that was named."""
         return folder.name or str(folder)
+
+
+def is_other_film(folder: Path, film: Path) -> bool:
+    """Whether a folder is the project of another film than this one, which is there too.
+
+    A film that is no longer where it was may be this one, moved; one as large may be its copy.
+    """
+    known = glance(folder).film
+    if known is None:
+        return False
+    try:
+        return not known.samefile(film) and known.stat().st_size != film.stat().st_size
+    except OSError:
+        return known.name != film.name and film.with_name(known.name).is_file()
 
 
 def id_of(path: Path) -> str:

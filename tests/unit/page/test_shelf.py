@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from calvin.cli.main import app
@@ -24,6 +26,7 @@ from calvin.page.replies import Refusal
 from calvin.page.serve import HOST, bound
 from calvin.page.shelf import Shelf, id_of
 from calvin.studio.project.glance import Glance, glance
+from calvin.studio.project.store import ProjectStore
 
 
 def test_a_project_a_film_and_a_folder(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +53,42 @@ def test_a_film_that_gets_a_project_moves_to_the_projects(root: Path) -> None:
     assert (shelf.films, list(shelf.projects)) == ([], [id_of(listed.project)])
     with pytest.raises(Refusal, match="has a project by now"):
         shelf.film(listed.fid)
+
+
+def test_films_that_differ_in_their_suffix_alone_have_projects_of_their_own(
+    client: TestClient, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one's project is never the first one's, whichever of them is begun, and by whichever way."""
+    monkeypatch.chdir(root)
+    for name in ("film.mkv", "same.mp4", "same.mkv"):
+        (root / name).write_bytes(name.encode() * 9)
+    films = {one.path.name: one for one in Shelf.of(root).films}
+    assert {name: one.project.name for name, one in films.items()} == {
+        "film.mkv": "film.mkv.calvin", "same.mp4": "same.mp4.calvin", "same.mkv": "same.mkv.calvin",
+    }  # fmt: skip
+    assert len({id_of(one.project) for one in films.values()}) == 3
+    told = {one["name"]: one["note"] for one in client.get("/api/projects").json()["films"]}
+    assert told["film.mkv"] == "Another film here is called film too, so its project is the folder film.mkv.calvin."
+    alone = Shelf.of(Path("film.mkv"))
+    assert [film.project.name for film in alone.films] == ["film.mkv.calvin"], "film.calvin is that of film.mp4"
+    assert "film.calvin is the project of another film" in alone.note
+    with pytest.raises(UsageError, match="name a new folder"):
+        Shelf.of(Path("film.mkv"), root / "film.calvin")
+    shutil.copytree(root / "film.calvin", root / "film.mkv.calvin")
+    with ProjectStore(root / "film.mkv.calvin") as store:
+        store._db.execute("UPDATE film SET path = ?", (str(root / "film.mkv"),))
+        store._db.commit()
+    titles = {one["path_label"]: one["title"] for one in client.get("/api/projects").json()["projects"]}
+    assert titles == {"film.calvin": "film (film.mp4)", "film.mkv.calvin": "film (film.mkv)"}
+    assert not any(one["name"] == "film.mkv" for one in client.get("/api/projects").json()["films"])
+
+
+def test_a_folder_that_was_moved_still_knows_which_film_is_whose(root: Path, tmp_path: Path) -> None:
+    """Its project says where the film was; of two films of that name it is the one with the same suffix."""
+    moved = root.rename(tmp_path / "moved")
+    (moved / "film.mkv").write_bytes(b"another film")
+    [film] = Shelf.of(moved).films
+    assert (film.path.name, film.project.name) == ("film.mkv", "film.mkv.calvin")
 
 
 @pytest.mark.parametrize("name", ["nothing.mp4", "notes.txt"])

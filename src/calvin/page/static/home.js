@@ -18,7 +18,7 @@ async function look() {
       film.job?.state === "running"
         ? el("div", {}, el("p", { text: film.job.said }), el("progress", { max: "100", value: Math.round(film.job.fraction * 100), "aria-label": "Progress" }),
             button("Stop", () => stop(film)))
-        : el("div", {}, film.job ? el("p", { class: "problem", text: film.job.said }) : null,
+        : el("div", {}, film.note ? el("p", { class: "note", text: film.note }) : null, film.job ? el("p", { class: "problem", text: film.job.said }) : null,
             button("Begin a project…", () => begin(film), { "aria-label": `Begin a project of ${film.name}` })))));
   byId("no-projects").hidden = projects.length > 0;
   byId("films-part").hidden = films.length === 0;
