@@ -8,7 +8,7 @@ from typing import Any
 from calvin.core.errors import StoreError
 from calvin.core.progress import Listener
 from calvin.core.time import in_s
-from calvin.studio.project.status import PROXY
+from calvin.studio.project.status import PROXY, SpokenCue
 from calvin.studio.project.store import ProjectStore
 
 Values = dict[str, Any]
@@ -40,25 +40,17 @@ def mix(folder: Path, options: Values, listener: Listener) -> Values:
     made = mix_project(folder, target, settings, extended, language, None, listener)
     with ProjectStore(folder) as store:
         remember_mix(store, target)
-        left_out = _left_out(store, extended)
+    left_out = [_left_out(one) for one in made.placed.left_out]
     said = f"{target.name}: {made.in_words(extended)}."
     return {"said": said, "files": [path.name for path in made.files], "left_out": left_out, "notes": made.notes}
 
 
-def _left_out(store: ProjectStore, extended: bool) -> list[Values]:
-    """What the mix does not say, and why."""
-    from calvin.studio.project.status import spoken_cues
-    from calvin.studio.sound.film_mix import place_voices
-
-    spans, duration_ms = [line.span for line in store.dialogue], store.bound_film().duration_ms
-    found = []
-    for one in place_voices(spoken_cues(store)[0], spans, duration_ms, extended).left_out:
-        why = "The film would have to pause for it." if one.cue.extended else (
-            f"It takes {in_s(one.duration_ms)}, and there is less room for it before the next line or cue."
-        )  # fmt: skip
-        values = {"key": f"cue-{one.cue.id}", "start_ms": one.cue.span.start_ms, "text": one.cue.text, "why": why}
-        found.append(values)
-    return found
+def _left_out(one: SpokenCue) -> Values:
+    """A cue that a mix does not say, and why."""
+    why = "The film would have to pause for it." if one.cue.extended else (
+        f"It takes {in_s(one.duration_ms)}, and there is less room for it before the next line or cue."
+    )  # fmt: skip
+    return {"key": f"cue-{one.cue.id}", "start_ms": one.cue.span.start_ms, "text": one.cue.text, "why": why}
 
 
 def proxy(folder: Path, options: Values, listener: Listener) -> Values:

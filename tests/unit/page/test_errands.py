@@ -115,6 +115,33 @@ def test_a_project_is_voiced_and_mixed_and_what_is_left_out_is_told(root: Path) 
     assert "4 kept" in again["said"]
 
 
+def test_what_a_mix_left_out_is_told_by_the_mix_itself(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edit that comes just after the mix, before it is told of, changes nothing of what that mix left out."""
+    from dataclasses import replace
+
+    from calvin.studio.sound import film_mix
+
+    folder = root / "film.calvin"
+    film_errands.voice(folder, {"voice": "tones"}, silent)
+    with ProjectStore(folder) as store:
+        for cue in store.cues:
+            store.edit_cue(replace(cue, extended=cue.id == "3"))
+    mix, edited = film_mix.mix_project, []
+
+    def mix_then_edit(*args: Any, **kwargs: Any) -> Any:
+        made = mix(*args, **kwargs)
+        with ProjectStore(folder) as store:
+            edited.append(store.cue("3"))
+            store.edit_cue(replace(store.cue("3"), extended=False))
+        return made
+
+    monkeypatch.setattr(film_mix, "mix_project", mix_then_edit)
+    mixed = film_errands.mix(folder, {"format": "wav"}, silent)
+    assert len(edited) == 1
+    why = "The film would have to pause for it."
+    assert ("cue-3", why) in [(one["key"], one["why"]) for one in mixed["left_out"]]
+
+
 def test_a_mix_without_a_voice_says_what_to_do(root: Path) -> None:
     with pytest.raises(UsageError, match="not spoken"):
         film_errands.mix(root / "film.calvin", {}, silent)

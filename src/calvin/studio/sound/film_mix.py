@@ -43,7 +43,7 @@ _SPARE_BYTES = 50_000_000
 @dataclass
 class MixReport:
     """What was written: the output first; `cues` are in it, `recorded` of them by a person, `left_out` are not; `notes`
-    are sentences for the user."""
+    are sentences for the user, and `placed` is which cue went where."""
 
     files: list[Path]
     cues: int
@@ -52,6 +52,7 @@ class MixReport:
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
     recorded: int = 0
+    placed: Placement = field(default_factory=lambda: Placement(), repr=False)
 
     def in_words(self, extended: bool) -> str:
         """'14 cues, true peak -3.1 dB; checked: every cue is heard'; with the pauses of the `extended` version."""
@@ -337,7 +338,8 @@ class _Job:
             where = f"cue{'s' * (len(drowned) > 1)} {many}"
             notes.append(f"The film is louder than the voice in {where}: a stronger --duck would help.")
         placed = self.placed
-        return MixReport([self.target], len(placed.voices), len(placed.pauses), peak, len(placed.left_out), notes)
+        pauses, left_out = len(placed.pauses), len(placed.left_out)
+        return MixReport([self.target], len(placed.voices), pauses, peak, left_out, notes, placed=placed)
 
 
 def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
