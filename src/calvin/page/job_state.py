@@ -48,5 +48,5 @@ class Job:
 
     def shown(self) -> dict[str, Any]:
         """The job as the page is told of it."""
-        names = ("id", "kind", "state", "fraction", "said", "left_s", "result")
+        names = ("id", "kind", "state", "fraction", "said", "left_s", "result", "holds")
         return {"name": self.name, **{name: getattr(self, name) for name in names}}

@@ -4,6 +4,7 @@ import { Refused, Unreachable, call } from "./api.js";
 import { showFind } from "./find.js";
 import { confirmDialog, openDialog } from "./dialogs.js";
 import { el } from "./dom.js";
+import { storedOrHeld } from "./held.js";
 import { showAsk, showHistory, showWordings } from "./moment.js";
 import { bringIn, record } from "./record.js";
 import { say, speaker } from "./say.js";
@@ -108,6 +109,8 @@ export function makeActions({ project, list, film, go }) {
 
   const hear = (kind) => withRow(async (chosen) => {
     const isTyped = !chosen.cue && project.textOf(chosen.key).trim();
+    const held = isTyped && (await storedOrHeld(project, film.jobs));
+    if (held) return say(`${held} What you typed here is not stored yet, so it cannot be heard until that has ended.`);
     const found = isTyped ? ((await project.written(chosen.key)) ?? chosen) : chosen;
     if (kind !== "gap" && !found.cue) return say("This place is empty: there is nothing to hear.");
     return film.hear(kind, found);

@@ -2,6 +2,7 @@
 
 import { Refused, Unreachable, call, fetchSound } from "./api.js";
 import { button, byId, setText } from "./dom.js";
+import { storedOrHeld } from "./held.js";
 import { say } from "./say.js";
 import { clock, seconds } from "./words.js";
 
@@ -98,14 +99,18 @@ export class Film {
     this.stop();
     const turn = ++this.#turn;
     this.#heard = name;
+    this.url = null;
     try {
-      await this.project.settled();
+      const held = await storedOrHeld(this.project, this.jobs);
+      const older = held && this.project.isUnsent(row.key);
       let now = this.project.byKey.get(row.key) ?? row;
-      if (["mix", "voice"].includes(kind) && !now.recorded) now = await this.#speak(now);
+      if (turn !== this.#turn) return;
+      if (!held && ["mix", "voice"].includes(kind) && !now.recorded) now = await this.#speak(now);
       if (turn !== this.#turn || !now) return;
       const [path, wanted] = this.#path(kind, now);
-      const { blob, filmMs } = await fetchSound(path);
+      const { blob, filmMs } = await this.#onDisk(path, held);
       if (turn !== this.#turn) return;
+      if (older) say(`${held} What you typed is not stored yet: you hear the cue as it was before.`);
       const from = filmMs ?? wanted;
       this.#audio.src = URL.createObjectURL(blob);
       this.#with = { row: now, from, film: kind === "mix" || kind === "gap" };
@@ -120,6 +125,16 @@ export class Film {
   }
 
   #with = null;
+
+  /** A sound of what is stored; where there is none, and nothing can be spoken now, why. */
+  async #onDisk(path, held) {
+    try {
+      return await fetchSound(path);
+    } catch (error) {
+      if (!held || !(error instanceof Refused)) throw error;
+      throw new Unreachable(`${held} This has not been spoken yet as it reads: hear it when that has ended.`);
+    }
+  }
 
   async #speak(row) {
     if (!row.cue || !row.text.trim()) {
