@@ -65,6 +65,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_P}/events", job_routes.events),
     Endpoint("POST", f"{_P}/ask", job_routes.ask, job_routes.Question),
     Endpoint("POST", f"{_P}/again", job_routes.again, job_routes.OtherWords),
+    Endpoint("DELETE", f"{_P}/asked/{{number}}", job_routes.stop_asking),
     Endpoint("POST", f"{_P}/speak", sound_routes.speak_one, sound_routes.SpeakOne),
     Endpoint("PUT", f"{_P}/recordings/{{number}}", sound_routes.bring_recording),
     Endpoint("DELETE", f"{_P}/recordings/{{number}}", sound_routes.drop_recording),

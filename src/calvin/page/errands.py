@@ -68,6 +68,10 @@ def run(errand: dict[str, Any], tell: Callable[[dict[str, Any]], None]) -> dict[
 
 
 def _find(kind: str) -> Errand:
+    if kind in ("ask", "again"):
+        from calvin.page import moment_errands  # not for the others: what captioners need is large
+
+        return moment_errands.ERRANDS[kind]
     from calvin.page import cue_errands, film_errands, project_errands
 
     return {**project_errands.ERRANDS, **film_errands.ERRANDS, **cue_errands.ERRANDS}[kind]

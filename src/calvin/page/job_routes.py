@@ -9,6 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from calvin.core.types import Cue
+from calvin.page.assistants import Tell
+from calvin.page.job_state import progress_words
 from calvin.page.project_routes import first_events
 from calvin.page.replies import MAX_JSON, Body, Refusal, answer, checked, read_body
 from calvin.page.sound_routes import tell_row
@@ -85,9 +87,14 @@ JOB: TypeAdapter[Any] = TypeAdapter(
 """What a job may be, in JSON."""
 
 
+_Number = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+"""By which a page stops what it has asked, and knows what is told of it."""
+
+
 class Question(Body):
     """A question about a time, or about what a row is about."""
 
+    number: _Number | None = None
     question: Annotated[str, Field(min_length=1, max_length=500)]
     at_ms: Annotated[int, Field(ge=0, le=10**9)] | None = None
     key: _Key | None = None
@@ -96,6 +103,7 @@ class Question(Body):
 class OtherWords(Body):
     """Other words for a row: shorter ones, or with these people known to be there."""
 
+    number: _Number | None = None
     key: _Key
     shorter: bool = False
     names: Annotated[list[_Person], Field(max_length=20, default_factory=list)]
@@ -145,20 +153,39 @@ async def ask(request: Request) -> Response:
         return subject.event_ms if subject else 0
 
     at_ms = await desk.study(when)
-    options = {"question": wish.question, "at_ms": at_ms}
-    return answer(await workshop_of(request).captioner.ask("ask", desk.folder, options))
+    options = {"question": wish.question, "at_ms": at_ms, "key": wish.key}
+    captioner = workshop_of(request).captioner
+    return answer(await captioner.ask("ask", desk.folder, options, wish.number, _teller(request, wish.number)))
 
 
 async def again(request: Request) -> Response:
     """Ask the captioner for other words; they join the candidates of the cue."""
     wish, desk = checked(OtherWords, await read_body(request, MAX_JSON)), desk_of(request)
     desk.check_free()
-    found = await workshop_of(request).captioner.ask("again", desk.folder, wish.model_dump())
+    options, captioner = wish.model_dump(exclude={"number"}), workshop_of(request).captioner
+    found = await captioner.ask("again", desk.folder, options, wish.number, _teller(request, wish.number))
     kind, _, number = wish.key.partition("-")
     if kind == "cue":
         await desk.change(lambda store: _offer(store, store.cue(number), found["candidates"]))
         await tell_row(request, desk, wish.key)
     return answer(found)
+
+
+async def stop_asking(request: Request) -> Response:
+    """End a question, or the search for other words, at once; nothing of it is kept, and everything else is."""
+    stopped = await workshop_of(request).captioner.stop(desk_of(request).folder, request.path_params["number"])
+    return answer({"stopped": stopped})
+
+
+def _teller(request: Request, number: str | None) -> Tell:
+    """Tells the open pages how far the answer is."""
+    events, pid = workshop_of(request).events, desk_of(request).pid
+
+    def tell(progress: dict[str, Any]) -> None:
+        words = progress_words(progress)
+        events.tell(pid, {"type": "asked", "number": number, "said": f"{words[0].upper()}{words[1:]}…"})
+
+    return tell
 
 
 def _offer(store: ProjectStore, cue: Cue, texts: list[str]) -> None:

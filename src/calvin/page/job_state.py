@@ -50,3 +50,11 @@ class Job:
         """The job as the page is told of it."""
         names = ("id", "kind", "state", "fraction", "said", "left_s", "result", "holds")
         return {"name": self.name, **{name: getattr(self, name) for name in names}}
+
+
+def progress_words(progress: dict[str, Any]) -> str:
+    """How far a worker is, by its report: "voice, 3 of 14 cues"."""
+    done, total = float(progress["done"]), progress["total"]
+    much = f", {done:g}{f' of {total:g}' if total else ''} {progress['unit']}" if progress["unit"] else ""
+    detail = f", {progress['detail']}" if progress["detail"] else ""
+    return f"{progress['stage']}{much}{detail}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from calvin.page.desk import Desk
 from calvin.page.event_stream import Events
-from calvin.page.job_state import KINDS, Job
+from calvin.page.job_state import KINDS, Job, progress_words
 from calvin.page.replies import Refusal
 from calvin.page.worker_link import Report, WorkerLink
 
@@ -156,6 +156,4 @@ def _advance(job: Job, progress: dict[str, Any]) -> None:
     done, total = float(progress["done"]), progress["total"]
     job.fraction = min(1.0, done / total) if total else 0.0
     job.left_s = progress["left_s"]
-    much = f", {done:g}{f' of {total:g}' if total else ''} {progress['unit']}" if progress["unit"] else ""
-    detail = f", {progress['detail']}" if progress["detail"] else ""
-    job.said = f"{job.name}: {progress['stage']}{much}{detail}"
+    job.said = f"{job.name}: {progress_words(progress)}"

@@ -15,9 +15,9 @@ from PIL import Image
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest
 from calvin.core.errors import CalvinError, UsageError
 from calvin.core.progress import Progress
-from calvin.page import cue_errands, errands, film_errands, project_errands
+from calvin.page import errands, film_errands, moment_errands, project_errands
 from calvin.studio.project.contents import FilmRow
-from calvin.studio.project.describe_settings import DescribeSources
+from calvin.studio.project.describe_settings import DescribeRecord, DescribeSources, PromptSettings
 from calvin.studio.project.store import ProjectStore
 
 
@@ -42,7 +42,7 @@ class Describer(Onlooker):
 @pytest.fixture
 def onlooker(monkeypatch: pytest.MonkeyPatch) -> Onlooker:
     found = Onlooker(others=("A letter.", "She reads it aloud to everybody there."))
-    monkeypatch.setattr(cue_errands, "_captioner", lambda store: found)
+    monkeypatch.setattr(moment_errands, "_captioner", lambda store, listener, stages=True: found)
     return found
 
 
@@ -52,7 +52,7 @@ def silent(_: Progress) -> None:
 
 def test_a_question_is_asked_with_stills_of_its_shot_alone(root: Path, onlooker: Onlooker) -> None:
     options = {"question": "What is she holding?", "at_ms": 3200}
-    found = cue_errands.ask(root / "film.calvin", options, silent)
+    found = moment_errands.ask(root / "film.calvin", options, silent)
     assert found["answer"] == "She holds a letter."
     [request] = onlooker.asked
     assert request.prompt.question == "What is she holding?"
@@ -65,34 +65,37 @@ def test_a_question_is_asked_with_stills_of_its_shot_alone(root: Path, onlooker:
 
 
 def test_a_captioner_that_only_describes_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cue_errands, "_captioner", lambda store: Describer())
+    monkeypatch.setattr(moment_errands, "_captioner", lambda store, listener, stages=True: Describer())
     with pytest.raises(UsageError, match="answers no questions"):
-        cue_errands.ask(root / "film.calvin", {"question": "Who?", "at_ms": 0}, silent)
+        moment_errands.ask(root / "film.calvin", {"question": "Who?", "at_ms": 0}, silent)
 
 
 def test_other_words_are_asked_for_with_names_and_in_fewer_words(root: Path, onlooker: Onlooker) -> None:
     options = {"key": "cue-3", "shorter": False, "names": ["Ann"]}
-    found = cue_errands.again(root / "film.calvin", options, silent)
+    found = moment_errands.again(root / "film.calvin", options, silent)
     assert found["candidates"] == ["She holds a letter.", "A letter.", "She reads it aloud to everybody there."]
     [request] = onlooker.asked
-    assert request.prompt.entities == ("Ann",)
-    assert request.prompt.context == ("A man walks 1.", "A man walks 2.", "He waves.")
-    shorter = cue_errands.again(root / "film.calvin", options | {"shorter": True}, silent)
+    assert (request.prompt.entities, request.prompt.context) == (("Ann",), ()), "names stand alone, as in describing"
+    assert request.licence is not None
+    assert "Ann" in request.licence.may
+    moment_errands.again(root / "film.calvin", {"key": "cue-3"}, silent)
+    assert onlooker.asked.pop(1).prompt.context == ("A man walks 1.", "A man walks 2.", "He waves.")
+    shorter = moment_errands.again(root / "film.calvin", options | {"shorter": True}, silent)
     assert onlooker.asked[1].max_words == 3, "two fewer than the cue has, and no fewer than a sentence needs"
     assert shorter["candidates"] == ["A letter."]
 
 
 def test_a_place_without_words_is_asked_about_too(root: Path, onlooker: Onlooker) -> None:
-    found = cue_errands.again(root / "film.calvin", {"key": "place-4"}, silent)
+    found = moment_errands.again(root / "film.calvin", {"key": "place-4"}, silent)
     assert found["candidates"][0] == "She holds a letter."
     with pytest.raises(CalvinError, match="no such place"):
-        cue_errands.again(root / "film.calvin", {"key": "place-99"}, silent)
+        moment_errands.again(root / "film.calvin", {"key": "place-99"}, silent)
 
 
 def test_no_other_words_are_said_to_be_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cue_errands, "_captioner", lambda store: Onlooker("A man walks 1."))
+    monkeypatch.setattr(moment_errands, "_captioner", lambda store, listener, stages=True: Onlooker("A man walks 1."))
     with pytest.raises(UsageError, match="no other words"):
-        cue_errands.again(root / "film.calvin", {"key": "cue-1"}, silent)
+        moment_errands.again(root / "film.calvin", {"key": "cue-1"}, silent)
 
 
 def test_a_project_is_voiced_and_mixed_and_what_is_left_out_is_told(root: Path) -> None:
@@ -204,7 +207,7 @@ def test_a_film_that_moved_is_found_by_nobody(root: Path) -> None:
 
 def test_a_captioner_that_is_away_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model server that was stopped: nothing is at its port."""
-    monkeypatch.setattr(cue_errands, "_captioners", {})
+    monkeypatch.setattr(moment_errands, "_captioners", {})
     with ProjectStore(root / "film.calvin") as store:
         store.sources = DescribeSources(model="openai:http://127.0.0.1:9/v1#gone")
     errand = {"kind": "ask", "folder": str(root / "film.calvin"), "options": {"question": "Who?", "at_ms": 0}}
@@ -213,7 +216,45 @@ def test_a_captioner_that_is_away_says_so(root: Path, monkeypatch: pytest.Monkey
     assert "127.0.0.1:9" in report["failed"]
 
 
-def test_large_stills_are_shown_where_there_are_some(root: Path, onlooker: Onlooker) -> None:
+def remember(folder: Path, **prompt: Any) -> None:
+    """As if the project had been described with these prompt settings."""
+    with ProjectStore(folder) as store:
+        store.begin_description(DescribeRecord(model="onlooker", prompt=PromptSettings(**prompt)))
+
+
+def test_both_are_told_what_describing_tells(root: Path, onlooker: Onlooker) -> None:
+    """Title, style, room and the dialogue around, as the project remembers them; a name only who is introduced."""
+    folder = root / "film.calvin"
+    remember(folder, title="The Walk", style="Plain words.")
+    moment_errands.ask(folder, {"question": "Who?", "at_ms": 3500, "key": "cue-2"}, silent)
+    moment_errands.again(folder, {"key": "cue-2"}, silent)
+    asked, again = (request.around for request in onlooker.asked)
+    for around in (asked, again):
+        assert (around.title, around.style) == ("The Walk", "Plain words.")
+        assert around.room_words is not None
+        assert [line.text for line in around.before] == ["Hello there."]
+        assert [line.text for line in around.after] == ["Bye."]
+    assert [line.speaker for line in asked.before] == ["ANN"], "the answer is for the describer, who may know"
+    assert [line.speaker for line in again.before] == [""]
+    remember(folder, room=False, dialogue=False)
+    moment_errands.again(folder, {"key": "cue-2"}, silent)
+    around = onlooker.asked[-1].around
+    assert (around.title, around.room_words, around.before) == ("", None, ())
+
+
+def test_other_words_name_nobody_who_is_not_introduced(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = Onlooker("Ann reads a letter.", ("She holds a letter.",))
+    monkeypatch.setattr(moment_errands, "_captioner", lambda store, listener, stages=True: named)
+    found = moment_errands.again(root / "film.calvin", {"key": "cue-2"}, silent)
+    assert not any("Ann" in text for text in found["candidates"])
+    found = moment_errands.again(root / "film.calvin", {"key": "cue-2", "names": ["Ann"]}, silent)
+    assert found["candidates"][0] == "Ann reads a letter."
+
+
+@pytest.mark.parametrize(("sees", "size"), [(768, (576, 384)), (None, (96, 64))])
+def test_large_stills_are_shown_to_whom_they_are_of_use(
+    root: Path, onlooker: Onlooker, sees: int | None, size: tuple[int, int]
+) -> None:
     from calvin.media.film.decode import LARGE
     from calvin.media.film.frames import FrameWriter
 
@@ -222,8 +263,36 @@ def test_large_stills_are_shown_where_there_are_some(root: Path, onlooker: Onloo
     with FrameWriter(folder, 2.0) as writer:
         for shade in range(18):
             writer.add(np.full((384, 576, 3), 10 * shade, np.uint8))
-    cue_errands.ask(root / "film.calvin", {"question": "What does the sign say?", "at_ms": 4500}, silent)
-    assert onlooker.asked[0].scene.frames is not None
-    [first, *_] = onlooker.asked[0].scene.frames()
-    with Image.open(io.BytesIO(first.jpeg)) as picture:
-        assert picture.size == (576, 384)
+    onlooker.still_size = sees  # type: ignore[attr-defined]
+    moment_errands.ask(root / "film.calvin", {"question": "What does the sign say?", "at_ms": 4500}, silent)
+    moment_errands.again(root / "film.calvin", {"key": "cue-2"}, silent)
+    for request in onlooker.asked:
+        assert request.scene.frames is not None
+        [first, *_] = request.scene.frames()
+        with Image.open(io.BytesIO(first.jpeg)) as picture:
+            assert picture.size == size
+
+
+def test_what_is_at_work_on_a_question_is_told(root: Path, onlooker: Onlooker) -> None:
+    told: list[str] = []
+    moment_errands.ask(root / "film.calvin", {"question": "Who?", "at_ms": 0}, lambda event: told.append(event.stage))
+    assert told == ["onlooker looks at 8 stills"]
+
+
+def test_the_captioner_is_opened_as_describing_opens_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two stages where the project is described so, but not for a question; once, until something changes."""
+    opened: list[tuple[str | None, bool]] = []
+
+    def open_one(name: str | None, options: Any) -> Onlooker:
+        opened.append((name, options.two_stages))
+        return Onlooker("A letter.")
+
+    monkeypatch.setattr(moment_errands, "_captioners", {})
+    monkeypatch.setattr(moment_errands, "open_captioner", open_one)
+    folder = root / "film.calvin"
+    with ProjectStore(folder) as store:
+        store.sources = DescribeSources(model="some/model", two_stages=True)
+    for _ in range(2):
+        moment_errands.again(folder, {"key": "cue-2"}, silent)
+    moment_errands.ask(folder, {"question": "Who?", "at_ms": 0}, silent)
+    assert opened == [("some/model", True), ("some/model", False)]

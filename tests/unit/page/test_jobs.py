@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -289,3 +290,77 @@ def test_a_stop_while_the_worker_is_starting_is_carried_out(
     assert [(one.sent, one.ended) for one in made] == [(0, True)]
     jobs = [event["job"]["state"] for event in heard if event["type"] == "job"]
     assert jobs == ["running", "stopped"], "every open page is told"
+
+
+def shown_to(captioner: str, folder: Path) -> None:
+    """Has a project described by a captioner, so that its page asks that one."""
+    from calvin.studio.project.describe_settings import DescribeSources
+
+    with ProjectStore(folder) as store:
+        store.sources = DescribeSources(model=captioner)
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """A model server that takes every question and answers none: its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"openai:http://127.0.0.1:{listening.getsockname()[1]}/v1#mute"
+
+
+def test_a_question_is_stopped_with_its_worker_at_once(
+    client: TestClient, workshop: Workshop, root: Path, pid: str, silent_server: str
+) -> None:
+    """Also one that waits behind it; the next has a new worker, and the project is as it was."""
+    shown_to(silent_server, root / "film.calvin")
+    before = client.get(f"/api/p/{pid}/rows").json()
+    answers: dict[str, Any] = {}
+
+    def ask(number: str) -> None:
+        body = {"key": "cue-2", "question": "Who?", "number": number}
+        answers[number] = client.post(f"/api/p/{pid}/ask", json=body)
+
+    asking = [threading.Thread(target=ask, args=(number,)) for number in ("first", "second")]
+    asking[0].start()
+    link = wait(lambda: workshop.captioner._link, "no worker")
+    asking[1].start()
+    wait(lambda: len(workshop.captioner._asked) == 2, "the second does not wait")
+    for number, thread in zip(("second", "first"), reversed(asking), strict=True):
+        assert client.delete(f"/api/p/{pid}/asked/{number}").json() == {"stopped": True}
+        thread.join(PATIENCE_S)
+        assert (answers[number].status_code, answers[number].json()["stopped"]) == (409, True)
+        assert link.alive is (number == "second"), "what only waited has no worker to end"
+    assert client.get(f"/api/p/{pid}/rows").json() == before
+    assert workshop.captioner._waiting == 0
+
+
+def test_a_stop_that_overtakes_its_question_is_remembered(client: TestClient, workshop: Workshop, pid: str) -> None:
+    assert client.delete(f"/api/p/{pid}/asked/early").json() == {"stopped": False}
+    refused = client.post(f"/api/p/{pid}/ask", json={"at_ms": 0, "question": "Who?", "number": "early"})
+    assert (refused.status_code, refused.json()["stopped"]) == (409, True)
+    assert workshop.captioner._link is None, "nothing was started for it"
+
+
+def test_how_far_an_answer_is_is_told_to_the_page(
+    client: TestClient, workshop: Workshop, pid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Worker:
+        alive = True
+
+        def __init__(self, show_errors: bool = False) -> None:
+            pass
+
+        def send(self, errand: dict[str, Any], on_report: Callable[[dict[str, Any]], None]) -> None:
+            progress = {"stage": "opening the model", "done": 2, "total": 8, "unit": "GB", "detail": "", "left_s": None}
+            on_report({"progress": progress})
+            on_report({"done": {"answer": f"You asked: {errand['options']['question']}", "stills": []}})
+
+        def end(self) -> None:
+            pass
+
+    monkeypatch.setattr("calvin.page.assistants.WorkerLink", Worker)
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(workshop.events, "tell", lambda _, event: heard.append(event))
+    found = client.post(f"/api/p/{pid}/ask", json={"at_ms": 0, "question": "Who?", "number": "one"})
+    assert found.json()["answer"] == "You asked: Who?"
+    told = [(event["number"], event["said"]) for event in heard if event["type"] == "asked"]
+    assert told == [("one", "Getting ready…"), ("one", "Opening the model, 2 of 8 GB…")]

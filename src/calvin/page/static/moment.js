@@ -12,6 +12,74 @@ const told = (error) => {
   throw error;
 };
 
+/** What the captioner is asked: one thing at a time, with a button that stops it, and what is told of it meanwhile. */
+class Asking {
+  #number = null;
+  #stopped = false;
+
+  /** `status`: where it is told how far it is. `change`: called when something is asked, and when that has ended. */
+  constructor(project, status, change) {
+    Object.assign(this, { project, status, change });
+    this.button = button("Stop", () => this.stop());
+    setOff(this.button, true);
+    this.hear = ({ detail }) => detail.number === this.#number && !this.#stopped && setText(status, detail.said);
+    project.addEventListener("asked", this.hear);
+  }
+
+  get running() {
+    return this.#number !== null;
+  }
+
+  /** Gives the answer; null where there is none, which is told. */
+  async post(path, body, words) {
+    if (this.running) return null;
+    const number = (this.#number = crypto.randomUUID());
+    this.#stopped = false;
+    setOff(this.button, false);
+    setText(this.status, words);
+    this.change();
+    try {
+      await Promise.race([this.project.settled(), new Promise((resolve) => (this.give = resolve))]);
+      if (!this.#stopped) return await call("POST", this.project.at(path), { ...body, number }, LONG);
+      setText(this.status, "Stopped. What you wrote is kept.");
+    } catch (error) {
+      setText(this.status, error instanceof Refused && error.body.stopped ? "Stopped. What you wrote is kept." : told(error));
+    } finally {
+      this.#number = null;
+      setOff(this.button, true);
+      this.change();
+    }
+    return null;
+  }
+
+  async stop() {
+    if (!this.running || this.#stopped) return;
+    this.#stopped = true;
+    setText(this.status, "Stopping…");
+    this.give?.();
+    try {
+      await call("DELETE", this.project.at(`/asked/${this.#number}`));
+    } catch (error) {
+      setText(this.status, told(error));
+      this.#stopped = false;
+    }
+  }
+
+  /** In a dialog, Escape stops what is asked before it closes anything; with the dialog, it ends too. */
+  isIn(dialog) {
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.running) return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.stop();
+    });
+    dialog.answer.then(() => {
+      this.stop();
+      this.project.removeEventListener("asked", this.hear);
+    });
+  }
+}
+
 /** Candidates of the model, and new ones: shorter, anew, with people named who are there. */
 export async function showWordings(project, row) {
   const list = el("ol", { class: "plain wordings" });
@@ -54,68 +122,68 @@ export async function showWordings(project, row) {
 
   async function again(shorter) {
     const names = people.filter(({ input }) => input.checked).map(({ person }) => person);
-    setText(status, "The model looks again…");
-    for (const one of asks) setOff(one, true);
-    try {
-      await project.settled();
-      ({ candidates: fresh } = await call("POST", project.at("/again"), { key: row.key, shorter, names }, LONG));
+    const found = await asking.post("/again", { key: row.key, shorter, names }, "The model looks again…");
+    if (found) {
+      fresh = found.candidates;
       setText(status, fresh.length ? `${count(fresh.length, "new wording")}, at the top of the list.` : "The model found no other words.");
-    } catch (error) {
-      setText(status, told(error));
     }
-    for (const one of asks) setOff(one, false);
     refresh();
   }
 
+  const asking = new Asking(project, status, () => asks.forEach((one) => setOff(one, asking.running)));
   const asks = [button("Ask for shorter words", () => again(true)), button("Ask anew", () => again(false))];
   const now = row.text ? el("p", {}, "It reads now: ", el("q", { text: row.text })) : el("p", { text: "This place is empty." });
   const body = [now, list];
   if (people.length) body.push(el("fieldset", {}, el("legend", { text: "Who is there, to be named" }), ...people));
-  body.push(el("div", { class: "tools" }, ...asks), status);
+  body.push(el("div", { class: "tools" }, ...asks, asking.button), status);
   const dialog = openDialog(`Other wordings, ${clock(row.start_ms)}`, body, [["Close", null]], { wide: true, label: "wordings" });
+  asking.isIn(dialog);
   refresh();
   await dialog.answer;
 }
 
+/** Questions that were typed and not answered, by row: whoever comes back finds theirs. */
+const questions = new Map();
+
 /** A question about the moment; the answer is shown with the stills it is about, and goes nowhere else. */
 export async function showAsk(project, row) {
-  const question = el("input", { type: "text", id: "ask-question", autocomplete: "off", maxlength: "500" });
+  const kept = questions.get(row.key) ?? "";
+  const question = el("input", { type: "text", id: "ask-question", autocomplete: "off", maxlength: "500", value: kept });
   const answers = el("ol", { class: "plain answers" });
   const status = el("p", { role: "status" });
   const { captioner } = project.info;
 
   async function ask() {
     const text = question.value.trim();
-    if (!text) return;
-    setOff(send, true);
-    setText(status, "Asking…");
-    try {
-      const { answer, stills } = await call("POST", project.at("/ask"), { key: row.key, question: text }, LONG);
+    if (!text) return setText(status, "Write a question first.");
+    const found = await asking.post("/ask", { key: row.key, question: text }, "Asking…");
+    if (found) {
       answers.prepend(el("li", {},
-        el("p", { class: "asked", text }), el("p", { text: answer }),
-        el("div", { class: "stills" }, ...stills.map((ms) =>
+        el("p", { class: "asked", text }), el("p", { text: found.answer }),
+        el("div", { class: "stills" }, ...found.stills.map((ms) =>
           el("figure", {},
             el("img", { src: project.media(`/still/${ms}.jpg`), alt: `Still at ${clock(ms)}`, width: "160", height: "90" }),
             el("figcaption", { text: clock(ms) }))))));
-      setText(status, `Answer: ${answer}`);
+      setText(status, `Answer: ${found.answer}`);
       question.value = "";
-    } catch (error) {
-      setText(status, told(error));
     }
-    setOff(send, false);
     question.focus();
   }
 
   const send = button("Ask", ask, { class: "main" });
+  const asking = new Asking(project, status, () => setOff(send, asking.running));
   question.addEventListener("keydown", (event) => event.key === "Enter" && ask());
   const cannot = captioner?.answers_questions === false
     ? el("p", { class: "note", text: `${captioner.name || "The model"} answers no questions: name a video LLM or a model server in "Let the model work".` })
     : null;
-  await openDialog(`Ask the film, ${clock(row.start_ms)}`, [
+  const dialog = openDialog(`Ask the film, ${clock(row.start_ms)}`, [
     cannot, el("p", { text: "The answer is for you. Nothing of it enters the description by itself, and a model may be wrong." }),
     el("label", { for: "ask-question", text: "Question about this moment" }),
-    el("div", { class: "tools" }, question, send), status, answers,
-  ].filter(Boolean), [["Close", null]], { focus: question, wide: true, label: "ask" }).answer;
+    el("div", { class: "tools" }, question, send, asking.button), status, answers,
+  ].filter(Boolean), [["Close", null]], { focus: question, wide: true, label: "ask" });
+  asking.isIn(dialog);
+  await dialog.answer;
+  questions.set(row.key, question.value);
 }
 
 /** Every text that a cue has had, each of which can be put back. */

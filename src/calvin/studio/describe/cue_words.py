@@ -94,13 +94,14 @@ def _asked(places: Sequence[tuple[FilmProject, Place]], settings: DescribeSettin
         if film in failed:
             continue
         try:
-            turns.append(Turn(film, place, _request(film, place, settings)))
+            turns.append(Turn(film, place, request_of(film, place, settings)))
         except TROUBLE as error:
             failed[film] = error
     return [turn for turn in turns if turn.film not in failed]
 
 
-def _request(film: FilmProject, place: Place, settings: DescribeSettings) -> CaptionRequest:
+def request_of(film: FilmProject, place: Place, settings: DescribeSettings) -> CaptionRequest:
+    """What a captioner is asked about a place: who is there, what came before it, and what stands around it."""
     names = film.present.get(place.id, ())
     before = () if names and settings.names_alone else film.context(place, settings.context)
     question, language = settings.question, film.film.language
@@ -180,7 +181,7 @@ def place_film(film: FilmProject, captioner: Answering, settings: DescribeSettin
     limits = _words_to_ask(found, spoken) if asks else {}
     places, shorter = store.places_of_cues(), dict[str, tuple[str, ...]]()
     turns = [
-        Turn(film, places[cue], replace(_request(film, places[cue], settings), max_words=words))
+        Turn(film, places[cue], replace(request_of(film, places[cue], settings), max_words=words))
         for cue, words in limits.items()
         if cue in places
     ]

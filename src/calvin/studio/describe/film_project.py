@@ -42,7 +42,7 @@ from calvin.studio.describe.dialogue import (
     passed_over,
     spoken_lines,
 )
-from calvin.studio.describe.questions import Sight, large_size, sight_of
+from calvin.studio.describe.questions import MOST_STILLS, Sight, large_size, sight_of
 from calvin.studio.describe.screen_cues import add_screen_cues, can_go_on, check_can_read, read_film, screen_notes
 from calvin.studio.describe.skeleton import (
     Nobody,
@@ -265,7 +265,7 @@ def _decoded(
 ) -> FilmProject:
     """Frames, shots and features: those of an earlier run, or new ones from one pass over the film."""
     encodes = captioner if isinstance(captioner, FeatureCaptioner) and "features" in captioner.needs else None
-    max_frames, audio = encodes.max_frames if encodes else 32, record.audio_language
+    max_frames, audio = encodes.max_frames if encodes else MOST_STILLS, record.audio_language
     project = _kept(store, film, encodes, max_frames, audio) if not record.screen_text or can_go_on(store) else None
     if project is not None:
         return project

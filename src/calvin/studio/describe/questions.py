@@ -31,6 +31,8 @@ NEAR_MS = 30_000
 """Older and later dialogue belongs to something else."""
 NEIGHBOUR_MS = 8000
 """How much of a neighbouring shot is shown, next to the scene: as much as a scene is long."""
+MOST_STILLS = 32
+"""Of a scene, for captioners that look at stills; how many of them it looks at is the captioner's affair."""
 _WORTH = 1.25
 """By how much larger stills have to be to be worth making."""
 
@@ -116,7 +118,7 @@ class Sight:
 
 def large_size(facts: FilmFacts, captioner: Captioner, prompt: PromptSettings) -> int | None:
     """The longer side of the large stills to keep for a captioner; None where it sees as much in the small ones."""
-    wanted, width, height = _wanted(captioner, prompt), facts.display_width, facts.display_height
+    wanted, width, height = wanted_size(captioner, prompt), facts.display_width, facts.display_height
     small = max(fit(width, height, FRAME_SIZE))
     return LARGE_SIZE if wanted > FRAME_SIZE and min(wanted, max(width, height)) > _WORTH * small else None
 
@@ -140,9 +142,10 @@ def sight_of(
         if isinstance(captioner, RemoteCaptioner):
             captioner.ready(listener)
         large = decode_large(facts, store.folder / "frames", size, listener)
-    return Sight(large, _wanted(captioner, prompt))
+    return Sight(large, wanted_size(captioner, prompt))
 
 
-def _wanted(captioner: Captioner, prompt: PromptSettings) -> int:
+def wanted_size(captioner: Captioner, prompt: PromptSettings) -> int:
+    """The longer side, in pixels, of the stills that a captioner is shown where the film has such."""
     own = still_size(captioner)
     return FRAME_SIZE if own is None else max(FRAME_SIZE, min(own, prompt.still_size))
