@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 
 from calvin.core.errors import CalvinError
 from calvin.core.package import __version__
-from calvin.page import cast_routes, html_routes, job_routes, media_routes, project_routes, sound_routes
+from calvin.page import cast_routes, html_routes, job_routes, media_routes, picks, project_routes, sound_routes
 from calvin.page.guard import TOKEN_HEADER, Guard
 from calvin.page.replies import answer, on_fault, on_http, on_trouble
 from calvin.page.workshop import Workshop
@@ -57,6 +57,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_P}/log.csv", project_routes.show_log),
     Endpoint("GET", f"{_P}/cast", cast_routes.show_cast),
     Endpoint("POST", f"{_P}/cast", cast_routes.change_cast, cast_routes.CAST),
+    Endpoint("GET", f"{_P}/picks", picks.list_picks),
     Endpoint("GET", f"{_P}/peaks", sound_routes.show_peaks, query=sound_routes.PeaksWish),
     Endpoint("GET", f"{_P}/downloads", media_routes.downloads),
     Endpoint("POST", f"{_P}/jobs", job_routes.start_job, job_routes.JOB),

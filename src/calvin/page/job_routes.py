@@ -81,8 +81,17 @@ class CastSearch(Body):
     kind: Literal["cast"]
 
 
+class Pick(Body):
+    """Pick scenes worth correcting: so many, or 20, or as many as there are."""
+
+    kind: Literal["pick"]
+    count: Annotated[int, Field(ge=1, le=500)] | None = None
+
+
 JOB: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Describe | Rewrite | Adapt | Speak | Mix | Export | Proxy | CastSearch, Field(discriminator="kind")]
+    Annotated[
+        Describe | Rewrite | Adapt | Speak | Mix | Export | Proxy | CastSearch | Pick, Field(discriminator="kind")
+    ]
 )
 """What a job may be, in JSON."""
 

@@ -18,9 +18,10 @@ KINDS: dict[str, str] = {
     "export": "Exporting",
     "proxy": "Making a copy of the film that the browser plays",
     "cast": "Looking for who is in the film",
+    "pick": "Picking scenes worth correcting",
 }
 """What each kind of job is called while it runs."""
-_FREE = ("proxy", "cast")
+_FREE = ("proxy", "cast", "pick")
 """Kinds that leave the project free to be edited meanwhile."""
 
 

@@ -45,7 +45,7 @@ def ask(folder: Path, options: Values, listener: Listener) -> Values:
     It is told and shown what it is when it describes that place, and who speaks too: the answer enters no script.
     """
     with ProjectStore(folder, read_only=True) as store:
-        captioner = _captioner(store, listener, stages=False)  # the second stage is asked for a caption, and sees nothing
+        captioner = _captioner(store, listener, stages=False)  # a second stage sees nothing, and writes a caption
         if "frames" not in captioner.needs:
             raise UsageError(
                 f"{captioner.info.name} describes scenes and answers no questions: describe the film with a video LLM "

@@ -10,6 +10,7 @@ import { Film } from "./film.js";
 import { Jobs, showWork } from "./jobs.js";
 import { listen, showKeys } from "./keys.js";
 import { VirtualList } from "./list.js";
+import { nextPicked } from "./picks.js";
 import { Row } from "./row.js";
 import { say } from "./say.js";
 import { showSettings } from "./settings.js";
@@ -114,9 +115,10 @@ const clicks = {
   "next-problem": () => actions.nextProblem(list.current),
   "next-unapproved": () => actions.nextUnapproved(list.current),
   "next-empty": () => actions.nextEmpty(list.current),
+  "next-picked": () => nextPicked(project, list.current, go),
   "approve-all": () => approveAll(project),
   insert: () => insertAtPlayhead(),
-  work: () => showWork(project, jobs),
+  work: () => showWork(project, jobs, go),
   cast: () => showCast(project, jobs, film),
   deliver: () => showDeliver(project, jobs, go),
   settings: () => showSettings(project),

@@ -3,13 +3,14 @@
 import { Refused, Unreachable, call } from "./api.js";
 import { button, byId, checkbox, el, field, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
+import { pickStep } from "./picks.js";
 import { say } from "./say.js";
 import { clock, count, leftWords } from "./words.js";
 
 export const NAMES = {
   begin: "Making the project", describe: "Describing", rewrite: "Rewriting the rest", adapt: "Adapting the model",
   voice: "Speaking the cues", mix: "Mixing", export: "Exporting", proxy: "Making a copy that plays",
-  cast: "Looking for who is in the film",
+  cast: "Looking for who is in the film", pick: "Picking scenes worth correcting",
 };
 const WRITES = ["describe", "rewrite", "adapt"];
 const SPOKEN_STEPS = 4;
@@ -148,7 +149,7 @@ export class Jobs extends EventTarget {
 }
 
 /** The dialog of the loop: describe, correct, adapt, rewrite; and what the last run has changed. */
-export function showWork(project, jobs) {
+export function showWork(project, jobs, go) {
   const { captioner, counts } = project.info;
   const approved = project.counts().approved || counts?.approved || 0;
   const fetch = checkbox("It may be fetched from a model hub", false, () => {});
@@ -166,6 +167,7 @@ export function showWork(project, jobs) {
   };
   const stop = button("Stop", () => jobs.stop());
   const compare = button("Before and after…", () => showCompared(project, jobs.compared ?? []));
+  const picks = pickStep(project, run, (key) => (dialog.finish(null), go(key)));
   const step = (title, text, ...parts) =>
     el("section", { class: "step" }, el("h3", { text: title }), el("p", { text }), el("div", { class: "tools" }, ...parts));
   const dialog = openDialog("Let the model work", [
@@ -173,12 +175,14 @@ export function showWork(project, jobs) {
     step("Describe", "Fills the places that are still empty, and writes drafts again that another model made.",
       field("Model (empty: the same as before)", model, { class: "field wide" }), fetch,
       run("Describe", "describe", () => (model.value.trim() ? { model: model.value.trim(), fetch: fetch.input.checked } : {}))),
+    el("section", { class: "step" }, el("h3", { text: "Pick" }), ...picks.body),
     step("Adapt", `Learns from what you have corrected and approved: ${approved} cues so far; about 20 is a good number.`,
       run("Adapt the model", "adapt")),
     step("Rewrite", "Writes the drafts anew with the adapted model.", run("Rewrite the rest", "rewrite"), compare),
     status, el("div", { class: "tools" }, stop),
   ], [["Close", null, true]], { wide: true, label: "work" });
-  const refresh = () => {
+  const refresh = (event) => {
+    if (event?.type === "ended") picks.look();
     const running = jobs.running;
     for (const one of buttons) setOff(one, running);
     setOff(stop, !running);
@@ -190,6 +194,7 @@ export function showWork(project, jobs) {
   for (const type of listeners) jobs.addEventListener(type, refresh);
   dialog.answer.then(() => listeners.forEach((type) => jobs.removeEventListener(type, refresh)));
   refresh();
+  picks.look();
 }
 
 export function showCompared(project, changes) {

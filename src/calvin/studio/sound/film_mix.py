@@ -41,6 +41,17 @@ _SPARE_BYTES = 50_000_000
 
 
 @dataclass
+class Placement:
+    """Where each voice goes in the output's time, and where the film pauses for it."""
+
+    voices: list[PlacedVoice] = field(default_factory=list)
+    spoken: list[SpokenCue] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
+    left_out: list[SpokenCue] = field(default_factory=list)
+    late: list[SpokenCue] = field(default_factory=list)
+
+
+@dataclass
 class MixReport:
     """What was written: the output first; `cues` are in it, `recorded` of them by a person, `left_out` are not; `notes`
     are sentences for the user, and `placed` is which cue went where."""
@@ -52,7 +63,7 @@ class MixReport:
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
     recorded: int = 0
-    placed: Placement = field(default_factory=lambda: Placement(), repr=False)
+    placed: Placement = field(default_factory=Placement, repr=False)
 
     def in_words(self, extended: bool) -> str:
         """'14 cues, true peak -3.1 dB; checked: every cue is heard'; with the pauses of the `extended` version."""
@@ -60,17 +71,6 @@ class MixReport:
         pauses = f", {counted(self.pauses, 'pause')}" if extended else ""
         checked = "checked: every cue is heard" if self.cues else "no description is in it, only the film's own sound"
         return f"{counted(self.cues, 'cue')}{own}{pauses}, true peak {self.peak_db:.1f} dB; {checked}"
-
-
-@dataclass
-class Placement:
-    """Where each voice goes in the output's time, and where the film pauses for it."""
-
-    voices: list[PlacedVoice] = field(default_factory=list)
-    spoken: list[SpokenCue] = field(default_factory=list)
-    pauses: list[Pause] = field(default_factory=list)
-    left_out: list[SpokenCue] = field(default_factory=list)
-    late: list[SpokenCue] = field(default_factory=list)
 
 
 def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration_ms: int, extended: bool) -> Placement:
