@@ -198,6 +198,7 @@ def test_the_demo_prints_the_script_with_times_and_leaves_the_files(tiny_model: 
     result = run("demo", "--model", tiny_model, "-o", tmp_path / "demo")
     assert result.exit_code == 0, result.stderr
     named, unnamed = result.stdout.split("Without a cast:")
+    assert unnamed.splitlines()[-1].startswith(f"Next: calvin studio {tmp_path / 'demo'}, to hear"), "how to go on"
     cues = [line for line in named.splitlines() if re.match(r"\d\d:\d\d:\d\d\.\d{3} - \d\d:", line)]
     assert cues  # how many depends on what random weights repeat
     for suffix in ("vtt", "srt", "json"):

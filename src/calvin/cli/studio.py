@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Option
@@ -23,6 +23,12 @@ def studio(
         bool, Option("--empty", help="Begin a film's project without a model: its places are yours to write.")
     ] = False,
     model: Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
+    subtitles: Annotated[
+        Path | None,
+        Option(
+            "--subtitles", "-s", help="Subtitle file of a film. `none`: listen.", show_default="beside or in the film"
+        ),
+    ] = None,
     yes: Annotated[bool, Option("--yes", "-y", help="Fetch a model from the hub without asking.")] = False,
     out: Annotated[
         Path | None, Option("--out", "-o", help="Project folder of a film.", show_default="FILM.calvin")
@@ -42,6 +48,8 @@ def studio(
 
         calvin studio film.mp4 --empty
 
+        calvin studio film.mp4 --subtitles film.en.srt
+
         calvin studio films --no-open --port 8765
     """
     try:
@@ -54,9 +62,14 @@ def studio(
 
     shelf = Shelf.of(place, out)
     new = shelf.only and not shelf.projects
-    begin = {"empty": empty, "model": model, "fetch": yes} if new else None
-    if not new and (empty or model):
-        warn("Note: --empty and --model are for films without a project; this is opened as it is.")
+    begin: dict[str, Any] | None = {"empty": empty, "model": model, "fetch": yes} if new else None
+    if begin is not None and subtitles is not None:
+        begin["subtitles"] = _checked(subtitles)
+    if not new and (empty or model or subtitles):
+        warn(
+            "Note: --empty, --model and --subtitles are for films without a project; this is opened as it is. "
+            'Other subtitles are chosen on the page, under "Let the model work".'
+        )
 
     if shelf.note:
         warn(f"Note: {shelf.note}")
@@ -68,3 +81,19 @@ def studio(
     debug = bool(ctx.find_root().params.get("debug"))
     run(shelf, port, ready, not no_open, debug, begin)
     say("Ended; everything is saved.")
+
+
+def _checked(subtitles: Path) -> str:
+    """A subtitle file as it can be named from anywhere, or "none".
+
+    Raises:
+        SubtitleError: it cannot be read.
+    """
+    from calvin.media.subtitles import read_subtitles
+    from calvin.studio.describe.dialogue import LISTEN
+
+    if subtitles == LISTEN:
+        return str(LISTEN)
+    for note in read_subtitles(subtitles).report.notes:  # before the page is there, not after the film was decoded
+        warn(f"Note: {note}")
+    return str(subtitles.resolve())

@@ -143,9 +143,27 @@ def read_film_subtitles(facts: FilmFacts, language: str = "") -> tuple[Subtitles
         return short_code(track.language or "") == language, len(found[track.index][0])
 
     best = max(tracks, key=rank)
-    lines, counts = found[best.index]
-    report = SubtitleReport(best.codec, "utf-8", len(cues[best.index]), len(lines), **counts, unread=(), doubts=())
-    return (Subtitles(tuple(lines), report), best) if lines else None
+    read = _of_track(best, cues[best.index])
+    return (read, best) if read.lines else None
+
+
+def read_film_track(facts: FilmFacts, index: int) -> Subtitles:
+    """The dialogue of one of a film's text subtitles, by the index of its stream; perhaps none.
+
+    Raises:
+        SubtitleError: the film has no such track, or its subtitles are pictures.
+        MediaError: the film cannot be read.
+    """
+    track = next((stream for stream in facts.subtitle_streams if stream.index == index and stream.text), None)
+    if track is None:
+        raise SubtitleError(f"{facts.path.name} has no text subtitles in stream {index}: choose another track.")
+    return _of_track(track, _film_cues(facts.path, [index])[index])
+
+
+def _of_track(track: SubtitleStream, cues: list[TimedCue]) -> Subtitles:
+    lines, counts = _lines(cues)
+    report = SubtitleReport(track.codec, "utf-8", len(cues), len(lines), **counts, unread=(), doubts=())
+    return Subtitles(tuple(lines), report)
 
 
 def _film_cues(path: Path, tracks: list[int]) -> dict[int, list[TimedCue]]:

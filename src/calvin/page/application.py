@@ -21,7 +21,16 @@ from starlette.types import ASGIApp
 
 from calvin.core.errors import CalvinError
 from calvin.core.package import __version__
-from calvin.page import cast_routes, html_routes, job_routes, media_routes, picks, project_routes, sound_routes
+from calvin.page import (
+    cast_routes,
+    html_routes,
+    job_routes,
+    media_routes,
+    picks,
+    project_routes,
+    sound_routes,
+    subtitle_routes,
+)
 from calvin.page.guard import TOKEN_HEADER, Guard
 from calvin.page.replies import answer, on_fault, on_http, on_trouble
 from calvin.page.workshop import Workshop
@@ -37,14 +46,17 @@ class Endpoint:
     handler: Callable[[Request], Awaitable[Response]]
     body: Any = None
     query: Any = None
+    kinds: tuple[str, ...] = ("audio/wav",)
+    """Of what is brought in by PUT."""
 
 
-_P = "/api/p/{pid}"
+_P, _SUBTITLES = "/api/p/{pid}", ("application/x-subtitles",)
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/", html_routes.home),
     Endpoint("GET", "/p/{pid}/", html_routes.editor),
     Endpoint("GET", "/api/projects", project_routes.list_projects),
     Endpoint("POST", "/api/projects", project_routes.make_project, project_routes.NewProject),
+    Endpoint("GET", "/api/events", job_routes.all_events),
     Endpoint("GET", _P, project_routes.show_project),
     Endpoint("GET", f"{_P}/rows", project_routes.list_rows, query=project_routes.RowsWish),
     Endpoint("GET", f"{_P}/rows/{{key}}", project_routes.show_row),
@@ -57,6 +69,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_P}/log.csv", project_routes.show_log),
     Endpoint("GET", f"{_P}/cast", cast_routes.show_cast),
     Endpoint("POST", f"{_P}/cast", cast_routes.change_cast, cast_routes.CAST),
+    Endpoint(
+        "PUT", f"{_P}/cast/pictures", cast_routes.bring_picture, None, cast_routes.Whose, ("image/png", "image/jpeg")
+    ),
+    Endpoint("GET", f"{_P}/subtitles", subtitle_routes.list_subtitles),
+    Endpoint("GET", f"{_P}/subtitles/{{choice}}", subtitle_routes.show_subtitles),
+    Endpoint("PUT", f"{_P}/subtitles", subtitle_routes.bring_subtitles, None, subtitle_routes.Named, _SUBTITLES),
     Endpoint("GET", f"{_P}/picks", picks.list_picks),
     Endpoint("GET", f"{_P}/peaks", sound_routes.show_peaks, query=sound_routes.PeaksWish),
     Endpoint("GET", f"{_P}/downloads", media_routes.downloads),
@@ -160,7 +178,7 @@ def _operation(one: Endpoint, path: str, shapes: dict[str, Any]) -> dict[str, An
         content = {"application/json": {"schema": _shape(one.body, shapes)}}
         found["requestBody"] = {"required": True, "content": content}
     elif one.method == "PUT":
-        found["requestBody"] = {"required": True, "content": {"audio/wav": {}}}
+        found["requestBody"] = {"required": True, "content": {kind: {} for kind in one.kinds}}
     elif one.method == "POST":
         found["requestBody"] = {"required": False, "content": {"application/json": {"schema": {}}}}
     return found

@@ -72,9 +72,10 @@ def _find(kind: str) -> Errand:
         from calvin.page import moment_errands  # not for the others: what captioners need is large
 
         return moment_errands.ERRANDS[kind]
-    from calvin.page import cue_errands, film_errands, picks, project_errands
+    from calvin.page import cue_errands, film_errands, picks, project_errands, subtitle_errands
 
-    return {**project_errands.ERRANDS, **film_errands.ERRANDS, **cue_errands.ERRANDS, **picks.ERRANDS}[kind]
+    homes = (project_errands, film_errands, cue_errands, picks, subtitle_errands)
+    return next(home.ERRANDS[kind] for home in homes if kind in home.ERRANDS)
 
 
 def _now_and_then(tell: Callable[[dict[str, Any]], None]) -> Listener:

@@ -13,6 +13,8 @@ from calvin.page.replies import Refusal, plain
 Event = dict[str, Any]
 MOST_PAGES = 32
 """Open pages of one project."""
+EVERY = ""
+"""In place of a project's id: all of them, as one tab hears it for all tabs of a browser."""
 _MOST_WAITING = 1000
 _QUIET_S = 15.0
 """After so long without an event a comment is sent, by which both sides see that the other is there."""
@@ -27,9 +29,13 @@ class Events:
 
     def tell(self, pid: str, event: Event) -> None:
         """To be called in the server's event loop."""
-        for queue in list(self._pages[pid]):
+        self._put(pid, event)
+        self._put(EVERY, {"pid": pid, **event})
+
+    def _put(self, place: str, event: Event) -> None:
+        for queue in list(self._pages[place]):
             if queue.full():  # its reader hangs: the page comes back and asks for everything
-                self._pages[pid].discard(queue)
+                self._pages[place].discard(queue)
                 while not queue.empty():
                     queue.get_nowait()
                 queue.put_nowait(None)
@@ -40,7 +46,7 @@ class Events:
         """Say goodbye: the server ends."""
         self.closed = True
         for pid in list(self._pages):
-            self.tell(pid, {"type": "bye"})
+            self._put(pid, {"type": "bye"})
             for queue in self._pages[pid]:
                 queue.put_nowait(None)
 
@@ -49,6 +55,8 @@ class Events:
 
     async def stream(self, pid: str, first: list[Event]) -> AsyncIterator[bytes]:
         """The events of a project from now on, as they go over the line; `first` go before them.
+
+        Those of `EVERY` project say by their `pid` which it is.
 
         Raises:
             Refusal: too many pages of it are open.

@@ -34,7 +34,10 @@ HEADERS = {
 READS = ("GET", "HEAD")
 KINDS = {
     "POST": ("application/json",),
-    "PUT": ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"),
+    "PUT": (
+        *("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"),
+        *("image/png", "image/jpeg", "application/x-subtitles"),
+    ),
 }
 """The kinds of body that may be sent."""
 
@@ -132,7 +135,7 @@ class Guard:
         if method not in READS and method in KINDS:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind not in KINDS[method]:
-                raise _Refused(415, f"A {method} has to be sent as {KINDS[method][0]}.")
+                raise _Refused(415, f"A {method} has to be sent as {' or '.join(KINDS[method])}.")
 
     def _check_token(self, headers: Headers, method: str, path: str) -> None:
         """

@@ -10,10 +10,12 @@ from starlette.responses import Response, StreamingResponse
 
 from calvin.core.types import Cue
 from calvin.page.assistants import Tell
+from calvin.page.event_stream import EVERY
 from calvin.page.job_state import progress_words
 from calvin.page.project_routes import first_events
 from calvin.page.replies import MAX_JSON, Body, Refusal, answer, checked, read_body
 from calvin.page.sound_routes import tell_row
+from calvin.page.subtitle_routes import Choice, chosen
 from calvin.page.workshop import desk_of, workshop_of
 from calvin.studio.edit.rows import subject_of
 from calvin.studio.project.store import ProjectStore
@@ -24,11 +26,12 @@ _Key = Annotated[str, Field(pattern=r"^(cue|place)-[0-9]{1,18}$")]
 
 
 class Describe(Body):
-    """Describe anew what nobody approved; `fetch`: a model may be fetched from a hub."""
+    """Describe anew what nobody approved; `fetch`: a model may be fetched from a hub, `subtitles`: go by these."""
 
     kind: Literal["describe"]
     model: _Name | None = None
     fetch: bool = False
+    subtitles: Choice | None = None
 
 
 class Rewrite(Body):
@@ -123,7 +126,9 @@ async def start_job(request: Request) -> Response:
     wish = checked(JOB, await read_body(request, MAX_JSON))
     desk = desk_of(request)
     await desk.study(lambda store: store.bound_film())
-    job = await workshop_of(request).jobs.start(desk, wish.kind, wish.model_dump(exclude={"kind"}))
+    options = wish.model_dump(exclude={"kind", "subtitles"})
+    options |= await chosen(request, desk, getattr(wish, "subtitles", None))
+    job = await workshop_of(request).jobs.start(desk, wish.kind, options)
     return answer({"job": job.shown()}, 202)
 
 
@@ -147,6 +152,13 @@ async def events(request: Request) -> Response:
     if job is not None:
         first.append({"type": "job", "job": job.shown()})
     return StreamingResponse(workshop.events.stream(desk.pid, first), media_type="text/event-stream")
+
+
+async def all_events(request: Request) -> Response:
+    """What happens in every project, as it happens, each event with the `pid` of its project."""
+    workshop = workshop_of(request)
+    first = [{"type": "hello"}, *({"type": "job", **running} for running in workshop.jobs.all_running())]
+    return StreamingResponse(workshop.events.stream(EVERY, first), media_type="text/event-stream")
 
 
 async def ask(request: Request) -> Response:

@@ -38,6 +38,10 @@ class Jobs:
     def running(self, pid: str) -> Job | None:
         return next((job for job in self._jobs.get(pid, []) if job.state == "running"), None)
 
+    def all_running(self) -> list[dict[str, Any]]:
+        """What runs in any project: `pid`, and the `job` as the page is told of it."""
+        return [{"pid": pid, "job": job.shown()} for pid in self._jobs if (job := self.running(pid)) is not None]
+
     def last(self, pid: str) -> Job | None:
         """The job that was begun last, whether it runs or has ended, and how."""
         return next(reversed(self._jobs.get(pid, [])), None)

@@ -12,6 +12,7 @@ from calvin.core.files import write_json
 from calvin.core.progress import Listener
 from calvin.core.text_tables import counted
 from calvin.core.time import Span
+from calvin.page.subtitle_errands import given
 from calvin.studio.project.store import ProjectStore
 
 Values = dict[str, Any]
@@ -27,16 +28,28 @@ def begin(folder: Path, options: Values, listener: Listener) -> Values:
     from calvin.studio.describe.skeleton import Nobody
 
     model = Nobody() if options.get("empty") else options.get("model")
-    made = describe(
-        options["film"], options.get("subtitles"), model, out_dir=folder, progress=listener, opening=_opening(options)
-    )
+    with given(options, options["film"]) as subtitles:
+        made = describe(
+            options["film"], subtitles, model, out_dir=folder, progress=listener, opening=_opening(options)
+        )  # fmt: skip
     what = f"{counted(made.empty, 'place')} to be written" if made.empty else counted(len(made.script.cues), "cue")
     return {"said": f"The project is made: {what}.", "notes": list(made.notes)}
 
 
 def describe_again(folder: Path, options: Values, listener: Listener) -> Values:
-    """Describe a project again; what a person wrote or approved stays."""
-    return _described(folder, listener, model=options.get("model"), opening=_opening(options))
+    """Describe a project again, with the subtitles that are named or as before; what a person wrote or approved stays.
+
+    One that is written by hand is only planned again where subtitles are all that is asked for.
+    """
+    from calvin.studio.describe.skeleton import NOBODY, Nobody
+
+    with ProjectStore(folder, read_only=True) as store:
+        film, by_hand = store.bound_film().path, store.model.get("name") == NOBODY
+    model: Any = options.get("model")
+    with given(options, film) as subtitles:
+        if model is None and by_hand and subtitles is not None:
+            model = Nobody()
+        return _described(folder, listener, model=model, subtitles=subtitles, opening=_opening(options))
 
 
 def rewrite(folder: Path, options: Values, listener: Listener) -> Values:

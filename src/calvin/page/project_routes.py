@@ -16,6 +16,7 @@ from calvin.page.desk import Desk
 from calvin.page.project_summary import steps, summary
 from calvin.page.replies import MAX_JSON, Body, Refusal, answer, asked, checked, plain, read_body
 from calvin.page.shelf import id_of
+from calvin.page.subtitle_routes import Choice, find_choice
 from calvin.page.workshop import desk_of, workshop_of
 from calvin.studio.edit.edits import EDIT
 from calvin.studio.edit.finding import find
@@ -39,6 +40,7 @@ class NewProject(Body):
     empty: bool = False
     model: Annotated[str, Field(max_length=500)] | None = None
     fetch: bool = False
+    subtitles: Choice | None = None
 
 
 class LogSwitch(Body):
@@ -94,7 +96,9 @@ async def make_project(request: Request) -> Response:
     workshop = workshop_of(request)
     wish = checked(NewProject, await read_body(request, MAX_JSON))
     film = workshop.shelf.film(wish.fid)
-    desk, job = await workshop.make(film, {"empty": wish.empty, "model": wish.model, "fetch": wish.fetch})
+    options: dict[str, Any] = {"empty": wish.empty, "model": wish.model, "fetch": wish.fetch}
+    options |= find_choice(workshop, film.path, wish.subtitles) if wish.subtitles else {}
+    desk, job = await workshop.make(film, options)
     return answer({"pid": desk.pid, "job": job.shown()}, 202)
 
 

@@ -72,6 +72,15 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(parts)
 
 
+def check_kind(request: Request, kind: str, why: str) -> None:
+    """
+    Raises:
+        Refusal: the body is of another kind than one that begins so.
+    """
+    if not request.headers.get("content-type", "").strip().lower().startswith(kind):
+        raise Refusal(415, why)
+
+
 def _too_large(limit: int) -> Refusal:
     return Refusal(413, f"That is too large: at most {limit / 2**20:.0f} MiB are taken.")
 

@@ -122,6 +122,10 @@ class Shelf:
                 return film.project
         raise Refusal(404, "There is no project of this id here: go back to the list of projects.")
 
+    def listed(self, pid: str) -> ListedFilm | None:
+        """The film that a project is still to be made of, or is being; None where the project is there."""
+        return next((film for film in self._films.values() if id_of(film.project) == pid), None)
+
     def film(self, fid: str) -> ListedFilm:
         """
         Raises:

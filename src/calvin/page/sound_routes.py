@@ -13,7 +13,7 @@ from calvin.core.files import temporary_folder
 from calvin.core.time import Span
 from calvin.page.desk import Desk
 from calvin.page.project_summary import steps
-from calvin.page.replies import MAX_JSON, Body, Refusal, answer, asked, checked, read_body
+from calvin.page.replies import MAX_JSON, Body, Refusal, answer, asked, check_kind, checked, read_body
 from calvin.page.workshop import desk_of, workshop_of
 from calvin.studio.edit.rows import rows
 from calvin.studio.project.status import recorded_cues
@@ -110,6 +110,7 @@ async def speak_one(request: Request) -> Response:
 async def bring_recording(request: Request) -> Response:
     """Take a person's recording of a cue: a WAV file, which is decoded by a worker."""
     desk, number = desk_of(request), request.path_params["number"]
+    check_kind(request, "audio/", "A recording has to be sent as audio/wav.")
     desk.check_free()
     text, level = await desk.read(lambda store: (store.cue(number).text, recording_level(store)))
     body = await read_body(request, MAX_WAV)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from starlette.requests import Request
 
+from calvin.core.files import atomic_path
 from calvin.page.assistants import Assistant
 from calvin.page.desk import QUIET_S, Desk
 from calvin.page.event_stream import Events
@@ -39,6 +42,9 @@ class Workshop:
         self.jobs.when_ended(self._job_ended)
         self.speaker, self.captioner = Assistant(self.show_errors), Assistant(self.show_errors)
         self._desks: dict[str, Desk] = {}
+        self.brought: dict[Path, list[Path]] = {}
+        """Subtitle files that were brought in, by the film that they are for; gone when the server ends."""
+        self._kept: TemporaryDirectory[str] | None = None
         self._answered: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def desk(self, pid: str) -> Desk:
@@ -66,6 +72,19 @@ class Workshop:
         desk = self.desk(id_of(film.project))
         return desk, await self.jobs.start(desk, "begin", {"film": str(film.path), **options})
 
+    def keep_brought(self, film: Path, name: str, body: bytes) -> Path:
+        """Keep a file that was brought in for a film until the server ends; one of its name makes way for it."""
+        if self._kept is None:
+            self._kept = TemporaryDirectory(prefix="calvin-studio-")
+        home = Path(self._kept.name) / id_of(film)
+        home.mkdir(exist_ok=True)
+        with atomic_path(home / name) as temporary:
+            temporary.write_bytes(body)
+        files = self.brought.setdefault(film, [])
+        if home / name not in files:
+            files.append(home / name)
+        return home / name
+
     def look(self) -> None:
         """See which projects and films there are now."""
         self.shelf.look(self.jobs.making)
@@ -89,6 +108,8 @@ class Workshop:
             await one.close()
         for desk in self._desks.values():
             await desk.close()
+        if self._kept is not None:
+            self._kept.cleanup()
 
     async def _job_ended(self, desk: Desk, job: Job) -> None:
         """Have the open pages read the rows again that the job may have changed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -171,11 +173,11 @@ def test_people_are_proposed_by_what_is_said(root: Path) -> None:
 def test_the_cast_is_filled_by_what_is_accepted_and_by_portraits(client: Any, root: Path, pid: str) -> None:
     project_errands.propose_people(root / "film.calvin", {}, silent)
     accepted = client.post(f"/api/p/{pid}/cast", json={"op": "accept", "id": "1", "name": "Ann Lee"}).json()
-    assert accepted["people"] == [{"name": "Ann Lee", "look": "", "portraits": 0}]
+    assert accepted["people"] == [{"name": "Ann Lee", "look": "", "portraits": 0, "pictures": 0}]
     assert accepted["proposals"] == []
     drawn = {"op": "portrait", "name": "Tom", "at_ms": 3000, "box": [0.1, 0.2, 0.3, 0.4]}
     after = client.post(f"/api/p/{pid}/cast", json=drawn).json()
-    assert after["people"][1] == {"name": "Tom", "look": "", "portraits": 1}
+    assert after["people"][1] == {"name": "Tom", "look": "", "portraits": 1, "pictures": 0}
     assert "box = [0.1, 0.2, 0.3, 0.4]" in (root / "film.calvin" / "cast.toml").read_text()
     with ProjectStore(root / "film.calvin", read_only=True) as store:
         assert store.sources is not None
@@ -296,3 +298,73 @@ def test_the_captioner_is_opened_as_describing_opens_it(root: Path, monkeypatch:
         moment_errands.again(folder, {"key": "cue-2"}, silent)
     moment_errands.ask(folder, {"question": "Who?", "at_ms": 0}, silent)
     assert opened == [("some/model", True), ("some/model", False)]
+
+
+def png(width: int, height: int, kind: str = "PNG") -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", (width, height), (120, 40, 200)).save(made, kind)
+    return made.getvalue()
+
+
+def claimed(width: int, height: int) -> bytes:
+    """A small PNG whose head says that it is large."""
+    body = png(64, 64)
+    head = b"IHDR" + struct.pack(">II", width, height) + body[24:29]
+    return body[:12] + head + struct.pack(">I", zlib.crc32(head)) + body[33:]
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errands of an assistant are done in this process."""
+    from calvin.page.assistants import Assistant
+    from calvin.page.replies import Refusal
+
+    async def ask(self: Assistant, kind: str, folder: Path, options: dict[str, Any], *_: Any) -> Any:
+        report = errands.run({"kind": kind, "folder": str(folder), "options": options}, lambda event: None)
+        if "done" not in report:
+            raise Refusal(report["status"], report["failed"])
+        return report["done"]
+
+    monkeypatch.setattr(Assistant, "ask", ask)
+
+
+def test_a_picture_from_elsewhere_joins_the_cast(client: Any, in_process: None, root: Path, pid: str) -> None:
+    folder = root / "film.calvin"
+    for kind in ("PNG", "JPEG"):
+        answer = client.put(
+            f"/api/p/{pid}/cast/pictures?name=Ann%20Lee", content=png(3000, 1500, kind),
+            headers={"content-type": f"image/{kind.lower()}"},
+        )  # fmt: skip
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["said"] == "A picture of Ann Lee is kept, 1024 x 512 pixels."
+    assert answer.json()["people"] == [{"name": "Ann Lee", "look": "", "portraits": 0, "pictures": 2}]
+    from calvin.studio.cast.characters import read_cast_file
+
+    for path in read_cast_file(folder / "cast.toml").pictures["Ann Lee"]:
+        with Image.open(path) as kept:
+            assert (kept.format, kept.size) == ("JPEG", (1024, 512))
+    assert not list(folder.rglob("given"))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "name", "status", "why"),
+    [
+        (b"GIF89a" + b"x" * 99, "image/png", "Ann", 400, "no PNG or JPEG"),
+        (png(300, 300)[:200], "image/png", "Ann", 400, "no PNG or JPEG"),
+        (claimed(9000, 9000), "image/png", "Ann", 400, "at most 40 million"),
+        (png(20, 300), "image/png", "Ann", 400, "nobody can be told"),
+        (png(300, 300), "audio/wav", "Ann", 415, "image/png"),
+        (b"x" * (15 * 2**20 + 1), "image/jpeg", "Ann", 413, "too large"),
+        (png(300, 300), "image/png", "", 422, "name"),
+        (png(300, 300), "image/png", "Ann;Bob", 400, "name"),
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_is_refused_and_leaves_nothing(
+    client: Any, in_process: None, root: Path, pid: str, body: bytes, kind: str, name: str, status: int, why: str
+) -> None:
+    headers = {"content-type": kind}
+    refused = client.put(f"/api/p/{pid}/cast/pictures?name={name}", content=body, headers=headers)
+    assert refused.status_code == status, refused.text
+    assert why in refused.json()["error"]
+    assert not list(root.rglob("*.jpg"))
+    assert not (root / "film.calvin" / "cast.toml").exists()

@@ -272,7 +272,7 @@ SHAPES = {
     if isinstance(shape, type) and issubclass(shape, BaseModel) and "op" in shape.model_fields
 }
 """The fields of each kind of edit, and whether they have to be there."""
-ENDING = [one for one in ENDPOINTS if not one.path.endswith("/events")]
+ENDING = [one for one in ENDPOINTS if not one.path.endswith(("/events", "/subtitles"))]
 TYPES = ("application/json", "application/json", "application/json", "audio/wav", "text/plain")
 
 

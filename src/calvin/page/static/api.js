@@ -87,7 +87,7 @@ export async function fetchSound(path) {
 }
 
 /** Server-sent events, read by fetch because EventSource sends no header. Calls `receive(event)` until it ends. */
-export async function events(path, receive, signal) {
+export async function readEvents(path, receive, signal) {
   const answer = await request("GET", path, { signal, timeout: 0 });
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";

@@ -15,6 +15,7 @@ import { Row } from "./row.js";
 import { say } from "./say.js";
 import { showSettings } from "./settings.js";
 import { Project } from "./state.js";
+import { whenLive } from "./stream.js";
 import { Timeline } from "./timeline.js";
 import { count, named, title } from "./words.js";
 
@@ -168,6 +169,7 @@ async function begin() {
   byId("rows").setAttribute("aria-busy", "false");
   performance.mark("first-row");
   project.follow();
+  await whenLive(); // what happens from here on is heard, and what happened before is in what is asked for now
   await project.refresh();
   document.body.dataset.ready = "true";
 }

@@ -1,8 +1,10 @@
 // The list of projects and films of a folder.
 
-import { Refused, Unreachable, call, events } from "./api.js";
+import { Refused, Unreachable, call } from "./api.js";
 import { button, byId, checkbox, el, field, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
+import { events } from "./stream.js";
+import { subtitleChoice } from "./subtitles.js";
 import { count } from "./words.js";
 
 const say = (text) => setText(byId("live"), text);
@@ -60,14 +62,17 @@ async function begin(film) {
   const model = el("input", { type: "text", autocomplete: "off" });
   const empty = checkbox("Without a model: empty places, to be written by hand", false, (on) => (model.disabled = on));
   const status = el("p", { role: "status" });
+  const subtitles = subtitleChoice(`/api/p/${encodeURIComponent(film.pid)}/subtitles`, "As calvin finds them: beside the film, in it, or by listening");
+  subtitles.load();
   const dialog = openDialog(`Begin a project of ${film.name}`, [
     el("p", { text: "The film is looked through once: shots, dialogue, silences. It is not changed." }),
     el("div", { class: "tools" }, field("Model (empty: the one that comes with calvin)", model, { class: "field wide" })),
-    empty, status,
-  ], [["Cancel", null]], { label: "begin" });
+    empty, el("h3", { text: "Dialogue" }), ...subtitles.body, status,
+  ], [["Cancel", null]], { label: "begin", wide: true });
   const start = button("Begin", async () => {
     setOff(start, true);
     const wish = { fid: film.fid, empty: empty.input.checked };
+    if (subtitles.chosen()) wish.subtitles = subtitles.chosen();
     if (!wish.empty && model.value.trim()) wish.model = model.value.trim();
     try {
       const { pid, job } = await call("POST", "/api/projects", wish, { timeout: 120_000 });

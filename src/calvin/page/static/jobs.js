@@ -5,6 +5,7 @@ import { button, byId, checkbox, el, field, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { pickStep } from "./picks.js";
 import { say } from "./say.js";
+import { subtitleChoice } from "./subtitles.js";
 import { clock, count, leftWords } from "./words.js";
 
 export const NAMES = {
@@ -158,13 +159,18 @@ export function showWork(project, jobs, go) {
   const buttons = [];
   const run = (words, kind, options = () => ({})) => {
     const made = button(words, async () => {
+      const wish = options();
+      if (typeof wish === "string") return setText(status, wish);
       setText(status, `${NAMES[kind]}…`);
-      const job = await jobs.start(kind, options());
+      const job = await jobs.start(kind, wish);
       if (!job) setText(status, byId("shown-message").textContent);
+      return null;
     });
     buttons.push(made);
     return made;
   };
+  const subtitles = subtitleChoice(project.at("/subtitles"), "As they are");
+  const notes = el("ul", { class: "plain" });
   const stop = button("Stop", () => jobs.stop());
   const compare = button("Before and after…", () => showCompared(project, jobs.compared ?? []));
   const picks = pickStep(project, run, (key) => (dialog.finish(null), go(key)));
@@ -179,7 +185,12 @@ export function showWork(project, jobs, go) {
     step("Adapt", `Learns from what you have corrected and approved: ${approved} cues so far; about 20 is a good number.`,
       run("Adapt the model", "adapt")),
     step("Rewrite", "Writes the drafts anew with the adapted model.", run("Rewrite the rest", "rewrite"), compare),
-    status, el("div", { class: "tools" }, stop),
+    el("details", { class: "step", ontoggle: () => subtitles.load() }, el("summary", { text: "Dialogue: go by other subtitles" }),
+      el("p", { text: "Descriptions lie where nobody speaks. By other subtitles, the silences are looked for anew and drafts are written again." }),
+      ...subtitles.body,
+      el("div", { class: "tools" }, run("Use these subtitles", "describe", () =>
+        subtitles.chosen() ? { subtitles: subtitles.chosen() } : "Choose subtitles first: a file, a track of the film, or none."))),
+    status, notes, el("div", { class: "tools" }, stop),
   ], [["Close", null, true]], { wide: true, label: "work" });
   const refresh = (event) => {
     if (event?.type === "ended") picks.look();
@@ -189,6 +200,7 @@ export function showWork(project, jobs, go) {
     setOff(compare, !jobs.compared?.length);
     if (running) setText(status, `${running.said} ${leftWords(running.left_s)}`.trim());
     else if (jobs.now?.said) setText(status, jobs.now.said);
+    notes.replaceChildren(...(running ? [] : jobs.now?.result?.notes ?? []).map((text) => el("li", { text })));
   };
   const listeners = ["job", "ended"];
   for (const type of listeners) jobs.addEventListener(type, refresh);

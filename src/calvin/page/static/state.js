@@ -3,7 +3,8 @@
 // Nothing that a person has written is lost here: a draft stays until the server has answered for it, whatever comes
 // between, and a cue that was changed elsewhere meanwhile ends in a question with both texts.
 
-import { Refused, Unreachable, call, events, onNewToken } from "./api.js";
+import { Refused, Unreachable, call, onNewToken } from "./api.js";
+import { events } from "./stream.js";
 
 /** Milliseconds without a key before what was typed is sent. */
 const QUIET_MS = 1500;

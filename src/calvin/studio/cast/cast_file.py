@@ -36,6 +36,8 @@ class Addition:
     portraits: tuple[Portrait, ...] = ()
     remarks: tuple[str, ...] = ()
     offered: tuple[tuple[Portrait, str], ...] = ()
+    pictures: tuple[str, ...] = ()
+    """Files of pictures from elsewhere, as seen from the folder of the cast file."""
 
 
 def written(portrait: Portrait) -> dict[str, Any]:
@@ -74,7 +76,12 @@ def merge(text: str, additions: Sequence[Addition], source: Path) -> str:
             rows.append(row)
             if one.offered:
                 row.add("portraits", _list_of(one))
+                if one.pictures:
+                    row.add("pictures", list(one.pictures))
                 continue
+        there = [str(picture) for picture in row.get("pictures", ())]
+        if any(picture not in there for picture in one.pictures):
+            row["pictures"] = [*there, *(picture for picture in one.pictures if picture not in there)]
         fresh = _fresh(one.portraits, known, name)
         if fresh:
             array = row.get("portraits")
