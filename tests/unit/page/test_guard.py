@@ -22,6 +22,7 @@ def stranger(workshop: Workshop) -> TestClient:
 
 def address(one: Endpoint, pid: str) -> str:
     values = {"pid": pid, "key": "cue-1", "number": "1", "ms:int": "0", "start:int": "0", "end:int": "9", "id": "1"}
+    values["choice"] = "none"
     path = one.path
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
