@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,7 +20,8 @@ from calvin.model.vision import CalvinFrameEncoderConfig, vector_width, vision_c
 from calvin.training.full.cost import A100_FLOPS, BatchShape, memory, step_flops
 from calvin.training.full.data_file import DataFile, ModelParts
 from calvin.training.recipes import SOURCES
-from calvin.training.stage import add_adapter, make_mixture
+from calvin.training.settings import differences, lasting
+from calvin.training.stage import add_adapter, make_mixture, steps_of
 from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
 
 GPUS = 8
@@ -132,25 +133,29 @@ def build_on_meta(plan: StagePlan) -> CalvinForConditionalGeneration:
 
 def dry_run(plan: StagePlan, data: DataFile | None = None) -> str:
     """Parameters, memory, tokens, operations and days of a stage, and its first batch, as text."""
-    model, recipe, step = build_on_meta(plan), plan.recipe, plan.step
-    lines = [f"{recipe.title_of(step)}: {recipe.about_stage(step)}.", ""]
-    lines += [*_parameters(model, plan), "", *_settings(plan), ""]
+    model, step = build_on_meta(plan), plan.step
     shapes: list[tuple[float, BatchShape]]
     if data is not None and data.sources:
         tokenizer, config = load_tokenizer(data.model.language), plan.config
         settle_special_tokens(tokenizer, config.text_config)
         processor = CalvinProcessor(None, tokenizer, VISUAL_TOKEN, config.num_query_tokens, config.max_frames)
         mixture = make_mixture(step, data.read_sources(step), processor)
+        if step.epochs is not None:
+            plan = replace(plan, step=lasting(plan.recipe, step, steps_of(mixture, step.epochs, GPUS)))
         batches = [mixture.batch_at(number) for number in range(_MEASURED)]
         shapes = [(1 / len(batches), shape_of(batch)) for batch in batches]
-        lines.append(f"Batches as measured on the first {len(batches)} micro-batches.")
+        measured = f"Batches as measured on the first {len(batches)} micro-batches."
         decoded = ["The first batch:", *show_batch(batches[0], processor), "", "Read:"]
         decoded += [f"  {it.name}: " + "; ".join(it.report.summary().splitlines()) for it in mixture.sources]
     else:
         shapes = assumed_shapes(step, plan.config)
-        lines.append("Batches of assumed lengths; with --data they are measured.")
+        measured = "Batches of assumed lengths; with --data they are measured."
         decoded = ["The first batch can be shown if --data names sources."]
-    return "\n".join([*lines, *_costs(model, plan, shapes), "", *decoded])
+    title = f"{plan.recipe.title_of(step)}: {plan.recipe.about_stage(step)}."
+    lines = [title, "", *_parameters(model, plan), "", *_settings(plan), ""]
+    if changed := differences(plan.recipe, plan.step):
+        lines += ["Changed against the recipe", *(f"  {difference}" for difference in changed), ""]
+    return "\n".join([*lines, measured, *_costs(model, plan, shapes), "", *decoded])
 
 
 def assumed_shapes(step: StageStep, config: CalvinConfig) -> list[tuple[float, BatchShape]]:

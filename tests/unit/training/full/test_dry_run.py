@@ -8,6 +8,7 @@ import pytest
 from calvin.training.full.data_file import DataFile
 from calvin.training.full.dry_run import assumed_shapes, build_on_meta, dry_run, plan, small_config
 from calvin.training.recipes import RECIPES
+from calvin.training.settings import change_recipe
 from calvin.training.stage import build
 from stage_data import captions, shrunk, write_data
 
@@ -45,6 +46,15 @@ def test_batches_are_decoded_and_measured_where_there_is_data(data: DataFile) ->
         assert caption.removesuffix("</s>").strip().rstrip(".") in captions(40)
     assert "measured on the first" in text
     assert "mad: 36 read" in text
+
+
+def test_settings_and_epochs_are_told(data: DataFile) -> None:
+    recipe = change_recipe(shrunk(2, steps=2, accumulation=1, batch=2), {"epochs": 20, "max_lr": 3e-3}, "--set")
+    text = dry_run(*plan(recipe, data), data)
+    # 36 scenes and 40 images twenty times, two at a step on each of eight GPUs.
+    assert number(r"are micro-batches +([\d,]+) micro-batches", text) == 95
+    assert "  max_lr 0.003 (the recipe: 1e-05)" in text
+    assert "Changed against" not in dry_run(*plan(RECIPES["calvin-7b-stage1"]))
 
 
 def test_what_is_built_from_configurations_is_what_is_trained(data: DataFile) -> None:
