@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
-from calvin.captioners.decoding import CaptionDecoding
 from calvin.captioners.hub import Agree, nobody_asked
 from calvin.captioners.surroundings import Surroundings
 from calvin.core.progress import Listener
@@ -16,6 +15,7 @@ from calvin.core.types import FrameEncoder, Scene
 if TYPE_CHECKING:
     import numpy as np
 
+    from calvin.captioners.decoding import CaptionDecoding
     from calvin.captioners.known_footage import Notice
 
 Need = Literal["features", "frames"]

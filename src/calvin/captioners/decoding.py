@@ -9,20 +9,12 @@ from collections.abc import Mapping
 
 from pydantic import Field, field_validator
 
+from calvin.captioners.decoding_rules import GUARDED, PAPER, RULES
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import UsageError
 
 NUM_BEAMS = 5
-RULES: Mapping[str, str] = {
-    "no-repeats": "no four tokens twice",
-    "other-beam": "another beam where the best loops or repeats the previous caption",
-    "cut-loops": "loops cut",
-    "tidy-start": "stray marks cut off the start, which gets its capital",
-}
-"""Name of each rule, and what it does, as protocol cards say it."""
-GUARDED, PAPER = "guarded", "paper"
 _PRESETS: Mapping[str, tuple[str, ...]] = {GUARDED: tuple(RULES), PAPER: ()}
-DECODING_HELP = f"{GUARDED} (all rules), {PAPER} (plain beam search), or rules with commas: {', '.join(RULES)}."
 
 
 class CaptionDecoding(FrozenConfig):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from calvin.captioners.decoding import DECODING_HELP, GUARDED
+from calvin.captioners.decoding_rules import DECODING_HELP, GUARDED
 from calvin.cli.asking import TWO_STAGE
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
