@@ -513,6 +513,36 @@ def test_an_answer_is_shown_with_the_stills_it_is_about(page: Any, studio: Studi
     assert studio.texts() == [text for _, _, text in TEXTS], "nothing of it enters the script"
 
 
+def test_where_the_film_stands_can_be_asked_about(page: Any) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(json={"answer": "A lamp.", "stills": [12_000]})
+
+    page.route("**/ask", answer)
+    dialog = page.get_by_role("dialog", name="Ask the film")
+    pages.press(page, "Alt+a")
+    dialog.get_by_text("The question is about the cue itself, at 0:00:00.5.").wait_for()
+    pages.press(page, "Escape")
+    page.evaluate("() => { document.getElementById('video').currentTime = 12; }")
+    page.wait_for_function("() => !document.getElementById('video').seeking")
+    pages.press(page, "Alt+a")
+    page.keyboard.type("What is it?")
+    pages.press(page, "Enter")
+    dialog.get_by_text("0:00:00.5: What is it?").wait_for()
+    pages.press(page, "Shift+Tab")
+    assert pages.focused(page).endswith("| The cue itself, at 0:00:00.5")
+    pages.press(page, "ArrowDown")
+    assert pages.focused(page).endswith("| Where the film stands, at 0:00:12.0")
+    pages.press(page, "Tab")
+    page.keyboard.type("And now?")
+    pages.press(page, "Enter")
+    dialog.get_by_text("0:00:12.0: And now?").wait_for()
+    about = [{name: one[name] for name in ("key", "at_ms") if name in one} for one in asked]
+    assert about == [{"key": "cue-1"}, {"at_ms": 12_000}]
+
+
 def test_shorter_words_are_asked_for_with_whom_they_name(page: Any, studio: Studio) -> None:
     asked = []
 
@@ -529,6 +559,7 @@ def test_shorter_words_are_asked_for_with_whom_they_name(page: Any, studio: Stud
     pages.press(page, "Enter")
     page.get_by_role("dialog").wait_for(state="detached")
     assert studio.texts()[0] == "A block waits."
+    assert [one.pop("number") for one in asked][0], "by which it can be stopped"
     assert asked == [{"key": "cue-1", "shorter": True, "names": []}]
 
 

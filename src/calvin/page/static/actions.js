@@ -152,7 +152,7 @@ export function makeActions({ project, list, film, go }) {
     hearRecording: hear("recording"),
     stop: () => film.stop(),
     again: withRow((found) => (film.stop(), showWordings(project, found))),
-    ask: withRow((found) => (film.stop(), showAsk(project, found))),
+    ask: withRow((found) => (film.stop(), showAsk(project, found, film))),
     history: dialogOf((found) => showHistory(project, found)),
     record: dialogOf(async (found) => {
       await project.settled();

@@ -1,6 +1,7 @@
 // One moment of the film: other wordings of its cue, questions to the captioner, and the texts it has had.
 
 import { Refused, Unreachable, call } from "./api.js";
+import { AskedMoment } from "./asked_moment.js";
 import { button, checkbox, el, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { clock, count } from "./words.js";
@@ -146,7 +147,7 @@ export async function showWordings(project, row) {
 const questions = new Map();
 
 /** A question about the moment; the answer is shown with the stills it is about, and goes nowhere else. */
-export async function showAsk(project, row) {
+export async function showAsk(project, row, film) {
   const kept = questions.get(row.key) ?? "";
   const question = el("input", { type: "text", id: "ask-question", autocomplete: "off", maxlength: "500", value: kept });
   const answers = el("ol", { class: "plain answers" });
@@ -156,10 +157,11 @@ export async function showAsk(project, row) {
   async function ask() {
     const text = question.value.trim();
     if (!text) return setText(status, "Write a question first.");
-    const found = await asking.post("/ask", { key: row.key, question: text }, "Asking…");
+    const asked = moment.told(text);
+    const found = await asking.post("/ask", { ...moment.asked, question: text }, "Asking…");
     if (found) {
       answers.prepend(el("li", {},
-        el("p", { class: "asked", text }), el("p", { text: found.answer }),
+        el("p", { class: "asked", text: asked }), el("p", { text: found.answer }),
         el("div", { class: "stills" }, ...found.stills.map((ms) =>
           el("figure", {},
             el("img", { src: project.media(`/still/${ms}.jpg`), alt: `Still at ${clock(ms)}`, width: "160", height: "90" }),
@@ -170,15 +172,17 @@ export async function showAsk(project, row) {
     question.focus();
   }
 
+  const moment = new AskedMoment(film, row);
   const send = button("Ask", ask, { class: "main" });
   const asking = new Asking(project, status, () => setOff(send, asking.running));
   question.addEventListener("keydown", (event) => event.key === "Enter" && ask());
   const cannot = captioner?.answers_questions === false
     ? el("p", { class: "note", text: `${captioner.name || "The model"} answers no questions: name a video LLM or a model server in "Let the model work".` })
     : null;
-  const dialog = openDialog(`Ask the film, ${clock(row.start_ms)}`, [
+  const dialog = openDialog("Ask the film", [
     cannot, el("p", { text: "The answer is for you. Nothing of it enters the description by itself, and a model may be wrong." }),
-    el("label", { for: "ask-question", text: "Question about this moment" }),
+    moment.node,
+    el("label", { for: "ask-question", text: moment.isElsewhere ? "Question about the moment chosen above" : "Question about this moment" }),
     el("div", { class: "tools" }, question, send, asking.button), status, answers,
   ].filter(Boolean), [["Close", null]], { focus: question, wide: true, label: "ask" });
   asking.isIn(dialog);
