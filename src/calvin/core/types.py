@@ -7,7 +7,7 @@ cuts. A *cue* is one line of description placed in time, and a *script* is a fil
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -171,6 +171,22 @@ class Place:
             return False
         begins_here = self.span.start_ms <= cue.span.start_ms < self.span.end_ms
         return begins_here or 2 * self.span.overlap_ms(cue.span) > self.span.duration_ms
+
+    def taken(self, cues: Iterable[Cue]) -> bool:
+        """Whether one of the cues takes this place, or several do together: the halves of one that was split, say."""
+        parts = []
+        for cue in cues:
+            if self.taken_by(cue):
+                return True
+            shared = self.visual.overlap_ms(cue.visual)
+            if 2 * shared > cue.visual.duration_ms:  # about this more than about anything else
+                start_ms = max(self.visual.start_ms, cue.visual.start_ms)
+                parts.append((start_ms, start_ms + shared))
+        covered_ms, until_ms = 0, 0
+        for start_ms, end_ms in sorted(parts):
+            covered_ms += max(0, end_ms - max(start_ms, until_ms))
+            until_ms = max(until_ms, end_ms)
+        return 2 * covered_ms > self.visual.duration_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,3 +61,16 @@ def test_a_place_is_taken_by_what_is_about_it() -> None:
     assert taken(10_500, 10_600), "what it is about is not known but by its time"
     assert taken(9000, 12_500)
     assert not taken(9000, 11_000)
+
+
+def test_a_place_is_taken_by_parts_that_are_about_most_of_it() -> None:
+    place = Place(Span(10_000, 14_000), Span(8000, 14_000), 11_000)
+
+    def taken(*about: tuple[int, int]) -> bool:
+        return place.taken(Cue("1", Span(20_000, 22_000), "x", Span(*one), 0) for one in about)
+
+    assert taken((8000, 11_000), (11_000, 14_000)), "the halves of one that was split"
+    assert not taken((8000, 11_000)), "the other half was deleted"
+    assert not taken((8000, 10_500), (8500, 11_000)), "what two tell of the same moment counts once"
+    assert not taken((4000, 9900), (12_100, 18_000)), "those before and after it only reach into it"
+    assert not taken()

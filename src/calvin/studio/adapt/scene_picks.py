@@ -131,7 +131,7 @@ def _undescribed(plans: Sequence[Place], cues: Sequence[Cue], drafts: Collection
     for plan in plans:
         if plan.visual in drafts:
             found.append(plan)
-        elif not any(plan.taken_by(cue) for cue in done):
+        elif not plan.taken(done):
             free = free_part(plan.span, [cue.span for cue in cues])
             if free is not None and free.duration_ms >= SHORTEST_MS:
                 found.append(replace(plan, span=free))

@@ -163,7 +163,7 @@ class FilmPart:
                 continue
             there = spoken.touching(place.span)
             about = {cue.id: cue for cue in (*there, *spoken.touching(place.visual), *shown.touching(place.visual))}
-            if place.id not in self._found.wanted and any(place.taken_by(cue) for cue in about.values()):
+            if place.id not in self._found.wanted and place.taken(about.values()):
                 continue
             free = free_part(place.span, [cue.span for cue in there])
             if free is not None and free.duration_ms >= min(_LEAST_FREE_MS, place.span.duration_ms):

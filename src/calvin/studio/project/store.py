@@ -163,7 +163,7 @@ class ProjectStore(Settings):
             kept = [cue for cue in self.cues if cue.kind is CueKind.PICTURE]
             db.executemany(
                 "INSERT INTO plan (start_ms, end_ms, visual_start_ms, visual_end_ms, event_ms) VALUES (?, ?, ?, ?, ?)",
-                [times_of(plan) for plan in plans if not any(plan.taken_by(cue) for cue in kept)],
+                [times_of(plan) for plan in plans if not plan.taken(kept)],
             )
 
     @property

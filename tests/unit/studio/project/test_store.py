@@ -124,6 +124,15 @@ def test_a_place_is_planned_unless_a_kept_cue_takes_it(
     assert [plan.span for plan in store.plans] == [PLANS[index].span for index in planned]
 
 
+def test_a_place_whose_cue_was_split_is_not_planned_again(store: ProjectStore) -> None:
+    """The model would describe the scene a second time, beside both halves."""
+    for start in (0, 2500):
+        half = Span(start, start + 2500)
+        store.add_cue(Cue("", Span(start, start + 1500), "By hand.", half, start + 1000, Author.HUMAN, Status.APPROVED))
+    store.set_plan(PLANS[:2])
+    assert [plan.span for plan in store.plans] == [PLANS[1].span]
+
+
 def test_a_finished_plan_is_done_with_its_cue_and_blank_text_makes_none(store: ProjectStore) -> None:
     store.set_plan(PLANS[:2])
     first, second = store.plans
