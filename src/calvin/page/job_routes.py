@@ -41,10 +41,14 @@ class Rewrite(Body):
 
 
 class Adapt(Body):
-    """Tune the model to the approved cues; `check` measures what that does, which takes as long again."""
+    """Tune the model to the approved cues; `check` measures what that does, which takes as long again.
+
+    `iterations`: micro-batches of ten scenes; the optimiser moves every second one.
+    """
 
     kind: Literal["adapt"]
     check: bool = False
+    iterations: Annotated[int, Field(ge=2, le=1000)] | None = None
 
 
 class Speak(Body):

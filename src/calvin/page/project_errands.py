@@ -65,7 +65,8 @@ def adapt_to_it(folder: Path, options: Values, listener: Listener) -> Values:
 
     with ProjectStore(folder, read_only=True) as store:
         model = store.sources.model if store.sources else None
-    made = adapt(model, folder, None, folder / ADAPTER, check=bool(options.get("check", False)), progress=listener)
+    check, iterations = bool(options.get("check", False)), options.get("iterations")
+    made = adapt(model, folder, None, folder / ADAPTER, check=check, progress=listener, iterations=iterations)
     lines = [line for effect in made.effects for line in effect.lines()]
     return {"said": f"Adapted to {counted(made.scenes, 'scene')}; now rewrite the rest.", "effects": lines,
             "notes": list(made.notes)}  # fmt: skip

@@ -155,6 +155,7 @@ export function showWork(project, jobs, go) {
   const approved = project.counts().approved || counts?.approved || 0;
   const fetch = checkbox("It may be fetched from a model hub", false, () => {});
   const model = el("input", { type: "text", autocomplete: "off", placeholder: captioner?.name ?? "" });
+  const iterations = el("input", { type: "number", class: "short", min: "2", max: "1000", placeholder: "100" });
   const status = el("p", { role: "status" });
   const buttons = [];
   const run = (words, kind, options = () => ({})) => {
@@ -183,7 +184,8 @@ export function showWork(project, jobs, go) {
       run("Describe", "describe", () => (model.value.trim() ? { model: model.value.trim(), fetch: fetch.input.checked } : {}))),
     el("section", { class: "step" }, el("h3", { text: "Pick" }), ...picks.body),
     step("Adapt", `Learns from what you have corrected and approved: ${approved} cues so far; about 20 is a good number.`,
-      run("Adapt the model", "adapt")),
+      field("Iterations (empty: 100; fewer take less time and teach less)", iterations),
+      run("Adapt the model", "adapt", () => (iterations.value ? { iterations: Number(iterations.value) } : {}))),
     step("Rewrite", "Writes the drafts anew with the adapted model.", run("Rewrite the rest", "rewrite"), compare),
     el("details", { class: "step", ontoggle: () => subtitles.load() }, el("summary", { text: "Dialogue: go by other subtitles" }),
       el("p", { text: "Descriptions lie where nobody speaks. By other subtitles, the silences are looked for anew and drafts are written again." }),

@@ -68,6 +68,7 @@ def adapt(
     regularisation: str | Path | None = None,
     check: bool = True,
     progress: Listener = silent,
+    iterations: int | None = None,
 ) -> Adaptation:
     """Tune a CALVIN to a film from scenes that a person described.
 
@@ -80,6 +81,7 @@ def adapt(
         config: by default the paper's settings, with a rate fit for the model's size.
         regularisation: scenes of other films (`calvin data regularisation`); by default those that came with calvin.
         check: measure what it does on a fifth of the scenes, tuning once more without them.
+        iterations: micro-batches, in place of those of the settings.
 
     Raises (before anything is changed):
         StoreError: there is no such project, it holds no frame vectors of this model, or corrections cannot be used.
@@ -98,6 +100,8 @@ def adapt(
         if model is None:
             _check_known(base, store)
         config = config or adapt_config(base.model.config)
+        if iterations is not None:
+            config = config.changed(loop=config.loop.changed(steps=iterations))
         wanted = round(len(given) * config.regularisation)
         regular = regular_scenes(base, regularisation, wanted, fewer=True)
         with open_project_features(store, base.encoder.hash) as features:
@@ -261,7 +265,7 @@ class _Work:
     def make(self, scenes: Sequence[FewshotScene], target: Path) -> list[Effect]:
         """The adapter from all scenes, saved, and what it does on scenes that nobody corrected."""
         settled = [cue for cue in self.store.cues if cue.settled]
-        unseen = [plan.visual for plan in self.store.plans if not any(plan.taken_by(cue) for cue in settled)]
+        unseen = [plan.visual for plan in self.store.plans if not plan.taken(settled)]
         spans = [unseen[i] for i in sample_indices(0, len(unseen), UNSEEN)] if unseen else []
         everyone = [person.name for person in self.names.cast.characters]
         return self.effects("scenes that nobody corrected", scenes, spans, [everyone] * len(spans), target=target)
