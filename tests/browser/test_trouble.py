@@ -145,6 +145,20 @@ def test_the_text_outlives_the_server(own_studio: Studio, open_page: Callable[..
     page.locator("#trouble").wait_for(state="hidden")
 
 
+def test_text_for_which_the_disk_has_no_room_is_sent_when_there_is_some(
+    studio: Studio, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(studio, failing=True)
+    page.route("**/edits", lambda route: route.fulfill(status=507, json={"error": "The disk is full."}))
+    pages.text_of(page, FIRST).fill("Typed on a full disk.")
+    page.locator("#trouble").get_by_text("The disk is full.").wait_for()
+    assert pages.row(page, FIRST).locator(".state").text_content() == "Not sent yet"
+    assert studio.texts()[0] == TEXTS[0][2]
+    page.unroute("**/edits")
+    pages.is_settled(page)
+    assert studio.texts()[0] == "Typed on a full disk."
+
+
 def test_without_a_microphone_it_says_so(studio: Studio, open_page: Callable[..., Any]) -> None:
     page = open_page(studio)
     page.evaluate(

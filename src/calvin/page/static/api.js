@@ -13,9 +13,10 @@ export class Refused extends Error {
     this.body = body ?? {};
   }
 
-  /** Whether the same request may be right later: the project is in use, or the server has a new token. */
+  /** Whether the same request may be right later: the project is in use, the disk is full, or the server has a
+   * new token. */
   get passing() {
-    return [401, 403, 423, 503].includes(this.status);
+    return [401, 403, 423, 503, 507].includes(this.status);
   }
 }
 
