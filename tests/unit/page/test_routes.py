@@ -7,21 +7,15 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from calvin.core.errors import StoreError
 from calvin.page.application import ENDPOINTS, openapi
 from calvin.page.replies import MAX_JSON
-from calvin.studio.edit import edits as edit_shapes
 from calvin.studio.project.store import ProjectStore
-
-from .test_guard import address
 
 
 def rows(client: TestClient, pid: str) -> list[dict[str, Any]]:
@@ -248,107 +242,3 @@ def test_every_address_is_in_openapi(client: TestClient) -> None:
     assert found == json.loads(json.dumps(openapi()))
     told = {(method.upper(), path) for path, methods in found["paths"].items() for method in methods}
     assert told == {(one.method, one.path.replace(":int}", "}")) for one in ENDPOINTS}
-
-
-words = st.text(max_size=40)
-odd = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.integers(-5, 10_000), st.floats(), words,
-    st.sampled_from(["cue-1", "cue-2", "cue-3", "place-4", "cue-99", "text", "delete", "approve", "nudge", "all"]),
-)  # fmt: skip
-NAMES = (
-    *("op", "key", "version", "text", "by_ms", "start_ms", "end_ms", "at", "at_ms", "place", "keys", "status", "kind"),
-    *("on", "number", "id", "done", "with", "case", "whole", "formats", "question", "shorter", "names", "name", "box"),
-    *("fid", "empty", "model", "light", "took_ms", "frames"),
-)
-bodies = st.one_of(
-    st.dictionaries(st.one_of(st.sampled_from(NAMES), words), st.one_of(odd, st.lists(odd, max_size=3)), max_size=8),
-    odd,
-)
-SHAPES = {
-    get_args(shape.model_fields["op"].annotation)[0]: {
-        field.alias or name: field.is_required() for name, field in shape.model_fields.items() if name != "op"
-    }
-    for shape in vars(edit_shapes).values()
-    if isinstance(shape, type) and issubclass(shape, BaseModel) and "op" in shape.model_fields
-}
-"""The fields of each kind of edit, and whether they have to be there."""
-ENDING = [one for one in ENDPOINTS if not one.path.endswith(("/events", "/subtitles"))]
-TYPES = ("application/json", "application/json", "application/json", "audio/wav", "text/plain")
-
-
-few = st.integers(-2000, 12_000)
-values = st.fixed_dictionaries(
-    {
-        "by_ms": few, "start_ms": few, "end_ms": few, "at_ms": few, "at": st.integers(0, 30),
-        "on": st.booleans(), "done": st.booleans(), "status": st.sampled_from(["draft", "approved", "needs-work"]),
-        "number": st.integers(0, 4), "id": st.integers(0, 4), "frames": st.integers(-9, 9), "keys": st.just("all"),
-        "with": words, "kind": st.sampled_from(["picture", "text", "title"]), "text": words, "case": st.booleans(),
-        "whole_word": st.booleans(), "place": st.integers(0, 6),
-    }
-)  # fmt: skip
-
-
-def test_every_kind_of_edit_is_tried() -> None:
-    assert set(SHAPES) == set(openapi()["paths"]["/api/p/{pid}/edits"]["post"]["requestBody"]["content"][
-        "application/json"]["schema"]["discriminator"]["mapping"])  # fmt: skip
-
-
-def an_edit(data: st.DataObject, there: list[dict[str, Any]]) -> dict[str, Any]:
-    """An edit of which the shape is right, for some row that is there."""
-    op, drawn = data.draw(st.sampled_from(sorted(SHAPES))), data.draw(values)
-    left_out = data.draw(st.sets(st.sampled_from(sorted(drawn))))
-    # What is drawn must not depend on what is there, which each request changes.
-    row = there[data.draw(st.integers(0, 50)) % len(there)] if there else {"key": "cue-1", "version": "0"}
-    known = drawn | {"key": row["key"], "version": row["version"]}
-    fields = {name for name, needed in SHAPES[op].items() if name in known and (needed or name not in left_out)}
-    return {"op": op, **{name: known[name] for name in fields}}
-
-
-def is_jobless(path: str, body: Any) -> bool:
-    """Work that would start a process has tests of its own."""
-    return not (path.endswith(("/jobs", "/ask", "/again", "/speak", "/api/projects")) or "recordings" in path)
-
-
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_no_request_ends_in_a_fault(client: TestClient, pid: str, data: st.DataObject) -> None:
-    one_request(client, pid, data)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(3600)
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_ten_thousand_requests_and_no_fault(client: TestClient, pid: str, data: st.DataObject) -> None:
-    one_request(client, pid, data)
-
-
-def one_request(client: TestClient, pid: str, data: st.DataObject) -> None:
-    """A request to some address, with anything for its parts, its query and its body."""
-    one = data.draw(st.sampled_from(ENDING))
-    path = address(one, data.draw(st.one_of(st.just(pid), words.filter(lambda text: "/" not in text)).map(quoted)))
-    if "cue-1" in path:
-        path = path.replace("cue-1", quoted(data.draw(odd.map(str))))
-    method = data.draw(st.sampled_from([one.method, one.method, one.method, "GET", "POST", "DELETE", "PUT"]))
-    kind = data.draw(st.sampled_from(TYPES))
-    query = data.draw(st.dictionaries(st.sampled_from(NAMES), words, max_size=3))
-    content = data.draw(st.one_of(bodies.map(jsoned), st.binary(max_size=50)))
-    if one.path.endswith("/edits"):
-        content = jsoned(an_edit(data, rows(client, pid)))
-    if not is_jobless(path, content) and method != "GET":
-        content = data.draw(st.binary(max_size=50))
-    sent = {"content-type": kind} if method in ("POST", "PUT") else {}
-    answer = client.request(method, path, params=query, content=content, headers=sent)
-    assert answer.status_code < 500, (method, path, query, content, answer.text)
-    if answer.status_code >= 400 and path.startswith("/api/"):
-        assert answer.json()["error"]
-
-
-def quoted(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text.encode("utf-8", "surrogatepass"), safe="")
-
-
-def jsoned(value: Any) -> bytes:
-    return json.dumps(value).encode("utf-8", "surrogatepass")
