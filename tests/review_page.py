@@ -138,6 +138,44 @@ def make_long(folder: Path) -> Path:
     return folder
 
 
+BEGINNING_S = 24
+"""Of the film that comes along: four scenes, after two lines of dialogue."""
+
+
+def describe_beginning(root: Path) -> Path:
+    """The project of the bundled film's beginning in a folder, described by the bundled model.
+
+    Words at a high rate fit into the gaps, so that the model is not asked for shorter ones.
+    """
+    from calvin.captioners.registry import open_captioner
+    from calvin.core.package import bundled_film
+    from calvin.studio.describe.film_project import FilmJob
+    from calvin.studio.describe.films import describe_many
+    from calvin.studio.project.describe_settings import DescribeSettings, DescribeSources
+
+    film, subtitles = bundled_film()
+    job = FilmJob(cut(film, root / "puppets.mp4", BEGINNING_S), subtitles, root / "puppets.calvin")
+    settings = DescribeSettings(context=0, words_per_minute=240)
+    sources = DescribeSources(model="calvin-mini")
+    [made] = describe_many([job], open_captioner("calvin-mini"), settings, sources=sources)
+    assert made.error is None
+    return root / "puppets.calvin"
+
+
+def cut(source: Path, target: Path, seconds: int) -> Path:
+    """The beginning of a film, its packets as they are."""
+    import av
+
+    with av.open(str(source)) as whole, av.open(str(target), "w") as part:
+        streams = {stream.index: part.add_stream_from_template(stream) for stream in whole.streams}
+        for packet in whole.demux():
+            if packet.dts is None or packet.pts * packet.time_base >= seconds:
+                continue
+            packet.stream = streams[packet.stream.index]
+            part.mux(packet)
+    return target
+
+
 def rows(page: Any) -> Any:
     return page.locator("#rows > li")
 

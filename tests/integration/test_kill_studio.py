@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ import pytest
 from calvin.core.errors import StoreError
 from calvin.core.files import TEMPORARY
 from calvin.core.time import Span
-from calvin.core.types import Place
+from calvin.core.types import Place, Status
 from calvin.page.guard import TOKEN_HEADER
 from calvin.studio.project.contents import Choice, Decision, FilmRow
 from calvin.studio.project.store import ProjectStore
+from review_page import describe_beginning
 
 CUES = 60
 
@@ -174,11 +177,6 @@ def killed_at_work(project: Path, job: dict[str, Any], times: int, longest_s: fl
         assert state["state"] == "done", state
 
 
-def approve_all(project: Path) -> None:
-    with served(project) as server:
-        server.post("edits", {"op": "approve", "keys": "all"})
-
-
 def test_killed_while_voicing_the_next_run_goes_on(project: Path) -> None:
     killed_at_work(project, {"kind": "voice", "voice": "espeak"}, 1, 3)
     no_leftovers(project)
@@ -194,18 +192,47 @@ def test_killed_five_times_while_voicing_the_next_run_goes_on(project: Path) -> 
     no_leftovers(project)
 
 
+ITERATIONS = 12
+"""As few as leave time to be killed in between: what adapting learns is the matter of other tests."""
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled film's beginning, described and approved: what a model is adapted to."""
+    folder = describe_beginning(tmp_path_factory.mktemp("adapt"))
+    with ProjectStore(folder) as store:
+        for cue in store.cues:
+            store.edit_cue(replace(cue, status=Status.APPROVED))
+    return folder
+
+
+def test_killed_while_adapting_nothing_is_half(described: Path, tmp_path: Path) -> None:
+    """Killed once the model learns, not while it is still being loaded."""
+    project = Path(shutil.copytree(described, tmp_path / "film.calvin"))
+    before, server = texts(project), Server(project)
+    server.post("jobs", {"kind": "adapt", "iterations": 1000})
+    while not (state := server.get("jobs")[-1])["fraction"]:
+        assert state["state"] == "running", state
+        time.sleep(0.05)
+    workers = server.workers()
+    server.kill()
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert workers
+    assert not alive
+    assert texts(project) == before, "and the project is free"
+    assert not (project / "adapter").exists(), "there is no half of an adapter"
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_killed_five_times_while_adapting_the_next_run_goes_on(tmp_path: Path) -> None:
-    from calvin.core.package import bundled_cast, bundled_film
-    from calvin.studio.describe.films import describe
+def test_killed_five_times_while_adapting_the_next_run_goes_on(described: Path, tmp_path: Path) -> None:
+    from calvin.captioners.adapted import with_adapter
+    from calvin.captioners.calvin import Calvin
 
-    film, subtitles = bundled_film()
-    folder = tmp_path / "film.calvin"
-    describe(film, subtitles, out_dir=folder, cast=bundled_cast())
-    approve_all(folder)
-    before = texts(folder)
-    killed_at_work(folder, {"kind": "adapt"}, 5, 25)
-    assert texts(folder) == before, "what was approved stays to the letter"
-    assert (folder / "adapter" / "calvin_adapter.json").is_file()
-    no_leftovers(folder)
+    project = Path(shutil.copytree(described, tmp_path / "film.calvin"))
+    before = texts(project)
+    killed_at_work(project, {"kind": "adapt", "iterations": ITERATIONS}, 5, 25)
+    assert texts(project) == before, "what was approved stays to the letter"
+    with with_adapter(Calvin.from_pretrained("calvin-mini"), project / "adapter"):
+        pass  # it is whole: what is not is refused
+    no_leftovers(project)
