@@ -1,6 +1,8 @@
-"""Pictures of the review page, and a row of it as a screen reader reads it, from a project that was described.
+"""Pictures of the review page, a row of it as a screen reader reads it, and what axe-core says of each of its states,
+from a project that was described.
 
     python docs/make_page_pictures.py demo-output
+    python docs/make_page_pictures.py demo-output --texts    # the row, and what axe-core says, without the pictures
 
 The project is copied first, so that the page's edits are not in it. Chromium has to be installed, and the extra `test`.
 """
@@ -19,7 +21,16 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).parent
-BEGIN, END = "<!-- a row, as it is read -->", "<!-- end of the row -->"
+ROW = ("<!-- a row, as it is read -->", "<!-- end of the row -->")
+AXE = ("<!-- axe-core, state by state -->", "<!-- end of axe-core -->")
+KEYS = {
+    "other wordings": "Alt+c", "find and replace": "Alt+w", "the recorder": "Alt+r", "a question to the film": "Alt+a",
+}  # fmt: skip
+BUTTONS = {
+    "keys": "Keys…", "settings": "Settings…", "the model's work": "Let the model work…", "delivery": "Deliver…",
+    "the cast": "Cast…",
+}  # fmt: skip
+"""Dialogs, by what opens them."""
 SILENT = ("StaticText", "InlineTextBox", "ListMarker", "none", "generic", "LabelText")
 """Roles that say nothing by themselves."""
 SHOTS = {
@@ -108,12 +119,52 @@ def _texts(node: dict[str, Any], by_id: dict[str, dict[str, Any]]) -> Iterator[s
             yield from _texts(by_id[child], by_id)
 
 
-def write_row(page: Any, target: Path) -> None:
-    """Put the row between its marks into the manual."""
+def states(page: Any) -> Iterator[str]:
+    """Brings the page into each of its states, and names it."""
+    yield "as it opens"
+    row = page.locator("#rows > li").first
+    row.get_by_role("button", name="More").click()
+    page.locator("summary").click()
+    yield "a row and the timeline open"
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        yield f"the same, {scheme}"
+    page.emulate_media(forced_colors="active")
+    yield "the same, forced colours"
+    page.emulate_media(forced_colors="none")
+    for name, key in KEYS.items():
+        row.get_by_role("textbox", name="Text", exact=True).focus()
+        page.keyboard.press(key)
+        page.get_by_role("dialog").wait_for()
+        yield f"dialog: {name}"
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+    for name, button in BUTTONS.items():
+        page.get_by_role("button", name=button, exact=True).click()
+        page.get_by_role("dialog").wait_for()
+        yield f"dialog: {name}"
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="detached")
+
+
+def axe_table(page: Any) -> list[str]:
+    """What axe-core says of each state, as a table: rules that hold, are broken, or are left to a person."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    axe, lines = Axe(), ["| state | rules that hold | broken | for a person to judge |", "|---|---|---|---|"]
+    for state in states(page):
+        found = axe.run(page).response
+        named = {kind: ", ".join(one["id"] for one in found[kind]) or "none" for kind in ("violations", "incomplete")}
+        lines.append(f"| {state} | {len(found['passes'])} | {named['violations']} | {named['incomplete']} |")
+    return lines
+
+
+def write_between(marks: tuple[str, str], lines: list[str], target: Path) -> None:
+    """Put lines between two marks into the manual."""
     text = target.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    row = "\n".join(f"> {line}  " for line in spoken_row(page))
-    target.write_text(f"{before}{BEGIN}\n{row}\n{END}{after}", encoding="utf-8")
+    before, after = text.split(marks[0])[0], text.split(marks[1])[1]
+    content = "\n".join(lines)
+    target.write_text(f"{before}{marks[0]}\n{content}\n{marks[1]}{after}", encoding="utf-8")
 
 
 def take(browser: Any, address: str, name: str, scheme: str, size: tuple[int, int], folder: Path) -> None:
@@ -139,7 +190,9 @@ def main() -> None:
     parser.add_argument("project", type=Path)
     parser.add_argument("--output", type=Path, default=DOCS / "images")
     parser.add_argument("--manual", type=Path, default=DOCS / "studio.md")
+    parser.add_argument("--texts", action="store_true", help="leave the pictures as they are")
     given = parser.parse_args()
+    shots = {} if given.texts else SHOTS
     from playwright.sync_api import sync_playwright
 
     found = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), None)
@@ -147,14 +200,18 @@ def main() -> None:
         raise SystemExit("No chromium is installed: apt-get install chromium")
     with served(given.project) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        for name, (scheme, *size) in SHOTS.items():
+        for name, (scheme, *size) in shots.items():
             take(browser, address, name, scheme, (size[0], size[1]), given.output)
         page = browser.new_page()
         page.goto(address)
         page.wait_for_selector("body[data-ready]")
-        write_row(page, given.manual)
+        write_between(ROW, [f"> {line}  " for line in spoken_row(page)], given.manual)
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        page.goto(address)
+        page.wait_for_selector("body[data-ready]")
+        write_between(AXE, axe_table(page), given.manual)
         browser.close()
-    for name in SHOTS:
+    for name in shots:
         shrink(given.output / f"{name}.png")
 
 

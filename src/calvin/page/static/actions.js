@@ -30,8 +30,9 @@ export function makeActions({ project, list, film, go }) {
       const { rows } = project;
       const index = rows.findIndex((one) => one.key === key);
       const next = rows[index < 0 ? 0 : index + by];
-      if (next) go(next.key);
-      else say(by > 0 ? "This is the last row." : "This is the first row.");
+      if (next) return go(next.key);
+      if (rows.length) go(key); // from a button elsewhere on the page, it is where the key leads
+      return say(by > 0 ? "This is the last row." : "This is the first row.");
     };
   }
 

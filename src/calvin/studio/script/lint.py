@@ -20,6 +20,7 @@ from pydantic import Field
 from calvin.captioners.people_names import PeopleFinder, named_twice, names_said
 from calvin.core.config import FrozenConfig
 from calvin.core.registry import Manifest, Registry
+from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode, in_s
 from calvin.core.types import Author, Character, Cue, CueKind, Place, Script, Status
 from calvin.media.gaps import dialogue_gaps
@@ -185,7 +186,7 @@ def _too_long(case: _Case) -> Found:
         if needs > room + _LITTLE_MS and not cue.extended and cue.text.strip():
             words = len(cue.text.split()) * room // needs
             problem = f"It takes {in_s(needs)} to say and has {in_s(room)}."
-            yield cue, problem, f"Use {words} words, or let the film pause."
+            yield cue, problem, f"Use {counted(words, 'word')}, or let the film pause."
 
 
 def _overlap(case: _Case) -> Found:
