@@ -23,7 +23,7 @@ help:
 	@echo "make demo         set up, describe and voice the bundled film"
 	@echo "make test         set up and run every test but the longest"
 	@echo "make quick        the tests without the ones that take minutes"
-	@echo "make long         the longest tests: all of micro, a day on the review page, kills of its server, 10,000 requests"
+	@echo "make long         the longest tests: all of micro, twenty kills of the review page's server, 10,000 requests to it"
 	@echo "make check        style, types and import direction"
 	@echo "make format       let ruff put the code in its format"
 	@echo "make train-micro  train the smallest model from nothing, in minutes"
@@ -77,8 +77,7 @@ quick: $(VENV)/.test-ready
 slow: $(VENV)/.test-ready
 	$(PYTEST) -m slow || [ $$? -eq 5 ]
 
-# An hour and more: micro from nothing, a describer's day in the browser by mouse and by keyboard, kills while the page
-# works.
+# An hour and more: micro from nothing, kills while the page works, thousands of requests to it.
 long: $(VENV)/.test-ready
 	$(ONE_THREAD) $(PYTEST) -m long
 
