@@ -233,6 +233,8 @@ def speak(page: Any, hand: Mouse) -> None:
     hand.button("Record")
     dialog.get_by_text("Recording. Speak now.").wait_for()
     page.wait_for_function("() => document.querySelector('dialog meter').value > 0.05")
+    # It beeps once a second, and a single beep is too short for a word.
+    dialog.get_by_text(re.compile(r"^[3-9]\.\d s recorded")).wait_for()
     hand.button("Stop")
     dialog.get_by_text("Listen to it, keep it, or record again.").wait_for()
     hand.button("Keep this recording")

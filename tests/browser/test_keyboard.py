@@ -496,6 +496,7 @@ def test_what_a_run_has_changed_is_shown_side_by_side(page: Any) -> None:
     pages.tab_to(page, "Before and after…")
     pages.press(page, "Enter")
     dialog = page.get_by_role("dialog", name="Before and after")
+    dialog.wait_for()
     assert [cell.text_content() for cell in dialog.get_by_role("cell").all()] == [change["before"], change["after"]]
     pages.press(page, "Escape")
     assert pages.focused(page).endswith("| Before and after…")

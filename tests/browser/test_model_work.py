@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from calvin.studio.project.store import ProjectStore
 from review_page import TEXTS, Studio
 
 FIRST, THIRD = "0:00:00.5", "0:00:09.0"
+AT_WORK = re.compile("…$")
+"""What is told of a question while it is at work: getting ready, where no worker was, or how far it is."""
 
 
 @pytest.fixture
@@ -84,13 +87,13 @@ def test_a_question_is_stopped_and_kept(page: Any, studio: Studio) -> None:
     page.keyboard.type("What is it made of?")
     pages.press(page, "Enter")
     status = page.get_by_role("dialog", name="Ask the film").get_by_role("status")
-    status.get_by_text("Getting ready…").wait_for()
+    status.get_by_text(AT_WORK).wait_for()
     pages.press(page, "Escape")
     status.get_by_text("Stopped. What you wrote is kept.").wait_for()
     assert pages.focused(page).endswith("| Question about this moment")
     assert page.get_by_label("Question about this moment").input_value() == "What is it made of?"
     pages.press(page, "Enter")
-    status.get_by_text("Getting ready…").wait_for()
+    status.get_by_text(AT_WORK).wait_for()
     enter(page, "Stop")
     status.get_by_text("Stopped. What you wrote is kept.").wait_for()
     pages.press(page, "Escape")
@@ -104,7 +107,7 @@ def test_the_search_for_other_words_is_stopped(page: Any) -> None:
     pages.press(page, "Alt+c")
     enter(page, "Ask anew")
     dialog = page.get_by_role("dialog", name="Other wordings")
-    dialog.get_by_role("status").get_by_text("Getting ready…").wait_for()
+    dialog.get_by_role("status").get_by_text(AT_WORK).wait_for()
     assert dialog.get_by_role("button", name="Ask anew").get_attribute("aria-disabled") == "true"
     enter(page, "Stop")
     dialog.get_by_role("status").get_by_text("Stopped. What you wrote is kept.").wait_for()

@@ -118,12 +118,14 @@ export class Jobs extends EventTarget {
 
   async #ended(job) {
     this.project.retry();
+    // At once, for what is offered to be looked at; without the job's own word, the texts have to come in first.
+    if (WRITES.includes(job.kind)) this.compared = job.result?.before_after ?? [];
     try {
       await Promise.all([this.project.reloadInfo(), this.project.refresh()]);
     } catch (error) {
       if (!(error instanceof Refused || error instanceof Unreachable)) throw error;
     }
-    if (WRITES.includes(job.kind)) this.compared = job.result?.before_after ?? this.#changed(job);
+    if (WRITES.includes(job.kind) && !job.result?.before_after) this.compared = this.#changed(job);
     this.dispatchEvent(new CustomEvent("ended", { detail: job }));
   }
 
