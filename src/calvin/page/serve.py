@@ -54,7 +54,7 @@ def bound(port: int = 0) -> socket.socket:
     Raises:
         UsageError: the port is taken.
     """
-    # By its protocol asyncio knows the sockets that must not wait: without it, the body of an answer lies still until its
+    # By its protocol asyncio knows a socket that must not wait: without it, the body of an answer lies still until the
     # head is acknowledged, which takes 40 ms.
     found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
