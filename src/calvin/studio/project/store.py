@@ -14,7 +14,7 @@ from calvin.core.types import Author, Cue, CueKind, DialogueLine, Place, Script,
 from calvin.studio.project.contents import Choice, Decision, FilmRow, Revision
 from calvin.studio.project.database import DATABASE
 from calvin.studio.project.describe_settings import DescribeRecord
-from calvin.studio.project.settings import Settings
+from calvin.studio.project.remembered import Remembered
 from calvin.studio.project.table_rows import (
     CUE,
     MAX_MS,
@@ -35,7 +35,7 @@ _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "pe
 _AS_JSON = ("plan", "prompt")
 
 
-class ProjectStore(Settings):
+class ProjectStore(Remembered):
     """What a project knows: the film, its shots and dialogue, the plan, cues and their history. It gives the ids."""
 
     def _check(self) -> None:

@@ -11,7 +11,7 @@ from calvin.studio.project.describe_settings import DescribeSources
 from calvin.studio.project.excerpts import Excerpts
 
 
-class Settings(Excerpts):
+class Remembered(Excerpts):
     """The values that a project keeps as JSON; the store adds the script."""
 
     decoded = Setting("decoded", TypeAdapter(DecodeRecord | None), None)
