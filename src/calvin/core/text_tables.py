@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from calvin.core.time import format_timecode
 
@@ -26,9 +26,9 @@ def unguarded(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
-def sheet_time(ms: int) -> str:
-    """A time code that spreadsheets leave as it is: they take it for text."""
-    return f"'{format_timecode(ms)}"
+def sheet_time(ms: int, stamp: Callable[[int], str] = format_timecode) -> str:
+    """A time code that spreadsheets leave as it is: with the apostrophe they take it for text."""
+    return f"'{stamp(ms)}"
 
 
 _MONTH = (

@@ -36,12 +36,7 @@ def read_ttml(text: str) -> TimedText:
     Raises:
         DataError: not XML, nested too deeply, or with a document type, whose entities may grow without bound.
     """
-    if re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        raise DataError("it declares its own XML document type, which is refused: remove the DOCTYPE")
-    try:
-        root = ET.fromstring(text)
-    except (ET.ParseError, ValueError) as error:
-        raise DataError(f"it is not whole XML ({error})") from error
+    root = _root(text)
     reading = _Reading(root)
     for child in root:
         if _tag(child) == "body":
@@ -50,8 +45,12 @@ def read_ttml(text: str) -> TimedText:
 
 
 def stated_programme(text: str) -> Programme | None:
-    """The programme's own time that a DAPT document states beside its media times; None where it states none."""
-    root = ET.fromstring(text)
+    """The programme's own time that a DAPT document states beside its media times; None where it states none.
+
+    Raises:
+        DataError: not XML, or with a document type, as in `read_ttml`.
+    """
+    root = _root(text)
     # In the head alone: in the body are texts.
     origin = (one.text or "" for child in root if _tag(child) == "head" for one in child.iter() if _tag(one) == ORIGIN)
     code = next(origin, "").strip()
@@ -59,6 +58,15 @@ def stated_programme(text: str) -> Programme | None:
         return None
     reading = _Reading(root)
     return Programme(FrameCount(reading.effective, reading.drop == "dropNTSC"), code)
+
+
+def _root(text: str) -> ET.Element:
+    if re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
+        raise DataError("it declares its own XML document type, which is refused: remove the DOCTYPE")
+    try:
+        return ET.fromstring(text)
+    except (ET.ParseError, ValueError) as error:
+        raise DataError(f"it is not whole XML ({error})") from error
 
 
 class _Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calvin.core.errors import DataError
-from calvin.media.ttml import read_ttml
+from calvin.media.ttml import read_ttml, stated_programme
 
 NEW = "http://www.w3.org/ns/ttml"
 OLD = ["http://www.w3.org/2006/10/ttaf1", "http://www.w3.org/2006/04/ttaf1", "http://www.w3.org/2004/11/ttaf1"]
@@ -106,3 +106,10 @@ def test_what_is_refused() -> None:
         read_ttml("<tt><body>")
     with pytest.raises(DataError, match="nested too deeply"):
         read_ttml(document(f"<body>{'<div>' * 60}<p begin='1s' end='2s'>Hi.</p>{'</div>' * 60}</body>"))
+
+
+def test_a_programmes_time_is_not_looked_for_in_what_read_ttml_refuses() -> None:
+    for wrong in ('<!DOCTYPE tt [<!ENTITY a "b">]><tt/>', "<tt"):
+        for reader in (read_ttml, stated_programme):
+            with pytest.raises(DataError):
+                reader(wrong)

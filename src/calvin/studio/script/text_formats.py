@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from calvin.core.text_tables import csv_text, sheet_text
+from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, CueKind, Script
 from calvin.studio.project.contents import Decision
@@ -113,8 +113,8 @@ class CsvWriter(Writer):
             room = provenance.rooms.get(cue.id)
             cells = (
                 cue_name(cue),
-                _cell(provenance, cue.span.start_ms),
-                _cell(provenance, cue.span.end_ms),
+                sheet_time(cue.span.start_ms, provenance.stamp),
+                sheet_time(cue.span.end_ms, provenance.stamp),
                 "; ".join(mentioned(script, text)),
                 sheet_text(text),
                 str(len(text.split())),
@@ -137,14 +137,9 @@ def open_words(comments: Sequence[Comment]) -> str:
     return " / ".join(printable(one.text) for one in comments if not one.done)
 
 
-def _cell(provenance: Provenance, ms: int) -> str:
-    """A time that spreadsheets leave as it is: with the apostrophe they take it for text."""
-    return f"'{provenance.stamp(ms)}"
-
-
 def _open_row(one: OpenPlace, recorded: Sequence[str], provenance: Provenance) -> tuple[str, ...]:
     span = one.place.span
-    times = (_cell(provenance, span.start_ms), _cell(provenance, span.end_ms))
+    times = (sheet_time(span.start_ms, provenance.stamp), sheet_time(span.end_ms, provenance.stamp))
     gap = f"{span.duration_ms / 1000:.3f}"
     return (f"place-{one.place.id}", *times, "", "", "0", gap, "", "", *recorded, one.still, sheet_text(one.heard))
 
