@@ -17,6 +17,17 @@ FLAGS = ("--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-fo
          "--autoplay-policy=no-user-gesture-required")  # fmt: skip
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test in a browser that fails is tried once more, and the summary names it.
+
+    A page, its server and the test are three programs that wait for each other; on a busy machine a key may be pressed
+    before the page listens. What is wrong with the page itself fails twice.
+    """
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium as Debian packages it; Playwright fetches none."""

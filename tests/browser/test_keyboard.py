@@ -294,6 +294,21 @@ def test_approve_and_go_on_with_one_key(page: Any, studio: Studio) -> None:
         assert [cue.status for cue in store.cues[:2]] == [Status.APPROVED, Status.DRAFT]
 
 
+def test_an_answer_does_not_take_the_focus_from_where_it_has_been_moved(page: Any) -> None:
+    """A slow server: the cue is approved meanwhile, and what is pressed next is what somebody went to."""
+    held: list[Any] = []
+    page.route("**/edits", lambda route: held.append(route))
+    with page.expect_request("**/edits"):
+        pages.press(page, "Control+Enter")
+    page.locator("#next-problem").focus()
+    with page.expect_response("**/edits"):
+        held[0].continue_()
+    pages.is_said(page, "Approved")
+    assert pages.focused(page).endswith("| Next problem")
+    pages.press(page, "Control+Enter")  # where nobody has moved on, the next one is led to
+    pages.is_in_row(page, "Cue 2")
+
+
 def test_words_typed_into_a_place_are_approved_at_once(page: Any, studio: Studio) -> None:
     pages.press(page, "Alt+g")
     page.keyboard.type("The red block looks out.")

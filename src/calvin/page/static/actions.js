@@ -10,6 +10,20 @@ import { bringIn, record } from "./record.js";
 import { say, speaker } from "./say.js";
 import { count, isEmpty, isProblem, isUnapproved, title } from "./words.js";
 
+/**
+ * An action that leads somewhere once an answer is there. `make(go)` gives the action; its `go` does not take the focus
+ * from where somebody has moved it meanwhile, who would then type or press Enter in a row they have not chosen.
+ */
+export const leading = (go, make) => (...values) => {
+  const before = document.activeElement;
+  const rowOf = (node) => node?.closest("[data-key]");
+  return make((...where) => {
+    const now = document.activeElement;
+    const stayed = now === before || now === document.body || (rowOf(now) && rowOf(now) === rowOf(before));
+    if (stayed || !before?.isConnected) go(...where);
+  })(...values);
+};
+
 /** Actions over the current row. `go(key, {start, end}?)` puts the focus into the text of a row. */
 export function makeActions({ project, list, film, go }) {
   const row = (key) => project.byKey.get(key);
@@ -38,7 +52,7 @@ export function makeActions({ project, list, film, go }) {
 
   /** The next row that fits, and after the last one the first. */
   function jump(fits, words) {
-    return async (key) => {
+    return leading(go, (lead) => async (key) => {
       await project.settled();
       if (!project.complete && fits === isProblem) await project.refresh().catch(() => {});
       const { rows } = project;
@@ -48,11 +62,11 @@ export function makeActions({ project, list, film, go }) {
       if (!next) return say(`There is no ${words}.`);
       if (next.key === key) say(`This is the only ${words}.`);
       else if (rows.indexOf(next) < index) say("Going on from the beginning.");
-      return go(next.key);
-    };
+      return lead(next.key);
+    });
   }
 
-  const approve = withCue(async (found) => {
+  const approve = leading(go, (lead) => withCue(async (found) => {
     if (!project.textOf(found.key).trim()) return say("A cue needs words: write some, or delete the cue.");
     if (found.status !== "approved") {
       const outcome = await project.edit({ op: "approve", key: found.key });
@@ -63,30 +77,30 @@ export function makeActions({ project, list, film, go }) {
     const { rows } = project;
     const index = rows.findIndex((one) => one.key === found.key);
     const next = [...rows.slice(index + 1), ...rows.slice(0, index)].find(isUnapproved);
-    if (next) go(next.key);
+    if (next) lead(next.key);
     else say("Every cue is approved.");
-  });
+  }));
 
-  const split = withCue(async (found) => {
+  const split = leading(go, (lead) => withCue(async (found) => {
     const field = list.item(found.key)?.text;
     const at = field?.selectionStart ?? 0;
     const text = project.textOf(found.key);
     if (!text.slice(0, at).trim() || !text.slice(at).trim()) return say("Put the cursor between two words first.");
     await project.settled();
     const outcome = await project.edit({ op: "split", key: found.key, at });
-    if (outcome?.focus) go(outcome.focus);
-  });
+    if (outcome?.focus) lead(outcome.focus);
+  }));
 
-  const insert = withRow(async (found) => {
+  const insert = leading(go, (lead) => withRow(async (found) => {
     const outcome = await project.edit({ op: "insert", start_ms: found.end_ms });
-    if (outcome?.focus) go(outcome.focus);
-  });
+    if (outcome?.focus) lead(outcome.focus);
+  }));
 
-  const following = (op, more) => withCue(async (found, ...values) => {
+  const following = (op, more) => leading(go, (lead) => withCue(async (found, ...values) => {
     await project.settled();
     const outcome = await project.edit({ op, key: found.key, ...more?.(project.byKey.get(found.key) ?? found, ...values) });
-    if (outcome?.focus) go(outcome.focus);
-  });
+    if (outcome?.focus) lead(outcome.focus);
+  }));
 
   const nextCue = (found) => project.rows.slice(project.rows.indexOf(found) + 1).find(({ cue }) => cue);
 
@@ -117,11 +131,11 @@ export function makeActions({ project, list, film, go }) {
     return film.hear(kind, found);
   });
 
-  const stepBack = (name, none) => async () => {
+  const stepBack = (name, none) => leading(go, (lead) => async () => {
     const outcome = await project[name]();
-    if (outcome?.focus) go(outcome.focus);
+    if (outcome?.focus) lead(outcome.focus);
     else if (outcome && !outcome.changed.length && !outcome.removed.length && !outcome.said) say(none);
-  };
+  });
 
   const atPlayhead = (side) => withCue((found) => {
     if (!film.hasPlayhead) return say(film.noPlayhead);

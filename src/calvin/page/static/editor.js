@@ -1,6 +1,6 @@
 // The editor: puts the parts together.
 
-import { approveAll, makeActions, sayRefused, showUnsent } from "./actions.js";
+import { approveAll, leading, makeActions, sayRefused, showUnsent } from "./actions.js";
 import { Refused, Unreachable } from "./api.js";
 import { showCast } from "./cast.js";
 import { showDeliver } from "./deliver.js";
@@ -116,9 +116,9 @@ const clicks = {
   "next-problem": () => actions.nextProblem(list.current),
   "next-unapproved": () => actions.nextUnapproved(list.current),
   "next-empty": () => actions.nextEmpty(list.current),
-  "next-picked": () => nextPicked(project, list.current, go),
+  "next-picked": leading(go, (lead) => () => nextPicked(project, list.current, lead)),
   "approve-all": () => approveAll(project),
-  insert: () => insertAtPlayhead(),
+  insert: leading(go, (lead) => () => insertAtPlayhead(lead)),
   work: () => showWork(project, jobs, go),
   cast: () => showCast(project, jobs, film),
   deliver: () => showDeliver(project, jobs, go),
@@ -130,10 +130,10 @@ const clicks = {
 };
 for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
 
-async function insertAtPlayhead() {
+async function insertAtPlayhead(lead) {
   if (!film.hasPlayhead) return say(film.noPlayhead);
   const outcome = await project.edit({ op: "insert", start_ms: film.playhead });
-  if (outcome?.focus) go(outcome.focus);
+  if (outcome?.focus) lead(outcome.focus);
 }
 
 for (const name of ["ad", "film"]) {
