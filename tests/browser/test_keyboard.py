@@ -297,7 +297,11 @@ def test_approve_and_go_on_with_one_key(page: Any, studio: Studio) -> None:
 def test_an_answer_does_not_take_the_focus_from_where_it_has_been_moved(page: Any) -> None:
     """A slow server: the cue is approved meanwhile, and what is pressed next is what somebody went to."""
     held: list[Any] = []
-    page.route("**/edits", lambda route: held.append(route))
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/edits", hold)
     with page.expect_request("**/edits"):
         pages.press(page, "Control+Enter")
     page.locator("#next-problem").focus()
