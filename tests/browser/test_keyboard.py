@@ -163,6 +163,7 @@ def test_nudge_frame_and_shift(page: Any, studio: Studio) -> None:
     at(page, 2)
     pages.press(page, "Alt+.")
     page.get_by_role("heading", name="0:00:09.3").wait_for()
+    pages.is_said(page, "0.25 s later, at 0:00:09.250.")
     pages.press(page, "Alt+,")
     page.get_by_role("heading", name=THIRD).wait_for()
     pages.press(page, "Alt+]")

@@ -83,12 +83,16 @@ export function title(row, index, total) {
   return `${what} ${index + 1} of ${total}, ${clock(row.start_ms)}`;
 }
 
-/** What the server says of "cue-3", by the time at which the list shows it: the page counts rows, and knows no such numbers. */
+/**
+ * What the server says, in the page's own words: "cue-3" by the time at which the list shows it, for the page counts
+ * rows and knows no such numbers, and times as the fields show them.
+ */
 export function named(text, rowOf) {
-  return text?.replace(/\bcue-\d+\b/g, (key, at) => {
+  const timed = text?.replace(/\b0(\d:\d\d:\d\d\.\d{3})\b/g, "$1");
+  return timed?.replace(/\bcue-\d+\b/g, (key, at) => {
     const row = rowOf(key);
     const words = row ? `the cue at ${clock(row.start_ms)}` : "a cue that is gone";
-    return at === 0 || /[.!?] $/.test(text.slice(0, at)) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
+    return at === 0 || /[.!?] $/.test(timed.slice(0, at)) ? words.charAt(0).toUpperCase() + words.slice(1) : words;
   });
 }
 

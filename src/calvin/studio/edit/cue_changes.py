@@ -184,7 +184,7 @@ def room_to_write(start_ms: int, part: FilmPart, plan: PlanSettings) -> Span:
     """
     there = [cue for cue in part.cues if cue.span.start_ms <= start_ms < max(cue.span.end_ms, cue.span.start_ms + 1)]
     if there:
-        raise UsageError(f"A cue is spoken at {format_timecode(start_ms)}: choose a time in a gap, or give the words.")
+        raise UsageError(f"A cue is spoken at {format_timecode(start_ms)} already: choose a time in a gap.")
     room = min(part.room_ms(start_ms) or plan.min_cue_ms, plan.max_cue_ms)
     following = min((cue.span.start_ms for cue in part.cues if cue.span.start_ms > start_ms), default=start_ms + room)
     return Span(start_ms, min(start_ms + room, following))
