@@ -10,7 +10,9 @@ from typer import Option
 from calvin.cli.adapt import settings_for
 from calvin.cli.captioner import ADAPTED, LEARNING_RATE, LESSONS, YES, opening
 from calvin.cli.console import ProgressView, say
+from calvin.cli.evaluate import check_names, metric_names
 from calvin.core.errors import UsageError
+from calvin.evaluation.metrics.registry import METRICS
 
 
 def adapt_compare(
@@ -47,15 +49,18 @@ def adapt_compare(
     from calvin.lab.adapt_comparison import FilmCounts, compare_adaptations
     from calvin.lab.adapt_study import StudyConfig
 
+    # Everything that can be refused is, before a model is opened and films are drawn.
+    share, wanted = _share_of(part), metric_names(metrics) or []
+    check_names(metrics)
+    if "cider" not in {METRICS.find(word).name for word in wanted}:
+        raise UsageError(f"Table 4 is in CIDEr: name cider among the metrics, not only {metrics!r}.")
     folder = find_model(model, opening(yes).agree)
     base = Calvin.from_pretrained(folder)
     adapt = settings_for(base.model.config, {} if rate is None else {"max_lr": rate})
     values = {"sizes": _numbers(sizes), "iterations": _numbers(iterations), "seeds": seeds, "adapt": adapt}
     config, counts = StudyConfig.load(values, "adapt-compare"), FilmCounts(films, scenes, training_films)
     with ProgressView() as progress:
-        compared = compare_adaptations(
-            base, folder, out, counts, config, metrics.split(","), regularisation, _share_of(part), progress, say
-        )
+        compared = compare_adaptations(base, folder, out, counts, config, wanted, regularisation, share, progress, say)
     if isinstance(compared, int):
         say(f"Part {part} is done; other parts have {compared} runs to go before there is a table.")
         return

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from calvin.cli.console import ProgressView, say, warn, warn_all
-from calvin.cli.evaluate import WANTED, metric_names
+from calvin.cli.evaluate import WANTED, check_names, metric_names
 
 
 def compare(
@@ -38,16 +38,26 @@ def compare(
     from calvin.evaluation.report import write_comparison
     from calvin.evaluation.results import load_results
 
+    # Everything that can be refused is, before anything is scored.
+    check_names(metrics)
+    if len(systems) < 2:
+        raise UsageError("Comparing takes at least two systems.")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder: give --out the page to write, such as {out / 'comparison.html'}.")
     loaded = []
+    for path in systems:
+        if path.is_dir():
+            loaded.append(load_results(path))
+            if not loaded[-1].scores.measures:
+                raise UsageError(f"{path} has no scores yet: run its `calvin evaluate` again, or `calvin score` it.")
+            continue
+        if references is None:
+            raise UsageError(f"{path} is a file of captions: give its references with --references FILE.")
+        loaded.append(read_results(path, references, None, None, False))
     with ProgressView() as progress:
-        for path in systems:
-            if path.is_dir():
-                loaded.append(load_results(path))
-                continue
-            if references is None:
-                raise UsageError(f"{path} is a file of captions: give its references with --references FILE.")
-            results = read_results(path, references, None, None, False)
-            loaded.append(finish(results, metric_names(metrics), listener=progress))
+        for results in loaded:
+            if results.folder is None:
+                finish(results, metric_names(metrics), listener=progress)
     if metrics and any(path.is_dir() for path in systems):
         warn("Folders of results keep their scores; `calvin score FOLDER --metrics ...` scores a folder again.")
     comparison = put_together(loaded, rank)

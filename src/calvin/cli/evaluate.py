@@ -13,6 +13,7 @@ from calvin.captioners.decoding_rules import DECODING_HELP, GUARDED
 from calvin.cli.asking import TWO_STAGE
 from calvin.cli.captioner import FOUR_BIT, MODEL_HELP, YES
 from calvin.cli.console import ProgressView, say, warn, warn_all
+from calvin.core.errors import UsageError
 from calvin.core.text_tables import counted
 from calvin.data.readers.registry import READERS
 from calvin.evaluation.metrics.registry import METRICS, USUAL
@@ -115,7 +116,8 @@ def evaluate(
     options = DataOptions(
         data, annotations, format, features, encoder, films, stills_at, characters, entities, frames or 32, limit
     )
-    options.check()
+    options.check(chosen)
+    free_for_results(out)
     searched = CaptionDecoding.named(decoding, beams, temperature)
     opened = replace(opening(yes, frames, four_bit, bool(two_stage)), decoding=searched)
     asked = Asked(options, chosen, question or EVALUATION_QUESTION, context is not None)
@@ -138,13 +140,20 @@ def caption(model: str, opened: OpenOptions, adapter: Path | None, asked: Asked,
     from calvin.captioners.registry import open_captioner
     from calvin.cli.captioner import settled
     from calvin.evaluation.evaluate import evaluate as run
-    from calvin.evaluation.evaluate import system_name
+    from calvin.evaluation.evaluate import system_name, system_of
+    from calvin.evaluation.results import refuse_other
     from calvin.lab.evaluation_sets import make_job
 
     with with_adapter(open_captioner(settled(model), opened), adapter) as captioner, ProgressView() as progress:
         context, trained = asked.context, adapter_context(captioner)
         if trained is not None and not asked.stated:
             context = replace(context, count=trained)
+        if out is not None:
+            details = captioner.info.details
+            facts = {name: details.get(name, "") for name in ("beams", "temperature", "decoding")}
+            refuse_other(
+                out, system_of(captioner, context), {"context": context.words, "question": asked.question} | facts
+            )
         job = make_job(asked.data, context, asked.question, captioner, progress)
         search = opened.decoding.label if opened.decoding else ""
         name = "-".join(filter(None, (system_name(captioner), job.split, context.label, search)))
@@ -154,7 +163,18 @@ def caption(model: str, opened: OpenOptions, adapter: Path | None, asked: Asked,
 
 def metric_names(metrics: str | None) -> list[str] | None:
     """The names given to `--metrics`; None: the usual ones."""
-    return [word.strip().lower() for word in metrics.split(",") if word.strip()] if metrics else None
+    if metrics is None:
+        return None
+    words = [word.strip().lower() for word in metrics.split(",") if word.strip()]
+    if not words:
+        raise UsageError(f"{metrics!r} names no metric: choose from {METRICS.listed()}.")
+    return words
+
+
+def free_for_results(out: Path | None) -> None:
+    """Refuse a place for results that is taken by a file, before anything is done."""
+    if out is not None and out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file: give --out a folder.")
 
 
 def check_names(metrics: str | None) -> None:

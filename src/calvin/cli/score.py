@@ -9,7 +9,7 @@ import typer
 from typer import Argument, Option
 
 from calvin.cli.console import say, warn
-from calvin.cli.evaluate import WANTED, check_names, score_and_show
+from calvin.cli.evaluate import WANTED, check_names, free_for_results, score_and_show
 
 if TYPE_CHECKING:
     from calvin.evaluation.results import Results
@@ -39,9 +39,15 @@ def score(
     from calvin.evaluation.results import load_results
 
     check_names(metrics)
+    free_for_results(out)
     if predictions.is_dir():
         if references is not None:
             raise UsageError(f"{predictions} is a folder of results, which holds its references: leave them out.")
+        given = {"--characters": characters, "--card": card, "--allow-empty": allow_empty or None, "--out": out}
+        if unused := " and ".join(name for name, value in given.items() if value is not None):
+            raise UsageError(
+                f"{predictions} is a folder of results, scored as it stands and in place: leave {unused} out."
+            )
         results = load_results(predictions)
     else:
         results = read_results(predictions, references or predictions, characters, card, allow_empty)

@@ -63,7 +63,6 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
         DataError: a scene lacks what the captioner needs.
     """
     scenes = job.scenes()
-    info = captioner.info
     card = ProtocolCard(
         references_sha256=references_checksum({scene.id: scene.references for scene in scenes}),
         split=job.split,
@@ -73,8 +72,9 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
         pooling=POOLING,
         **job.facts,
     )
-    system = {"name": system_name(captioner), "fingerprint": info.fingerprint, "context": job.context.label}
-    results = Results(system, card, scenes, {}, names=job.names, notes=list(job.notes), folder=folder)
+    results = Results(
+        system_of(captioner, job.context), card, scenes, {}, names=job.names, notes=list(job.notes), folder=folder
+    )
     with locked(folder):
         claim(results)
         store = CaptionStore(folder / "captions.jsonl")
@@ -82,6 +82,12 @@ def evaluate(captioner: Captioner, job: EvaluationJob, folder: Path, listener: L
         save_pictures(folder, len(scenes), lambda index: job.pictures.stills(job.samples[index], STRIP), listener)
     results.captions = dict(store.kept)
     return results
+
+
+def system_of(captioner: Captioner, context: Context) -> dict[str, str]:
+    """What results say of the system that made them."""
+    fingerprint = captioner.info.fingerprint
+    return {"name": system_name(captioner), "fingerprint": fingerprint, "context": context.label}
 
 
 def system_name(captioner: Captioner) -> str:

@@ -117,6 +117,27 @@ def claim(results: Results) -> None:
     write_json(folder / "run.json", _run(results))
 
 
+def refuse_other(folder: Path, system: Mapping[str, str], facts: Mapping[str, str]) -> None:
+    """See, before scenes are drawn or decoded, that a folder is free for an evaluation or holds this very one.
+
+    Args:
+        facts: fields of the protocol card that are known so far.
+
+    Raises:
+        UsageError: a file is in its place, or it holds another evaluation.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: give --out a folder.")
+    if not (folder / "run.json").is_file():
+        return
+    held = _read(folder / "run.json")
+    card = _completed(held.get("card") or {})
+    changed = ["system"] if held.get("system") != dict(system) else []
+    changed += ["card"] if any(card.get(name) != value for name, value in facts.items()) else []
+    if changed:
+        raise UsageError(f"{folder} holds an evaluation with another {' and '.join(changed)}: give another --out.")
+
+
 def _run(results: Results) -> dict[str, Any]:
     names = results.names and {**asdict(results.names), "words": sorted(results.names.words)}
     return {

@@ -23,7 +23,7 @@ from calvin.core.progress import Listener, silent
 from calvin.core.types import FRAME_SIZE, LARGE_SIZE
 from calvin.data import Features, FeatureStore, Sample, read_mad_csv
 from calvin.data.readers.registry import READERS, resolve_format
-from calvin.data.sources import MAX_BAD_SHARE
+from calvin.data.sources import MAX_BAD_SHARE, read_entities
 from calvin.encode.film_cache import FilmCache
 from calvin.evaluation.evaluate import EvaluationJob
 from calvin.evaluation.names import NameList, from_names, harvest, read_cast
@@ -41,6 +41,12 @@ PUPPETS, MAD, TVC = "puppet-eval", "mad-named", "tvc"
 _FRESH = re.compile(r"puppets:(\d{1,9})")
 _FORMATS = {".csv": "mad_csv", ".json": "mad_v1", ".jsonl": "tvc"}
 _PAPER_MAD = (6520, 10)
+_ISOLATED = "{} has isolated moments, without scenes before them: choose --context none or entities-oracle."
+_NO_BANK = (
+    "Give --entities FILE, which says who is in each scene: the presence.jsonl that `calvin describe FILM "
+    '--cast CAST` leaves in its project, or lines such as {"movie": "0001_A_Film", "start": 12.4, "end": 14.9, '
+    '"names": ["Ann"]}, one for every scene.'
+)
 
 PUPPET_SEED = 77
 """Recipes train on films from seed 0. The lengths, rates and shares of `mini` were chosen by figures on these."""
@@ -69,22 +75,49 @@ class DataOptions:
     frames: int = 32
     limit: int | None = None
 
-    def check(self) -> None:
-        """See that what is named is there, before a model is opened for it.
+    def check(self, context: Context | None = None) -> None:
+        """See that what is named is there and fits, before a model is opened for it.
 
         Raises:
-            UsageError: a file or folder that is not there, a format that is unknown or cannot be told.
+            UsageError: a file or folder that is not there, a format that is unknown or cannot be told, an option that
+                the data set or the context has no use for, or lacks.
+            DataError: who is in the scenes, or in the films, cannot be read.
         """
         parts = ("annotations", "features", "films", "characters", "entities")
         for name in parts:
             path = getattr(self, name)
             if path is not None and not Path(path).exists():
                 raise UsageError(f"--{name}: there is no {path}.")
-        if self.data != PUPPETS and _FRESH.fullmatch(self.data) is None:
+        if self.data == PUPPETS or _FRESH.fullmatch(self.data) is not None:
+            unused = [name for name in ("annotations", "format", "films", "stills_at", "characters")
+                      if getattr(self, name) is not None]  # fmt: skip
+            if unused:
+                words = " and ".join(f"--{name.replace('_', '-')}" for name in unused)
+                raise UsageError(f"{self.data} brings films of its own: leave {words} out, or name another --data.")
+        else:
             path = _annotations_of(self)
-            _format_of(self, path)
+            manifest = READERS.find(_format_of(self, path))
             if not path.exists():
                 raise UsageError(f"There is no data set or file {path}: name one that `calvin evaluate --help` lists.")
+            if context is not None and context.kind == "scenes" and context.count and not manifest.contextual:
+                raise UsageError(_ISOLATED.format(path.name if self.data == str(path) else self.data))
+        if self.films is not None and not self.films.is_dir():
+            raise UsageError(f"--films: {self.films} is a file; give the folder of the films.")
+        if self.stills_at is not None and not 0 < self.stills_at <= 1000:
+            raise UsageError(f"--stills-at is a number of stills a second above 0, such as 3, not {self.stills_at:g}.")
+        if context is not None:
+            self._check_names(context)
+
+    def _check_names(self, context: Context) -> None:
+        """See that who is there is known where the context asks for it, and can be read."""
+        if context.kind == "entities-bank":
+            if self.entities is None:
+                raise UsageError(_NO_BANK)
+            read_entities(self.entities)
+        elif self.entities is not None:
+            raise UsageError("--entities goes with --context entities-bank: add that, or leave the file out.")
+        if self.characters is not None:
+            read_cast(self.characters)
 
 
 @dataclass
@@ -120,15 +153,9 @@ def make_job(
     drawn = options.data == PUPPETS or fresh is not None
     found = _puppets(listener, int(fresh[1]) if fresh else None) if drawn else _annotated(options)
     if context.kind == "scenes" and context.count and not found.contextual:
-        raise UsageError(
-            f"{found.split} has isolated moments, without scenes before them: choose --context none or entities-oracle."
-        )
+        raise UsageError(_ISOLATED.format(found.split))
     if context.kind == "entities-bank" and options.entities is None:
-        raise UsageError(
-            "Give --entities FILE, which says who is in each scene: the presence.jsonl that `calvin describe FILM "
-            '--cast CAST` leaves in its project, or lines such as {"movie": "0001_A_Film", "start": 12.4, "end": 14.9, '
-            '"names": ["Ann"]}, one for every scene.'
-        )
+        raise UsageError(_NO_BANK)
     samples = evaluated(found.samples)[: options.limit]
     split = found.split if options.limit is None else f"{found.split}, first {len(samples)} scenes"
     texts = [text for sample in samples for text in sample.references]

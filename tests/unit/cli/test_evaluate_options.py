@@ -47,9 +47,19 @@ def data(tmp_path: Path, calvin: Calvin) -> list[object]:
         (["--characters", "nowhere.json"], "--characters: there is no nowhere.json"),
         (["--format", "mda"], "There is no data format 'mda'"),
         (["--names", "all"], "names"),
+        (["--metrics", " , "], "' , ' names no metric"),
+        (["--context", "entities-bank"], "Give --entities FILE"),
+        (["--entities", "eval.csv"], "--entities goes with --context entities-bank"),
+        (["--context", "entities-bank", "--entities", "broken.jsonl"], "needs movie, start, end and names"),
+        (["--characters", "broken.json"], "is not a character bank"),
+        (["--films", "eval.csv"], "give the folder of the films"),
+        (["--stills-at", "0"], "--stills-at is a number of stills a second above 0"),
+        (["--format", "tvr", "--context", "3"], "eval.csv has isolated moments"),
     ],
 )
 def test_what_is_wrong_is_said_before_a_model_is_opened(run, data, words, said: str, tmp_path: Path) -> None:
+    (tmp_path / "broken.jsonl").write_text('{"movie": "0001_A_Film"}\n')
+    (tmp_path / "broken.json").write_text('["Ann"]')
     result = run("evaluate", tmp_path / "no-such-model", *data, *words, "--out", tmp_path / "out")
     assert result.exit_code in (1, 2)
     assert said in result.stderr
@@ -57,8 +67,48 @@ def test_what_is_wrong_is_said_before_a_model_is_opened(run, data, words, said: 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("word", ["--annotations", "--format", "--films", "--characters", "--stills-at"])
+def test_drawn_films_take_no_others(run, data, word: str, tmp_path: Path) -> None:
+    """`evaluate MODEL --annotations eval.csv` without --data scored the drawn films, and said nothing of it."""
+    value = {"--format": "tvc", "--stills-at": "3", "--films": tmp_path}.get(word, data[1])
+    result = run("evaluate", tmp_path / "no-such-model", word, value)
+    assert result.exit_code == 2
+    assert f"puppet-eval brings films of its own: leave {word} out" in result.stderr
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_folder_of_another_run_is_refused_before_films_are_decoded(
+    run, data, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [tiny_model, *data, "--metrics", "rouge", "--out", tmp_path / "out"]
+    assert run("evaluate", *words).exit_code == 0
+    monkeypatch.setattr("calvin.lab.evaluation_sets.make_job", lambda *_: pytest.fail("scenes were made ready"))
+    for other in (["--context", "3"], ["--question", "What happens?"], ["--beams", "2"]):
+        result = run("evaluate", *words, *other)
+        assert result.exit_code == 2, result.output
+        assert "holds an evaluation with another" in result.stderr
+    file = tmp_path / "file"
+    file.write_text("")
+    assert f"{file} is a file: give --out a folder" in run("evaluate", *words[:-1], file).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--metrics", "rouge"], "Table 4 is in CIDEr"),
+        (["--metrics", "cider,rouge-x"], "There is no metric 'rouge-x'"),
+        (["--part", "3/2"], "'3/2' is not a share"),
+    ],
+)
+def test_a_comparison_of_adaptations_settles_its_options_first(run, words, said: str, tmp_path: Path) -> None:
+    result = run("adapt-compare", "--model", tmp_path / "no-such-model", *words, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "no-such-model" not in result.stderr
+
+
 def test_metrics_go_by_the_names_that_tables_print(run, data, tiny_model: Path, tmp_path: Path) -> None:
-    words = ["--metrics", "ROUGE-L,cider-d", "--decoding", "paper", "--beams", "2", "--temperature", "0.5"]
+    words = ["--metrics", "ROUGE_L,CIDErD", "--decoding", "paper", "--beams", "2", "--temperature", "0.5"]
     result = run("evaluate", tiny_model, *data, *words)
     assert result.exit_code == 0, result.output
     [folder] = (tmp_path / "runs" / "evaluation").iterdir()

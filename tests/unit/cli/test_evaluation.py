@@ -199,3 +199,26 @@ def test_scoring_by_words_loads_no_torch(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "ROUGE-L" in done.stdout
+
+
+def test_nothing_is_scored_before_every_system_is_read(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calvin.evaluation.evaluate.finish", lambda *_, **__: pytest.fail("a system was scored"))
+    ours = put(tmp_path / "ours.json", '{"a": "Ann waves.", "b": "Bob bows.", "c": "She runs."}')
+    references = put(tmp_path / "r.csv", REFERENCES)
+    gone = run("compare", ours, tmp_path / "theirs.json", "--references", references)
+    assert gone.exit_code == 1
+    assert "theirs.json cannot be read" in gone.stderr
+    unknown = run("compare", ours, ours, "--references", references, "--metrics", "rouge-x")
+    assert "There is no metric 'rouge-x'" in unknown.stderr
+    folder = run("compare", ours, ours, "--references", references, "--out", tmp_path)
+    assert "give --out the page to write" in folder.stderr
+    assert "at least two systems" in run("compare", ours, "--references", references).stderr
+
+
+def test_options_that_a_folder_of_results_does_not_take_are_refused(run, tmp_path: Path) -> None:
+    predictions = put(tmp_path / "p.json", '{"a": "Ann waves.", "b": "Bob bows.", "c": "She runs."}')
+    made = run("score", predictions, put(tmp_path / "r.csv", REFERENCES), "--metrics", "rouge", "-o", tmp_path / "out")
+    assert made.exit_code == 0, made.output
+    result = run("score", tmp_path / "out", "--metrics", "rouge", "--out", tmp_path / "elsewhere", "--allow-empty")
+    assert result.exit_code == 2
+    assert "scored as it stands and in place: leave --allow-empty and --out out" in result.stderr

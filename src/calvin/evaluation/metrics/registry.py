@@ -45,10 +45,10 @@ METRICS = Registry(
     ),
     "metrics",
     aliases={
-        "bertscore-f1": "bertscore",
-        "cider-d": "cider",
-        "rouge-l": "rouge",
-        "bleu-4": "bleu",
+        **dict.fromkeys(("bertscore-f1", "bert-score"), "bertscore"),
+        **dict.fromkeys(("cider-d", "ciderd"), "cider"),
+        **dict.fromkeys(("rouge-l", "rougel"), "rouge"),
+        **dict.fromkeys(("bleu-4", "bleu4", "bleu@4"), "bleu"),
         **dict.fromkeys(("r@1/5", "r@5/16", "recall@1/5", "recall@5/16", "recall@k/n"), "recall"),
     },
 )
