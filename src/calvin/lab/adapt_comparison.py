@@ -1,20 +1,25 @@
-"""Table 4 of the paper on puppet films: from films to the table, and whether the paper's orderings come out."""
+"""Table 4 of the paper, on puppet films or on films of a data set: from films to the table, and whether the paper's
+orderings come out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from calvin.captioners.calvin import Calvin
 from calvin.core.files import write_json, write_text
 from calvin.core.progress import Listener, silent
-from calvin.core.text_tables import markdown_table
+from calvin.core.text_tables import counted, markdown_table
+from calvin.core.time import Span
+from calvin.data.regularisation import RegularScene
 from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList
+from calvin.evaluation.scenes import with_bank
 from calvin.evaluation.scoring import PairedTest, bootstrap_interval, paired_test, score_set
 from calvin.lab.adapt_films import (
     TRAINING_SCENES,
@@ -24,18 +29,20 @@ from calvin.lab.adapt_films import (
     score_presence,
     study_films,
 )
-from calvin.lab.adapt_study import Kind, Row, Study, StudyConfig, StudyFilm, rows_of, split_film
+from calvin.lab.adapt_study import Kind, Row, Study, StudyConfig, StudyFilm, StudyScene, rows_of, split_film
 from calvin.lab.evaluation_sets import puppet_names
-from calvin.studio.adapt.adaptation import regular_scenes
+from calvin.studio.adapt.annotated_films import AnnotatedFilms
+from calvin.studio.adapt.film_tuning import regular_scenes
 from calvin.studio.cast.characters import PresenceSettings
 
-PAPER: Mapping[tuple[str, int], float] = {
-    ("none", 0): 10.85,
-    ("oracle", 0): 16.27,
-    ("first", 20): 17.74,
-    ("first", 50): 20.06,
+PAPER: Mapping[tuple[str, int], Mapping[str, float]] = {
+    ("none", 0): {"BERTScore": 26.91, "CIDEr-D": 10.85, "ROUGE-L": 11.76, "SPICE": 3.73},
+    ("oracle", 0): {"BERTScore": 39.14, "CIDEr-D": 16.27, "ROUGE-L": 15.56, "SPICE": 7.13},
+    ("first", 20): {"BERTScore": 34.14, "CIDEr-D": 17.74, "ROUGE-L": 14.06, "SPICE": 7.17},
+    ("first", 50): {"BERTScore": 36.19, "CIDEr-D": 20.06, "ROUGE-L": 15.22, "SPICE": 7.21},
 }
-"""CIDEr of Table 4, on 10 films of MAD, by a model of 7B: only their order can be compared with ours."""
+"""Table 4: the mean of 10 films of MAD, by a model of 7B. Beside another model or other films, only the order of the
+rows can be compared."""
 MAIN = "CIDEr-D"
 UNPARSED = "form not kept"
 KNEES = {"9": 100, "10": 50}
@@ -106,7 +113,9 @@ class Ordering:
 
     def line(self) -> str:
         verdict = "holds" if self.holds else "DOES NOT HOLD"
-        return f"{self.words}: {verdict} ({self.difference:+.1f} CIDEr, p {self.p:.3f} over {self.films} films)"
+        return (
+            f"{self.words}: {verdict} ({self.difference:+.1f} CIDEr, p {self.p:.3f} over {counted(self.films, 'film')})"
+        )
 
 
 def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
@@ -126,6 +135,8 @@ def orderings(scores: Sequence[RowScore]) -> list[Ordering]:
         pairs.insert(3, (f"{more} scenes better than {first}", ("first", more), ("first", first)))
     found = []
     for words, better, worse in pairs:
+        if better not in by_kind:
+            continue
         test = paired_test(by_kind[better].values(MAIN), by_kind[worse].values(MAIN))
         found.append(Ordering(words, test.difference, test.p, test.items))
     return found
@@ -183,19 +194,27 @@ def _levels_off(before: PairedTest, after: PairedTest) -> str:
 
 
 def table(scores: Sequence[RowScore]) -> str:
-    """Markdown: CIDEr with its interval over films, the paper's CIDEr, then the other measures."""
+    """Markdown: CIDEr with its interval over films and the paper's, then the other measures, each with the paper's
+    where Table 4 has it."""
     main = next((score.row.iterations for score in scores if score.row.size), 0)
     others = [name for name in dict.fromkeys(n for score in scores for n in score.films) if name != MAIN]
-    head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4", *others]
+    stated = {name for row in PAPER.values() for name in row}
+    head = ["row", f"{MAIN}, mean of films", "95%", "paper, Table 4"]
+    head += [word for name in others for word in ([name, f"{name}, paper"] if name in stated else [name])]
     rows = []
     for score in scores:
         interval = bootstrap_interval(score.values(MAIN))
-        paper = PAPER.get((score.row.kind, score.row.size)) if score.row.iterations in (0, main) else None
+        paper = PAPER.get((score.row.kind, score.row.size), {}) if score.row.iterations in (0, main) else {}
         cells = [score.row.label, f"{score.mean(MAIN):.1f}"]
-        cells += [f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", f"{paper:.2f}" if paper else ""]
-        cells += [f"{value:.1f}" if (value := score.mean(name)) is not None else "" for name in others]
+        cells += [f"{interval[0]:.1f} to {interval[1]:.1f}" if interval else "", _cell(paper.get(MAIN), 2)]
+        for name in others:
+            cells += [_cell(score.mean(name)), *([_cell(paper.get(name), 2)] if name in stated else [])]
         rows.append(cells)
     return markdown_table(head, rows)
+
+
+def _cell(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,63 +228,127 @@ class FilmCounts:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a comparison found: the scores of the rows, and how well the bank knows who is there."""
+    """What a comparison found: the scores of the rows; of puppet films, how well the bank knows who is there; and
+    sentences about the films."""
 
     scores: Sequence[RowScore]
-    found: PresenceScore
-    settings: PresenceSettings
-    training_films: int
+    presence: PuppetPresence | None = None
+    notes: Sequence[str] = ()
 
     def text(self) -> str:
-        found = self.found
-        lines = [
-            f"Who is there, by bank: precision {found.precision:.0%}, recall {found.recall:.0%} on {found.scenes} "
-            f"held-out scenes, at threshold {self.settings.threshold:g}, chosen on {self.training_films} training "
-            "films.",
-            *(ordering.line() for ordering in orderings(self.scores)),
-            *gains(self.scores),
-        ]
+        lines = [*([self.presence.line()] if self.presence else [])]
+        lines += [*(ordering.line() for ordering in orderings(self.scores)), *gains(self.scores), *self.notes]
         return "\n".join([table(self.scores), "", _HEAD, "", *(f"- {line}" for line in lines)])
 
     def write(self, folder: Path) -> None:
         """`table.md` and `results.json`."""
-        facts = {"precision": self.found.precision, "recall": self.found.recall}
-        presence = {**facts, "settings": self.settings.model_dump()}
         rows = [{"row": score.row.label, **asdict(score.row), "films": score.films} for score in self.scores]
+        presence = {"presence": self.presence.facts()} if self.presence else {}
         write_text(folder / "table.md", self.text() + "\n")
-        write_json(folder / "results.json", {"rows": rows, "presence": presence})
+        write_json(folder / "results.json", {"rows": rows, **presence})
+
+
+@dataclass(frozen=True, slots=True)
+class PuppetPresence:
+    """How well the bank knows who is in the scenes of held-out puppet films, with settings chosen on training films."""
+
+    found: PresenceScore
+    settings: PresenceSettings
+    training_films: int
+
+    def line(self) -> str:
+        found = self.found
+        return (
+            f"Who is there, by bank: precision {found.precision:.0%}, recall {found.recall:.0%} on {found.scenes} "
+            f"held-out scenes, at threshold {self.settings.threshold:g}, chosen on {self.training_films} training "
+            "films."
+        )
+
+    def facts(self) -> dict[str, Any]:
+        found = {"precision": self.found.precision, "recall": self.found.recall}
+        return {**found, "settings": self.settings.model_dump()}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is compared in one folder: the rows, the metrics (CIDEr among them), and this process's share of the
+    runs, of which (1, 2) is the first of two; `regularisation` are scenes of other films, None: the bundled ones."""
+
+    folder: Path
+    config: StudyConfig
+    metrics: Sequence[str]
+    regularisation: Path | None = None
+    share: tuple[int, int] = (1, 1)
+    listener: Listener = silent
+
+    def others(self, base: Calvin) -> list[RegularScene]:
+        """The scenes of other films that the largest row needs."""
+        wanted = round(max(self.config.sizes) * self.config.adapt.regularisation)
+        return regular_scenes(base, self.regularisation, wanted)
+
+    def scores(
+        self, base: Calvin, films: Sequence[StudyFilm], regular: Sequence[RegularScene], names: NameList,
+        marks: Marks | None = None,
+    ) -> list[RowScore] | int:  # fmt: skip
+        """Make this share of the runs and, once all are made, score them; else how many others still have to make."""
+        study = Study(base, films, regular, self.config, self.folder, self.listener)
+        if left := study.run(*self.share):
+            return left
+        return score_study(study, names, self.metrics, marks)
 
 
 def compare_adaptations(
-    base: Calvin,
-    tower: Path,
-    folder: Path,
-    counts: FilmCounts,
-    config: StudyConfig,
-    metrics: Sequence[str],
-    regularisation: Path | None = None,
-    share: tuple[int, int] = (1, 1),
-    listener: Listener = silent,
-    say: Callable[[str], None] = print,
+    base: Calvin, tower: Path, counts: FilmCounts, wish: Wish, say: Callable[[str], None] = print
 ) -> Comparison | int:
-    """Draw the films, make this process's share of the runs and, once all are made, score them.
+    """Draw puppet films, make this process's share of the runs and, once all are made, score them.
 
     Args:
         tower: the folder of the model's vision tower.
-        regularisation: scenes of other films; None: the bundled ones.
-        share: (1, 2) is the first of two shares.
         say: gets a line on how each threshold of presence does.
 
     Returns: the comparison, or how many runs other processes still have to make.
     """
     # First what may be missing, then what takes long.
-    regular = regular_scenes(base, regularisation, round(max(config.sizes) * config.adapt.regularisation))
-    films = folder / "films"
+    regular, listener = wish.others(base), wish.listener
+    films = wish.folder / "films"
     settings = choose_settings(draw_films(films, base, tower, "train", counts.training, TRAINING_SCENES, listener), say)
     heldout = draw_films(films, base, tower, "heldout", counts.heldout, counts.scenes, listener)
     puppets = study_films(heldout, settings, base.max_frames)
-    study = Study(base, puppets.films, regular, config, folder, listener)
-    if left := study.run(*share):
-        return left
-    scores = score_study(study, puppet_names(), metrics, puppets.marks)
-    return Comparison(scores, score_presence(heldout, settings), settings, counts.training)
+    scores = wish.scores(base, puppets.films, regular, puppet_names(), puppets.marks)
+    if isinstance(scores, int):
+        return scores
+    return Comparison(scores, PuppetPresence(score_presence(heldout, settings), settings, counts.training))
+
+
+def compare_annotated(
+    base: Calvin, films: AnnotatedFilms, wish: Wish, chosen: Sequence[str] = (), entities: Path | None = None
+) -> Comparison | int:
+    """The same on films of a data set, of which there are annotations and frame vectors and perhaps no film file.
+
+    Args:
+        chosen: the films' ids; none: all.
+        entities: who is in each scene (`data.sources.read_entities`), for the row of the bank; None: there is no such
+            row.
+
+    Raises:
+        UsageError: no such film, or one with too few scenes.
+        DataError, FeatureError: no scenes of other films for this model, scenes without vectors, or a file that does
+            not mention every scene.
+    """
+    regular, told = wish.others(base), []
+    for name in dict.fromkeys(map(films.find, chosen)) if chosen else films.films:
+        told.append(_study_film(films, name, base.max_frames, entities))
+        split_film(told[-1], wish.config, 0)  # refuses a film with too few scenes before anything is captioned
+    wish = replace(wish, config=wish.config.changed(bank=entities is not None))
+    scores = wish.scores(base, told, regular, films.names)
+    return scores if isinstance(scores, int) else Comparison(scores, notes=films.notes)
+
+
+def _study_film(films: AnnotatedFilms, name: str, max_frames: int, entities: Path | None) -> StudyFilm:
+    scenes = films.usable(name)
+    bank = [scene.entities for scene in with_bank(scenes, entities)] if entities is not None else [()] * len(scenes)
+    made = [
+        StudyScene(s.id, s.span or Span(0, 1), s.caption, films.vectors(s, max_frames), s.entities, found)
+        for s, found in zip(scenes, bank, strict=True)
+    ]
+    return StudyFilm(name, tuple(made))

@@ -1,4 +1,5 @@
-"""Table 4 of the paper on films at hand: no adaptation, entity prompts, few-shot tuning; resumable run by run.
+"""Table 4 of the paper on films of which there are frame vectors and references: no adaptation, entity prompts,
+few-shot tuning; resumable run by run.
 
 All rows are scored on the same scenes: the film minus the largest training set. Smaller sets are nested in it, and so
 are those drawn at random, so no scored scene is ever trained on.
@@ -29,8 +30,8 @@ from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Scene
 from calvin.data.regularisation import RegularScene
-from calvin.studio.adapt.adaptation import tuned
 from calvin.studio.adapt.before_after import caption_all
+from calvin.studio.adapt.film_tuning import tuned
 from calvin.studio.adapt.scene_picks import choose_scenes
 from calvin.training.fewshot import AdaptConfig, FewshotScene
 
@@ -63,6 +64,7 @@ class StudyConfig(FrozenConfig):
     sizes: tuple[int, ...] = Field(default=(20, 50), min_length=1)
     iterations: tuple[int, ...] = Field(default=(100,), min_length=1)
     seeds: int = Field(default=3, gt=0)
+    bank: bool = Field(default=True, description="whether a bank says who is in each scene")
     adapt: AdaptConfig
 
 
@@ -90,7 +92,8 @@ def rows_of(config: StudyConfig) -> list[Row]:
     size, steps = config.sizes[0], config.iterations[0]
     tuned = [Row("first", number, steps) for number in config.sizes]
     longer = [Row("first", size, number) for number in config.iterations[1:]]
-    return [Row("none"), Row("oracle"), Row("bank"), *tuned, Row("random", size, steps), *longer]
+    prompted = [Row("oracle"), *([Row("bank")] if config.bank else [])]
+    return [Row("none"), *prompted, *tuned, Row("random", size, steps), *longer]
 
 
 @dataclass(frozen=True, slots=True)

@@ -319,7 +319,12 @@ _VARIANTS = [
     ),
     *(
         _variant(
-            f"-r{rank}", f"stage 2 with a LoRA of rank {rank}", f"Table 3, LLM + Lora (rank={rank})", lora_rank=rank
+            f"-r{rank}",
+            f"stage 2 with a LoRA of rank {rank}",
+            f"Table 3, LLM + Lora (rank={rank})",
+            lora_rank=rank,
+            # A LoRA counts by alpha / rank, so the weight of both would change if alpha did not follow.
+            lora_alpha=2 * rank,
         )
         for rank in (16, 64)
     ),

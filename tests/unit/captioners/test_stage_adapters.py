@@ -21,7 +21,7 @@ from calvin.core.types import Scene
 from calvin.data.regularisation import RegularScene
 from calvin.model import load_calvin
 from calvin.model.tuning import add_prefix, save_adapter
-from calvin.studio.adapt.adaptation import tuned
+from calvin.studio.adapt.film_tuning import tuned
 from calvin.training.fewshot import SMALL, FewshotScene
 
 QUICK = SMALL.changed(loop=SMALL.loop.changed(steps=2), batch_size=4)

@@ -80,7 +80,7 @@ def test_a_stopped_comparison_continues_and_is_scored(
         + [f"{key}-{seed}.json" for key in ("first-2-2", "first-5-2", "random-2-2") for seed in range(2)]
     )
     assert not list(tmp_path.glob("work*"))
-    monkeypatch.setattr("calvin.studio.adapt.adaptation.tune", lambda *_: pytest.fail("tuned twice"))
+    monkeypatch.setattr("calvin.studio.adapt.film_tuning.tune", lambda *_: pytest.fail("tuned twice"))
     events: list[Progress] = []
     (tmp_path / "captions" / "g" / "bank.json").unlink()
     Study(base, films, regular, CONFIG, tmp_path, events.append).run()

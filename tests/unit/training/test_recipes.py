@@ -105,8 +105,8 @@ CHANGED = {
     "64-queries": {"num_query_tokens", "starts_from"},
     "128-queries": {"num_query_tokens", "starts_from"},
     "prefix": {"trains", "parallel"},
-    "r16": {"lora_rank"},
-    "r64": {"lora_rank"},
+    "r16": {"lora_rank", "lora_alpha"},
+    "r64": {"lora_rank", "lora_alpha"},
     "lr-1e-4": {"max_lr"},
 }
 
@@ -115,6 +115,12 @@ CHANGED = {
 def test_a_variant_changes_one_thing(ending: str) -> None:
     base, variant = flat(get_recipe("calvin-7b-stage2")), flat(get_recipe(f"calvin-7b-stage2-{ending}"))
     assert {key for key in base if base[key] != variant[key]} == CHANGED[ending]
+
+
+def test_ranks_are_compared_at_one_weight_of_the_lora() -> None:
+    steps = [only_stage(f"calvin-7b-stage2{ending}") for ending in ("", "-r16", "-r64")]
+    assert [step.lora_rank for step in steps] == [32, 16, 64]
+    assert {step.lora_alpha / step.lora_rank for step in steps} == {2.0}
 
 
 def test_stage_3_is_mad_alone_after_a_stage_2_that_has_not_seen_it() -> None:

@@ -7,33 +7,24 @@ other four fifths alone; and on scenes that nobody corrected.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from hashlib import sha256
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from calvin.captioners.adapted import AdaptedCalvin
-from calvin.captioners.base import CaptionRequest
 from calvin.captioners.calvin import Calvin
-from calvin.core.errors import DataError, StoreError, UsageError
-from calvin.core.package import __version__
+from calvin.core.errors import StoreError, UsageError
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import Prompt
 from calvin.core.time import Span, sample_indices
 from calvin.core.types import Scene
 from calvin.data import FeatureStore
 from calvin.data.entities import EntityStripper
-from calvin.data.regularisation import RegularScene, bundled_regularisation, read_regularisation
 from calvin.media.film.frames import FrameStore
-from calvin.model.modeling import adapter_of
-from calvin.model.tuning import base_kept, save_adapter
-from calvin.studio.adapt.before_after import CaptionFacts, Effect, caption_all
+from calvin.studio.adapt.before_after import Effect
 from calvin.studio.adapt.described_scenes import Described, check_target, described_scenes
+from calvin.studio.adapt.film_tuning import Adaptation, FilmTuning, check_adaptable, other_films
 from calvin.studio.adapt.scene_picks import known_presence, open_project_features
 from calvin.studio.cast.characters import Cast, cast_of_names
 from calvin.studio.cast.presence import speakers_of
@@ -41,22 +32,12 @@ from calvin.studio.describe.skeleton import is_foreign
 from calvin.studio.project.database import project_folder
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.human_words import Words, apply_plan, plan_corrections
-from calvin.training.fewshot import AdaptConfig, FewshotBatches, FewshotScene, adapt_config, tune
+from calvin.training.fewshot import AdaptConfig, FewshotScene, adapt_config
 
 WORK = "adapting"
 ENOUGH_TO_LEAVE_OUT = 10
 UNSEEN = 24
 """Scenes that nobody corrected on which the effect is measured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Adaptation:
-    """An adapter folder, how many scenes it was made from, what it does, and sentences for the describer."""
-
-    folder: Path
-    scenes: int
-    effects: tuple[Effect, ...]
-    notes: tuple[str, ...] = ()
 
 
 def adapt(
@@ -95,27 +76,41 @@ def adapt(
         words = plan_corrections(store, corrections) if corrections is not None else None
         given, notes = described_scenes(store, words)
         base = model if isinstance(model, Calvin) else Calvin.from_pretrained(model)
-        if isinstance(base, AdaptedCalvin) or adapter_of(base.model) == "lora":
-            raise UsageError("The model carries an adapter already: adapt the base it was made from.")
+        check_adaptable(base)
         if model is None:
             _check_known(base, store)
         config = config or adapt_config(base.model.config)
         if iterations is not None:
             config = config.changed(loop=config.loop.changed(steps=iterations))
-        wanted = round(len(given) * config.regularisation)
-        regular = regular_scenes(base, regularisation, wanted, fewer=True)
+        regular, shortfall = other_films(base, regularisation, round(len(given) * config.regularisation))
         with open_project_features(store, base.encoder.hash) as features:
-            work = _Work(base, store, features, config, regular, known_names(store, given), given, progress)
-            scenes = [work.scene(one) for one in given]
-            work.batches(scenes)
+            prompts = _Prompts(store, given, config)
+            names = known_names(store, given)
+            at_hand = _ProjectScenes(base, store, features, prompts, names)
+            bound = store.bound_film()
+            tuning = FilmTuning(
+                base, {"title": bound.title, "sha256": bound.sha256}, config, regular, names, prompts.as_described,
+                prompts.as_adapted, store.folder / WORK, progress,
+            )  # fmt: skip
+            scenes = [at_hand.taught(one) for one in given]
+            tuning.batches(scenes)
             if words is not None:
                 notes += apply_plan(store, words).notes
-            effects = work.left_out(scenes) if check and len(scenes) >= ENOUGH_TO_LEAVE_OUT else []
-            effects += work.make(scenes, target)
-    shutil.rmtree(store.folder / WORK, ignore_errors=True)
-    notes += _shortfalls(len(scenes), wanted, len(regular), check)
-    notes += [warning for effect in effects for warning in effect.warnings()]
-    return Adaptation(target, len(scenes), tuple(effects), tuple(notes))
+            effects = []
+            if check and len(scenes) >= ENOUGH_TO_LEAVE_OUT:
+                effects += _left_out(tuning, scenes, [at_hand.shown(one.visual) for one in given])
+            everyone = [person.name for person in names.cast.characters]
+            unseen = at_hand.unseen()
+            about = "scenes that nobody corrected"
+            effects += tuning.effects(about, scenes, unseen, [everyone] * len(unseen), target=target)
+    tuning.forget_work()
+    notes += shortfall
+    if check and len(scenes) < ENOUGH_TO_LEAVE_OUT:
+        notes.append(
+            f"With {len(scenes)} scenes, none was left out to measure the effect on; with {ENOUGH_TO_LEAVE_OUT} or "
+            "more, a fifth is."
+        )
+    return Adaptation.of(target, len(scenes), effects, notes)
 
 
 def _check_known(base: Calvin, store: ProjectStore) -> None:
@@ -128,62 +123,6 @@ def _check_known(base: Calvin, store: ProjectStore) -> None:
             "The bundled model cannot see what happens in this film, and adapting it would only teach it names: "
             "name a CALVIN trained on films like this one with --model."
         )
-
-
-@contextmanager
-def tuned(
-    base: Calvin, scenes: Sequence[FewshotScene], regular: Sequence[RegularScene], config: AdaptConfig, folder: Path,
-    progress: Listener = silent,
-) -> Iterator[AdaptedCalvin]:  # fmt: skip
-    """The base tuned on scenes, for as long as the context lasts; afterwards the base is as it was.
-
-    Args:
-        folder: where a tuning that was killed is kept, and continues.
-    """
-    with base_kept(base.model):
-        tune(base.model, base.processor, scenes, regular, config, folder, progress)
-        yield AdaptedCalvin.over(base, context=config.context)
-
-
-def _shortfalls(scenes: int, wanted: int, regular: int, check: bool) -> list[str]:
-    """What had to be done with fewer scenes than it should have."""
-    notes = []
-    if regular < wanted:
-        notes.append(
-            f"{wanted} scenes of other films were asked for, but there are {regular}: all of them were used. "
-            "`calvin data regularisation` builds more."
-        )
-    if check and scenes < ENOUGH_TO_LEAVE_OUT:
-        notes.append(
-            f"With {scenes} scenes, none was left out to measure the effect on; with {ENOUGH_TO_LEAVE_OUT} or more, a "
-            "fifth is."
-        )
-    return notes
-
-
-def regular_scenes(base: Calvin, path: str | Path | None, count: int, fewer: bool = False) -> list[RegularScene]:
-    """At least `count` scenes of other films: those of a file, or those that came with calvin.
-
-    Args:
-        fewer: be content with fewer, if there are not as many.
-
-    Raises:
-        DataError, FeatureError: none for this encoder, or not enough.
-    """
-    if count == 0:
-        return []
-    found = Path(path) if path is not None else bundled_regularisation(base.encoder.hash)
-    if found is None:
-        raise DataError(
-            f"No scenes of other films came with calvin for the encoder of {base.name}: build them from a training set "
-            "with `calvin data regularisation` and give them with --regularisation."
-        )
-    scenes = read_regularisation(found, base.encoder, base.max_frames)
-    if not scenes or (len(scenes) < count and not fewer):
-        raise DataError(
-            f"{count} regularisation scenes are needed, but {found} holds {len(scenes)}: build more with --count."
-        )
-    return scenes
 
 
 @dataclass(frozen=True)
@@ -214,120 +153,73 @@ def known_names(store: ProjectStore, scenes: Sequence[Described]) -> Names:
     return Names(cast, EntityStripper(names, texts))
 
 
-@dataclass
-class _Work:
-    """One adaptation: the film, the base, and everything that tuning and measuring take from them."""
+class _Prompts:
+    """How the base and the tuned model are asked about scenes of a project."""
 
-    base: Calvin
-    store: ProjectStore
-    features: FeatureStore
-    config: AdaptConfig
-    regular: list[RegularScene]
-    names: Names
-    given: Sequence[Described]
-    progress: Listener
-    texts: list[tuple[Span, str]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        film = self.store.film
-        if film is None or film.sha256 not in self.features:
-            raise StoreError(f"{self.store.folder} holds no frame vectors of its film: describe it again.")
-        self.film_id = film.sha256
-        texts = {cue.visual: cue.text for cue in self.store.cues} | {one.visual: one.text for one in self.given}
-        self.texts = sorted(texts.items())
-
-    def scene(self, one: Described) -> FewshotScene:
-        before = self.earlier(one.visual, max(3, self.config.context))
-        entities = self.names.meant(one.text, before)
-        return FewshotScene(_name(one.visual), one.text, entities, self.vectors(one.visual), before, one.where)
+    def __init__(self, store: ProjectStore, given: Sequence[Described], config: AdaptConfig) -> None:
+        texts = {cue.visual: cue.text for cue in store.cues} | {one.visual: one.text for one in given}
+        self.store, self.config, self.texts = store, config, sorted(texts.items())
 
     def earlier(self, visual: Span, count: int) -> tuple[str, ...]:
         """The last `count` texts before a scene, whoever wrote them."""
         found = [text for span, text in self.texts if span.start_ms < visual.start_ms]
         return tuple(found[-count:]) if count else ()
 
-    def vectors(self, span: Span) -> np.ndarray:
-        """Frame vectors of a stretch of the film [k, D]."""
-        return self.features.scene(self.film_id, span, self.base.max_frames)
-
-    def left_out(self, scenes: Sequence[FewshotScene]) -> list[Effect]:
-        """The effect on a fifth of the scenes, after tuning without them.
-
-        What is measured on a scene that was learnt says nothing of others, so a second adapter is made for this alone.
-        """
-        count = max(2, len(scenes) // 5)
-        order = np.random.default_rng([self.config.loop.seed, 3]).permutation(len(scenes))
-        left, kept = sorted(order[:count]), [scenes[i] for i in sorted(order[count:])]
-        about = f"scenes left out, tuned on the other {len(kept)}"
-        names = [scenes[i].entities for i in left]
-        return self.effects(about, kept, [self.given[i].visual for i in left], names, exact=True)
-
-    def make(self, scenes: Sequence[FewshotScene], target: Path) -> list[Effect]:
-        """The adapter from all scenes, saved, and what it does on scenes that nobody corrected."""
-        settled = [cue for cue in self.store.cues if cue.settled]
-        unseen = [plan.visual for plan in self.store.plans if not plan.taken(settled)]
-        spans = [unseen[i] for i in sample_indices(0, len(unseen), UNSEEN)] if unseen else []
-        everyone = [person.name for person in self.names.cast.characters]
-        return self.effects("scenes that nobody corrected", scenes, spans, [everyone] * len(spans), target=target)
-
-    def effects(
-        self, about: str, scenes: Sequence[FewshotScene], spans: Sequence[Span], allowed: Sequence[Sequence[str]],
-        exact: bool = False, target: Path | None = None,
-    ) -> list[Effect]:  # fmt: skip
-        """Tune on scenes, and compare captions of other stretches of the film before and after.
-
-        Args:
-            allowed: the people who may be named in each of `spans`; with `exact` all of them have to be.
-            target: where the adapter is saved.
-        """
-        before = caption_all(self.base, self.requests(spans, self.as_described))
-        key = repr([self.base.fingerprint, self.config, self.batches(scenes).identity])
-        folder = self.store.folder / WORK / sha256(key.encode()).hexdigest()[:12]
-        with tuned(self.base, scenes, self.regular, self.config, folder, self.progress) as adapted:
-            after = caption_all(adapted, self.requests(spans, self.as_adapted))
-            facts = [CaptionFacts.of(answers, self.names, allowed, exact) for answers in (before, after)]
-            effects = [Effect(about, *facts)] if spans else []
-            if target is not None:
-                save_adapter(self.base.model, target, self.facts(scenes, effects), half=True)
-        return effects
-
-    def requests(self, spans: Sequence[Span], prompt: Callable[[Span], Prompt]) -> list[CaptionRequest]:
-        scenes = [Scene(_name(span), self.film_id, span, self.vectors(span)) for span in spans]
-        return [CaptionRequest(scene, prompt(scene.span)) for scene in scenes]
-
-    def as_described(self, visual: Span) -> Prompt:
+    def as_described(self, scene: Scene) -> Prompt:
         """The prompt that the base got when it described the project, so that those captions are what is compared."""
-        described = self.store.described
+        described, visual = self.store.described, scene.span
         if described is None:
             return Prompt(self.config.question)
         names = (known_presence(self.store) or {}).get(visual, ()) if described.cast else ()
         count = 0 if names and described.names_alone else described.base_context
         return Prompt(described.question, self.earlier(visual, count), names)
 
-    def as_adapted(self, visual: Span) -> Prompt:
-        return Prompt(self.config.question, self.earlier(visual, self.config.context))
+    def as_adapted(self, scene: Scene) -> Prompt:
+        return Prompt(self.config.question, self.earlier(scene.span, self.config.context))
 
-    def batches(self, scenes: Sequence[FewshotScene]) -> FewshotBatches:
-        """What tuning on these scenes goes through.
 
-        Raises:
-            DataError: a scene cannot be learnt.
-        """
-        return FewshotBatches(scenes, self.regular, self.base.processor, self.config)
+@dataclass
+class _ProjectScenes:
+    """The scenes of a project with their frame vectors."""
 
-    def facts(self, scenes: Sequence[FewshotScene], effects: Sequence[Effect]) -> dict[str, Any]:
+    base: Calvin
+    store: ProjectStore
+    features: FeatureStore
+    prompts: _Prompts
+    names: Names
+
+    def __post_init__(self) -> None:
         film = self.store.film
-        return {
-            "base": self.base.fingerprint,
-            "base_name": self.base.name,
-            "calvin": __version__,
-            "film": {"title": film.title, "sha256": film.sha256} if film else {},
-            "context": self.config.context,
-            "settings": self.config.model_dump(mode="json"),
-            "regularisation_scenes": min(round(len(scenes) * self.config.regularisation), len(self.regular)),
-            "scenes": [{"visual_ms": s.id, "caption": s.caption, "entities": list(s.entities)} for s in scenes],
-            "effects": [asdict(effect) for effect in effects],
-        }
+        if film is None or film.sha256 not in self.features:
+            raise StoreError(f"{self.store.folder} holds no frame vectors of its film: describe it again.")
+        self.film_id = film.sha256
+
+    def vectors(self, span: Span) -> np.ndarray:
+        """Frame vectors of a stretch of the film [k, D]."""
+        return self.features.scene(self.film_id, span, self.base.max_frames)
+
+    def taught(self, one: Described) -> FewshotScene:
+        before = self.prompts.earlier(one.visual, max(3, self.prompts.config.context))
+        entities = self.names.meant(one.text, before)
+        return FewshotScene(_name(one.visual), one.text, entities, self.vectors(one.visual), before, one.where)
+
+    def shown(self, span: Span) -> Scene:
+        return Scene(_name(span), self.film_id, span, self.vectors(span))
+
+    def unseen(self) -> list[Scene]:
+        """Some scenes that nobody corrected, evenly spread."""
+        settled = [cue for cue in self.store.cues if cue.settled]
+        spans = [plan.visual for plan in self.store.plans if not plan.taken(settled)]
+        return [self.shown(spans[i]) for i in sample_indices(0, len(spans), UNSEEN)] if spans else []
+
+
+def _left_out(tuning: FilmTuning, taught: Sequence[FewshotScene], shown: Sequence[Scene]) -> list[Effect]:
+    """The effect on a fifth of the scenes, after tuning without them: a second adapter is made for this alone."""
+    count = max(2, len(taught) // 5)
+    order = np.random.default_rng([tuning.config.loop.seed, 3]).permutation(len(taught))
+    left, kept = sorted(order[:count]), [taught[i] for i in sorted(order[count:])]
+    about = f"scenes left out, tuned on the other {len(kept)}"
+    return tuning.effects(about, kept, [shown[i] for i in left], [taught[i].entities for i in left], exact=True)
 
 
 def _name(visual: Span) -> str:

@@ -14,14 +14,16 @@ from calvin.captioners.base import CaptionAnswer, CaptionRequest
 from calvin.captioners.calvin import Calvin
 from calvin.core.errors import DataError, StoreError, UsageError
 from calvin.core.progress import Progress
+from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.types import Author, Place, Status
 from calvin.data import FeatureWriter, MemoryFeatures, Sample
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
 from calvin.model.tuning import LoraSettings, add_lora
-from calvin.studio.adapt import adaptation as studio
-from calvin.studio.adapt.adaptation import Adaptation, adapt, regular_scenes
+from calvin.studio.adapt import film_tuning
+from calvin.studio.adapt.adaptation import adapt
+from calvin.studio.adapt.film_tuning import Adaptation, regular_scenes
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.describe_settings import DescribeRecord
 from calvin.studio.project.store import ProjectStore
@@ -89,7 +91,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[CaptionRequest]]:
         found.append(requests)
         return [CaptionAnswer("man", 0.0) for _ in requests]
 
-    monkeypatch.setattr(studio, "caption_all", caption_all)
+    monkeypatch.setattr(film_tuning, "caption_all", caption_all)
     return found
 
 
@@ -121,7 +123,7 @@ def test_before_is_asked_as_the_project_was_described(
     assert before[0].prompt.context == ()
     assert before[1].prompt.context == ("Draft 0.", "Ann waves 1.")
     assert before[2].prompt.context == ("Draft 2.", "Ann waves 3.")
-    assert {request.prompt for request in after} == {studio.Prompt(QUICK.question)}
+    assert {request.prompt for request in after} == {Prompt(QUICK.question)}
     assert made.notes == ("With 2 scenes, none was left out to measure the effect on; with 10 or more, a fifth is.",)
     assert run(base, folder, regular, check=False).notes == ()
 
