@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Option
 
@@ -13,6 +13,9 @@ from calvin.cli.console import ProgressView, say
 from calvin.cli.evaluate import check_names, metric_names
 from calvin.core.errors import UsageError
 from calvin.evaluation.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from calvin.lab.adapt_comparison import Comparison
 
 FILMS, SCENES, TRAINING_FILMS = 10, 210, 10
 
@@ -92,6 +95,10 @@ def adapt_compare(
         else:
             counts = FilmCounts(films or FILMS, scenes or SCENES, training_films or TRAINING_FILMS)
             compared = compare_adaptations(base, folder, counts, wish, say)
+    _show(compared, out, part)
+
+
+def _show(compared: Comparison | int, out: Path, part: str) -> None:
     if isinstance(compared, int):
         say(f"Part {part} is done; other parts have {compared} runs to go before there is a table.")
         return
