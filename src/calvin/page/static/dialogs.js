@@ -27,11 +27,18 @@ export function openDialog(title, body, buttons = [["Close", null]], { focus, wi
   }
   dialog.append(row);
   dialog.buttons = row;
-  let value = null;
-  let [finished, asking] = [!mayLeave, false];
+  let [open, asking] = [true, false];
+  let settle = null;
+  dialog.answer = new Promise((resolve) => (settle = resolve));
+  // At once, and not when the browser comes round to its `close`: what waits for the answer may keep what was written,
+  // and whoever opens the same dialog again is to find it.
   dialog.finish = (given) => {
-    [value, finished] = [given, true];
+    if (!open) return;
+    open = false;
     dialog.close();
+    dialog.remove();
+    if (opener?.isConnected && document.activeElement === document.body) opener.focus();
+    settle(given);
   };
 
   /** Closes it without a value, if it may be left; asked once at a time. */
@@ -41,7 +48,7 @@ export function openDialog(title, body, buttons = [["Close", null]], { focus, wi
     asking = true;
     const may = await mayLeave();
     asking = false;
-    if (may && dialog.open) dialog.finish(null);
+    if (may) dialog.finish(null);
     return undefined;
   }
 
@@ -52,23 +59,16 @@ export function openDialog(title, body, buttons = [["Close", null]], { focus, wi
       event.preventDefault();
       leave();
     });
-    dialog.addEventListener("cancel", (event) => {
-      if (event.target !== dialog) return; // a chooser of files in it
-      event.preventDefault();
-      leave();
-    });
   }
-  dialog.answer = new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      if (!finished) {
-        dialog.showModal(); // closed by a gesture of the system's own, which no page can refuse
-        leave();
-        return;
-      }
-      dialog.remove();
-      if (opener?.isConnected && document.activeElement === document.body) opener.focus();
-      resolve(value);
-    });
+  dialog.addEventListener("cancel", (event) => {
+    if (event.target !== dialog) return; // a chooser of files in it
+    event.preventDefault();
+    leave();
+  });
+  dialog.addEventListener("close", (event) => {
+    if (event.target !== dialog || !open) return;
+    if (mayLeave) dialog.showModal(); // closed by a gesture of the system's own, which no page can refuse
+    leave();
   });
   byId("dialogs").append(dialog);
   dialog.showModal();
