@@ -22,7 +22,7 @@ from calvin.media.film.source import choose_audio, probe
 from calvin.media.sound.film_sound import programme_blocks
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.sound.film_mix import place_voices
+from calvin.studio.sound.placing import place_voices
 
 RATE, LEVEL, BLUE = 16_000, 320, "#33507a"
 Spoken = tuple[int, int, str]

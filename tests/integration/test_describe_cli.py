@@ -22,7 +22,7 @@ from calvin.core.package import bundled_film
 from calvin.core.time import Span
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.sound.film_mix import place_voices
+from calvin.studio.sound.placing import place_voices
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,13 @@ class Channels(StrEnum):
     SURROUND = "5.1"
 
 
+class Delivery(StrEnum):
+    EBU = "ebu-r128"
+    NETFLIX = "netflix"
+    ATSC = "atsc-a85"
+    STREAMING = "streaming"
+
+
 Recorded = Annotated[
     list[str] | None,
     typer.Option(
@@ -67,7 +74,12 @@ def voice(
     ] = None,
     level: Annotated[
         float | None,
-        typer.Option(help="Loudness of each cue, in LUFS.", min=-40, max=-10, show_default="as before, else -23"),
+        typer.Option(
+            help="Loudness of each cue, in LUFS: in the mix, -23 is as loud as the film's dialogue, -20 3 LU louder.",
+            min=-40,
+            max=-10,
+            show_default="as before, else -23",
+        ),
     ] = None,
     _list: Annotated[
         bool,
@@ -153,8 +165,22 @@ def mix(
         Channels, typer.Option(help="Channels of the described sound; 5.1 only if the film has it.")
     ] = Channels.STEREO,
     duck: Annotated[
-        float, typer.Option(help="How far the film is turned down under the voice, in dB.", min=-60, max=0)
+        float,
+        typer.Option(
+            help="How far the film is turned down under the voice, in dB; further where it is very loud there, less "
+            "where it would no longer be heard. 0 leaves it as it is.",
+            min=-60,
+            max=0,
+        ),
     ] = -8,
+    spec: Annotated[
+        Delivery | None,
+        typer.Option(
+            help="Bring the described sound to what a delivery asks for: ebu-r128 (-23 LUFS), netflix (dialogue -27), "
+            "atsc-a85 (dialogue -24) or streaming (dialogue -18).",
+            show_default="as loud as the film",
+        ),
+    ] = None,
     language: Annotated[
         str | None,
         typer.Option(help="Language of the film's sound track to mix with, such as en.", show_default="as before"),
@@ -164,7 +190,8 @@ def mix(
 ) -> None:
     """Mix the spoken cues into the film: its streams stay untouched, and the described sound becomes a second track.
 
-    The result is checked before it is kept: every cue must be heard, and everything else must be as it was.
+    The voice is as loud as the film's dialogue. The result is checked before it is kept: every cue must be heard,
+    everything else must be as it was, and what --spec asks for must be met.
 
     Examples:
 
@@ -173,6 +200,8 @@ def mix(
         calvin mix film.calvin -o "Film.Audio Description.eng.m4a"
 
         calvin mix film.calvin -o film.extended.mp4 --extended
+
+        calvin mix film.calvin -o ad.wav --spec ebu-r128
     """
     from calvin.media.sound.ducking import MixSettings
     from calvin.studio.project.status import notes_to_tell
@@ -184,7 +213,7 @@ def mix(
         language = language or store.mix_language
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
     with ProgressView() as progress:
-        report = mix_project(project, output, settings, extended, language, film, progress)
+        report = mix_project(project, output, settings, extended, language, film, progress, spec and spec.value)
     with ProjectStore(project, or_look=True) as store:
         remember_mix(store, output)
         store.mix_language = language
@@ -192,6 +221,8 @@ def mix(
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
         notes = notes_to_tell(store, "mix", report.notes)
     say(report.in_words(extended))
+    for line in report.levels_in_words():
+        say(line)
     for path in report.files:
         say(f"  {path}")
     warn_all(notes)

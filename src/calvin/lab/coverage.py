@@ -19,7 +19,7 @@ from calvin.studio.describe.films import describe
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.cue_places import shot_of
-from calvin.studio.sound.film_mix import place_voices
+from calvin.studio.sound.placing import place_voices
 from calvin.studio.sound.voiced_cues import voice_project
 
 NEAR_MS = 2000

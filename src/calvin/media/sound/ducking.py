@@ -30,7 +30,7 @@ from calvin.media.sound.film_sound import (
     resampled,
     silence,
 )
-from calvin.media.sound.loudness import highest_between, measured, true_peaks
+from calvin.media.sound.loudness import Metered, highest_between, in_db, measured, metered, true_peaks
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -48,6 +48,8 @@ _ATTEMPTS = 4
 _QUALITY, _MOST_QUALITY = 236, 472
 """FFmpeg's AAC quality that takes 120 to 250 kbit/s of two channels, and the highest whose frames hold any sound."""
 
+_LEAST_RAMP_MS = 100
+"""No change of the film's level takes less, or it would be heard as a click or a lurch."""
 _REACH_MS, _MAX_LAG_MS = 60, 25
 _PRESENT, _CLEAR = 0.12, 0.5
 """Correlation with the cue's waveform: below the first the voice is not there; below the second the film is louder."""
@@ -58,6 +60,7 @@ class MixSettings(FrozenConfig):
 
     The ramps follow the example in W3C DAPT. Between cues less than `hold_ms` apart the film stays down. `peak_db` is
     the highest true peak. `bit_rate` is that of two channels; AAC takes less for simple sound, more for dense.
+    `voice_db` is added to the voice, and `gain_db` to all of the mix.
     """
 
     duck_db: float = Field(default=-8.0, ge=-60, le=0)
@@ -66,16 +69,22 @@ class MixSettings(FrozenConfig):
     peak_db: float = Field(default=-1.0, ge=-20, le=0)
     layout: Literal["stereo", "5.1"] = "stereo"
     bit_rate: int = Field(default=192_000, ge=64_000)
+    voice_db: float = Field(default=0.0, ge=-60, le=60)
+    gain_db: float = Field(default=0.0, ge=-60, le=60)
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedVoice:
-    """A cue's sound (mono WAV) and when it begins in the mix; `name` is what messages call it."""
+    """A cue's sound (mono WAV) and when it begins in the mix; `name` is what messages call it.
+
+    `duck_db` is by how much the film is turned down under it, where that is not as much as anywhere else.
+    """
 
     start_ms: int
     path: Path
     duration_ms: int
     name: str
+    duck_db: float | None = None
 
     @property
     def end_ms(self) -> int:
@@ -83,43 +92,75 @@ class PlacedVoice:
 
 
 def duck_points(voices: Sequence[PlacedVoice], settings: MixSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Times in ms [P] and gains in dB [P], between which the film's level runs in straight lines."""
-    stretches: list[list[int]] = []
+    """Times in ms [P] and gains in dB [P], between which the film's level runs in straight lines.
+
+    Between cues that are close the level goes straight from that of one to that of the next, and never up in between.
+    Where they overlap, or nearly so, the lower of both holds.
+    """
+    stretches: list[list[_Held]] = []
     for voice in sorted(voices, key=lambda v: v.start_ms):
-        if stretches and voice.start_ms - stretches[-1][1] < max(settings.hold_ms, 2 * settings.ramp_ms):
-            stretches[-1][1] = max(stretches[-1][1], voice.end_ms)
+        one = _Held(voice.start_ms, voice.end_ms, settings.duck_db if voice.duck_db is None else voice.duck_db)
+        last = stretches[-1][-1] if stretches else None
+        if last is None or one.start_ms - last.end_ms >= max(settings.hold_ms, 2 * settings.ramp_ms):
+            stretches.append([one])
+        elif one.db == last.db or one.start_ms - last.end_ms < _LEAST_RAMP_MS:
+            end_ms, db = max(last.end_ms, one.end_ms), min(last.db, one.db)
+            stretches[-1][-1] = _Held(last.start_ms, end_ms, db)
         else:
-            stretches.append([voice.start_ms, voice.end_ms])
-    ramp, down = settings.ramp_ms, settings.duck_db
-    points = [p for a, b in stretches for p in ((a - ramp, 0.0), (a, down), (b, down), (b + ramp, 0.0))] or [(0, 0.0)]
-    times, gains = zip(*points, strict=True)
+            stretches[-1].append(one)
+    ramp, points = settings.ramp_ms, list[tuple[int, float]]()
+    for stretch in stretches:
+        points.append((stretch[0].start_ms - ramp, 0.0))
+        points += [point for held in stretch for point in ((held.start_ms, held.db), (held.end_ms, held.db))]
+        points.append((stretch[-1].end_ms + ramp, 0.0))
+    times, gains = zip(*(points or [(0, 0.0)]), strict=True)
     return np.array(times, float), np.array(gains, float)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The film's level is held at `db` from one time to another."""
+
+    start_ms: int
+    end_ms: int
+    db: float
 
 
 def mixed(
     programme: Iterable[np.ndarray], voices: Sequence[PlacedVoice], settings: MixSettings
 ) -> Iterator[np.ndarray]:
     """The film's sound, blocks [N, channels], ducked, with the voices over it; goes on until the last one has ended."""
+    for film, voice in film_and_voice(programme, voices, settings):
+        yield film if voice is None else film + voice
+
+
+def film_and_voice(
+    programme: Iterable[np.ndarray], voices: Sequence[PlacedVoice], settings: MixSettings
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """What `mixed` adds up: blocks [N, channels] of the film and of the voices (None: nobody speaks)."""
     times, gains_db = duck_points(voices, settings)
+    gains_db = gains_db + settings.gain_db
+    louder = np.float32(10 ** ((settings.voice_db + settings.gain_db) / 20))
     waiting = sorted(voices, key=lambda v: v.start_ms)
     speaking: list[tuple[int, np.ndarray]] = []
     at = 0
     for block in _at_least(programme, max((v.end_ms for v in voices), default=0), settings.layout):
         end = at + len(block)
         clock_ms = np.arange(at, end) / _HOP
-        out = block
-        if times[0] <= clock_ms[-1] and clock_ms[0] <= times[-1]:
+        film = block
+        if settings.gain_db or (times[0] <= clock_ms[-1] and clock_ms[0] <= times[-1]):
             gain = 10 ** (np.interp(clock_ms, times, gains_db) / 20)
-            out = block * gain[:, None].astype(np.float32)
+            film = block * gain[:, None].astype(np.float32)
         while waiting and waiting[0].start_ms * _HOP < end:
             voice = waiting.pop(0)
-            speaking.append((voice.start_ms * _HOP, resampled(*read_wav(voice.path), MIX_RATE)))
+            speaking.append((voice.start_ms * _HOP, resampled(*read_wav(voice.path), MIX_RATE) * louder))
+        said = np.zeros_like(block) if speaking else None
         for start, samples in speaking:
             first, last = max(start, at), min(start + len(samples), end)
-            if last > first:
-                _add(out, first - at, samples[first - start : last - start], settings.layout)
+            if said is not None and last > first:
+                _add(said, first - at, samples[first - start : last - start], settings.layout)
         speaking = [(start, samples) for start, samples in speaking if start + len(samples) > end]
-        yield out
+        yield film, said
         at = end
 
 
@@ -141,27 +182,33 @@ def _at_least(blocks: Iterable[np.ndarray], length_ms: int, layout: str) -> Iter
     yield from silence(length_ms * _HOP - at, 6 if layout == "5.1" else 2)
 
 
-def limited(blocks: Iterable[np.ndarray], ceiling_db: float) -> Iterator[np.ndarray]:
-    """The same blocks [N, channels], turned down around true peaks above a ceiling, in time before the peak comes."""
+def limited(blocks: Iterable[np.ndarray], ceiling_db: float, parts: int = 1) -> Iterator[np.ndarray]:
+    """The same blocks [N, channels], turned down around true peaks above a ceiling, in time before the peak comes.
+
+    Args:
+        parts: how many sounds lie side by side in the channels. Their sum is what is kept under the ceiling, and each
+            is turned down alike.
+    """
     ceiling = 10 ** (ceiling_db / 20)
     held: np.ndarray | None = None  # context already given out, then what is to be given out
     for block in blocks:
         held = np.concatenate([np.zeros((_CONTEXT, block.shape[1]), np.float32) if held is None else held, block])
         while len(held) >= 2 * _CONTEXT + _CHUNK:
-            yield _turned_down(held[: 2 * _CONTEXT + _CHUNK], ceiling)
+            yield _turned_down(held[: 2 * _CONTEXT + _CHUNK], ceiling, parts)
             held = held[_CHUNK:]
     if held is not None and len(held) > _CONTEXT:
         left = len(held) - _CONTEXT
         padding = _CONTEXT + -left % _HOP
-        yield _turned_down(np.pad(held, ((0, padding), (0, 0))), ceiling)[:left]
+        yield _turned_down(np.pad(held, ((0, padding), (0, 0))), ceiling, parts)[:left]
 
 
-def _turned_down(window: np.ndarray, ceiling: float) -> np.ndarray:
+def _turned_down(window: np.ndarray, ceiling: float, parts: int) -> np.ndarray:
     """The middle of a window [N, channels], without the context on both sides."""
     middle = window[_CONTEXT:-_CONTEXT]
-    if float(np.abs(window).max()) * highest_between() <= ceiling:
+    whole = window if parts == 1 else window.reshape(len(window), parts, -1).sum(axis=1)
+    if float(np.abs(whole).max()) * highest_between() <= ceiling:
         return middle
-    peaks = true_peaks(window).reshape(-1, _HOP).max(axis=1)
+    peaks = true_peaks(whole).reshape(-1, _HOP).max(axis=1)
     gains = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
     # A minimum over a longer stretch than the mean taken after it: no smoothed gain is above what a peak allows.
     padded = np.pad(gains, _HOLD, mode="edge")
@@ -177,33 +224,53 @@ def ceiling_db(settings: MixSettings, codec: str) -> float:
     return settings.peak_db - (_METER_DB if codec.startswith("pcm") else _CODING_DB)
 
 
+Judge = Callable[[Metered], float]
+"""By how many dB a mix that was read back is to be turned up or down to be as loud as it should; 0 if it is."""
+
+
 def write_mix(
     path: str | Path, make: Callable[[], Iterable[np.ndarray]], settings: MixSettings, codec: str,
     metadata: Mapping[str, str] | None = None, on_block: Callable[[float], None] | None = None,
-) -> float:  # fmt: skip
-    """Encode a mix so that, decoded again, its true peak is within bounds; returns that peak in dB.
+    judge: Judge | None = None,
+) -> Metered:  # fmt: skip
+    """Encode a mix so that, decoded again, its true peak is within bounds; returns what a meter reads of it.
 
     Args:
         make: gives the mix, blocks [N, channels], from its beginning; called again for each attempt.
         codec: FFmpeg's name of the encoder.
         on_block: called with the seconds written so far.
+        judge: what else it has to be; where that is not reached in a few attempts, the last one stays.
 
     Raises:
         MediaError: the file cannot be written, or the coding keeps passing the bound.
     """
-    ceiling = ceiling_db(settings, codec)
+    ceiling, louder = ceiling_db(settings, codec), 0.0
+    read = None
     for _ in range(_ATTEMPTS):
-        _encode(Path(path), limited(make(), ceiling), settings, codec, metadata or {}, on_block)
-        peak = true_peak_db(path, settings.layout)
-        if peak <= settings.peak_db:
-            return peak
-        ceiling -= peak - settings.peak_db + 0.1
-    raise MediaError(f"The mix cannot be kept under {settings.peak_db:g} dB in {codec}: choose another form of output.")
+        _encode(Path(path), limited(_louder(make(), louder), ceiling), settings, codec, metadata or {}, on_block)
+        read = metered(programme_blocks(path, 0, settings.layout), MIX_RATE, settings.layout)
+        off = judge(read) if judge is not None else 0.0
+        if read.peak_db <= settings.peak_db and not off:
+            return read
+        if read.peak_db > settings.peak_db:
+            ceiling -= read.peak_db - settings.peak_db + 0.1
+        louder += off
+    if read is None or read.peak_db > settings.peak_db:
+        raise MediaError(
+            f"The mix cannot be kept under {settings.peak_db:g} dB in {codec}: choose another form of output."
+        )
+    return read
+
+
+def _louder(blocks: Iterable[np.ndarray], db: float) -> Iterator[np.ndarray]:
+    gain = np.float32(10 ** (db / 20))
+    for block in blocks:
+        yield block * gain if db else block
 
 
 def true_peak_db(path: str | Path, layout: str = "stereo") -> float:
     """The true peak of a sound file, decoded."""
-    return 20 * float(np.log10(max(measured(programme_blocks(path, 0, layout), MIX_RATE, layout)[1], 1e-9)))
+    return in_db(measured(programme_blocks(path, 0, layout), MIX_RATE, layout)[1])
 
 
 def _encode(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,11 +20,26 @@ from calvin.media.sound.film_sound import packed_frame
 _BLOCK_S, _HOP_S = 0.4, 0.1
 """Loudness is measured in blocks of this length, one each hop; shorter sound is measured as if it went on."""
 _SILENCE_LUFS = -70.0
+_NOTHING = -120.7
 _STEP = 0.001
 """The meter's true peaks are rounded to this."""
 _PHASES, _TAPS = 4, 16
 MARGIN = _TAPS // 2
 """Samples on both sides of a block that its true peaks depend on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What a meter reads of a sound: integrated loudness (LUFS), loudness range (LU, EBU Tech 3342), true peak (dBTP).
+
+    `momentary` is the loudness (LUFS) of the 0.4 s that end with each tenth of a second, float32 [T]. Silence is minus
+    infinity; in `momentary`, -120.7 or less.
+    """
+
+    lufs: float
+    range_lu: float
+    peak_db: float
+    momentary: np.ndarray
 
 
 def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> tuple[float, float]:
@@ -35,14 +51,62 @@ def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> t
         blocks: float samples [N, channels].
         layout: FFmpeg's name of the channels.
     """
+    with _run(blocks, rate, layout, ("I", "true_peak")) as said:
+        return said.integrated(), said.peak()
+
+
+def metered(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> Metered:
+    """All that a delivery states of a sound. Memory grows by four bytes a tenth of a second.
+
+    Args:
+        blocks: float samples [N, channels].
+        layout: FFmpeg's name of the channels.
+    """
+    with _run(blocks, rate, layout, ("I", "true_peak", "M", "LRA")) as said:
+        # Where sound ends, the meter's running sums may fall a hair below nothing, of which it takes the logarithm.
+        momentary = np.nan_to_num(np.array(_values(said.files["M"], None), np.float32), nan=_NOTHING, neginf=_NOTHING)
+        momentary, spread = momentary[: said.hops], [0.0, *_values(said.files["LRA"], 1)][-1]
+        return Metered(said.integrated(), spread, in_db(said.peak()), momentary)
+
+
+def in_db(amplitude: float) -> float:
+    """A sample's absolute value in dB of full scale; of silence, -180."""
+    return 20 * float(np.log10(max(amplitude, 1e-9)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What FFmpeg wrote down of a sound, a file for each value, and how much sound there was."""
+
+    files: dict[str, Path]
+    length: int
+    hop: int
+
+    @property
+    def hops(self) -> int:
+        return max(1, round(self.length / self.hop)) if self.length else 0
+
+    def integrated(self) -> float:
+        loudness = deque([_SILENCE_LUFS, *_values(self.files["I"], 3)], maxlen=3)
+        found = loudness[-3 if 0 < self.length % self.hop < self.hop / 2 else -2]
+        return found if found > _SILENCE_LUFS else float("-inf")
+
+    def peak(self) -> float:
+        found = _values(self.files["true_peak"], 1)[-1]
+        return found + _STEP / 2 if found else 0.0
+
+
+@contextmanager
+def _run(blocks: Iterable[np.ndarray], rate: int, layout: str, keys: Sequence[str]) -> Iterator[_Said]:
+    """Send sound through FFmpeg's meter, which writes down the values named."""
     hop, length = int(_HOP_S * rate), 0
     with TemporaryDirectory(prefix="calvin-loudness-") as folder:
-        said = {key: Path(folder) / key for key in ("I", "true_peak")}
+        files = {key: Path(folder) / key for key in keys}
         graph = Graph()
         source = graph.add_abuffer(format="flt", sample_rate=rate, layout=layout)
         # PyAV does not hand out what a filter says of a frame, so FFmpeg writes it down.
         meters = [graph.add("ebur128", "metadata=1:framelog=quiet:peak=true")]
-        for key, path in said.items():
+        for key, path in files.items():
             meters.append(graph.add("ametadata", mode="print", key=f"lavfi.r128.{key}", file=str(path), direct="1"))
         sink = graph.add("abuffersink")
         graph.link_nodes(source, *meters, sink).configure()
@@ -58,18 +122,16 @@ def measured(blocks: Iterable[np.ndarray], rate: int, layout: str = "mono") -> t
         for block in blocks:
             if len(block):
                 feed(block)
+        heard, left = length, length % hop
         # The meter speaks at the end of each hop. The last one is filled up, and counts where half of it is sound; the
         # silent one after it brings out the peaks that the meter's filter still holds.
-        left = length % hop
         feed(np.zeros(((hop - left) % hop + hop, av.AudioLayout(layout).nb_channels), np.float32))
-        loudness = deque([_SILENCE_LUFS, *_values(said["I"], 3)], maxlen=3)
-        peak = _values(said["true_peak"], 1)[-1]
-    integrated = loudness[-3 if 0 < left < hop / 2 else -2]
-    return integrated if integrated > _SILENCE_LUFS else float("-inf"), peak + _STEP / 2 if peak else 0.0
+        yield _Said(files, heard, hop)
 
 
-def _values(path: Path, count: int) -> list[float]:
-    """The last `count` values that FFmpeg's `ametadata` wrote down: each on a line of its own, as `key=value`."""
+def _values(path: Path, count: int | None) -> list[float]:
+    """The last `count` values (None: all) that FFmpeg's `ametadata` wrote down: each on a line of its own, as
+    `key=value`."""
     with open(path, encoding="ascii") as lines:
         return [float(line.partition("=")[2]) for line in deque((line for line in lines if line[:5] == "lavfi"), count)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 
 from calvin.core.types import Character
+from calvin.media.sound.film_levels import FilmLevels
 from calvin.studio.project.contents import DecodeRecord, ProgrammeClock, VoiceRecord
 from calvin.studio.project.database import Setting
 from calvin.studio.project.describe_settings import DescribeSources
@@ -42,6 +43,8 @@ class Remembered(Excerpts):
     """The notes that each command last had for the project's describer."""
     mix_language = Setting("mix_language", TypeAdapter(str | None), None)
     """The language of the film's sound track to mix with, as it was last named."""
+    film_levels = Setting("film_levels", TypeAdapter(FilmLevels | None), None)
+    """How loud the film's sound is, as it was last measured for a mix; None before that."""
     skeleton = Setting("skeleton", TypeAdapter(bool), False)
     """Whether its open places are left to a person or to a model that is named later."""
     edit_times = Setting("edit_times", TypeAdapter(dict[str, tuple[int, int]] | None), None)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import av.error
 import numpy as np
@@ -22,39 +23,41 @@ from calvin.media.languages import language_name, long_code
 from calvin.media.sound.containers import CONTAINERS, FLAGLESS, Fate
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, check_voices, mixed, write_mix
 from calvin.media.sound.film_check import DESCRIPTION, AddedTrack, check_film
-from calvin.media.sound.film_sound import Pause, Timeline, programme_blocks, with_pauses
+from calvin.media.sound.film_sound import MIX_RATE, Timeline, programme_blocks, with_pauses
+from calvin.media.sound.levels import LoudnessSpec, Reading, loudness_spec
+from calvin.media.sound.loudness import Metered, metered
 from calvin.media.sound.mux import Disposition, check_container, mux_film, not_written
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import rooms
 from calvin.studio.script.open_places import unwritten
 from calvin.studio.script.script_files import make_way
 from calvin.studio.script.text_formats import VttWriter
 from calvin.studio.script.writers import Provenance, cue_names
+from calvin.studio.sound.balance import (
+    Balance,
+    balance_notes,
+    balanced,
+    beside_film,
+    figures,
+    listened,
+)
+from calvin.studio.sound.cue_files import voice_settings
+from calvin.studio.sound.placing import Placement, place_voices
 from calvin.studio.sound.recorded_cues import recording_notes
 
 SOUND_CODECS = {".wav": "pcm_s16le", ".m4a": "aac", ".mka": "aac"}
-_BREATH_MS = 100
-"""The film goes on this long after the voice has ended."""
 _SPARE_BYTES = 50_000_000
-
-
-@dataclass
-class Placement:
-    """Where each voice goes in the output's time, and where the film pauses for it."""
-
-    voices: list[PlacedVoice] = field(default_factory=list)
-    spoken: list[SpokenCue] = field(default_factory=list)
-    pauses: list[Pause] = field(default_factory=list)
-    left_out: list[SpokenCue] = field(default_factory=list)
-    late: list[SpokenCue] = field(default_factory=list)
 
 
 @dataclass
 class MixReport:
     """What was written: the output first; `cues` are in it, `recorded` of them by a person, `left_out` are not; `notes`
-    are sentences for the user, and `placed` is which cue went where."""
+    are sentences for the user, and `placed` is which cue went where.
+
+    `figures` are the levels of the `film` (its own track as it is), the `voice` and the `mix`, as a meter reads them;
+    `beside_lu` is by how many LU the mix is louder than the film's own track, brought to the same delivery.
+    """
 
     files: list[Path]
     cues: int
@@ -64,6 +67,17 @@ class MixReport:
     notes: list[str] = field(default_factory=list)
     recorded: int = 0
     placed: Placement = field(default_factory=Placement, repr=False)
+    figures: dict[str, Reading] = field(default_factory=dict)
+    beside_lu: float | None = None
+    spec: str = ""
+
+    def levels_in_words(self) -> list[str]:
+        """'film: -28.1 LUFS, ...', a line each for film, voice and mix, and how the mix compares with the film."""
+        lines = [f"{name}: {reading.in_words}" for name, reading in self.figures.items()]
+        if self.beside_lu is not None:
+            at = f" at {self.spec}" if self.spec else ""
+            lines.append(f"mix against the film's own track{at}: {self.beside_lu:+.1f} LU")
+        return lines
 
     def in_words(self, extended: bool) -> str:
         """'14 cues, true peak -3.1 dB; checked: every cue is heard'; with the pauses of the `extended` version."""
@@ -71,35 +85,6 @@ class MixReport:
         pauses = f", {counted(self.pauses, 'pause')}" if extended else ""
         checked = "checked: every cue is heard" if self.cues else "no description is in it, only the film's own sound"
         return f"{counted(self.cues, 'cue')}{own}{pauses}, true peak {self.peak_db:.1f} dB; {checked}"
-
-
-def place_voices(spoken: Sequence[SpokenCue], dialogue: Iterable[Span], duration_ms: int, extended: bool) -> Placement:
-    """Each voice at its cue's start. One that lasts longer than its room makes an extended version pause there.
-
-    Otherwise all are said that are not marked as extended. One that would then be spoken over dialogue is left out, but
-    not if a person wrote or approved it: it is spoken as it was placed. No voice is ever cut.
-    """
-    placed = Placement()
-    if not extended:
-        placed.left_out = [one for one in spoken if one.cue.extended]
-        spoken = [one for one in spoken if not one.cue.extended]
-    room = rooms([s.cue for s in spoken], dialogue, duration_ms)
-    added = 0
-    for one in sorted(spoken, key=lambda s: s.cue.span):
-        start, has = one.cue.span.start_ms, room[one.cue.id]
-        too_long = one.duration_ms > has
-        if too_long and not extended and not one.cue.settled:
-            placed.left_out.append(one)
-            continue
-        placed.voices.append(PlacedVoice(start + added, one.path, one.duration_ms, one.cue.id))
-        placed.spoken.append(one)
-        if too_long and extended:
-            at = max(start, min(start + has, one.cue.span.end_ms))
-            placed.pauses.append(Pause(at, one.duration_ms - (at - start) + _BREATH_MS))
-            added += placed.pauses[-1].length_ms
-        elif too_long:
-            placed.late.append(one)
-    return placed
 
 
 def mix_project(
@@ -110,6 +95,7 @@ def mix_project(
     language: str | None = None,
     film: str | Path | None = None,
     listener: Listener = silent,
+    spec: str | None = None,
 ) -> MixReport:
     """Mix what `voice_project` spoke into the project's film, and check the result before it is kept.
 
@@ -119,12 +105,14 @@ def mix_project(
         extended: the film pauses where a cue needs more time than there is.
         language: which of the film's sound tracks to mix with; by default the one described, else the film's choice.
         film: where the film is now, if it was moved.
+        spec: the delivery whose loudness and peaks the described track is to have, of `SPECS`; by default it is as loud
+            as the film's own.
 
     Raises:
         CalvinError: the project is not ready, the film is another one, or the output cannot be written or fails its
             check; then nothing is left behind.
     """
-    settings = settings or MixSettings()
+    settings, asked = settings or MixSettings(), loudness_spec(spec)
     target = Path(output)
     suffix = target.suffix.lower()
     if suffix not in CONTAINERS.keys() | SOUND_CODECS.keys():
@@ -139,11 +127,11 @@ def mix_project(
         language = language or (store.described.audio_language if store.described else None)
         dialogue = [line.span for line in store.dialogue]
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
-        job = _Job(
-            target, facts, row, settings, placed, choose_audio(facts.audio_streams, language), listener, language or ""
-        )
+        track = choose_audio(facts.audio_streams, language)
+        job = _Job(target, facts, row, settings, placed, track, listener, language or "")
         job.holds()
         job.enough_room()
+        job.bring_into_balance(store, dialogue, asked)
         with _written(target):
             report = _with_times(job, store) if extended else job.run()
     report.recorded = sum(one.recorded for one in placed.spoken)
@@ -221,6 +209,7 @@ class _Job:
     listener: Listener
     spoken: str = ""
     kept: list[Fate] = field(default_factory=list)
+    balance: Balance | None = None
 
     def holds(self) -> None:
         """Refuse before the work what the container cannot hold."""
@@ -245,6 +234,20 @@ class _Job:
                 "free some space or name a place elsewhere."
             )
 
+    def bring_into_balance(self, store: ProjectStore, speech: Sequence[Span], spec: LoudnessSpec | None) -> None:
+        """Choose the levels of voice and film by how loud the film is, which is measured once."""
+        layout = self._layout(self.track, described=True)
+
+        def listen() -> Metered:
+            stage = Stage("measure film", self.listener, self.row.duration_ms / 1000, "s")
+            index = self.track.index if self.track else None
+            blocks = programme_blocks(self.facts.path, index, layout, self.row.duration_ms)
+            return metered(counting(blocks, now_and_then(stage.update)), MIX_RATE, layout)
+
+        film = listened(store, self.facts.sha256, self.track, layout, listen)
+        self.balance = balanced(self.placed, film, speech, self.settings, voice_settings(store.voice).lufs, spec)
+        self.placed, self.settings = self.balance.placed, self.balance.settings
+
     def run(self) -> MixReport:
         with atomic_path(self.target) as temporary:
             alone = self.target.suffix.lower() in SOUND_CODECS
@@ -252,16 +255,16 @@ class _Job:
 
     def _sound_alone(self, temporary: Path) -> MixReport:
         codec = SOUND_CODECS[self.target.suffix.lower()]
-        peak = self._encode(temporary, codec, self.track, self.placed.voices, "mix")
+        read = self._encode(temporary, codec, self.track, self.placed.voices, "mix")
         drowned = check_voices(temporary, 0, self.placed.voices)
-        return self._report(peak, drowned, [])
+        return self._report(read, drowned, [])
 
     def _film(self, temporary: Path) -> MixReport:
         suffix = self.target.suffix.lower()
         codec, timeline = self._codec, Timeline(self.placed.pauses)
         with temporary_folder(self.target.resolve().parent) as folder:
             sound = folder / "description.mka"
-            peak = self._encode(sound, codec, self.track, self.placed.voices, "mix")
+            read = self._encode(sound, codec, self.track, self.placed.voices, "mix")
             description = AddedTrack(sound, self._language, self._title, DESCRIPTION)
             stage = Stage("write film", self.listener, self.row.duration_ms / 1000, "s")
             muxed = mux_film(
@@ -271,7 +274,7 @@ class _Job:
                 self.kept,
                 timeline,
                 self._with_silence(folder, codec),
-                _now_and_then(stage.update),
+                now_and_then(stage.update),
                 spoken=self.spoken,
             )
             stage.update(self.row.duration_ms / 1000)
@@ -280,7 +283,7 @@ class _Job:
         notes = [*muxed.notes, *([FLAGLESS[suffix]] if suffix in FLAGLESS else [])]
         if checked.timecode:
             notes.append(f"The time code {checked.timecode} was left out: FFmpeg could not write it.")
-        return self._report(peak, drowned, notes)
+        return self._report(read, drowned, notes)
 
     def _with_silence(self, folder: Path, codec: str) -> dict[int, AddedTrack]:
         """The film's own sound tracks with silence where it pauses; none where it does not."""
@@ -294,18 +297,27 @@ class _Job:
             replaced[stream.index] = AddedTrack(path, stream.language, stream.title, flags)
         return replaced
 
+    def _layout(self, track: AudioStream | None, described: bool) -> Literal["stereo", "5.1"]:
+        """The description has the channels asked for, a track of the film's own those it had."""
+        surround = track is not None and track.channels >= 6 and (self.settings.layout == "5.1" or not described)
+        return "5.1" if surround else "stereo"
+
     def _encode(
         self, path: Path, codec: str, track: AudioStream | None, voices: Sequence[PlacedVoice], name: str
-    ) -> float:
-        # The description has the channels asked for, a track of the film's own those it had.
-        surround = track is not None and track.channels >= 6 and (self.settings.layout == "5.1" or not voices)
-        settings = self.settings.changed(layout="5.1" if surround else "stereo")
+    ) -> Metered:
+        described, balance = name == "mix", self.balance
+        settings = self.settings.changed(layout=self._layout(track, described))
+        if not described:
+            settings = settings.changed(gain_db=0.0)
         stage = Stage(name, self.listener, self._seconds, "s")
         make = partial(self._blocks, track, voices, settings)
         metadata = {"title": self._title, **({"language": self._language} if self._language else {})}
-        peak = write_mix(path, make, settings, codec, metadata, _now_and_then(stage.update))
+        judge = balance.judge if described and balance is not None else None
+        read = write_mix(path, make, settings, codec, metadata, now_and_then(stage.update), judge)
+        if described and balance is not None:
+            balance.check(read)
         stage.update(self._seconds)
-        return peak
+        return read
 
     def _blocks(
         self, track: AudioStream | None, voices: Sequence[PlacedVoice], settings: MixSettings
@@ -332,17 +344,23 @@ class _Job:
     def _title(self) -> str:
         return f"{language_name(self.row.language)} - Audio Description"
 
-    def _report(self, peak: float, drowned: list[str], notes: list[str]) -> MixReport:
+    def _report(self, read: Metered, drowned: list[str], notes: list[str]) -> MixReport:
         if drowned:
             many = ", ".join(drowned[:8]) + (" and more" if len(drowned) > 8 else "")
             where = f"cue{'s' * (len(drowned) > 1)} {many}"
             notes.append(f"The film is louder than the voice in {where}: a stronger --duck would help.")
-        placed = self.placed
+        placed, balance = self.placed, self.balance
         pauses, left_out = len(placed.pauses), len(placed.left_out)
-        return MixReport([self.target], len(placed.voices), pauses, peak, left_out, notes, placed=placed)
+        report = MixReport([self.target], len(placed.voices), pauses, read.peak_db, left_out, notes, placed=placed)
+        if balance is not None:
+            layout = self._layout(self.track, described=True)
+            report.figures, report.beside_lu = figures(balance, read, layout), beside_film(balance, read)
+            report.spec = balance.spec.name if balance.spec else ""
+            notes += balance_notes(balance, read, beside=self.target.suffix.lower() in CONTAINERS)
+        return report
 
 
-def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
+def now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
     """Progress every few seconds instead of at every block of sound."""
     said = -every_s
 
@@ -353,6 +371,15 @@ def _now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Call
             update(max(0, round(seconds)))
 
     return listen
+
+
+def counting(blocks: Iterable[np.ndarray], on_second: Callable[[float], None]) -> Iterator[np.ndarray]:
+    """The same blocks [N, channels]; told how many seconds have passed."""
+    passed = 0
+    for block in blocks:
+        yield block
+        passed += len(block)
+        on_second(passed / MIX_RATE)
 
 
 def _notes(placed: Placement, facts: FilmFacts, language: str | None, track: AudioStream | None) -> list[str]:

@@ -27,7 +27,9 @@ from calvin.media.sound.film_stretch import PLAINER, FilmStretch, film_stretch, 
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import cue_name
-from calvin.studio.sound.film_mix import Placement, place_voices
+from calvin.studio.sound.balance import balanced
+from calvin.studio.sound.cue_files import voice_settings
+from calvin.studio.sound.placing import Placement, place_voices
 
 MOST_MS = 10 * 60_000
 """The longest stretch that is made at once."""
@@ -129,9 +131,9 @@ def plan_preview(
     spoken, notes = spoken_cues(store)[0], []
     if cue_id not in {one.cue.id for one in spoken}:
         spoken_cue(store, cue_id)  # says why not
-    placed = _placed(store, spoken, bool(wish.extended))
+    placed, balance = _placed(store, spoken, bool(wish.extended), settings)
     if wish.extended is None and cue_id in {one.cue.id for one in placed.left_out}:
-        placed = _placed(store, spoken, extended=True)
+        placed, balance = _placed(store, spoken, True, settings)
         notes.append("The film pauses here: a mix without pauses leaves this cue out.")
     voice = next((one for one in placed.voices if one.name == cue_id), None)
     if voice is None:
@@ -139,7 +141,7 @@ def plan_preview(
             f"cue-{cue_id} is not in a mix without pauses, because no silence holds it: hear it with pauses."
         )
     begins_ms = max(0, voice.start_ms - wish.before_ms)
-    plan = _plan(store, placed, wish, settings, begins_ms, voice.end_ms + wish.after_ms)
+    plan = _plan(store, placed, wish, balance, begins_ms, voice.end_ms + wish.after_ms)
     return replace(plan, voice_at_ms=voice.start_ms - begins_ms, notes=tuple(notes))
 
 
@@ -157,11 +159,11 @@ def plan_stretch(
         raise UsageError(f"A stretch to hear lasts up to {MOST_MS // 60_000} minutes: choose a shorter one.")
     if span.start_ms >= store.bound_film().duration_ms:
         raise UsageError("The film ends before this stretch begins: choose an earlier one.")
-    placed = _placed(store, spoken_cues(store)[0], bool(wish.extended))
+    placed, balance = _placed(store, spoken_cues(store)[0], bool(wish.extended), settings)
     clock = _PausedClock(placed.pauses)
     begins_ms = clock.mix_ms(span.start_ms)
     ends_ms = min(clock.mix_ms(span.end_ms), begins_ms + MOST_MS)
-    return _plan(store, placed, wish, settings, begins_ms, ends_ms)
+    return _plan(store, placed, wish, balance, begins_ms, ends_ms)
 
 
 def spoken_cue(store: ProjectStore, cue_id: str) -> SpokenCue:
@@ -180,9 +182,16 @@ def spoken_cue(store: ProjectStore, cue_id: str) -> SpokenCue:
     return found
 
 
-def _placed(store: ProjectStore, spoken: Sequence[SpokenCue], extended: bool) -> Placement:
-    lines = [line.span for line in store.dialogue]
-    return place_voices(spoken, lines, store.bound_film().duration_ms, extended)
+def _placed(
+    store: ProjectStore, spoken: Sequence[SpokenCue], extended: bool, settings: MixSettings
+) -> tuple[Placement, MixSettings]:
+    """Where the voices go, and the settings to mix them with, by how loud a mix has found the film to be."""
+    lines, film, known = [line.span for line in store.dialogue], store.bound_film(), store.film_levels
+    placed = place_voices(spoken, lines, film.duration_ms, extended)
+    if known is not None and (known.sha256 != film.sha256 or known.layout != settings.layout):
+        known = None
+    balance = balanced(placed, known, lines, settings, voice_settings(store.voice).lufs)
+    return balance.placed, balance.settings
 
 
 def _plan(

@@ -29,7 +29,8 @@ from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound import film_mix as module
-from calvin.studio.sound.film_mix import mix_project, place_voices
+from calvin.studio.sound.film_mix import mix_project
+from calvin.studio.sound.placing import place_voices
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
 CUES = ((500, 3000, "Mara opens the door."), (5000, 7000, "She looks down the street and waits for him there."))

@@ -90,7 +90,8 @@ def test_a_cue_that_pauses_is_heard_as_in_the_mix_that_pauses(made: Path) -> Non
     # While it speaks, the film is silent: what is heard is the voice alone.
     with ProjectStore(made / "p", read_only=True) as store:
         spoken = spoken_cue(store, "4")
-    voice = resampled(*read_wav(spoken.path), 48_000) * np.sqrt(0.5) * 32_768
+    level = planned.settings.voice_db + planned.settings.gain_db
+    voice = resampled(*read_wav(spoken.path), 48_000) * np.sqrt(0.5) * 32_768 * 10 ** (level / 20)
     assert planned.voice_at_ms is not None
     [pause] = planned.pauses
     within = (pause.at_ms - spoken.cue.span.start_ms) * 48
@@ -140,8 +141,11 @@ def test_voice_and_film_each_as_loud_as_wanted(made: Path) -> None:
     assert at is not None
     assert not voice[: at * 48].any()
     before, under = (np.sqrt(np.mean(film[a:b] ** 2)) for a, b in ((0, 48_000), (at * 48 + 4800, at * 48 + 24_000)))
-    # The film is turned down under the voice, however soft that is.
-    assert 20 * np.log10(under / before) == pytest.approx(-8, abs=1.5)
+    # The film is turned down under the voice, however soft that is: here further than usual, because it is loud.
+    [down] = [one.duck_db for one in plan(made, "6").voices if one.name == "6"]
+    assert down is not None
+    assert down < -8
+    assert 20 * np.log10(under / before) == pytest.approx(down, abs=1.5)
 
 
 def test_tones_mark_where_a_cue_begins_and_ends(made: Path) -> None:

@@ -112,8 +112,12 @@ def test_it_is_mixed_among_synthetic_ones(project: Path, wav: Callable[..., Path
     heard = np.concatenate(list(programme_blocks(tmp_path / "ad.wav", 0, "stereo")))
     film = np.concatenate(list(programme_blocks(tmp_path / "film.mp4", 1, "stereo")))
     start = own.cue.span.start_ms * 48
-    voice = resampled(*read_wav(own.path), 48_000) * np.sqrt(0.5)
-    ducked = film[start : start + len(voice), 0] * 10 ** (-8 / 20)
+    with ProjectStore(project) as store:
+        balance = plan_preview(store, "2")  # as loud as the mix has found the film to be
+    [down] = [one.duck_db for one in balance.voices if one.name == "2"]
+    gain, louder = balance.settings.gain_db, balance.settings.voice_db
+    voice = resampled(*read_wav(own.path), 48_000) * np.sqrt(0.5) * 10 ** ((louder + gain) / 20)
+    ducked = film[start : start + len(voice), 0] * 10 ** ((down + gain) / 20)
     assert np.abs(heard[start : start + len(voice), 0] - ducked - voice).max() < 0.01
     assert planned.voices[1].path == own.path
     # A cue with a recording needs no other voice; its own file is not made, nor is the recording's removed.
