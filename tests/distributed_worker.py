@@ -12,6 +12,7 @@ from accelerate import PartialState
 
 from calvin.training import run
 from calvin.training.full.data_file import DataFile
+from calvin.training.loop.train import _Run
 from stage_data import shrunk
 
 torch.set_num_threads(1)
@@ -46,7 +47,33 @@ def stage(name: str, recipe: Any, until: int | None = None, folder: str | None =
     run.Run(recipe, out / (folder or name), data, stage1).models()
 
 
-stage("ddp", shrunk(1, steps=4, accumulation=2, look_every=2, strategy="ddp"))
+def count_tokens() -> None:
+    """`tokens-RANK.json`: how many this process saw, and how many the run says that all did."""
+    seen = {"mine": 0, "told": 0}
+    steps, detail = _Run.steps, _Run._detail
+
+    def counted(self: _Run, *given: Any) -> int:
+        batch_at = self.batch_at
+
+        def counting(index: int) -> Any:
+            batch = batch_at(index)
+            seen["mine"] += int(batch["attention_mask"].sum())
+            return batch
+
+        self.batch_at = counting
+        return steps(self, *given)
+
+    def told(self: _Run, loss: float, tokens: int, started: float) -> str:
+        seen["told"] = tokens
+        return detail(self, loss, tokens, started)
+
+    _Run.steps, _Run._detail = counted, told  # type: ignore[method-assign]
+    stage("ddp", shrunk(1, steps=4, accumulation=2, look_every=2, strategy="ddp"))
+    _Run.steps, _Run._detail = steps, detail  # type: ignore[method-assign]
+    (out / f"tokens-{PartialState().process_index}.json").write_text(json.dumps(seen))
+
+
+count_tokens()
 sharded = shrunk(2, steps=6, accumulation=2, look_every=2, strategy="fsdp2")
 stage("fsdp2", sharded)
 try:

@@ -3,11 +3,13 @@ cut. Trained on the captions of `stage_data`; nothing is downloaded."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -107,6 +109,25 @@ def _byte_level(form: Form) -> Tokenizer:
     core.train_from_iterator(texts(), trainer)
     core.add_special_tokens(list(form.special))
     return core
+
+
+def make_llama_2(folder: Path) -> Path:
+    """As Meta's own files are: a `tokenizer.model` that sentencepiece trained, and no `tokenizer.json`."""
+    folder.mkdir(parents=True)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts()), model_prefix=str(folder / "tokenizer"), vocab_size=420, model_type="bpe",
+        byte_fallback=True, split_digits=True, allow_whitespace_only_pieces=True, character_coverage=1.0,
+        normalization_rule_name="identity", remove_extra_whitespaces=False, unk_id=0, bos_id=1, eos_id=2, pad_id=-1,
+        num_threads=1, minloglevel=2,
+    )  # fmt: skip
+    (folder / "tokenizer.vocab").unlink()
+    stated = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False, "legacy": False}
+    special = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": None}
+    (folder / "tokenizer_config.json").write_text(json.dumps({**stated, **special}))
+    torch.manual_seed(0)
+    ids = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": None}
+    LlamaForCausalLM(LlamaConfig(vocab_size=420, **_SHAPE, **ids)).save_pretrained(folder)
+    return folder
 
 
 def make_language(form: Form, folder: Path) -> Path:

@@ -90,6 +90,13 @@ def test_held_out_losses_are_those_of_one_process(runs: Path, one: str, two: str
     assert set(captions) == ({0} if two == "fsdp2" else {4}), "a sharded model is not asked to caption"
 
 
+def test_the_tokens_that_a_run_tells_are_those_of_all_processes(runs: Path) -> None:
+    first, second = (json.loads((runs / "two" / f"tokens-{rank}.json").read_text()) for rank in range(2))
+    assert min(first["mine"], second["mine"]) > 0
+    assert first["told"] == first["mine"] + second["mine"]
+    assert second["told"] == 0, "one process speaks for all"
+
+
 def test_parameters_are_sharded_and_not_copied(runs: Path) -> None:
     kinds = json.loads((runs / "two" / "kinds.json").read_text())
     assert kinds["fsdp2"] == kinds["killed"] == kinds["resumed"] == ["DTensor"]

@@ -1,5 +1,5 @@
-"""The paper's recipes on little data of one's own, by commands, with a language model whose tokenizer is Llama-2's: no
-padding, a beginning that it adds itself, sentencepiece."""
+"""The paper's recipes on little data of one's own, by commands, with a language model whose tokenizer is Llama-2's: a
+`tokenizer.model` that sentencepiece made, no padding, a beginning that it adds itself."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
 from transformers import AutoTokenizer, BertConfig, BertModel
 from typer.testing import CliRunner, Result
 
 from calvin.captioners.calvin import Calvin
 from calvin.cli.main import app
+from calvin.core.prompts import EVALUATION_QUESTION, Prompt
 from calvin.core.time import Span
-from calvin.data import MemoryFeatures, Sample
+from calvin.data import FeatureStore, MemoryFeatures, Sample, read_mad_csv
 from calvin.data.entities import EntityStripper
 from calvin.data.regularisation import write_regularisation
 from calvin.model import load_calvin
 from calvin.model.tuning import adapter_facts
-from language_forms import FORMS, make_language
+from language_forms import make_llama_2
 from stage_data import write_data
 
 TRAIN = """
@@ -57,13 +59,15 @@ def calvin(*arguments: object) -> Result:
 def folder(tiny_tower: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data in `data`, and in `runs` the models of stage 1 and stage 2 and the adapter of the prefix recipe."""
     root = tmp_path_factory.mktemp("own-data")
-    language = make_language(FORMS["llama-2"], root / "language")
+    language = make_llama_2(root / "language")
     shape = BertConfig(hidden_size=32, num_attention_heads=2, intermediate_size=32, num_hidden_layers=1, vocab_size=10)
     BertModel(shape).save_pretrained(root / "bert")
     data = write_data(root / "data", language, tiny_tower, dim=24, bert=root / "bert")
     data.write_text(data.read_text() + TRAIN)
-    for recipe in ("calvin-7b-stage1", "calvin-7b-stage2", "calvin-7b-stage2-prefix"):
-        calvin("train", recipe, "--data", data, "-o", root / "runs" / recipe)
+    looks = [word for setting in ("evaluate_every=5", "held_out=6", "captions=2", "keep_best=true", "max_lr=0.05")
+             for word in ("--set", setting)]  # fmt: skip
+    for recipe, more in (("calvin-7b-stage1", ()), ("calvin-7b-stage2", ()), ("calvin-7b-stage2-prefix", looks)):
+        calvin("train", recipe, "--data", data, "-o", root / "runs" / recipe, *more)
     return root
 
 
@@ -79,6 +83,39 @@ def test_both_stages_and_the_prefix_are_trained(folder: Path) -> None:
         assert sum(losses[-4:]) < sum(losses[:4])
         assert (runs / stage / "checkpoints" / "log.csv").read_text().splitlines()[0] == "step,loss,lr,heldout_loss"
     assert adapter_facts(runs / "calvin-7b-stage2-prefix" / "model")["kind"] == "prefix"
+
+
+def test_a_prefix_is_looked_at_while_it_is_trained_and_its_best_is_kept(folder: Path) -> None:
+    run = folder / "runs" / "calvin-7b-stage2-prefix"
+    rows = [json.loads(line) for line in (run / "checkpoints" / "heldout.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 10, 15]
+    best = min(rows, key=lambda row: float(row["loss"]))
+    card = adapter_facts(run / "model")["card"]
+    assert f"{best['loss']:.4f} after {best['step']} steps, whose weights these are" in card
+    # What was looked at is what is saved: the model of the best look says the same of the held-out samples.
+    captioner = Calvin.from_pretrained(run / "model", device="cpu")
+    assert len(best["captions"]) == 2
+    samples = {sample.id: sample for sample in read_mad_csv(folder / "data" / "mad.csv").samples}
+    shown = [row for row in best["captions"] if row["id"] in samples]
+    assert shown
+    with FeatureStore.open(folder / "data" / "mad.h5") as features:
+        for row in shown:
+            sample = samples[row["id"]]
+            vectors = features.scene(sample.media_id, sample.span, 8)
+            inputs = captioner.processor(prompts=Prompt(EVALUATION_QUESTION), image_embeds=[vectors])
+            [said] = captioner.processor.captions(captioner.model.generate(**inputs, num_beams=1, max_new_tokens=48))
+            assert said == row["caption"]
+
+
+def test_words_are_cut_as_sentencepiece_itself_cuts_them(folder: Path) -> None:
+    """By the tokenizer that was trained with, too, which is saved in a form that needs no sentencepiece."""
+    written = sentencepiece.SentencePieceProcessor(model_file=str(folder / "language" / "tokenizer.model"))
+    model = folder / "runs" / "calvin-7b-stage2" / "model"
+    assert (model / "tokenizer.json").is_file()
+    _, processor = load_calvin(model)
+    for text in ("a man in red waves near the lamp", "Zoë's 12 lamps, Otto?", "one\ntwo"):
+        assert processor.tokenizer(text)["input_ids"] == [1, *written.encode(text)]
+        assert processor.tokenizer.decode([1, *written.encode(text)], skip_special_tokens=True) == text
 
 
 def test_what_was_changed_against_the_paper_is_told(folder: Path) -> None:
@@ -150,15 +187,14 @@ def test_a_stage_is_looked_at_stopped_early_and_leaves_its_best_model(folder: Pa
     assert float(table[str(best["step"])]) == best["loss"]
 
 
-def test_the_trained_model_is_evaluated_describes_and_is_adapted(
-    folder: Path, tmp_path: Path, make_film: Callable[..., Path]
+@pytest.mark.parametrize("recipe", ["calvin-7b-stage2", "calvin-7b-stage2-prefix"])
+def test_what_was_trained_is_evaluated_describes_and_is_adapted(
+    recipe: str, folder: Path, tmp_path: Path, make_film: Callable[..., Path]
 ) -> None:
-    model, data = folder / "runs" / "calvin-7b-stage2" / "model", folder / "data"
+    """The model, and the adapter that the prefix recipe leaves, which stands for one."""
+    model, data = folder / "runs" / recipe / "model", folder / "data"
     calvin("evaluate", model, "--data", data / "mad.csv", "--features", data / "mad.h5", "-c", 3, "--limit", 4,
            "--metrics", "cider", "-o", tmp_path / "scores")  # fmt: skip
-    prefix = folder / "runs" / "calvin-7b-stage2-prefix" / "model"
-    calvin("evaluate", prefix, "--data", data / "mad.csv", "--features", data / "mad.h5", "-c", 3, "--limit", 4,
-           "--metrics", "cider", "-o", tmp_path / "prefix")  # fmt: skip
     assert (tmp_path / "scores" / "report.html").is_file()
     film = make_film(tmp_path / "film.mp4", (3.0, 3.0, 3.0, 3.0))
     project, table, regular = (tmp_path / name for name in ("p", "c.csv", "r.safetensors"))
@@ -174,9 +210,11 @@ def test_the_trained_model_is_evaluated_describes_and_is_adapted(
     samples = [
         Sample(str(i), "mad", "other", "video", "A man waves.", Span(i * 1000, i * 1000 + 900)) for i in range(4)
     ]
-    write_regularisation(
-        regular, samples, vectors, Calvin.from_pretrained(model).encoder, EntityStripper(), max_frames=4
-    )
+    base = Calvin.from_pretrained(model)
+    write_regularisation(regular, samples, vectors, base.encoder, EntityStripper(), max_frames=4)
     calvin("adapt", project, "-c", table, "-m", model, "-o", tmp_path / "adapted", "--regularisation", regular,
            "--iterations", 2)  # fmt: skip
+    facts = adapter_facts(tmp_path / "adapted")
+    assert facts["base"] == base.fingerprint
+    assert facts["kind"] == ("prefix" if recipe.endswith("prefix") else "lora")
     calvin("describe", project, "-m", model, "--adapter", tmp_path / "adapted", "-f", "vtt")

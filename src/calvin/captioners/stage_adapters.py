@@ -7,6 +7,7 @@ from pathlib import Path
 
 from calvin.captioners.hub import fingerprint_of
 from calvin.core.errors import CheckpointError, UsageError
+from calvin.core.files import read_record
 from calvin.model.tuning import adapter_facts
 
 STAGE = "stage"
@@ -42,6 +43,12 @@ def base_of(adapter: Path) -> Path:
     if not (base / "config.json").is_file():
         raise CheckpointError(f"{adapter} was trained on the model {base}, which is not there: put it back.")
     return base
+
+
+def prefix_tokens(adapter: Path) -> int | None:
+    """How many tokens the prefix of a stage's adapter has; None where it is no prefix."""
+    tokens = read_record(adapter / "adapter_config.json").get("num_virtual_tokens")
+    return tokens if isinstance(tokens, int) else None
 
 
 def check_base(adapter: Path, fingerprint: str) -> None:

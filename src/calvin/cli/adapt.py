@@ -157,14 +157,18 @@ def settings_for(config: CalvinConfig, changes: dict[str, Any]) -> AdaptConfig:
 
 def _dry_run(model: str | None, changes: dict[str, Any], yes: bool) -> None:
     from calvin.captioners.hub import find_model
+    from calvin.captioners.stage_adapters import base_of, prefix_tokens, stage_adapter
     from calvin.model.assemble import full_size_config
     from calvin.model.loading import CALVIN, load_config
     from calvin.training.fewshot import adapt_cost
 
-    own = load_config(find_model(model, opening(yes).agree), CALVIN, "a CALVIN")
-    for name, config in ((model or "The bundled model", own), ("7B", full_size_config())):
+    adapter = stage_adapter(model)
+    folder = find_model(model, opening(yes).agree) if adapter is None else base_of(adapter)
+    prefix = prefix_tokens(adapter) if adapter is not None else None
+    own = load_config(folder, CALVIN, "a CALVIN")
+    for name, config, learnt in ((model or "The bundled model", own, prefix), ("7B", full_size_config(), None)):
         say(f"{name}:")
-        for line in adapt_cost(config, settings_for(config, changes)):
+        for line in adapt_cost(config, settings_for(config, changes), learnt):
             say(f"  {line}")
 
 

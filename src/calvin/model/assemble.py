@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,18 @@ def _load(auto_class: Any, source: Source, **options: Any) -> Any:
         with quiet():
             return auto_class.from_pretrained(where, trust_remote_code=False, **options)
     except Exception as error:  # a file from elsewhere can break its reader in any way
-        what = "tokenizer" if auto_class is AutoTokenizer else "language model"
-        raise CheckpointError(f"No {what} can be read from {source}: {first_line(error)}.") from error
+        what, why = "tokenizer" if auto_class is AutoTokenizer else "language model", f"{first_line(error)}."
+        if what == "tokenizer" and not _reads_sentencepiece() and "tiktoken" in why:
+            # What transformers tries next, and asks for, is of no use to a Llama-2.
+            why = "its tokenizer.model is read with `pip install sentencepiece protobuf`."
+        raise CheckpointError(f"No {what} can be read from {source}: {why}") from error
+
+
+def _reads_sentencepiece() -> bool:
+    try:
+        return all(find_spec(name) is not None for name in ("sentencepiece", "google.protobuf"))
+    except ModuleNotFoundError:  # there is no `google`
+        return False
 
 
 def copy_bert(bert: BertModel, qformer: Blip2QFormerModel) -> None:

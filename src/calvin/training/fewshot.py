@@ -24,7 +24,7 @@ from calvin.data import collate
 from calvin.data.regularisation import RegularScene
 from calvin.model import CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
 from calvin.model.modeling import adapter_of
-from calvin.model.tuning import ATTENTION, FEED_FORWARD, LoraSettings, add_lora, set_trainable
+from calvin.model.tuning import ATTENTION, FEED_FORWARD, LoraSettings, add_lora, add_prefix, set_trainable
 from calvin.training.full.cost import A100_FLOPS, BatchShape, Memory, memory, step_flops
 from calvin.training.loop.train import TrainResult, train
 from calvin.training.steps import LoopConfig
@@ -198,22 +198,29 @@ class AdaptCost:
     flops: float
 
     @classmethod
-    def of(cls, config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = False) -> AdaptCost:
+    def of(
+        cls, config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = False, prefix: int | None = None
+    ) -> AdaptCost:
+        """`prefix`: how many tokens the model's own has, which is then trained on instead of a LoRA."""
         with torch.device("meta"):
             model = CalvinForConditionalGeneration(config)
-            add_lora(model, adapt)
-        trained = set_trainable(model, {"projector", "lora"})
+            if prefix is None:
+                add_lora(model, adapt)
+            else:
+                add_prefix(model, prefix)
+        learning = {"projector", "lora" if prefix is None else "prefix"}
+        trained = set_trainable(model, learning)
         frames = min(config.max_frames, 32)
         length = 1 + config.num_query_tokens + _PROMPT + _ANSWER
         shape = BatchShape(adapt.batch_size, length, _PROMPT + _ANSWER, frames)
         whole = sum(value.numel() for name, value in model.named_parameters() if not name.startswith("vision_tower."))
         needs = memory(model, shape, 1, False, checkpointing)
-        return cls(trained, whole, needs, step_flops(model, {"projector", "lora"}, shape))
+        return cls(trained, whole, needs, step_flops(model, learning, shape))
 
 
-def adapt_cost(config: CalvinConfig, adapt: AdaptConfig, checkpointing: bool = False) -> list[str]:
-    """The cost of tuning a model of this configuration, in sentences."""
-    cost = AdaptCost.of(config, adapt, checkpointing)
+def adapt_cost(config: CalvinConfig, adapt: AdaptConfig, prefix: int | None = None) -> list[str]:
+    """The cost of tuning a model of this configuration, in sentences; `prefix` as for `AdaptCost.of`."""
+    cost = AdaptCost.of(config, adapt, prefix=prefix)
     needs, flops, loop = cost.needs, adapt.loop.steps * cost.flops, adapt.loop
     return [
         f"{_number(cost.trained)} of {_number(cost.parameters)} parameters are trained; the adapter takes "

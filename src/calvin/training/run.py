@@ -252,6 +252,7 @@ class Run:
             gate_every=step.validation.evaluate_every or 1,
             listener=self.listener,
             parallel=step.parallel,
+            events=True,
         )
         if PartialState().is_main_process:
             best = look.best if look is not None else None

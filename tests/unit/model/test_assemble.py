@@ -10,6 +10,7 @@ from transformers import BertConfig, BertModel
 from calvin.core.errors import CheckpointError, ConfigError, FeatureError
 from calvin.core.prompts import Prompt
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin, tower_hash
+from calvin.model import assemble as assembling
 from calvin.model.assemble import assemble, drop_tower, load_language_model
 
 
@@ -115,6 +116,20 @@ def test_languages_that_cannot_be_read(parts: dict[str, Path], tmp_path: Path) -
         (parts["language"] / name).unlink()
     with pytest.raises(CheckpointError, match="No tokenizer"):
         load_language_model(parts["language"])
+
+
+def test_what_reads_a_tokenizer_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """transformers would ask for tiktoken, which cannot read one."""
+
+    def ask(*_: object, **__: object) -> None:
+        raise ImportError("`tiktoken` is required to read a `tiktoken` file.")
+
+    monkeypatch.setattr(assembling.AutoTokenizer, "from_pretrained", ask)
+    with pytest.raises(CheckpointError, match="`tiktoken` is required"):
+        assembling.load_tokenizer(tmp_path)
+    monkeypatch.setattr(assembling, "find_spec", lambda name: None)
+    with pytest.raises(CheckpointError, match="`pip install sentencepiece protobuf`"):
+        assembling.load_tokenizer(tmp_path)
 
 
 def test_the_placeholder_is_not_looked_up(parts: dict[str, Path]) -> None:

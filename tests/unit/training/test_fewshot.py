@@ -111,6 +111,14 @@ def test_the_cost_follows_the_settings_in_units_that_show_it(loaded: Loaded) -> 
     assert not any(" 0.0 " in line or "0.00 " in line for line in lines), lines
     assert "MFLOP" in lines[-1] or "GFLOP" in lines[-1]
     assert "less than a second" in lines[-1]
+    prefix = adapt_cost(tiny, SMALL, prefix=4)
+    # Keys and values of each layer for each of its tokens, and the projector.
+    text = tiny.text_config
+    width = text.hidden_size // text.num_attention_heads * text.num_key_value_heads
+    projector = sum(value.numel() for value in loaded[0].projector.parameters())
+    trained = 4 * 2 * text.num_hidden_layers * width + projector
+    assert prefix[0].startswith(f"{trained:,} of "), prefix[0]
+    assert prefix[0] != lines[0]
     large = last(full_size_config(), PAPER)
     assert large.startswith("100 micro-batches of 10 at a rate of 1e-05 take 2.6 PFLOP")
     changed = last(full_size_config(), PAPER.changed(loop=PAPER.loop.changed(steps=200, max_lr=1e-4)))

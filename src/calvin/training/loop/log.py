@@ -14,6 +14,7 @@ from typing import Any
 
 from calvin.core.errors import MissingExtraError
 from calvin.core.files import write_text
+from calvin.training.loop.events import TRAINING, Events
 
 HELD_OUT = "heldout.jsonl"
 """Beside `log.jsonl`: the loss on held-out samples after so many steps, where a run looks at it."""
@@ -21,17 +22,23 @@ _ACROSS = 3  # curves in a row: more cannot be read on a page
 
 
 class TrainingLog:
-    """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none is there twice."""
+    """`log.jsonl` of a run; on resuming, lines at or past the resumed step are cut off, so that none is there twice.
 
-    def __init__(self, folder: Path, resumed_step: int = 0) -> None:
+    With `events`, TensorBoard is told the same.
+    """
+
+    def __init__(self, folder: Path, resumed_step: int = 0, events: bool = False) -> None:
         self.path = folder / "log.jsonl"
+        self.events = Events(folder, TRAINING, resumed_step) if events else None
         folder.mkdir(parents=True, exist_ok=True)
         rows = [row for row in read_log(self.path) if row["step"] < resumed_step]
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
 
-    def add(self, **row: Any) -> None:
+    def add(self, step: int, **row: float) -> None:
         with self.path.open("a") as stream:
-            stream.write(json.dumps(row) + "\n")
+            stream.write(json.dumps({"step": step, **row}) + "\n")
+        if self.events is not None:
+            self.events.add(step, **row)
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from calvin.core.files import read_record, write_text
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.training.loop.checkpoints import save_weights
 from calvin.training.loop.distributed import is_sharded
+from calvin.training.loop.events import LOOKS, Events
 from calvin.training.loop.log import HELD_OUT, read_log
 from calvin.training.steps import Validation
 
@@ -48,6 +49,7 @@ class Look:
         self.batches, self.captions, self.config, self.folder, self.bf16 = batches, captions, config, folder, bf16
         self.rows = read_log(folder / HELD_OUT)
         self._kept: dict[str, Any] = read_record(folder / BEST / "state.json")
+        self._events: Events | None = None
 
     @property
     def best(self) -> Mapping[str, Any] | None:
@@ -70,6 +72,8 @@ class Look:
         leads = PartialState().is_main_process
         if leads:
             self._write()
+            self._events = self._events or Events(self.folder, LOOKS, step)
+            self._events.add(step, loss=loss)
         if lower and self.config.keep_best:
             self._kept = {"step": step, "loss": loss}
             save_weights(self.folder / BEST, model, self._kept, write=leads)

@@ -99,6 +99,7 @@ def train(
     gate_every: int = 100,
     listener: Listener = silent,
     parallel: Parallel = ALONE,
+    events: bool = False,
 ) -> TrainResult:
     """Train what requires gradients in `model`, in place.
 
@@ -110,6 +111,7 @@ def train(
             a run may end where the loss on held-out samples no longer falls).
         parallel: how the model is laid out over several processes; a sharded one stays sharded, and what it learnt is
             in the last checkpoint.
+        events: show the curve in TensorBoard, too, where that is installed.
 
     Raises:
         CalvinError: nothing to train, or the loss is not a number.
@@ -125,7 +127,7 @@ def train(
     optimizer = make_optimizer(model, config)  # over the shards, where there are any
     fingerprint = fingerprint_of(name, config.model_dump(), identity)
     stage = Stage(name, listener, config.steps, "steps")
-    run = _Run(accelerator, config, folder, fingerprint, stage, batch_at, loss_of, gate, gate_every)
+    run = _Run(accelerator, config, folder, fingerprint, stage, batch_at, loss_of, gate, gate_every, events)
     found = latest_checkpoint(folder)
     first, finished = 0, False
     if not sharded:
@@ -162,6 +164,7 @@ class _Run:
     loss_of: LossOf
     gate: Gate | None
     gate_every: int
+    events: bool = False
     smoothed: float = math.nan
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, finished: bool = False) -> None:
@@ -174,7 +177,7 @@ class _Run:
     def steps(self, model: nn.Module, optimizer: Any, first: int) -> int:
         """Steps from `first` to the end or the gate; returns the number of steps done in all."""
         config, accelerator = self.config, self.accelerator
-        log = TrainingLog(self.folder, first) if accelerator.is_main_process else None
+        log = TrainingLog(self.folder, first, self.events) if accelerator.is_main_process else None
         tokens, started = 0, self.stage.started
         indices = [step * accelerator.num_processes + accelerator.process_index for step in range(first, config.steps)]
         # The next batches are made while the model works on this one.
