@@ -351,7 +351,7 @@ def test_inserting_in_dialogue_is_done_and_said(store: ProjectStore) -> None:
     assert [changed.key for changed in outcome.changed] == [outcome.focus]
     with pytest.raises(UsageError, match="over by then"):
         do(store, "insert", start_ms=80_000)
-    with pytest.raises(UsageError, match="A cue is spoken at 00:00:11.* already: choose a time in a gap"):
+    with pytest.raises(UsageError, match=r"A cue is spoken at 00:00:11.* already: choose a time in a gap"):
         do(store, "insert", start_ms=11_000)
 
 
