@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 import calvin
 from calvin.cli.console import decorated
-from calvin.cli.main import PANELS, app, command_line, sentence
+from calvin.cli.main import PANELS, app, command_line, main, sentence
 from calvin.core.errors import ConfigError, DataError
 
 COMMANDS = [
@@ -230,3 +231,16 @@ def test_an_unknown_recipe_leaves_nothing_behind(runner: CliRunner, tmp_path: Pa
     assert "no recipe 'nano'" in result.stderr
     assert "micro" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("named", "taken"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, taken: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", named or "")
+    if named is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(sys, "argv", ["calvin", "--version"])
+    with pytest.raises(SystemExit):
+        main()
+    assert os.environ["OMP_WAIT_POLICY"] == taken
