@@ -156,7 +156,12 @@ def _own_voice(project: Path, record: list[str], forget: list[str], given: dict[
 def mix(
     project: Annotated[Path, typer.Argument(help="Project folder, after `calvin voice`.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("--out", "-o", help="Film: .mkv, .mp4, .mov, .webm. Sound: .wav, .m4a, .mka.")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Film: .mkv, .mp4, .mov, .webm. Sound: .wav, .m4a, .mka. Without a suffix: a folder for a studio.",
+        ),
     ],
     extended: Annotated[
         bool, typer.Option("--extended", help="The film pauses where a cue needs more time than there is.")
@@ -202,6 +207,8 @@ def mix(
         calvin mix film.calvin -o film.extended.mp4 --extended
 
         calvin mix film.calvin -o ad.wav --spec ebu-r128
+
+        calvin mix film.calvin -o delivery --spec ebu-r128
     """
     from calvin.media.sound.ducking import MixSettings
     from calvin.studio.project.status import notes_to_tell
@@ -220,11 +227,8 @@ def mix(
         if store.is_copy:
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
         notes = notes_to_tell(store, "mix", report.notes)
-    say(report.in_words(extended))
-    for line in report.levels_in_words():
+    for line in (report.in_words(extended), *report.levels_in_words(), *(f"  {path}" for path in report.files)):
         say(line)
-    for path in report.files:
-        say(f"  {path}")
     warn_all(notes)
 
 

@@ -59,3 +59,16 @@ class Stage:
         if self.apart_s is None and done > self.kept:
             # What comes before the first piece, such as loading a model, is no measure of those that follow.
             self.apart_s, self.kept = elapsed, done
+
+
+def now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
+    """Progress every few seconds instead of at every block of sound."""
+    said = -every_s
+
+    def listen(seconds: float) -> None:
+        nonlocal said
+        if seconds - said >= every_s or seconds < said:
+            said = seconds
+            update(max(0, round(seconds)))
+
+    return listen

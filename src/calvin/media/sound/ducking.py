@@ -224,6 +224,14 @@ def ceiling_db(settings: MixSettings, codec: str) -> float:
     return settings.peak_db - (_METER_DB if codec.startswith("pcm") else _CODING_DB)
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a meter reads of a mix that was written, and by how many dB it had to be made louder for it."""
+
+    read: Metered
+    louder_db: float
+
+
 Judge = Callable[[Metered], float]
 """By how many dB a mix that was read back is to be turned up or down to be as loud as it should; 0 if it is."""
 
@@ -232,7 +240,7 @@ def write_mix(
     path: str | Path, make: Callable[[], Iterable[np.ndarray]], settings: MixSettings, codec: str,
     metadata: Mapping[str, str] | None = None, on_block: Callable[[float], None] | None = None,
     judge: Judge | None = None,
-) -> Metered:  # fmt: skip
+) -> Written:  # fmt: skip
     """Encode a mix so that, decoded again, its true peak is within bounds; returns what a meter reads of it.
 
     Args:
@@ -244,25 +252,45 @@ def write_mix(
     Raises:
         MediaError: the file cannot be written, or the coding keeps passing the bound.
     """
-    ceiling, louder = ceiling_db(settings, codec), 0.0
-    read = None
+
+    def attempt(ceiling: float, louder: float) -> Metered:
+        blocks = limited(turned_up(make(), louder), ceiling)
+        _encode(Path(path), blocks, settings, codec, metadata or {}, on_block)
+        return metered(programme_blocks(path, 0, settings.layout), MIX_RATE, settings.layout)
+
+    return until_right(attempt, settings, codec, judge)
+
+
+def until_right(
+    attempt: Callable[[float, float], Metered], settings: MixSettings, codec: str, judge: Judge | None = None
+) -> Written:
+    """Write a mix again until what is read back has no peak above the highest allowed, and is as loud as it should be.
+
+    Args:
+        attempt: writes it, under a ceiling in dB and louder by so many dB, and returns what a meter reads of it.
+
+    Raises:
+        MediaError: the coding keeps passing the highest peak.
+    """
+    ceiling, off, written = ceiling_db(settings, codec), 0.0, None
     for _ in range(_ATTEMPTS):
-        _encode(Path(path), limited(_louder(make(), louder), ceiling), settings, codec, metadata or {}, on_block)
-        read = metered(programme_blocks(path, 0, settings.layout), MIX_RATE, settings.layout)
+        louder = off + (written.louder_db if written else 0.0)
+        read = attempt(ceiling, louder)
+        written = Written(read, louder)
         off = judge(read) if judge is not None else 0.0
         if read.peak_db <= settings.peak_db and not off:
-            return read
+            return written
         if read.peak_db > settings.peak_db:
             ceiling -= read.peak_db - settings.peak_db + 0.1
-        louder += off
-    if read is None or read.peak_db > settings.peak_db:
+    if written is None or written.read.peak_db > settings.peak_db:
         raise MediaError(
             f"The mix cannot be kept under {settings.peak_db:g} dB in {codec}: choose another form of output."
         )
-    return read
+    return written
 
 
-def _louder(blocks: Iterable[np.ndarray], db: float) -> Iterator[np.ndarray]:
+def turned_up(blocks: Iterable[np.ndarray], db: float) -> Iterator[np.ndarray]:
+    """The same blocks [N, channels], louder."""
     gain = np.float32(10 ** (db / 20))
     for block in blocks:
         yield block * gain if db else block

@@ -150,17 +150,6 @@ def blocks_in(spans: Sequence[Span], count: int, whole: bool = True) -> np.ndarr
     return inside
 
 
-def _share_in(spans: Sequence[Span], count: int) -> np.ndarray:
-    """How much of each block [count] of a curve lies in the spans, 0 to 1."""
-    share = np.zeros(count)
-    ends = np.arange(1, count + 1) * HOP_MS
-    for span in _merged(spans):
-        near = slice(span.start_ms // HOP_MS, span.end_ms // HOP_MS + BLOCK_MS // HOP_MS + 1)
-        first, last = np.maximum(ends[near] - BLOCK_MS, span.start_ms), np.minimum(ends[near], span.end_ms)
-        share[near] += np.maximum(last - first, 0) / BLOCK_MS
-    return share
-
-
 def _merged(spans: Sequence[Span], apart_ms: int = 0) -> list[Span]:
     """Spans in order, as one where they touch or are less than `apart_ms` apart."""
     out: list[Span] = []
@@ -241,11 +230,11 @@ def expected(
     times, gains = duck_points(voices, settings)
     middles = np.arange(1, needed + 1) * HOP_MS - BLOCK_MS // 2
     spans = [Span(voice.start_ms, voice.end_ms) for voice in voices]
-    speaking = _share_in(spans, needed)
+    speaking = blocks_in(spans, needed, whole=False)
     power = 10 ** ((film + np.interp(middles, times, gains)) / 10) + speaking * 10 ** (voice_lufs / 10)
     power = np.append(power, np.full(paused_ms // HOP_MS, 10 ** (voice_lufs / 10)))
-    said = np.append((speaking == 1) | blocks_in(speech, needed), np.ones(paused_ms // HOP_MS, bool))
-    share = np.maximum(speaking, _share_in(speech, needed)).sum() + paused_ms // HOP_MS
+    said = np.append(speaking | blocks_in(speech, needed), np.ones(paused_ms // HOP_MS, bool))
+    share = blocks_in([*spans, *speech], needed, whole=False).sum() + paused_ms // HOP_MS
     return Described(10 * np.log10(power), said, float(share) / len(power))
 
 

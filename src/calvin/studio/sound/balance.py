@@ -53,6 +53,10 @@ class Balance:
     target: float | None = None
     of_dialogue: bool = False
 
+    def louder(self, by_db: float) -> Balance:
+        """The same, where a mix turned out to need so many dB more."""
+        return replace(self, settings=self.settings.changed(gain_db=self.settings.gain_db + by_db))
+
     def judge(self, read: Metered) -> float:
         """By how many dB a mix that was read back is to be turned up or down; 0 where it is as it should be."""
         off = self._off(read)

@@ -14,19 +14,27 @@ import av.error
 import numpy as np
 
 from calvin.core.errors import MediaError, StoreError, UsageError
-from calvin.core.files import atomic_path, sweep, temporary_folder
-from calvin.core.progress import Listener, Stage, silent
+from calvin.core.files import atomic_folder, atomic_path, sweep, temporary_folder
+from calvin.core.progress import Listener, Stage, now_and_then, silent
 from calvin.core.text_tables import counted
 from calvin.core.time import Span
 from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
 from calvin.media.sound.containers import CONTAINERS, FLAGLESS, Fate
-from calvin.media.sound.ducking import MixSettings, PlacedVoice, check_voices, mixed, write_mix
+from calvin.media.sound.ducking import (
+    MixSettings,
+    PlacedVoice,
+    check_voices,
+    film_and_voice,
+    mixed,
+    write_mix,
+)
 from calvin.media.sound.film_check import DESCRIPTION, AddedTrack, check_film
 from calvin.media.sound.film_sound import MIX_RATE, Timeline, programme_blocks, with_pauses
 from calvin.media.sound.levels import LoudnessSpec, Reading, loudness_spec
 from calvin.media.sound.loudness import Metered, metered
 from calvin.media.sound.mux import Disposition, check_container, mux_film, not_written
+from calvin.media.sound.stems import Parts
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
@@ -43,6 +51,7 @@ from calvin.studio.sound.balance import (
     listened,
 )
 from calvin.studio.sound.cue_files import voice_settings
+from calvin.studio.sound.delivery import DeliveryWork, check_delivery, is_delivery, programme_start_ms
 from calvin.studio.sound.placing import Placement, place_voices
 from calvin.studio.sound.recorded_cues import recording_notes
 
@@ -101,7 +110,7 @@ def mix_project(
 
     Args:
         output: a film (.mkv, .mp4, .mov, .webm) with the description as its second sound track, or that track alone
-            (.wav, .m4a, .mka).
+            (.wav, .m4a, .mka); without a suffix, a folder for a studio: the track, its stems, each cue and the figures.
         extended: the film pauses where a cue needs more time than there is.
         language: which of the film's sound tracks to mix with; by default the one described, else the film's choice.
         film: where the film is now, if it was moved.
@@ -115,9 +124,14 @@ def mix_project(
     settings, asked = settings or MixSettings(), loudness_spec(spec)
     target = Path(output)
     suffix = target.suffix.lower()
-    if suffix not in CONTAINERS.keys() | SOUND_CODECS.keys():
+    if is_delivery(target):
+        check_delivery(target)
+    elif suffix not in CONTAINERS.keys() | SOUND_CODECS.keys():
         known = ", ".join(sorted(CONTAINERS.keys() | SOUND_CODECS.keys()))
-        raise UsageError(f"A mix cannot be written as {target.name}: give it one of the suffixes {known}.")
+        raise UsageError(
+            f"A mix cannot be written as {target.name}: give it one of the suffixes {known}, or name a folder, without "
+            "a dot, for a mix with its stems."
+        )
     with ProjectStore(folder, or_look=True) as store:
         spoken, empty, old = _ready(store, folder), unwritten(store), recording_notes(store)
         row = store.bound_film()
@@ -128,7 +142,8 @@ def mix_project(
         dialogue = [line.span for line in store.dialogue]
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
         track = choose_audio(facts.audio_streams, language)
-        job = _Job(target, facts, row, settings, placed, track, listener, language or "")
+        begins_ms = programme_start_ms(store) if is_delivery(target) else 0
+        job = _Job(target, facts, row, settings, placed, track, listener, language or "", begins_ms)
         job.holds()
         job.enough_room()
         job.bring_into_balance(store, dialogue, asked)
@@ -208,6 +223,7 @@ class _Job:
     track: AudioStream | None
     listener: Listener
     spoken: str = ""
+    begins_ms: int = 0
     kept: list[Fate] = field(default_factory=list)
     balance: Balance | None = None
 
@@ -221,7 +237,8 @@ class _Job:
 
     def enough_room(self) -> None:
         """Refuse early what the disk cannot hold: the film again, and its sound once more or twice."""
-        needed = round(self._seconds * (200_000 if self.target.suffix == ".wav" else 60_000))
+        rates = {".wav": 200_000, "": 4 * 3 * MIX_RATE * (6 if self.settings.layout == "5.1" else 2)}
+        needed = round(self._seconds * rates.get("" if is_delivery(self.target) else self.target.suffix, 60_000))
         if self.target.suffix.lower() in CONTAINERS:
             needed += self.facts.size
         folder = self.target.resolve().parent
@@ -249,6 +266,9 @@ class _Job:
         self.placed, self.settings = self.balance.placed, self.balance.settings
 
     def run(self) -> MixReport:
+        if is_delivery(self.target):
+            with atomic_folder(self.target) as folder:
+                return self._delivery(folder)
         with atomic_path(self.target) as temporary:
             alone = self.target.suffix.lower() in SOUND_CODECS
             return self._sound_alone(temporary) if alone else self._film(temporary)
@@ -258,6 +278,19 @@ class _Job:
         read = self._encode(temporary, codec, self.track, self.placed.voices, "mix")
         drowned = check_voices(temporary, 0, self.placed.voices)
         return self._report(read, drowned, [])
+
+    def _delivery(self, folder: Path) -> MixReport:
+        assert self.balance is not None
+        stage = Stage("mix", self.listener, self._seconds, "s")
+        settings = self.settings.changed(layout=self._layout(self.track, described=True))
+
+        def make() -> Parts:
+            return film_and_voice(self._programme(self.track, settings.layout), self.placed.voices, settings)
+
+        work = DeliveryWork(folder, self.facts.path.stem, self.begins_ms, settings, make)
+        read, self.balance = work.write(self.balance, now_and_then(stage.update))
+        stage.update(self._seconds)
+        return self._report(read, check_voices(work.mix, 0, self.placed.voices), [])
 
     def _film(self, temporary: Path) -> MixReport:
         suffix = self.target.suffix.lower()
@@ -313,18 +346,22 @@ class _Job:
         make = partial(self._blocks, track, voices, settings)
         metadata = {"title": self._title, **({"language": self._language} if self._language else {})}
         judge = balance.judge if described and balance is not None else None
-        read = write_mix(path, make, settings, codec, metadata, now_and_then(stage.update), judge)
+        written = write_mix(path, make, settings, codec, metadata, now_and_then(stage.update), judge)
         if described and balance is not None:
-            balance.check(read)
+            balance.check(written.read)
+            self.balance = balance.louder(written.louder_db)
         stage.update(self._seconds)
-        return read
+        return written.read
 
     def _blocks(
         self, track: AudioStream | None, voices: Sequence[PlacedVoice], settings: MixSettings
     ) -> Iterator[np.ndarray]:
+        return mixed(self._programme(track, settings.layout), voices, settings)
+
+    def _programme(self, track: AudioStream | None, layout: str) -> Iterator[np.ndarray]:
         index = track.index if track else None
-        programme = programme_blocks(self.facts.path, index, settings.layout, self.row.duration_ms)
-        return mixed(with_pauses(programme, self.placed.pauses), voices, settings)
+        blocks = programme_blocks(self.facts.path, index, layout, self.row.duration_ms)
+        return with_pauses(blocks, self.placed.pauses)
 
     @property
     def _seconds(self) -> float:
@@ -358,19 +395,6 @@ class _Job:
             report.spec = balance.spec.name if balance.spec else ""
             notes += balance_notes(balance, read, beside=self.target.suffix.lower() in CONTAINERS)
         return report
-
-
-def now_and_then(update: Callable[[float], None], every_s: float = 5.0) -> Callable[[float], None]:
-    """Progress every few seconds instead of at every block of sound."""
-    said = -every_s
-
-    def listen(seconds: float) -> None:
-        nonlocal said
-        if seconds - said >= every_s or seconds < said:
-            said = seconds
-            update(max(0, round(seconds)))
-
-    return listen
 
 
 def counting(blocks: Iterable[np.ndarray], on_second: Callable[[float], None]) -> Iterator[np.ndarray]:

