@@ -29,7 +29,7 @@ from calvin.evaluation.metrics import Pairs
 from calvin.evaluation.names import NameList
 from calvin.evaluation.protocol import ProtocolCard
 from calvin.evaluation.scenes import Captioned, CaptionStore
-from calvin.evaluation.scoring import TRUTH, Measure, Scores
+from calvin.evaluation.scoring import LOWER_IS_BETTER, TRUTH, Measure, Scores
 from calvin.media.film.frames import FrameStore, FrameWriter
 
 FORMAT = "calvin-evaluation-1"
@@ -255,7 +255,8 @@ def worst_first(results: Sequence[Results]) -> list[int]:
     [first, *_] = results
     totals = np.zeros(len(first.scenes))
     for one in results:
-        measure = next((m for m in scene_measures(one.scores) if not m.name.startswith(TRUTH)), None)
+        whole = (m for m in scene_measures(one.scores) if all(scene.id in m.values for scene in one.scenes))
+        measure = next((m for m in whole if not m.name.startswith(TRUTH) and m.name not in LOWER_IS_BETTER), None)
         if measure is not None:
             totals += [measure.values[scene.id] for scene in one.scenes]
     return [int(index) for index in np.argsort(totals, kind="stable")]

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
-from calvin.evaluation.metrics.base import Metric, PairMetric, Pairs
+from calvin.evaluation.metrics.base import FilmMetric, FilmResult, Metric, PairMetric, Pairs
 from calvin.evaluation.metrics.ptb import tokenize
-from calvin.evaluation.metrics.recall import Recall, Similarity, recall_within
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 from calvin.evaluation.names import NameList
 
@@ -26,7 +25,7 @@ Marks = Mapping[str, Mapping[str, float | None]]
 """Scene id -> aspect -> a mark from 0 to 1, None where the aspect does not apply: scores against structured truth."""
 
 TRUTH = "truth: "
-LOWER_IS_BETTER = frozenset({"wrong-name rate", f"{TRUTH}wrong_name"})
+LOWER_IS_BETTER = frozenset({"wrong-name rate", "repetition", "redundancy", f"{TRUTH}wrong_name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,8 @@ def score_set(
         stage.update(number, word)
         try:
             metric = METRICS.find(word).load()(device)
-            if isinstance(metric, Recall):
-                measures += _recalls(pairs, films, metric.similarity)
+            if isinstance(metric, FilmMetric):
+                measures += [_of_film_result(one) for one in metric.score_films(pairs, films, names)]
             else:
                 metric = metric.watched_by(listener) if isinstance(metric, PairMetric) else metric
                 measures.append(_measure(metric, pairs, films))
@@ -125,7 +124,7 @@ def check_metrics(metrics: Sequence[str]) -> None:
     """
     for word in metrics:
         metric = METRICS.find(word).load()(None)
-        if isinstance(metric, PairMetric):
+        if isinstance(metric, PairMetric | FilmMetric):
             metric.check_installed()
 
 
@@ -155,15 +154,8 @@ def _of_values(name: str, values: Mapping[str, float], films: Mapping[str, str],
     )  # fmt: skip
 
 
-def _recalls(pairs: Pairs, films: Mapping[str, str], similarity: Similarity) -> list[Measure]:
-    found = recall_within(pairs, films, similarity)
-    of_window = {window: window.split(", ", 1)[0] for windows in found.values() for window in windows}
-    setting = f"share of captions whose own reference is among the k most alike of N neighbours; {similarity.setting}"
-    return [
-        _of_values(f"R@{k}/{n}", windows, of_window, setting, comparable=similarity.comparable)
-        for (k, n), windows in found.items()
-        if windows
-    ]
+def _of_film_result(result: FilmResult) -> Measure:
+    return _of_values(result.name, result.values, result.films, result.setting, comparable=result.comparable)
 
 
 def _facts(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from calvin.core.errors import DataError
 from calvin.core.progress import Listener
 from calvin.core.text_tables import counted
+
+if TYPE_CHECKING:
+    from calvin.evaluation.names import NameList
 
 SHOWN = 3  # ids named in a message; the count says how many more there are
 
@@ -105,6 +108,52 @@ class PairMetric:
 
     def score_pairs(self, pairs: Pairs) -> MetricResult:
         raise TypeError(f"{type(self).__name__} defines no score_pairs")
+
+
+@dataclass(frozen=True)
+class FilmResult:
+    """A measure of scenes that were looked at together.
+
+    `values` are those of scenes, windows or films, each of the film that `films` tells; the mean is the score.
+    """
+
+    name: str
+    values: Mapping[str, float]
+    films: Mapping[str, str]
+    setting: str
+    comparable: bool = True
+
+
+class FilmMetric:
+    """A metric that looks at the scenes of a film together, or at less than all scenes."""
+
+    @classmethod
+    def of(cls, device: str | None = None) -> Self:
+        """With the usual settings."""
+        return cls()
+
+    def check_installed(self) -> None:
+        """
+        Raises:
+            UsageError: something that it needs besides its packages is missing.
+        """
+
+    def score_films(self, pairs: Pairs, films: Mapping[str, str], names: NameList | None = None) -> list[FilmResult]:
+        """
+        Args:
+            pairs: in time order within each film.
+            films: the film of each id.
+            names: those that are known to be people's.
+        """
+        raise TypeError(f"{type(self).__name__} defines no score_films")
+
+
+def scenes_by_film(pairs: Pairs, films: Mapping[str, str]) -> dict[str, list[int]]:
+    """The places of each film's scenes among the pairs, in their order."""
+    found: dict[str, list[int]] = {}
+    for place, identity in enumerate(pairs.ids):
+        found.setdefault(films[identity], []).append(place)
+    return found
 
 
 def align(

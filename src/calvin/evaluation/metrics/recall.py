@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calvin.core.errors import DataError
-from calvin.evaluation.metrics.base import Pairs
+from calvin.evaluation.metrics.base import FilmMetric, FilmResult, Pairs, scenes_by_film
+from calvin.evaluation.names import NameList
 
 RECALLS = ((1, 5), (5, 16))
 """(k, N): AutoAD-II prints 5/16; 1/5 also suits short films."""
@@ -37,9 +38,9 @@ class Similarity(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """Recall@k/N by a similarity of texts. It looks at the scenes of a film together, so it is not a `Metric`."""
+@dataclass(frozen=True)
+class Recall(FilmMetric):
+    """Recall@k/N by a similarity of texts."""
 
     similarity: Similarity
 
@@ -48,6 +49,16 @@ class Recall:
         from calvin.evaluation.metrics.bertscore import BertScore
 
         return cls(BertScore.best_available(device))
+
+    def score_films(self, pairs: Pairs, films: Mapping[str, str], names: NameList | None = None) -> list[FilmResult]:
+        """A measure for each (k, N) for which a film is long enough; its values are those of windows."""
+        alike = self.similarity
+        setting = f"share of captions whose own reference is among the k most alike of N neighbours; {alike.setting}"
+        return [
+            FilmResult(f"R@{k}/{n}", windows, {w: w.split(", ", 1)[0] for w in windows}, setting, alike.comparable)
+            for (k, n), windows in recall_within(pairs, films, alike).items()
+            if windows
+        ]
 
 
 def recall_within(
@@ -66,9 +77,7 @@ def recall_within(
     """
     if any(not 1 <= k <= n or n < 2 for k, n in recalls):
         raise DataError(f"Recall@k/N takes 1 <= k <= N and N of at least 2, not {recalls}.")
-    films: dict[str, list[int]] = {}
-    for index, identity in enumerate(pairs.ids):
-        films.setdefault(movies[identity], []).append(index)
+    films = scenes_by_film(pairs, movies)
     windows = {
         n: [
             (film, scenes[at : at + n])

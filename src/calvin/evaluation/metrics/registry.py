@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from calvin.core.registry import Manifest, Registry
 
 if TYPE_CHECKING:
-    from calvin.evaluation.metrics.base import Metric
-    from calvin.evaluation.metrics.recall import Recall
+    from calvin.evaluation.metrics.base import FilmMetric, Metric
 
-Maker: TypeAlias = "Callable[[str | None], Metric | Recall]"
+Maker: TypeAlias = "Callable[[str | None], Metric | FilmMetric]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,11 @@ METRICS = Registry(
         _metric("bleu", "BLEU-4", "ngrams:Bleu.of"),
         _metric("meteor", "METEOR 1.5, by Java", "meteor:Meteor.of"),
         _metric("cider-plain", "CIDEr as first published", "ngrams:Cider.of"),
+        _metric("repetition", "what is said again within ten captions", "repetition:Repetition.of"),
+        _metric("redundancy", "words that one of the last ten captions had", "repetition:Repetition.redundancy"),
+        _metric("action-score", "whether the reference's actions are told", "action_score:ActionScore.of"),
+        _metric("name-iou", "who is named, against the reference", "critic:NameIoU.of"),
+        _metric("critic", "who is meant, pronouns included, by fastcoref", "critic:Critic.of"),
     ),
     "metrics",
     aliases={

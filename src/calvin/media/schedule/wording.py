@@ -1,6 +1,6 @@
 """How much a description says again, and what that makes of each candidate for a cue.
 
-The measures follow CoherentAD (Khalid et al. 2025), which chooses among candidates for the whole film as well.
+The measures follow CoherentAD (Khandelwal et al. 2025), which chooses among candidates for the whole film as well.
 """
 
 from __future__ import annotations
@@ -47,19 +47,30 @@ def said_share(text: str, before: Iterable[str]) -> float:
     return len(groups & old) / len(groups) if groups else 0.0
 
 
+def repetitions(texts: Sequence[str], recent: int = RECENT) -> list[float]:
+    """The share of each caption's groups of four words that were said in the last `recent` captions."""
+    return [said_share(text, texts[max(0, i - recent) : i]) for i, text in enumerate(texts)]
+
+
 def repetition(texts: Sequence[str], recent: int = RECENT) -> float:
-    """The mean share of a caption's groups of four words that were said in the last `recent` captions."""
-    shares = [said_share(text, texts[max(0, i - recent) : i]) for i, text in enumerate(texts)]
+    """The mean of `repetitions`."""
+    shares = repetitions(texts, recent)
     return sum(shares) / len(shares) if shares else 0.0
 
 
-def redundancy(texts: Sequence[str], recent: int = RECENT) -> float:
-    """The mean of the largest share of a caption's words that one of the last `recent` captions holds."""
+def redundancies(texts: Sequence[str], recent: int = RECENT) -> list[float]:
+    """The largest share of each caption's words that one of the last `recent` captions holds."""
     shares = []
     for i, text in enumerate(texts):
         words = frozenset(words_of(text))
         before = (frozenset(words_of(other)) for other in texts[max(0, i - recent) : i])
         shares.append(max((len(words & other) / len(words) for other in before), default=0.0) if words else 0.0)
+    return shares
+
+
+def redundancy(texts: Sequence[str], recent: int = RECENT) -> float:
+    """The mean of `redundancies`."""
+    shares = redundancies(texts, recent)
     return sum(shares) / len(shares) if shares else 0.0
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from calvin.core.errors import DataError
 from calvin.evaluation.metrics.base import Pairs
-from calvin.evaluation.metrics.recall import recall_within
+from calvin.evaluation.metrics.recall import Recall, recall_within
 
 
 class Overlap:
@@ -60,3 +60,38 @@ def test_impossible_windows_are_refused(recall: tuple[int, int]) -> None:
     pairs, films = make(["a"], ["a"])
     with pytest.raises(DataError, match="1 <= k <= N"):
         recall_within(pairs, films, Overlap(), [recall])
+
+
+class Table:
+    """A likeness of each caption (its row) to each reference (its column), typed by hand."""
+
+    setting, comparable = "a table", False
+
+    def __init__(self, rows: list[list[float]]) -> None:
+        self.rows = rows
+
+    def precision_recall_f1(self, pairs: Pairs) -> np.ndarray:
+        scores = [self.rows[int(c)][int(r[0])] for c, r in zip(pairs.candidates, pairs.references, strict=True)]
+        return np.array([[0, 0, score] for score in scores])
+
+
+def test_windows_as_in_the_authors_code() -> None:
+    """Six captions, N = 4: windows at 0 and at 2; the share of hits in each, then the mean of the two."""
+    table = Table(
+        [
+            [0.9, 0.1, 0.2, 0.3, 0.0, 0.0],  # its own is the best: rank 1
+            [0.5, 0.4, 0.3, 0.2, 0.9, 0.9],  # 2 in the first window; 4 and 5 are not in it
+            [0.1, 0.2, 0.3, 0.4, 0.5, 0.2],  # 2 in the first (after 3), 3 in the second (after 3 and 4)
+            [0.9, 0.8, 0.7, 0.6, 0.1, 0.2],  # 4 in the first, 2 in the second
+            [0.0, 0.0, 0.1, 0.2, 0.3, 0.4],  # 2 in the second
+            [0.9, 0.9, 0.1, 0.2, 0.3, 0.4],  # 1 in the second
+        ]
+    )
+    pairs, films = make(list("012345"), list("012345"))
+    found = recall_within(pairs, films, table, [(1, 4), (2, 4), (3, 4)])
+    assert found[1, 4] == {"f, f0": 0.25, "f, f2": 0.25}  # 0; 5
+    assert found[2, 4] == {"f, f0": 0.75, "f, f2": 0.75}  # 0, 1, 2; 3, 4, 5
+    assert found[3, 4] == {"f, f0": 0.75, "f, f2": 1.0}
+    # Of the first five, 0 and 4 have their own as the best; a second window, at 2, would be cut short.
+    measures = {m.name: m.values for m in Recall(table).score_films(pairs, films)}
+    assert measures == {"R@1/5": {"f, f0": pytest.approx(0.4, abs=1e-9)}}
