@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from calvin.evaluation.evaluate import Judge
     from calvin.evaluation.results import Results
     from calvin.evaluation.scenes import Context
+    from calvin.evaluation.scoring import Judges
     from calvin.lab.evaluation_sets import DataOptions
 
 BEAMS = Annotated[int | None, Option(help="Beams of a CALVIN's search.", min=1, max=64, show_default="5")]
@@ -44,6 +46,20 @@ WANTED = Annotated[
     str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{', '.join(USUAL)}, if installed")
 ]
 
+CORRECT_EVERY = Annotated[
+    int | None, Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1)
+]
+MOST_FRAMES = Annotated[
+    int | None, Option(help="The most frames per scene.", min=1, max=64, show_default="32, or the model's own")
+]
+JUDGE = Annotated[
+    list[str] | None,
+    Option(help="Model for llm-ad-eval, story-recall and ratings; twice for two, with their agreement."),
+]
+JUDGE_PROMPT = Annotated[
+    Path | None, Option(help="What llm-ad-eval asks, with {reference} and {caption}.", show_default="ours")
+]
+
 
 def evaluate(
     model: Annotated[str, Argument(help=MODEL_HELP)],
@@ -52,10 +68,7 @@ def evaluate(
     ] = "puppet-eval",
     context: CONTEXT = None,
     own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
-    correct_every: Annotated[
-        int | None,
-        Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1),
-    ] = None,
+    correct_every: CORRECT_EVERY = None,
     names: Annotated[
         str | None,
         Option(help="known: only who was introduced is named; free: anybody.", show_default="known with --own"),
@@ -69,9 +82,7 @@ def evaluate(
     characters: Annotated[Path | None, Option(help="Cast by film, in the form of MAD's character bank.")] = None,
     entities: Annotated[Path | None, Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
     question: Annotated[str | None, Option(help="What to ask.", show_default="Describe this visual.")] = None,
-    frames: Annotated[
-        int | None, Option(help="The most frames per scene.", min=1, max=64, show_default="32, or the model's own")
-    ] = None,
+    frames: MOST_FRAMES = None,
     adapter: ADAPTER = None,
     beams: BEAMS = None,
     temperature: TEMPERATURE = None,
@@ -81,6 +92,8 @@ def evaluate(
     two_stage: TWO_STAGE = None,
     limit: Annotated[int | None, Option(help="Evaluate only this many scenes, the first ones.", min=1)] = None,
     metrics: WANTED = None,
+    judge: JUDGE = None,
+    judge_prompt: JUDGE_PROMPT = None,
     out: Annotated[
         Path | None, Option("--out", "-o", help="Folder of results.", show_default="runs/evaluation/MODEL-DATA-CONTEXT")
     ] = None,
@@ -110,7 +123,8 @@ def evaluate(
     from calvin.studio.project.describe_settings import checked_names
 
     # Everything that can be refused is, before a model is opened: captions may take hours.
-    check_names(metrics)
+    judges = open_judges(judge, judge_prompt, yes)
+    check_names(metrics, judges)
     held = checked_names(names or ("known" if own else "free")) == "known"
     chosen = Context.parse(context or "none", "own" if own else "references", correct_every or 0, held)
     options = DataOptions(
@@ -121,7 +135,7 @@ def evaluate(
     searched = CaptionDecoding.named(decoding, beams, temperature)
     opened = replace(opening(yes, frames, four_bit, bool(two_stage)), decoding=searched)
     asked = Asked(options, chosen, question or EVALUATION_QUESTION, context is not None)
-    score_and_show(caption(model, opened, adapter, asked, out), metrics)
+    score_and_show(caption(model, opened, adapter, asked, out), metrics, judges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +191,49 @@ def free_for_results(out: Path | None) -> None:
         raise UsageError(f"{out} is a file: give --out a folder.")
 
 
-def check_names(metrics: str | None) -> None:
+def check_names(metrics: str | None, judges: Judges | None = None) -> None:
     """Refuse metrics that are unknown or not installed before anything is done."""
     from calvin.evaluation.scoring import check_metrics
 
     if named := metric_names(metrics):
-        check_metrics(named)
+        check_metrics(named, judges)
 
 
-def score_and_show(results: Results, metrics: str | None) -> None:
+def open_judges(models: list[str] | None, prompt: Path | None, yes: bool) -> Judges | None:
+    """The models that judge, opened before anything is done.
+
+    Raises:
+        UsageError: one that does not answer questions, such as a CALVIN, or a prompt without one.
+    """
+    if not models:
+        if prompt is not None:
+            raise UsageError("--judge-prompt is what a judge is asked: add --judge.")
+        return None
+    from calvin.captioners.registry import open_captioner
+    from calvin.cli.captioner import opening
+    from calvin.evaluation.metrics.judged import read_prompt
+    from calvin.evaluation.scoring import Judges
+
+    text = read_prompt(prompt) if prompt is not None else None
+    opened = []
+    for model in dict.fromkeys(models):
+        captioner = open_captioner(model, opening(yes))
+        if not hasattr(captioner, "complete"):
+            raise UsageError(f"{model} only captions: a judge is a model server (openai:URL#NAME) or blind:MODEL.")
+        opened.append(AskedModel(captioner.info.name, captioner.info.fingerprint, captioner.complete))
+    return Judges(tuple(opened), text)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """A captioner as a judge."""
+
+    name: str
+    fingerprint: str
+    complete: Callable[[str], str]
+
+
+def score_and_show(results: Results, metrics: str | None, judges: Judges | None = None) -> None:
     """Score results, write them where they have a folder, and print the table."""
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
@@ -195,7 +243,7 @@ def score_and_show(results: Results, metrics: str | None) -> None:
         from calvin.lab.evaluation_sets import judge  # loads torch, which most scores do without
 
     with ProgressView() as progress:
-        finish(results, metric_names(metrics), judge, listener=progress)
+        finish(results, metric_names(metrics), judge, listener=progress, judges=judges)
     split = f" of {results.card.split}" if results.card.split else ""
     say(f"{results.name}: {counted(results.card.scenes, 'scene')}{split}")
     say(f"References {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}\n")

@@ -125,7 +125,7 @@ PANELS = {
         "compare": "compare:compare",
         "evaluate-puppets": "evaluate_puppets:evaluate_puppets",
         "adapt-compare": "adapt_compare:adapt_compare",
-        "metrics": "score:metrics_app",
+        "metrics": "metrics:app",
         "model": "model:app",
     },
     "Data and puppets": {"data": "data:app", "puppets": "puppets:app"},

@@ -1,15 +1,23 @@
-"""`calvin score`: captions of any system, without a model; `calvin metrics`: what scoring needs besides Python."""
+"""`calvin score`: captions of any system, without a model."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
-from calvin.cli.console import say, warn
-from calvin.cli.evaluate import WANTED, check_names, free_for_results, score_and_show
+from calvin.cli.captioner import YES
+from calvin.cli.console import warn
+from calvin.cli.evaluate import (
+    JUDGE,
+    JUDGE_PROMPT,
+    WANTED,
+    check_names,
+    free_for_results,
+    open_judges,
+    score_and_show,
+)
 
 if TYPE_CHECKING:
     from calvin.evaluation.results import Results
@@ -21,6 +29,9 @@ def score(
     metrics: WANTED = None,
     characters: Annotated[Path | None, Option(help="Cast by film, by which wrong names are counted.")] = None,
     card: Annotated[Path | None, Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
+    judge: JUDGE = None,
+    judge_prompt: JUDGE_PROMPT = None,
+    yes: YES = False,
     allow_empty: Annotated[bool, Option("--allow-empty", help="Let empty captions score 0.")] = False,
     out: Annotated[Path | None, Option("--out", "-o", help="Folder to write results and a report to.")] = None,
 ) -> None:
@@ -38,7 +49,8 @@ def score(
     from calvin.core.errors import UsageError
     from calvin.evaluation.results import load_results
 
-    check_names(metrics)
+    judges = open_judges(judge, judge_prompt, yes)
+    check_names(metrics, judges)
     free_for_results(out)
     if predictions.is_dir():
         if references is not None:
@@ -55,7 +67,7 @@ def score(
             save_as(results, out)
     if results.folder is None:  # before the work, which can be long, and so that the scores stand last
         warn("Give --out FOLDER to keep the scores, with a report of every scene.")
-    score_and_show(results, metrics)
+    score_and_show(results, metrics, judges)
 
 
 def read_results(
@@ -85,27 +97,3 @@ def save_as(results: Results, folder: Path) -> None:
     claim(results)
     store = CaptionStore(folder / "captions.jsonl")
     store.add([caption for key, caption in results.captions.items() if key not in store.kept])
-
-
-metrics_app = typer.Typer(help="Set up caption metrics.", no_args_is_help=True)
-
-
-@metrics_app.callback()
-def group() -> None:
-    """Set up caption metrics."""
-
-
-@metrics_app.command("install-spice")
-def install_spice(
-    sources: Annotated[list[Path], Argument(help="Folders, zips or jars with Stanford CoreNLP 3.6.0 and its models.")],
-) -> None:
-    """Copy the Java archives that SPICE needs to where calvin looks for them, and check each by its checksum.
-
-    Example:
-
-        calvin metrics install-spice stanford-corenlp-full-2015-12-09.zip
-    """
-    from calvin.evaluation.metrics.spice import install_spice as install
-
-    for path in install(sources):
-        say(str(path))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,13 @@ from calvin.core.files import locked
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION
 from calvin.data import Sample
+from calvin.evaluation.metrics.judged import KeptJudge
 from calvin.evaluation.names import NameList, harvest
 from calvin.evaluation.protocol import ProtocolCard, references_checksum
 from calvin.evaluation.report import write_report
 from calvin.evaluation.results import STRIP, EvaluatedScene, Results, claim, save_pictures, save_scores
 from calvin.evaluation.scenes import Captioned, CaptionStore, Context, Pictures, caption_scenes, film_of
-from calvin.evaluation.scoring import score_set
+from calvin.evaluation.scoring import Judges, score_set
 from calvin.evaluation.tables import CaptionTable, join
 
 Judge = Callable[[str, Mapping[str, Any]], Mapping[str, float | None]]
@@ -103,11 +104,13 @@ def finish(
     judge: Judge | None = None,
     device: str | None = None,
     listener: Listener = silent,
+    judges: Judges | None = None,
 ) -> Results:
     """Score the captions of results. With a folder, also write scores and report into it. It needs no model.
 
     Args:
         judge: marks a caption against the structured truth of its scene.
+        judges: the models for metrics that ask one; their answers are kept in the folder.
     """
     pairs = results.pairs
     marks = (
@@ -117,8 +120,12 @@ def finish(
     )
     names = results.names or harvest([*pairs.candidates, *(text for texts in pairs.references for text in texts)])
     present = {scene.id: scene.names for scene in results.scenes}
-    results.scores = score_set(pairs, results.movies, metrics, names, present, marks, device, listener)
-    results.card = results.card.changed(bertscore=results.scores.bertscore_setting)
+    if judges is not None and results.folder is not None:
+        kept = tuple(KeptJudge(model, results.folder / "judgements.jsonl") for model in judges.models)
+        judges = replace(judges, models=kept)
+    results.scores = score_set(pairs, results.movies, metrics, names, present, marks, device, listener, judges)
+    facts = judges.facts(metrics or ()) if judges is not None else ""
+    results.card = results.card.changed(bertscore=results.scores.bertscore_setting, judges=facts)
     results.notes = [*results.notes, *(note for note in _about(results) if note not in results.notes)]
     if results.folder is not None:
         save_scores(results)

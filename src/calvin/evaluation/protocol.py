@@ -31,6 +31,7 @@ class ProtocolCard(FrozenConfig):
     temperature: str = Field(default="", description="what the logits were divided by")
     decoding: str = Field(default="", description="rules of the search, and what was done to its captions")
     bertscore: str = Field(default="", description="setting of BERTScore")
+    judges: str = Field(default="", description="models that were asked to judge, and the SHA-256 of their prompts")
     pooling: str = Field(default="", description="over what the scores are taken")
 
 

@@ -158,7 +158,7 @@ def _completed(card: dict[str, Any]) -> dict[str, Any]:
 
 def _pinned(value: Any) -> Any:
     """What may not change between two runs of one evaluation: all but the metrics' settings."""
-    return {key: item for key, item in (value or {}).items() if key != "bertscore"}
+    return {key: item for key, item in (value or {}).items() if key not in ("bertscore", "judges")}
 
 
 def _read(path: Path) -> Any:

@@ -8,7 +8,7 @@ values give the same interval.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.evaluation.metrics.base import FilmMetric, FilmResult, Metric, PairMetric, Pairs
+from calvin.evaluation.metrics.judged import CaptionJudge, Judged
 from calvin.evaluation.metrics.ptb import tokenize
 from calvin.evaluation.metrics.registry import METRICS, USUAL
 from calvin.evaluation.names import NameList
@@ -77,6 +78,7 @@ def score_set(
     marks: Marks | None = None,
     device: str | None = None,
     listener: Listener = silent,
+    judges: Judges | None = None,
 ) -> Scores:
     """Score captions against their references.
 
@@ -87,6 +89,7 @@ def score_set(
             is not installed.
         names: whose names are known, for the wrong-name rate.
         present: who is in each scene, by name; by default the names in its references.
+        judges: the models for metrics that ask one.
 
     Raises:
         UsageError, MissingExtraError: an unknown metric, or one asked for by name is not installed.
@@ -98,7 +101,7 @@ def score_set(
     for number, word in enumerate(wanted):
         stage.update(number, word)
         try:
-            metric = METRICS.find(word).load()(device)
+            metric = judged(METRICS.find(word).load()(device), judges)
             if isinstance(metric, FilmMetric):
                 measures += [_of_film_result(one) for one in metric.score_films(pairs, films, names)]
             else:
@@ -116,14 +119,44 @@ def score_set(
     return Scores(tuple(measures), skipped)
 
 
-def check_metrics(metrics: Sequence[str]) -> None:
+@dataclass(frozen=True, slots=True)
+class Judges:
+    """The models that judge, and the prompt for LLM-AD-eval (None: ours)."""
+
+    models: tuple[CaptionJudge, ...]
+    prompt: str | None = None
+
+    def facts(self, metrics: Sequence[str]) -> str:
+        """For the protocol card: who judged, by which prompts."""
+        asked = {METRICS.find(word).name: judged(METRICS.find(word).load()(None), self) for word in metrics}
+        prompts = [f"{name} prompt {m.prompt_sha256}" for name, m in asked.items() if isinstance(m, Judged)]
+        names = [" ".join(filter(None, (model.name, model.fingerprint[:12]))) for model in self.models]
+        return "; ".join([*names, *prompts]) if prompts else ""
+
+
+def judged(metric: Metric | FilmMetric, judges: Judges | None) -> Metric | FilmMetric:
+    """A metric that asks a model, with these models; any other as it is.
+
+    Raises:
+        UsageError: it asks one, and there is none.
+    """
+    if not isinstance(metric, Judged):
+        return metric
+    metric = metric.judged_by(judges.models if judges else ())
+    metric.checked()
+    own = judges.prompt if judges and metric.takes_prompt else None
+    return metric if own is None else replace(metric, prompt=own)
+
+
+def check_metrics(metrics: Sequence[str], judges: Judges | None = None) -> None:
     """See that metrics asked for by name are there, before the captions are made that they are to score.
 
     Raises:
-        UsageError, MissingExtraError: an unknown metric, or one that is not installed.
+        UsageError, MissingExtraError: an unknown metric, one that is not installed, or one that asks a judge where
+            there is none.
     """
     for word in metrics:
-        metric = METRICS.find(word).load()(None)
+        metric = judged(METRICS.find(word).load()(None), judges)
         if isinstance(metric, PairMetric | FilmMetric):
             metric.check_installed()
 
@@ -155,7 +188,8 @@ def _of_values(name: str, values: Mapping[str, float], films: Mapping[str, str],
 
 
 def _of_film_result(result: FilmResult) -> Measure:
-    return _of_values(result.name, result.values, result.films, result.setting, comparable=result.comparable)
+    scored = {"comparable": result.comparable, "scale": result.scale}
+    return _of_values(result.name, result.values, result.films, result.setting, **scored)
 
 
 def _facts(

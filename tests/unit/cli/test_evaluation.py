@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from calvin.cli.main import app
 from calvin.data import FeatureWriter
+from model_server import running, says
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 REFERENCES = "id,movie,reference\na,F,Ann waves.\nb,F,Then Bob bows.\nc,G,He sits.\n"
@@ -222,3 +223,36 @@ def test_options_that_a_folder_of_results_does_not_take_are_refused(run, tmp_pat
     result = run("score", tmp_path / "out", "--metrics", "rouge", "--out", tmp_path / "elsewhere", "--allow-empty")
     assert result.exit_code == 2
     assert "scored as it stands and in place: leave --allow-empty and --out out" in result.stderr
+
+
+def test_ratings_by_people_are_told_with_their_agreement(run, tmp_path: Path) -> None:
+    table = put(tmp_path / "r.csv", "id,rater,accuracy\na,Eva,5\nb,Eva,4\na,Jo,5\nb,Jo,2\n")
+    result = run("metrics", "ratings", table)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-1].split() == ["accuracy", "4.00", "4", "0.500"]
+
+
+def test_a_judge_is_asked_once_and_stands_on_the_card(run, tmp_path: Path) -> None:
+    """By a server that answers; a model that only captions is refused before anything is read."""
+    predictions = put(tmp_path / "p.json", '{"a": "Ann waves.", "b": "Bob bows.", "c": "She runs."}')
+    words = ["score", predictions, put(tmp_path / "r.csv", REFERENCES), "--metrics", "llm-ad-eval"]
+    none = run(*words)
+    assert none.exit_code == 2
+    assert "give --judge" in none.stderr
+    with running(says("4"), says("5"), says("0")) as server:
+        result = run(*words, "--judge", server.model, "--out", tmp_path / "out")
+        assert result.exit_code == 0, result.output
+        assert len(server.asked) == 3
+        again = run("score", tmp_path / "out", "--metrics", "llm-ad-eval", "--judge", server.model)
+        assert again.exit_code == 0, again.output
+        assert len(server.asked) == 3, "what was answered is kept"
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert scores["measures"][0]["pooled"] == pytest.approx(3)
+    assert "llm-ad-eval prompt " in scores["card"]["judges"]
+    assert "LLM-AD-eval" in result.stdout
+
+
+def test_a_model_that_only_captions_judges_nothing(run, tmp_path: Path, tiny_model: Path) -> None:
+    words = ["score", tmp_path / "nowhere.csv", "--metrics", "story-recall", "--judge", tiny_model]
+    assert "only captions: a judge is a model server" in run(*words).stderr
+    assert "add --judge" in run("score", tmp_path / "nowhere.csv", "--judge-prompt", "p.txt").stderr

@@ -114,7 +114,8 @@ class PairMetric:
 class FilmResult:
     """A measure of scenes that were looked at together.
 
-    `values` are those of scenes, windows or films, each of the film that `films` tells; the mean is the score.
+    `values` are those of scenes, windows or films, each of the film that `films` tells; the mean is the score, and
+    `scale` times that is what tables show.
     """
 
     name: str
@@ -122,6 +123,7 @@ class FilmResult:
     films: Mapping[str, str]
     setting: str
     comparable: bool = True
+    scale: float = 100.0
 
 
 class FilmMetric:

@@ -44,6 +44,9 @@ METRICS = Registry(
         _metric("repetition", "what is said again within ten captions", "repetition:Repetition.of"),
         _metric("redundancy", "words that one of the last ten captions had", "repetition:Repetition.redundancy"),
         _metric("action-score", "whether the reference's actions are told", "action_score:ActionScore.of"),
+        _metric("llm-ad-eval", "how well references are matched, by --judge", "judged:LlmAdEval.of"),
+        _metric("story-recall", "how much of the story is told, by --judge", "judged:StoryRecall.of"),
+        _metric("ratings", "six dimensions from 1 to 5, by --judge", "judged:Ratings.of"),
         _metric("name-iou", "who is named, against the reference", "critic:NameIoU.of"),
         _metric("critic", "who is meant, pronouns included, by fastcoref", "critic:Critic.of"),
     ),
@@ -53,6 +56,7 @@ METRICS = Registry(
         **dict.fromkeys(("cider-d", "ciderd"), "cider"),
         **dict.fromkeys(("rouge-l", "rougel"), "rouge"),
         **dict.fromkeys(("bleu-4", "bleu4", "bleu@4"), "bleu"),
+        "storyrecall": "story-recall",
         **dict.fromkeys(("r@1/5", "r@5/16", "recall@1/5", "recall@5/16", "recall@k/n"), "recall"),
     },
 )
