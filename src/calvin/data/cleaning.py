@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
@@ -60,8 +60,12 @@ def scrub_captions(result: ReadResult) -> ReadResult:
     """`scrub_numbers` over all captions; a sample with nothing left is dropped and counted."""
     report = DropReport()
     report.merge(result.report)
-    kept: list[Sample] = []
-    for sample in result.samples:
+    return ReadResult(list(scrubbed(result.samples, report)), report, result.films)
+
+
+def scrubbed(samples: Iterable[Sample], report: DropReport) -> Iterator[Sample]:
+    """The samples of `scrub_captions` one by one."""
+    for sample in samples:
         caption = scrub_numbers(sample.caption)
         if not caption:
             report.drop("nothing but numbers in the caption", sample.caption)
@@ -70,8 +74,7 @@ def scrub_captions(result: ReadResult) -> ReadResult:
             report.repair("numbers scrubbed", sample.caption)
             references = tuple(filter(None, map(scrub_numbers, sample.references)))
             sample = replace(sample, caption=caption, references=references)
-        kept.append(sample)
-    return ReadResult(kept, report, result.films)
+        yield sample
 
 
 _BOX = re.compile(r"\[\s*\d*\.?\d+(?:\s*,\s*\d*\.?\d+){3}\s*\]")

@@ -17,149 +17,17 @@ import tarfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from calvin.core.errors import CalvinError, DataError, FeatureError, MissingExtraError
+from calvin.core.errors import CalvinError, FeatureError
 from calvin.core.files import atomic_path, check_room, lock
-from calvin.data.readers.shards import VECTORS, iter_shard
-from calvin.data.samples import DropReport
-
-FORMAT = "features-1"
-FACTS = ("calvin_format", "fps", "encoder_id", "encoder_hash", "dim")
-UNREADABLE = (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
-"""What the libraries raise at files that are damaged or cut short."""
-_MOST_PACKED = 1000  # times its size that an array may unpack to; zeros gain about as much by HDF5's compression
-MANIFEST = "prepared.json"
-"""What a prepared folder says of itself: fps, encoder_id, encoder_hash, dim, and what was left out."""
-
-
-class FeatureFile(Protocol):
-    """An open feature file: its ids, its facts, and its arrays."""
-
-    names: tuple[str, ...]
-    facts: dict[str, Any]
-    report: DropReport
-    """What of the file is lost."""
-
-    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
-        """The array of an id, not yet read ([T, D] in a sound file; slicing it reads), and its shape."""
-        ...
-
-    def close(self) -> None: ...
-
-
-def open_file(path: Path) -> FeatureFile:
-    """
-    Raises:
-        FeatureError: there is no such file, or it is not a feature file.
-        MissingExtraError: it is an .h5, and h5py is not installed.
-    """
-    if not path.is_file():
-        raise FeatureError(f"{path} does not exist: make features with `calvin data features`.")
-    try:
-        return (
-            _Safetensors(path) if path.suffix == ".safetensors" else _Tar(path) if path.suffix == ".tar" else _H5(path)
-        )
-    except PermissionError as error:
-        raise FeatureError(f"{path} may not be read: ask its owner for the permission.") from error
-    except UNREADABLE as error:
-        if _is_in_use(error):
-            raise FeatureError(f"{path} is being written by another process: wait until that has ended.") from error
-        raise FeatureError(f"{path} is not a feature file (.h5 or .safetensors), or it is cut short.") from error
-
-
-def _is_in_use(error: BaseException) -> bool:
-    """Whether HDF5 could not lock a file, because another process has."""
-    return isinstance(error, BlockingIOError) or "unable to lock file" in str(error)
-
-
-class _Safetensors:
-    def __init__(self, path: Path) -> None:
-        self._file = safe_open(path, framework="numpy")
-        self.names = tuple(sorted(self._file.keys()))
-        self.facts = dict(self._file.metadata() or {})
-        self.report = DropReport()
-
-    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
-        stored = self._file.get_slice(media_id)
-        return stored, tuple(stored.get_shape())
-
-    def close(self) -> None:
-        pass
-
-
-class _H5:
-    def __init__(self, path: Path) -> None:
-        self._file = _h5py(path).File(path, "r")
-        self.names = _h5_names(self._file)
-        if not all(isinstance(name, str) for name in self.names):  # h5py gives what is not UTF-8 as bytes
-            self._file.close()
-            raise FeatureError(f"{path} is damaged: an id in it is not text. Make the features again.")
-        self.facts = dict(self._file.attrs)
-        self.report = DropReport()
-
-    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
-        """
-        Raises:
-            FeatureError: not an array of numbers that lies in this file, or larger than anything the file can hold.
-        """
-        try:
-            stored = self._file[media_id]
-            numbers = stored.dtype.kind in "fiu" and not stored.is_virtual and not stored.external
-            packed = stored.id.get_storage_size()
-            if numbers and stored.size * stored.dtype.itemsize <= _MOST_PACKED * packed:
-                return stored, tuple(stored.shape)
-        except UNREADABLE as error:
-            raise FeatureError(f"Features of {media_id!r} cannot be read: {error}.") from error
-        raise FeatureError(f"Features of {media_id!r} are not numbers that lie in their file: make them again.")
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Tar:
-    """Vectors as `.npy` in a webdataset tar, read from where they lie; the facts are those of its folder."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            facts = json.loads((path.parent / MANIFEST).read_text(encoding="utf-8"))
-            self.facts = {"calvin_format": FORMAT, **facts}
-        except (OSError, ValueError, TypeError) as error:
-            raise FeatureError(
-                f"{path.parent} holds tars but no {MANIFEST} that says what their vectors are: prepare it again."
-            ) from error
-        self.report = DropReport()
-        self._items = {item.id: item for item in iter_shard(path, self.report) if VECTORS in item.members}
-        self.names = tuple(self._items)
-
-    def array(self, media_id: str) -> tuple[Any, tuple[int, ...]]:
-        try:
-            array = np.load(io.BytesIO(self._items[media_id].read(VECTORS)), allow_pickle=False)
-        except (*UNREADABLE, EOFError, DataError) as error:
-            raise FeatureError(f"Features of {media_id!r} cannot be read: {error}.") from error
-        return array, array.shape
-
-    def close(self) -> None:
-        pass
-
-
-def _h5py(path: Path) -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingExtraError(f"Reading or writing {path.name}", "train", "h5py is not installed") from error
-    return h5py
-
-
-def _h5_names(file: Any) -> tuple[str, ...]:
-    """An id with slashes, such as WebVid's, lies in nested groups; only what has a shape is an array."""
-    names: list[str] = []
-    file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
-    return tuple(names)
+from calvin.data.feature_reading import FACTS, FORMAT, each_h5_name, import_h5py
+from calvin.data.feature_reading import MANIFEST as MANIFEST
+from calvin.data.readers.shards import VECTORS
 
 
 class FeatureWriter:
@@ -203,7 +71,7 @@ class FeatureWriter:
         self._done: set[str] = set()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.path.suffix == ".h5":
-            self._open_partial(_h5py(self.path))
+            self._open_partial(import_h5py(self.path))
 
     def _open_partial(self, h5py: Any) -> None:
         self._disk = _Disk(self._partial)
@@ -361,7 +229,8 @@ def _whole_ids(h5py: Any, partial: _Disk, facts: dict[str, Any]) -> set[str] | N
     """
     try:
         with h5py.File(partial, "r") as file:
-            held, names = dict(file.attrs), set(_h5_names(file))
+            held, names = dict(file.attrs), set[str]()
+            each_h5_name(file, names.add)
             if not all(np.isfinite(file[name][-1]).all() for name in names):
                 return None
     except (OSError, RuntimeError, KeyError, ValueError):

@@ -9,7 +9,7 @@ import difflib
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -18,13 +18,12 @@ import numpy as np
 from calvin.core.errors import DataError, FeatureError
 from calvin.core.time import Span, sample_indices
 from calvin.core.types import FPS, EncoderIdentity
-from calvin.data.feature_files import FACTS, FORMAT, UNREADABLE, FeatureFile, open_file
+from calvin.data.feature_facts import FeatureFacts, check_facts, settle_facts
+from calvin.data.feature_reading import UNREADABLE, FeatureFile, open_file
 from calvin.data.samples import DropReport, row_numbers
 
 NO_FEATURES = "no features"
 PAST_END = "past the end of its features"
-_UNKNOWN = EncoderIdentity("", "")
-_MOST_FPS, _MOST_DIM = 1000, 1 << 20
 
 
 class Features(Protocol):
@@ -39,6 +38,11 @@ class Features(Protocol):
     def problem(self, media_id: str, span: Span | None) -> str:
         """Why a scene's vectors cannot be used, in a few words, as far as it shows without reading them; else ""."""
         return "" if media_id in self else NO_FEATURES
+
+    @property
+    def state(self) -> str:
+        """Equal only as long as the features are; "" where nobody can tell."""
+        return ""
 
 
 class _Arrays(Features):
@@ -60,14 +64,6 @@ class _Arrays(Features):
         return PAST_END if past else ""
 
 
-@dataclass(frozen=True)
-class _Facts:
-    fps: float
-    encoder: EncoderIdentity
-    dim: int | None
-    notes: tuple[str, ...] = ()
-
-
 def take_frames(num_frames: int, span: Span | None, fps: float, max_frames: int) -> list[int]:
     """Indices of the stored frames that stand for a span (None: all of it)."""
     first, last = (0, num_frames) if span is None else span.frame_range(fps, num_frames)
@@ -80,7 +76,7 @@ class FeatureStore(_Arrays):
     The open file belongs to the process that opened it; after a fork or unpickling the file is opened again.
     """
 
-    def __init__(self, path: Path, facts: _Facts, names: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, facts: FeatureFacts, names: tuple[str, ...]) -> None:
         self.path = path
         self._facts = facts
         self.fps = facts.fps
@@ -115,18 +111,13 @@ class FeatureStore(_Arrays):
         opened = open_file(path)
         try:
             names = opened.names
-            facts = _settle(path, opened.facts, fps, stated_encoder)
-            store = cls(path, facts, names)
+            facts = settle_facts(path, opened.facts, fps, stated_encoder)
+            store = cls(path, facts, tuple(names))
             store._handle, store._owner, store.report = opened, os.getpid(), opened.report
             if facts.dim is None and names:
                 shape = opened.array(names[0])[1]
                 store._facts = replace(facts, dim=shape[1] if len(shape) == 2 else -1)
-            check_encoder(path, facts.encoder, expect_encoder)
-            if names and expect_dim is not None and store.dim != expect_dim:
-                raise FeatureError(
-                    f"{path} holds vectors of width {store.dim}, but {expect_dim} are needed: make the features again "
-                    "with this model's vision tower."
-                )
+            check_facts(path, store._facts, expect_encoder, expect_dim if names else None)
         except BaseException:
             opened.close()
             raise
@@ -160,6 +151,11 @@ class FeatureStore(_Arrays):
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def state(self) -> str:
+        facts = self.path.stat()
+        return f"{self.path.name} {facts.st_size} {facts.st_mtime_ns} {self._facts}"
+
     def __contains__(self, media_id: object) -> bool:
         return media_id in self._names
 
@@ -174,7 +170,7 @@ class FeatureStore(_Arrays):
             FeatureError: no such id, wrong shape, or values that are not numbers.
         """
         stored, count = self._stored(media_id)
-        return self._read(media_id, stored, list(range(count)))
+        return read_frames(stored, list(range(count)), media_id, self.path)
 
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """At most `max_frames` vectors spread evenly over a span (None: the whole array), float32 [k, D].
@@ -183,7 +179,7 @@ class FeatureStore(_Arrays):
             FeatureError: as for `get`.
         """
         stored, count = self._stored(media_id)
-        return self._read(media_id, stored, take_frames(count, span, self.fps, max_frames))
+        return read_frames(stored, take_frames(count, span, self.fps, max_frames), media_id, self.path)
 
     def close(self) -> None:
         if self._handle is not None and self._owner == os.getpid():
@@ -211,22 +207,36 @@ class FeatureStore(_Arrays):
             hint = f"; the nearest are {', '.join(map(repr, near))}" if near else ""
             raise FeatureError(f"{self.path} has no features of {media_id!r} among its {len(self.ids)} ids{hint}.")
         stored, shape = self._file().array(self._names[media_id])
-        if len(shape) != 2 or shape[1] != self.dim or shape[0] < 1:
-            raise FeatureError(
-                f"Features of {media_id!r} in {self.path} have the shape {shape}, not [frames, {self.dim}]: "
-                "make them again."
-            )
-        return stored, shape[0]
+        return stored, frames_in(shape, self.dim, media_id, self.path)
 
-    def _read(self, media_id: str, stored: Any, indices: list[int]) -> np.ndarray:
-        first, last = indices[0], indices[-1] + 1
-        try:
-            block = stored[first:last]
-        except UNREADABLE as error:
-            raise FeatureError(f"Features of {media_id!r} in {self.path} cannot be read: {error}.") from error
-        if len(indices) < last - first:
-            block = block[[index - first for index in indices]]
-        return _numbers(block, media_id, self.path)
+
+def frames_in(shape: tuple[int, ...], dim: int, media_id: str, path: Path) -> int:
+    """How many frames a stored array [T, D] has.
+
+    Raises:
+        FeatureError: it is of another shape or width.
+    """
+    if len(shape) != 2 or shape[1] != dim or shape[0] < 1:
+        raise FeatureError(
+            f"Features of {media_id!r} in {path} have the shape {shape}, not [frames, {dim}]: make them again."
+        )
+    return shape[0]
+
+
+def read_frames(stored: Any, indices: list[int], media_id: str, path: Path) -> np.ndarray:
+    """Frames of a stored array [T, D], by increasing indices, as float32 [k, D].
+
+    Raises:
+        FeatureError: they cannot be read, or are not numbers.
+    """
+    first, last = indices[0], indices[-1] + 1
+    try:
+        block = stored[first:last]
+    except UNREADABLE as error:
+        raise FeatureError(f"Features of {media_id!r} in {path} cannot be read: {error}.") from error
+    if len(indices) < last - first:
+        block = block[[index - first for index in indices]]
+    return _numbers(block, media_id, path)
 
 
 def _numbers(block: np.ndarray, media_id: str, path: Path) -> np.ndarray:
@@ -284,6 +294,10 @@ class CachedFeatures(Features):
     def problem(self, media_id: str, span: Span | None) -> str:
         return self.features.problem(media_id, span)
 
+    @property
+    def state(self) -> str:
+        return self.features.state
+
     def scene(self, media_id: str, span: Span | None, max_frames: int = 32) -> np.ndarray:
         """As the features that are cached have it, float32 [k, D]."""
         key = (media_id, span, max_frames)
@@ -308,6 +322,7 @@ class FeatureFolder(Features):
     def __init__(self, path: Path, parts: dict[Path, FeatureStore], report: DropReport) -> None:
         self.path, self.report = path, report
         self.notes = tuple(dict.fromkeys(note for part in parts.values() for note in part.notes))
+        self._parts = parts
         self._part: dict[str, FeatureStore] = {}
         for file, part in parts.items():
             for media_id in part.ids:
@@ -344,6 +359,10 @@ class FeatureFolder(Features):
     def __len__(self) -> int:
         return len(self._part)
 
+    @property
+    def state(self) -> str:
+        return " ".join(part.state for part in self._parts.values())
+
     def __contains__(self, media_id: object) -> bool:
         return media_id in self._part or media_id in self._rows
 
@@ -366,57 +385,3 @@ class FeatureFolder(Features):
 def open_features(path: str | Path, **expected: Any) -> FeatureStore | FeatureFolder:
     """A feature file or a folder of them; arguments as for `FeatureStore.open`."""
     return FeatureFolder.open(path, **expected) if Path(path).is_dir() else FeatureStore.open(path, **expected)
-
-
-def _stated(path: Path, raw: dict[str, Any]) -> _Facts:
-    """What a file says of its vectors; every fact is checked here, before anything is made from it.
-
-    Raises:
-        FeatureError: not what a file of ours says.
-    """
-    try:
-        facts = _Facts(
-            float(raw["fps"]), EncoderIdentity(str(raw["encoder_id"]), str(raw["encoder_hash"])), int(raw["dim"])
-        )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FeatureError(f"{path} does not say what its vectors are: make the features again.") from error
-    if not 0 < facts.fps <= _MOST_FPS or not 0 < (facts.dim or 0) <= _MOST_DIM:
-        raise FeatureError(
-            f"{path} says that its vectors are {facts.dim} wide, {facts.fps:g} a second: make the features again."
-        )
-    return facts
-
-
-def _settle(path: Path, raw: dict[str, Any], fps: float | None, stated: tuple[str, str] | None) -> _Facts:
-    if "calvin_format" not in raw:
-        note = f"{path.name} holds no frame rate: {FPS:g} frames per second, as in MAD, are assumed."
-        return _Facts(fps or FPS, EncoderIdentity(*(stated or _UNKNOWN)), None, () if fps else (note,))
-    if str(raw["calvin_format"]) != FORMAT or not set(FACTS) <= raw.keys():
-        raise FeatureError(f"{path} is of the form {raw['calvin_format']!r}, not {FORMAT!r}: make the features again.")
-    facts = _stated(path, raw)
-    held = facts.fps
-    if fps is not None and abs(held - fps) > 1e-6:
-        raise FeatureError(
-            f"{path} was made at {held:g} frames per second, not {fps:g}: leave the rate out to use its own."
-        )
-    return facts
-
-
-def check_encoder(path: Path, held: EncoderIdentity, wanted: tuple[str, str] | None) -> None:
-    """
-    Raises:
-        FeatureError: the features held are not those of the encoder wanted.
-    """
-    if wanted is None:
-        return
-    if held == _UNKNOWN:
-        raise FeatureError(
-            f"{path} does not say which encoder made it: state the encoder (stated_encoder) if you know that it is "
-            f"{wanted[0]}, or make the features again."
-        )
-    needed = EncoderIdentity(*wanted)
-    if (held.hash != needed.hash) if held.hash and needed.hash else (held.id != needed.id):
-        raise FeatureError(
-            f"{path} holds features of the encoder {held.id} ({held.hash[:12] or 'no hash'}), but this model needs "
-            f"{needed.id} ({needed.hash[:12] or 'no hash'}): make them again with `calvin data features`."
-        )

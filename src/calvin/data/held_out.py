@@ -7,8 +7,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from calvin.core.errors import ConfigError
 from calvin.data.mixture import Source
+from calvin.data.sample_table import SampleTable
 from calvin.data.samples import Sample
 
 
@@ -29,30 +32,46 @@ def hold_out(sources: Sequence[Source], amount: float, seed: int = 0) -> tuple[l
         if not source.samples:
             training.append(source)
             continue
-        chosen = _chosen(source, amount, seed)
-        training.append(replace(source, samples=[sample for sample in source.samples if id(sample) not in chosen]))
+        places = _chosen(source, amount, seed)
+        rest, kept = _split(source.samples, places)
+        training.append(replace(source, samples=rest))
         # A broken sample counts where all samples are counted; among a few held out, it would be too large a share.
-        kept = [sample for sample in source.samples if id(sample) in chosen]
         held.append(replace(source, samples=kept, max_bad_share=1.0))
     return training, held
 
 
-def _chosen(source: Source, amount: float, seed: int) -> set[int]:
+def _split(samples: Sequence[Sample], places: np.ndarray) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """All samples but those at `places`, int64, and those."""
+    if isinstance(samples, SampleTable):
+        return samples.without(places), samples.only(places)
+    chosen = set(places.tolist())
+    rest = [sample for place, sample in enumerate(samples) if place not in chosen]
+    return rest, [samples[place] for place in places]
+
+
+def _chosen(source: Source, amount: float, seed: int) -> np.ndarray:
+    """Places of the samples to hold out, int64, increasing."""
     count = len(source.samples)
     if count < 2:
         raise ConfigError(f"{source.name} has one sample, of which none can be held out: leave out evaluate_every.")
     wanted = min(count - 1, math.ceil(amount * count) if amount < 1 else round(amount))
-    films: dict[str, list[Sample]] = {}
-    for sample in source.samples:
-        films.setdefault(sample.movie or sample.media_id, []).append(sample)
+    last = np.arange(count - wanted, count)
+    # Films come in the order of these numbers, which take less memory than a list of the films of millions of images.
+    film_of = np.fromiter((_number(seed, sample) for sample in source.samples), np.uint64, count)
+    films, sizes = np.unique(film_of, return_counts=True)
     if len(films) == 1:
-        return {id(sample) for sample in source.samples[-wanted:]}
-    order = sorted(films, key=lambda film: hashlib.blake2b(f"{seed}/{film}".encode(), digest_size=8).digest())
-    chosen: list[Sample] = []
-    for film in order:
+        return last
+    chosen, taken = 0, list[int]()
+    for film, size in enumerate(sizes):
         # One film more than was asked for would be too many where it is the bigger part of all that there is.
-        if len(chosen) >= wanted or (chosen and len(chosen) + len(films[film]) > max(2 * wanted, 1)):
+        if chosen >= wanted or (chosen and chosen + size > max(2 * wanted, 1)):
             break
-        if len(chosen) + len(films[film]) < count:
-            chosen += films[film]
-    return {id(sample) for sample in chosen or source.samples[-wanted:]}
+        if chosen + size < count:
+            chosen += int(size)
+            taken.append(film)
+    return np.flatnonzero(np.isin(film_of, films[taken])) if taken else last
+
+
+def _number(seed: int, sample: Sample) -> int:
+    film = f"{seed}/{sample.movie or sample.media_id}".encode()
+    return int.from_bytes(hashlib.blake2b(film, digest_size=8).digest())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,8 @@ from calvin.core.files import file_sha256, read_record, write_json
 from calvin.data.sources import NAMED, SourceConfig
 
 WORTH_KEEPING = 2**24
-"""Bytes from which on a file's hash is kept; smaller ones are read again in no time."""
+"""Bytes of a file, or of a folder's files, from which on hashes are kept; less is read again in no time."""
+_SAVE_EVERY_S = 60.0
 _FILES = ("annotations", "features", "entities", "credits")
 # Fields that say nothing of what is learnt, or that are in a stage's shares already.
 _BESIDE = {*_FILES, "name", "weight", "cache_mb", "max_bad_share", "against"}
@@ -33,14 +35,17 @@ def content_hash(path: str | Path, suffixes: Collection[str] | None = None) -> s
     """
     path = Path(path)
     if not path.is_dir():
-        return _kept_sha256(path)
+        return _kept_sha256(path)[0]
     digest = hashlib.sha256()
+    files = []
     for file in sorted(file for file in path.rglob("*") if file.is_file()):
         name = file.relative_to(path)
         if any(part.startswith(".") for part in name.parts) or ".partial" in file.name:
             continue
         if suffixes is None or file.suffix in suffixes:
-            digest.update(f"{name.as_posix()}\0{_kept_sha256(file)}\n".encode())
+            files.append(file)
+    for file, found in zip(files, _kept_sha256(*files), strict=True):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{found}\n".encode())
     return digest.hexdigest()
 
 
@@ -60,17 +65,31 @@ def _against(sets: Sequence[str]) -> list[str]:
     return found
 
 
-def _kept_sha256(path: Path) -> str:
-    facts = path.stat()
-    if facts.st_size < WORTH_KEEPING:
-        return file_sha256(path)
+def _kept_sha256(*paths: Path) -> list[str]:
+    """The hash of each; what is large, alone or together, is read once."""
+    states = [[facts.st_size, facts.st_mtime_ns] for facts in map(Path.stat, paths)]
+    if sum(size for size, _ in states) < WORTH_KEEPING:
+        return [file_sha256(path) for path in paths]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "calvin" / "hashes.json"
-    name, state = str(path.resolve()), [facts.st_size, facts.st_mtime_ns]
-    entry = read_record(cache).get(name)
-    if isinstance(entry, dict) and entry.get("state") == state and isinstance(entry.get("sha256"), str):
-        return str(entry["sha256"])
-    found = file_sha256(path)
+    kept, hashes, new = read_record(cache), list[str](), dict[str, Any]()
+    saved = time.monotonic()
+    for path, state in zip(paths, states, strict=True):
+        name = str(path.resolve())
+        entry = kept.get(name)
+        if isinstance(entry, dict) and entry.get("state") == state and isinstance(entry.get("sha256"), str):
+            hashes.append(entry["sha256"])
+            continue
+        hashes.append(file_sha256(path))
+        new[name] = {"state": state, "sha256": hashes[-1]}
+        if time.monotonic() - saved > _SAVE_EVERY_S:  # so that a run that is stopped need not begin again
+            saved = _keep(cache, new)
+    if new:
+        _keep(cache, new)
+    return hashes
+
+
+def _keep(cache: Path, new: dict[str, Any]) -> float:
     with suppress(OSError):  # a home that cannot be written costs another reading, no more
         cache.parent.mkdir(parents=True, exist_ok=True)
-        write_json(cache, {**read_record(cache), name: {"state": state, "sha256": found}})
-    return found
+        write_json(cache, {**read_record(cache), **new})
+    return time.monotonic()

@@ -18,9 +18,11 @@ import numpy as np
 
 from calvin.core.errors import ConfigError, DataError
 from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
-from calvin.data.features import NO_FEATURES, Features
+from calvin.data.features import Features
 from calvin.data.instructions import Example, Instructions
+from calvin.data.sample_table import SampleTable, digest_of
 from calvin.data.samples import DropReport, Kind, Sample
+from calvin.data.usable import find_unusable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +33,7 @@ BATCH_SIZES: Mapping[Kind, int] = {"image": 12, "video": 6, "text": 16}
 _BLOCK = 200  # steps in which each source has exactly its share of batches
 _ENCODINGS_KEPT = 20_000
 _TRIES = 20  # stand-ins tried for a sample that turns out bad
+_LONG = 2**20  # samples from which on a source's order takes memory worth counting
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Source:
             raise ConfigError(f"The weight of {self.name} is {self.weight}; it must not be negative.")
         if self.kind != "text" and self.features is None:
             raise ConfigError(f"The source {self.name} of kind {self.kind} needs features.")
+        if isinstance(self.samples, SampleTable) and self.samples.kinds <= {self.kind}:
+            return
         wrong = next((sample for sample in self.samples if sample.kind != self.kind), None)
         if wrong is not None:
             raise ConfigError(f"The source {self.name} is all-{self.kind}, but its sample {wrong.id} is {wrong.kind}.")
@@ -98,7 +103,9 @@ class Mixture:
         self.report = DropReport()
         self._encode = lru_cache(_ENCODINGS_KEPT)(layout.encode)
         self._shuffled = lru_cache(2 * len(sources) + 2)(self._permutation)
+        self._orders: dict[str, tuple[int, np.ndarray]] = {}
         self._bad: dict[str, set[str]] = {}
+        self._left_out: dict[str, int] = {}
         self._given = {source.name: source for source in sources}
         if len(self._given) != len(sources):
             raise ConfigError("Sources of a mixture need different names.")
@@ -118,7 +125,12 @@ class Mixture:
             "batch_sizes": {str(kind): size for kind, size in self.batch_sizes.items()},
             "instructions": repr(self.instructions),
             "sources": [
-                {"name": source.name, "kind": source.kind, "weight": source.weight, "samples": _digest(source.samples)}
+                {
+                    "name": source.name,
+                    "kind": source.kind,
+                    "weight": source.weight,
+                    "samples": digest_of(source.samples),
+                }
                 | ({"vary": repr(source.vary)} if source.vary else {})
                 for source in self.sources
             ],
@@ -175,7 +187,7 @@ class Mixture:
         for attempt in range(_TRIES):
             if attempt:
                 place = int(self._rng("stand-in", source.name, position, attempt).integers(len(source.samples)))
-            sample = source.samples[self._shuffled(source.name, epoch, len(source.samples))[place]]
+            sample = source.samples[int(self._order(source.name, epoch, len(source.samples))[place])]
             try:
                 return self._pair(source, sample, epoch)
             except DataError as error:
@@ -194,34 +206,39 @@ class Mixture:
         """The source without the samples whose features are missing, or end before the sample does."""
         if source.features is None or not source.samples:
             return source
-        kept = []
-        for sample in source.samples:
-            if problem := source.features.problem(sample.media_id, sample.span):
-                named = sample.media_id if problem == NO_FEATURES else sample.id
-                self._note_bad(source.name, sample.id, f"{problem}, source {source.name}", named)
-            else:
-                kept.append(sample)
+        kept, self._bad[source.name], self._left_out[source.name] = find_unusable(
+            source.name, source.samples, source.features, self.report
+        )
         if len(kept) < len(source.samples):
             self._check_share(source.name)
         return replace(source, samples=kept)
 
     def _count_bad(self, source: str, sample_id: str, problem: str) -> None:
         if sample_id not in self._bad.get(source, ()):
-            self._note_bad(source, sample_id, f"unusable, source {source}", problem)
+            self._bad.setdefault(source, set()).add(sample_id)
+            self.report.drop(f"unusable, source {source}", problem)
             self._check_share(source)
-
-    def _note_bad(self, source: str, sample_id: str, reason: str, example: str) -> None:
-        self._bad.setdefault(source, set()).add(sample_id)
-        self.report.drop(reason, example)
 
     def _check_share(self, source: str) -> None:
         given = self._given[source]
         share = self.max_bad_share if given.max_bad_share is None else given.max_bad_share
-        unusable = len(self._bad.get(source, ()))
+        unusable = len(self._bad.get(source, ())) + self._left_out.get(source, 0)
         check_share(source, given.report.bad + unusable, len(given.samples) - unusable, share, self.report)
 
+    def _order(self, name: str, epoch: int, count: int) -> np.ndarray:
+        """The order of a source's samples in an epoch, int [count]; of a long one, only the last is kept."""
+        if count < _LONG:
+            return self._shuffled(name, epoch, count)
+        if name not in self._orders or self._orders[name][0] != epoch:
+            self._orders.pop(name, None)  # before the next is made, or there would be two
+            self._orders[name] = epoch, self._permutation(name, epoch, count)
+        return self._orders[name][1]
+
     def _permutation(self, name: str, epoch: int, count: int) -> np.ndarray:
-        return self._rng(name, epoch).permutation(count)
+        """The same numbers as `permutation(count)` gives, in half the memory."""
+        order = np.arange(count, dtype=np.uint32 if count <= 2**32 else np.int64)
+        self._rng(name, epoch).shuffle(order)
+        return order
 
     def _rng(self, *parts: object) -> np.random.Generator:
         key = "/".join(map(str, (self.seed, *parts))).encode()
@@ -306,10 +323,3 @@ def _apportion(weights: Sequence[float], total: int) -> list[int]:
         movable = [i for i in range(len(shares)) if step > 0 or shares[i] > 1]
         shares[max(movable, key=lambda i: step * (exact[i] - shares[i]))] += step
     return shares
-
-
-def _digest(samples: Sequence[Sample]) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for sample in samples:
-        digest.update(f"{sample.id}\0{sample.media_id}\0{sample.span}\0{sample.context}\0{sample.caption}\n".encode())
-    return digest.hexdigest()

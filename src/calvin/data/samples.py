@@ -158,12 +158,32 @@ def row_numbers(ids: Iterable[str]) -> dict[str, str]:
     the number of the row only where shards hold a power of ten of rows, as by default. If they hold fewer, not one of
     many places comes near the highest that its digits could say, and nothing is concluded.
     """
-    found = [(match, media_id) for media_id in ids if (match := _IMG2DATASET.fullmatch(media_id))]
-    shards = {match[1] for match, _ in found}
-    fullest = max((int(match[3]) / 10 ** len(match[3]) for match, _ in found), default=0)
-    if len(shards) > 1 and len(found) > _MANY * len(shards) and fullest < _FULL:
-        return {}
-    return {f"{int(match[2]):09d}": media_id for match, media_id in found}
+    numbers = RowNumbers()
+    found = {row: media_id for media_id in ids if (row := numbers.add(media_id)) is not None}
+    return found if numbers.hold else {}
+
+
+class RowNumbers:
+    """Finds out, id by id, what `row_numbers` says."""
+
+    def __init__(self) -> None:
+        self._shards, self._found, self._fullest = set[str](), 0, 0.0
+
+    def add(self, media_id: str) -> str | None:
+        """The row of an id, as far as its layout shows."""
+        match = _IMG2DATASET.fullmatch(media_id)
+        if match is None:
+            return None
+        self._shards.add(match[1])
+        self._found += 1
+        self._fullest = max(self._fullest, int(match[3]) / 10 ** len(match[3]))
+        return f"{int(match[2]):09d}"
+
+    @property
+    def hold(self) -> bool:
+        """Whether the rows found so far are rows indeed."""
+        many = len(self._shards) > 1 and self._found > _MANY * len(self._shards)
+        return not many or self._fullest >= _FULL
 
 
 def media_id_of(path: str) -> str:

@@ -7,25 +7,37 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
-from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits
+from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits, scrubbed
 from calvin.data.face_csv import read_face_csv
-from calvin.data.features import CachedFeatures, FeatureFolder, open_features
+from calvin.data.feature_index import IndexedFeatures, feature_data, open_indexed
+from calvin.data.features import CachedFeatures, FeatureFolder, FeatureStore, open_features
+from calvin.data.indexing import INDEXED_FROM, DataFiles, fingerprint, kept_index
 from calvin.data.instructions import TRAINING_CONTEXT, with_context
 from calvin.data.mixture import Source, check_share
-from calvin.data.readers.registry import READERS, read, resolve_format
+from calvin.data.readers.registry import READERS, read, resolve_format, stream
 from calvin.data.readers.text_files import read_jsonl
-from calvin.data.samples import DropReport, FilmName, ReadResult
+from calvin.data.sample_table import (
+    Repeats,
+    SampleTable,
+    note_repeats,
+    read_report,
+    report_facts,
+    table_in,
+    write_table,
+)
+from calvin.data.samples import DropReport, FilmName, ReadResult, Sample
 from calvin.data.tagging import AnswerSheet, SheetCredits
 
 MAD_EVAL: tuple[FilmName, ...] = (
@@ -115,6 +127,55 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
     return ReadResult(samples[: config.limit], result.report, result.films)
 
 
+@dataclass(frozen=True)
+class SourceSamples:
+    """As `ReadResult`, of samples that may lie on disk."""
+
+    samples: Sequence[Sample]
+    report: DropReport
+    films: Mapping[str, FilmName]
+
+
+def open_samples(
+    config: SourceConfig, listener: Listener = silent, tagger: CreditTagger | None = None
+) -> SourceSamples:
+    """`read_samples`; of large annotations the samples stay on disk, in an index that is made if there is none.
+
+    The report says so where the index was made anew or could not be written beside the data.
+    """
+    data = DataFiles.of(config.annotations, ".tar")
+    if tagger is not None or data.size < INDEXED_FROM:
+        result = read_samples(config, tagger)
+        return SourceSamples(result.samples, result.report, result.films)
+    stage, said = Stage(f"index the samples of {config.name}", listener, None, "samples"), list[str]()
+    beside = [DataFiles.of(path).state for path in (config.credits, config.entities) if path is not None]
+    fields = {"reader", "context", "clean", "options"}
+    settings = [{name: getattr(config, name) for name in sorted(fields)}, beside]
+    kind = f"{config.reader}-{fingerprint(settings)[:8]}"  # sources may share a file
+    index = kept_index(data, kind, settings, lambda folder: _write_samples(config, folder, stage.update), said.append)
+    report, films = read_report(index.facts["facts"]["report"])
+    for sentence in said:
+        report.note(sentence)
+    samples = SampleTable(index)
+    return SourceSamples(samples if config.limit is None else samples.first(config.limit), report, films)
+
+
+def _write_samples(config: SourceConfig, folder: Path, note: Callable[[int], None]) -> dict[str, Any]:
+    """Fill an index's folder with what `read_samples` reads, but for the limit; returns the facts."""
+    manifest, report, repeats = READERS.find(config.reader), DropReport(), Repeats()
+    rules = manifest.cleaning if config.clean else ()
+    one_by_one = config.entities is None and not manifest.contextual and set(rules) <= {"numbers"}
+    found = stream(manifest, config.annotations, report, config.options) if one_by_one else None
+    if found is None:
+        result = read_samples(config.changed(limit=None))
+        facts = write_table(folder, result.samples, note)
+        return {**facts, "report": report_facts(result.report, result.films)}
+    found = repeats.through(found)
+    facts = write_table(folder, scrubbed(found, report) if rules else found, note)
+    note_repeats(repeats, table_in(folder, facts), report)
+    return {**facts, "report": report_facts(report, {})}
+
+
 def read_entities(path: Path) -> dict[tuple[str | None, Span | None], tuple[str, ...]]:
     """Names of those present by movie and span, from lines such as
     `{"movie": "0001_A_Film", "start": 12.4, "end": 14.9, "names": ["Ann", "Bob"]}` (seconds, as in the annotations), or
@@ -143,17 +204,22 @@ def load_source(
     expect_encoder: tuple[str, str] | None = None,
     expect_dim: int | None = None,
     tagger: CreditTagger | None = None,
+    listener: Listener = silent,
 ) -> Source:
     """A source ready for the mixture; its `report` tells what was left out, and what its features do not say.
+
+    Large annotations and features are read by indexes, made once (`indexing`); samples and their order are the same.
 
     Raises:
         DataError, FeatureError: the files cannot be used, more than `max_bad_share` of the rows are broken, a film is
             also an evaluation film, or the features are another encoder's.
     """
-    result = without_evaluation_films(config, read_samples(config, tagger))
+    result = without_evaluation_films(config, open_samples(config, listener, tagger))
     check_share(config.name, result.report.bad, len(result.samples), config.max_bad_share, result.report)
-    store = open_features(
-        config.features,
+    store = _open_store(
+        config,
+        result.report,
+        listener,
         expect_encoder=expect_encoder,
         expect_dim=expect_dim,
         fps=config.fps,
@@ -161,7 +227,7 @@ def load_source(
     )
     for note in store.notes:
         result.report.repair("features without a frame rate", note)
-    if isinstance(store, FeatureFolder):
+    if not isinstance(store, FeatureStore):
         # The samples that are missed for it count as bad in the mixture; here the files are named.
         for reason, examples in store.report.examples.items():
             result.report.repair(reason, examples[0], (store.report.dropped + store.report.noted)[reason])
@@ -173,6 +239,16 @@ def load_source(
     )  # fmt: skip
 
 
+def _open_store(
+    config: SourceConfig, report: DropReport, listener: Listener, **expected: Any
+) -> FeatureStore | FeatureFolder | IndexedFeatures:
+    """A source's features, by an index where they are large."""
+    if feature_data(config.features).size < INDEXED_FROM:
+        return open_features(config.features, **expected)
+    stage = Stage(f"index the features of {config.name}", listener, None, "ids")
+    return open_indexed(config.features, report.note, stage.update, **expected)
+
+
 def load_sources(
     configs: Sequence[SourceConfig], encoder: tuple[str, str] | None, listener: Listener = silent
 ) -> list[Source]:
@@ -180,12 +256,12 @@ def load_sources(
     stage = Stage("read", listener, len(configs), "sources")
     sources = []
     for number, config in enumerate(configs, 1):
-        sources.append(load_source(config, expect_encoder=encoder))
+        sources.append(load_source(config, expect_encoder=encoder, listener=listener))
         stage.update(number, config.name)
     return sources
 
 
-def without_evaluation_films(config: SourceConfig, result: ReadResult) -> ReadResult:
+def without_evaluation_films(config: SourceConfig, result: SourceSamples) -> SourceSamples:
     """What training may see: films that are evaluated on are refused, unless the configuration says otherwise.
 
     Raises:
@@ -200,13 +276,17 @@ def without_evaluation_films(config: SourceConfig, result: ReadResult) -> ReadRe
             f"{config.name} holds {len(found)} films that are also evaluation films of {', '.join(config.against)}: "
             f'{names}. Leave them out with evaluation_films = "drop", or say "allow".'
         )
-    kept = []
-    for sample in result.samples:
+    if not found:
+        return result
+    samples, kept = result.samples, list[int]()
+    for place, sample in enumerate(samples):
         if sample.media_id in found:
             result.report.drop("also an evaluation film", sample.media_id, chosen=True)
         else:
-            kept.append(sample)
-    return ReadResult(kept, result.report, result.films)
+            kept.append(place)
+    if isinstance(samples, SampleTable):
+        return replace(result, samples=samples.only(np.array(kept, np.int64)))
+    return replace(result, samples=[samples[place] for place in kept])
 
 
 def evaluation_films(against: Sequence[str]) -> list[FilmName]:

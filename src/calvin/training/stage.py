@@ -14,7 +14,7 @@ import torch
 
 from calvin.core.errors import ConfigError
 from calvin.core.files import atomic_folder, model_fingerprint, write_text
-from calvin.data import Example, Instructions, Mixture, Sample, Source
+from calvin.data import Example, Features, Instructions, Mixture, Sample, Source
 from calvin.model import CalvinForConditionalGeneration, CalvinProcessor, load_calvin
 from calvin.model.assemble import assemble
 from calvin.model.loading import quiet
@@ -79,14 +79,13 @@ def look_at(step: StageStep, held: Sequence[Source], processor: CalvinProcessor,
     """How a stage is looked at on held-out samples, as its settings say."""
     shares = {source.name: step.weights[source.name] for source in held}
     mixture = make_mixture(step.changed(weights=shares), held, processor)
-    shown = _spread([source.samples for source in mixture.sources], step.validation.captions)
-    features = {sample.id: source.features for source in mixture.sources for sample in source.samples}
+    shown = _spread(mixture.sources, step.validation.captions)
 
     def captions(model: Any) -> list[dict[str, str]]:
         told = []
-        for sample in shown:
+        for sample, features in shown:
             example = Instructions(stage=step.stage, training=False)(sample)
-            vectors = features[sample.id] if example.visual else None
+            vectors = features if example.visual else None
             embeds = None if vectors is None else [vectors.scene(sample.media_id, sample.span, step.max_frames)]
             inputs = processor(prompts=example.prompt, image_embeds=embeds, max_length=step.max_length)
             inputs = inputs.to(model.device)
@@ -97,10 +96,13 @@ def look_at(step: StageStep, held: Sequence[Source], processor: CalvinProcessor,
     return Look(mixture.once, captions, step.validation, folder, computes_in_bf16(step.loop))
 
 
-def _spread(sources: Sequence[Sequence[Sample]], count: int) -> list[Sample]:
-    """So many samples, from each source in turn and evenly spread over it."""
+def _spread(sources: Sequence[Source], count: int) -> list[tuple[Sample, Features | None]]:
+    """So many samples with their source's features, from each source in turn and evenly spread over it."""
     each = math.ceil(count / len(sources))
-    rows = [[samples[len(samples) * i // each] for i in range(min(each, len(samples)))] for samples in sources]
+    rows = [
+        [(found.samples[len(found.samples) * i // each], found.features) for i in range(min(each, len(found.samples)))]
+        for found in sources
+    ]
     turns = (row[i] for i in range(each) for row in rows if i < len(row))
     return list(islice(turns, count))
 

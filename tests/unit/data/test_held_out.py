@@ -65,3 +65,10 @@ def test_text_made_on_the_way_is_left_alone_and_a_single_sample_is_refused() -> 
     assert [source.name for source in held] == ["cc"]
     with pytest.raises(ConfigError, match="one sample"):
         hold_out([images(1)], 1)
+
+
+def test_the_choice_is_that_of_earlier_versions() -> None:
+    [held] = hold_out([images(40)], 4, 7)[1]
+    assert [sample.id for sample in held.samples] == ["21", "33", "36", "37"]
+    [held] = hold_out([films(3, 5, 2, 4, 6)], 0.3, 2)[1]
+    assert sorted({sample.movie for sample in held.samples}) == ["film0", "film1"]

@@ -95,3 +95,22 @@ def test_a_large_file_is_read_once_until_it_changes(tmp_path: Path, monkeypatch:
     # Where nothing can be kept, it is read again.
     monkeypatch.setenv("XDG_CACHE_HOME", str(small))
     assert content_hash(large) == sha256(large)
+
+
+def test_a_folder_of_many_small_files_is_read_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    sha256 = identity.file_sha256
+    monkeypatch.setattr(identity, "file_sha256", lambda path: read.append(Path(path).name) or sha256(path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.tar").write_text(f"vectors {number}")
+    plain = content_hash(folder)
+    monkeypatch.setattr(identity, "WORTH_KEEPING", 20)
+    read.clear()
+    assert content_hash(folder) == content_hash(folder) == plain
+    assert sorted(read) == [f"{number}.tar" for number in range(5)]
+    os.utime(folder / "3.tar", ns=(1, 1))
+    assert content_hash(folder) == plain
+    assert sorted(read)[3:5] == ["3.tar", "3.tar"]

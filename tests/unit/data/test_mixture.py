@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,10 @@ from calvin.core.prompts import Prompt
 from calvin.core.time import Span
 from calvin.core.tokens import IGNORE_INDEX, Encoded, TokenLayout
 from calvin.data import Example, Instructions, MemoryFeatures, Mixture, Sample, Source, collate, pad_frames
+from calvin.data import mixture as mixture_module
+from calvin.data.held_out import hold_out
 from calvin.data.mixture import _apportion
+from calvin.data.sample_table import table_in, write_table
 
 
 def make(name: str, kind: str, count: int, weight: float = 1.0, **changes: Any) -> Source:
@@ -310,3 +315,94 @@ def test_padded_frames_come_back_by_the_mask(counts: list[int]) -> None:
     for row, array in enumerate(arrays):
         np.testing.assert_array_equal(padded[row][mask[row] == 1], array)
         assert not padded[row][mask[row] == 0].any()
+
+
+def test_the_order_is_that_of_earlier_versions(layout: TokenLayout) -> None:
+    mixture = Mixture([make("cc", "image", 50)], layout, seed=3)
+    for count in (0, 1, 50, 70_000):
+        expected = mixture._rng("cc", 2).permutation(count)
+        np.testing.assert_array_equal(mixture._permutation("cc", 2, count), expected)
+
+
+def test_a_long_source_comes_in_the_same_order(layout: TokenLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [0, 1, 30, 31, 2, 200, 31]
+    plain = Mixture(sources(), layout, seed=3)
+    batches = [plain.batch_at(step) for step in steps]
+    monkeypatch.setattr(mixture_module, "_LONG", 1)
+    for step, batch in zip(steps, batches, strict=True):
+        assert same(Mixture(sources(), layout, seed=3).batch_at(step), batch)
+    once = Mixture(sources(), layout, seed=3)
+    assert all(same(once.batch_at(step), batch) for step, batch in zip(steps, batches, strict=True))
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Callable[[Source], Source]:
+    """A source with its samples on disk, and features of which it is known when they change."""
+
+    def put(source: Source) -> Source:
+        folder = tmp_path / source.name
+        if not folder.is_dir():
+            folder.mkdir()
+            write_table(folder, source.samples, lambda _: None)
+        kinds = sorted({sample.kind for sample in source.samples})
+        table = table_in(folder, {"count": len(source.samples), "kinds": kinds})
+        features = source.features and KnownFeatures(source.features.arrays)  # type: ignore[attr-defined]
+        return replace(source, samples=table, features=features)
+
+    return put
+
+
+class KnownFeatures(MemoryFeatures):
+    looked_at = 0
+
+    @property
+    def state(self) -> str:
+        return f"{len(self.arrays)} arrays"
+
+    def problem(self, media_id: str, span: Span | None) -> str:
+        KnownFeatures.looked_at += 1
+        return super().problem(media_id, span)
+
+
+@pytest.mark.parametrize("amount", [None, 0.3])
+def test_samples_on_disk_are_mixed_as_samples_in_memory(
+    layout: TokenLayout, on_disk: Callable[[Source], Source], amount: float | None
+) -> None:
+    def mix(given: list[Source]) -> tuple[Mixture, list[Source]]:
+        held: list[Source] = []
+        if amount is not None:
+            given, held = hold_out(given, amount, 5)
+        return Mixture(given, layout, seed=3, max_bad_share=0.5), held
+
+    listed = sources()
+    for source in listed[:2]:
+        for name in list(source.features.arrays)[3:6]:  # type: ignore[union-attr]
+            del source.features.arrays[name]  # type: ignore[union-attr]
+    plain, apart = mix(listed)
+    looks = []
+    for _ in range(2):
+        before = KnownFeatures.looked_at
+        disk, held = mix([on_disk(source) for source in listed])
+        looks.append(KnownFeatures.looked_at - before)
+        assert disk.identity == plain.identity
+        assert disk.report == plain.report
+        assert all(same(disk.batch_at(step), plain.batch_at(step)) for step in range(0, 250, 7))
+        assert [list(source.samples) for source in held] == [source.samples for source in apart]
+    assert looks[0] > 0
+    assert looks[1] == 0  # it was kept
+
+
+def test_too_many_samples_on_disk_without_features_stop_training(
+    layout: TokenLayout, on_disk: Callable[[Source], Source]
+) -> None:
+    source = make("cc", "image", 50)
+    del source.features.arrays["cc7"]  # type: ignore[union-attr]
+    for one in (source, on_disk(source), on_disk(source)):
+        with pytest.raises(DataError, match=r"1 of 50 samples of cc cannot be used.*\n.*\n.*such as 'cc7'"):
+            Mixture([one], layout)
+
+
+def test_a_table_of_another_kind_is_refused(on_disk: Callable[[Source], Source]) -> None:
+    images = on_disk(make("cc", "image", 5))
+    with pytest.raises(ConfigError, match="all-video, but its sample cc-0 is image"):
+        replace(images, kind="video")

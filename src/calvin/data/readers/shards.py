@@ -153,28 +153,33 @@ def read_webdataset(path: str | Path) -> ReadResult:
         DataError: no tar there, or not one of them is a tar.
     """
     report = DropReport()
-    samples: list[Sample] = []
+    samples = list(stream_webdataset(path, report))
+    note_duplicates(samples, report)
+    return ReadResult(samples, report)
+
+
+def stream_webdataset(path: str | Path, report: DropReport) -> Iterator[Sample]:
+    """The samples of `read_webdataset` one by one."""
     failures = []
     paths = shard_paths(path)
     for shard in paths:
         try:
             for item in iter_shard(shard, report):
                 report.read += 1
-                _add(samples, report, item)
+                if (sample := _sample(report, item)) is not None:
+                    yield sample
         except DataError as error:
             failures.append(error)
             report.drop("shard that is not a tar", str(shard))
     if len(failures) == len(paths):
         raise failures[0]
-    note_duplicates(samples, report)
-    return ReadResult(samples, report)
 
 
-def _add(samples: list[Sample], report: DropReport, item: TarSample) -> None:
+def _sample(report: DropReport, item: TarSample) -> Sample | None:
     media = item.media
     if media is None:
         report.drop("no image, clip or vectors", item.id)
-        return
+        return None
     try:
         values = item.json()
         text = (
@@ -182,18 +187,16 @@ def _add(samples: list[Sample], report: DropReport, item: TarSample) -> None:
         )
     except DataError as error:
         report.drop("text or JSON that cannot be read", str(error))
-        return
+        return None
     given = text if text.strip() else next((values[name] for name in ("caption", "text") if values.get(name)), "")
     caption = clean_text(given, report) if isinstance(given, str) else ""
     if not caption:
         report.drop("no caption", item.id)
-        return
+        return None
     if values.get("url") and not (values.get("sha256") or values.get("md5")):
         report.note(NO_CHECKSUM, str(values["url"]))
     image = media in IMAGES or (media == VECTORS and values.get("kind") == "image")
     kind: Kind = "image" if image else "video"
     question = values.get("question")
-    samples.append(
-        Sample(item.id, "webdataset", item.id, kind, caption, references=(caption,),
-               question=clean_text(question, report) if isinstance(question, str) else None)
-    )  # fmt: skip
+    asked = clean_text(question, report) if isinstance(question, str) else None
+    return Sample(item.id, "webdataset", item.id, kind, caption, question=asked, references=(caption,))

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from calvin.core.errors import DataError, UsageError
-from calvin.data import READERS, read
+from calvin.data import READERS, SourceConfig, read, sources
+from calvin.data.sample_table import SampleTable, digest_of
+from calvin.data.sources import open_samples
 
 GATE = "He opens the gate."
 ROWS: dict[str, str] = {
@@ -133,6 +135,40 @@ def test_invalid_bytes_are_replaced_and_counted(format: str, tmp_path: Path) -> 
     assert result.samples[0].caption == "He opens \ufffd\ufffd the gate."
     assert result.report.repaired["bytes that are not UTF-8"] == 2
     assert len(result.samples) == 2
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_index_holds_the_samples_and_the_report_that_reading_gives(
+    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = ROWS[format].encode().replace(b"opens the", b"opens \xff the 3rd", 1)
+    if format not in ("mad_v1", "llava"):
+        content += content[content.index(b"\n") + 1 :]  # ids that come twice
+        content += b"a row that is no row\n" if format != "webdataset" else b"odd\t \n"
+    path = write(tmp_path, content, format)
+    for changes in ({}, {"clean": False}, {"limit": 1}):
+        config = SourceConfig(name="it", format=format, annotations=path, features=path, **changes)
+        monkeypatch.setattr(sources, "INDEXED_FROM", 2**26)
+        listed = open_samples(config)
+        monkeypatch.setattr(sources, "INDEXED_FROM", 0)
+        made, kept = open_samples(config), open_samples(config)
+        assert isinstance(kept.samples, SampleTable)
+        assert list(made.samples) == list(kept.samples) == listed.samples
+        assert made.report == kept.report == listed.report
+        assert made.films == kept.films == listed.films
+        assert digest_of(kept.samples) == digest_of(listed.samples)
+
+
+@pytest.mark.parametrize("format", ["cc3m", "cc12m"])
+def test_file_names_that_come_twice_are_dropped_by_their_second_row(format: str, tmp_path: Path) -> None:
+    names = ["a", "b", "a", "c", "b", "a"]
+    rows = [[f"w{number}", f"https://example.org/{number}/{name}.jpg"] for number, name in enumerate(names)]
+    text = "".join("\t".join(row if format == "cc3m" else row[::-1]) + "\n" for row in rows)
+    result = read(format, write(tmp_path, text.encode()), ids="url")
+    assert [(sample.id, sample.caption) for sample in result.samples] == [("a", "w0"), ("b", "w1"), ("c", "w3")]
+    assert result.report.dropped == {"another row has the same file name": 3}
+    assert result.report.examples["another row has the same file name"][0] == "https://example.org/2/a.jpg"
+    assert result.report.read == 6
 
 
 @pytest.mark.parametrize("format", FORMATS)
