@@ -137,6 +137,29 @@ def place_of(caption: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a caption says happens; None of what it does not say, or says twice. `agent` may be "He" or "She"."""
+
+    action: str | None
+    agent: str | None
+    patient: str | None
+    prop: str | None
+    place: str | None
+
+
+def told_in(caption: str) -> Told:
+    """What a caption tells, by the phrases of the puppet world."""
+    found, place = _match(caption), place_of(caption)
+    if found is None:
+        return Told(None, None, None, None, place)
+    match = found[1]
+    # In "In the cave, Mara hugs Otto", whoever stands last before the verb acts.
+    before = [word for word in re.findall(r"\b[A-Z]\w+", match.string[: match.start()]) if word not in _NOT_NAMES]
+    slots = match.groupdict()
+    return Told(found[0], before[-1] if before else None, slots.get("p"), slots.get("o"), place)
+
+
 def score_caption(caption: str, truth: SceneTruth, cast_names: Collection[str]) -> dict[str, bool | None]:
     """What a caption got right. None: the scene, or the caption, has nothing to judge.
 
@@ -144,24 +167,13 @@ def score_caption(caption: str, truth: SceneTruth, cast_names: Collection[str]) 
     one person); `names_exact` (the cast members named are exactly those who act); `wrong_name` (a cast member who is
     not there is named); `prop` (None for actions without one); `place` (None where the caption names no place).
     """
-    found = _match(caption)
-    named = names_in(caption, cast_names)
-    action = found is not None and found[0] == truth.action
-    agent = patient = prop = None
-    if found is not None:
-        match = found[1]
-        # In "In the cave, Mara hugs Otto", whoever stands last before the verb acts.
-        before = [word for word in re.findall(r"\b[A-Z]\w+", match.string[: match.start()]) if word not in _NOT_NAMES]
-        agent = before[-1] if before else None
-        slots = match.groupdict()
-        patient, prop = slots.get("p"), slots.get("o")
-    place = place_of(caption)
+    told, named = told_in(caption), names_in(caption, cast_names)
     return {
-        "action": action,
-        "agent": agent == truth.agent,
-        "patient": None if truth.patient is None else patient == truth.patient,
+        "action": told.action == truth.action,
+        "agent": told.agent == truth.agent,
+        "patient": None if truth.patient is None else told.patient == truth.patient,
         "names_exact": named == frozenset(truth.present),
         "wrong_name": bool(named - frozenset(truth.present)),
-        "prop": None if truth.prop is None else prop == truth.prop,
-        "place": None if place is None else place == truth.place,
+        "prop": None if truth.prop is None else told.prop == truth.prop,
+        "place": None if told.place is None else told.place == truth.place,
     }

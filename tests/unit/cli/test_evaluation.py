@@ -256,3 +256,47 @@ def test_a_model_that_only_captions_judges_nothing(run, tmp_path: Path, tiny_mod
     words = ["score", tmp_path / "nowhere.csv", "--metrics", "story-recall", "--judge", tiny_model]
     assert "only captions: a judge is a model server" in run(*words).stderr
     assert "add --judge" in run("score", tmp_path / "nowhere.csv", "--judge-prompt", "p.txt").stderr
+
+
+def test_story_questions_of_puppet_films_need_no_model(run, tmp_path: Path) -> None:
+    """Results with the truth of their scenes, a script that says nothing new, and the references beside it."""
+    from calvin.evaluation.protocol import ProtocolCard
+    from calvin.evaluation.results import EvaluatedScene, Results, claim
+    from calvin.evaluation.scenes import Captioned, CaptionStore
+    from calvin.puppets.tell.captions import film_captions
+    from calvin.puppets.tell.screenplay import make_film
+
+    film = make_film(5, split="heldout")
+    texts = film_captions(film)
+    scenes = [
+        EvaluatedScene(str(n), film.id, scene.truth.start_ms, scene.truth.end_ms, (text,), truth=scene.truth.to_json())
+        for n, (scene, text) in enumerate(zip(film.scenes, texts, strict=True))
+    ]
+    card = ProtocolCard(references_sha256="0", scenes=len(scenes))
+    results = Results({"name": "mute", "context": "none"}, card, scenes, {}, folder=tmp_path / "out")
+    claim(results)
+    CaptionStore(tmp_path / "out" / "captions.jsonl").add([Captioned(scene.id, "A door shuts.") for scene in scenes])
+    result = run("metrics", "questions", tmp_path / "out", "--before", "1,20", "--write", tmp_path / "q.jsonl")
+    assert result.exit_code == 0, result.output
+    rows = {line.split("  ")[0]: line.split()[-5:] for line in result.stdout.splitlines()}
+    assert rows["mute, none"] == ["0.0"] * 5
+    assert float(rows["the references"][1]) > float(rows["by guessing"][1]) > 20
+    again = run("metrics", "questions", tmp_path / "out", "--before", "1,20", "--questions", tmp_path / "q.jsonl")
+    assert again.stdout == result.stdout
+    wrong = run("metrics", "questions", tmp_path / "out", "--before", "1,x")
+    assert wrong.exit_code == 2
+    assert "--before is numbers of sentences" in wrong.stderr
+
+
+def test_when_a_script_describes_against_a_person(run, tmp_path: Path) -> None:
+    ours = put(tmp_path / "ours.vtt", "WEBVTT\n\n00:00:01.000 --> 00:00:03.000\nAnn waves.\n")
+    theirs = put(
+        tmp_path / "human.vtt",
+        "WEBVTT\n\n00:00:01.500 --> 00:00:03.000\nAnn waves.\n\n00:00:08.000 --> 00:00:09.000\nBob bows.\n",
+    )
+    talk = put(tmp_path / "talk.srt", "1\n00:00:04,000 --> 00:00:07,000\nHello.\n")
+    result = run("metrics", "detection", ours, theirs, "--subtitles", talk)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows[2] == ["cues", "1", "1", "2", "100.0", "50.0", "66.7"]
+    assert rows[3] == ["gaps", "1", "1", "2", "100.0", "50.0", "66.7"]  # 0-4 s and 7-9 s
