@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from tempfile import TemporaryFile
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from calvin.core.errors import ConfigError
 from calvin.data.mixture import Source
 from calvin.data.sample_table import SampleTable
 from calvin.data.samples import Sample
+
+_AT_ONCE = 2**20
 
 
 def hold_out(sources: Sequence[Source], amount: float, seed: int = 0) -> tuple[list[Source], list[Source]]:
@@ -54,22 +57,49 @@ def _chosen(source: Source, amount: float, seed: int) -> np.ndarray:
     count = len(source.samples)
     if count < 2:
         raise ConfigError(f"{source.name} has one sample, of which none can be held out: leave out evaluate_every.")
-    wanted = min(count - 1, math.ceil(amount * count) if amount < 1 else round(amount))
+    samples, wanted = source.samples, min(count - 1, math.ceil(amount * count) if amount < 1 else round(amount))
+    if not isinstance(samples, SampleTable):
+        return _of_films(samples, wanted, seed)
+    found = samples.kept(
+        "held-out", lambda: {"places": _of_films(samples, wanted, seed).tolist()}, str(wanted), str(seed)
+    )
+    return np.array(found["places"], np.int64)
+
+
+def _of_films(samples: Sequence[Sample], wanted: int, seed: int) -> np.ndarray:
+    """Places of about `wanted` samples, int64, increasing."""
+    count = len(samples)
     last = np.arange(count - wanted, count)
     # Films come in the order of these numbers, which take less memory than a list of the films of millions of images.
-    film_of = np.fromiter((_number(seed, sample) for sample in source.samples), np.uint64, count)
-    films, sizes = np.unique(film_of, return_counts=True)
-    if len(films) == 1:
-        return last
-    chosen, taken = 0, list[int]()
-    for film, size in enumerate(sizes):
+    numbers = np.fromiter((_number(seed, sample) for sample in samples), np.uint64, count)
+    with TemporaryFile() as unsorted:
+        unsorted.write(numbers.data)
+        numbers.sort()
+        if numbers[0] == numbers[-1]:
+            return last
+        films = _films_taken(numbers, wanted)
+        del numbers
+        unsorted.seek(0)
+        found = []
+        while part := unsorted.read(8 * _AT_ONCE):
+            found.append(np.isin(np.frombuffer(part, np.uint64), films))
+    return np.flatnonzero(np.concatenate(found)) if len(films) else last
+
+
+def _films_taken(numbers: np.ndarray, wanted: int) -> np.ndarray:
+    """The numbers of the films to take, of those of all samples, sorted, uint64 [n]."""
+    chosen, start, taken = 0, 0, list[int]()
+    while start < len(numbers):
+        end = int(np.searchsorted(numbers, numbers[start], side="right"))
+        size = end - start
         # One film more than was asked for would be too many where it is the bigger part of all that there is.
         if chosen >= wanted or (chosen and chosen + size > max(2 * wanted, 1)):
             break
-        if chosen + size < count:
-            chosen += int(size)
-            taken.append(film)
-    return np.flatnonzero(np.isin(film_of, films[taken])) if taken else last
+        if chosen + size < len(numbers):
+            chosen += size
+            taken.append(int(numbers[start]))
+        start = end
+    return np.array(taken, np.uint64)
 
 
 def _number(seed: int, sample: Sample) -> int:

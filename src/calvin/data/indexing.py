@@ -109,7 +109,7 @@ def kept_index(
                 return _sound(folder, wanted) or _made(folder, data, wanted, build, say)
         except OSError as error:
             if error.filename is not None and Path(error.filename) in data.files:
-                raise
+                raise DataError(f"{error.filename} cannot be read: {error.strerror or error}.") from error
             if refused is None:
                 say(f"{folder.parent} cannot be written ({error.strerror or error}): the index lies in {found[-1]}")
             refused = error

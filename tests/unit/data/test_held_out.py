@@ -4,7 +4,7 @@ import pytest
 
 from calvin.core.errors import ConfigError
 from calvin.core.time import Span
-from calvin.data import MemoryFeatures, Sample, Source
+from calvin.data import MemoryFeatures, Sample, Source, held_out
 from calvin.data.held_out import hold_out
 
 FEATURES = MemoryFeatures({})
@@ -72,3 +72,10 @@ def test_the_choice_is_that_of_earlier_versions() -> None:
     assert [sample.id for sample in held.samples] == ["21", "33", "36", "37"]
     [held] = hold_out([films(3, 5, 2, 4, 6)], 0.3, 2)[1]
     assert sorted({sample.movie for sample in held.samples}) == ["film0", "film1"]
+
+
+def test_many_samples_are_looked_through_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [films(10, 10, 10, 10), images(50)]
+    whole = [source.samples for source in hold_out(sources, 0.2, 1)[1]]
+    monkeypatch.setattr(held_out, "_AT_ONCE", 7)
+    assert [source.samples for source in hold_out(sources, 0.2, 1)[1]] == whole

@@ -190,3 +190,9 @@ def test_a_file_that_ends_too_early_is_named(tmp_path: Path) -> None:
     assert raw.read(1, 3) == b"234"
     with pytest.raises(DataError, match="is damaged: delete"):
         raw.read(3, 3)
+
+
+def test_data_that_vanish_meanwhile_are_named(maker: Maker) -> None:
+    maker.build = lambda folder: {"none": maker.path.unlink()}  # type: ignore[method-assign]
+    with pytest.raises(DataError, match=r"rows\.tsv cannot be read: No such file"):
+        maker()
