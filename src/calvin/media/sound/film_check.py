@@ -29,12 +29,13 @@ _ASPECT = 0.01
 
 @dataclass(frozen=True, slots=True)
 class AddedTrack:
-    """An encoded sound file that becomes a track."""
+    """An encoded sound file that becomes a track; `comment` is what the file is to say of it."""
 
     path: Path
     language: str | None
     title: str
     disposition: Disposition
+    comment: str = ""
 
 
 @dataclass

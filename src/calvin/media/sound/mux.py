@@ -165,6 +165,9 @@ def mux_film(
         source = stack.enter_context(open_film(film, MediaLimits()))
         output = stack.enter_context(begun(Path(target), Path(target).suffix.lower()))
         output.metadata.update(source.metadata)
+        if description.comment:
+            before = [source.metadata["comment"]] if source.metadata.get("comment") else []
+            output.metadata["comment"] = "; ".join([*before, description.comment])
         _copy_chapters(source, output, timeline)
         copies, added, covers, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
         for copy, of in copies.values():
@@ -291,6 +294,8 @@ class _Feed:
             named(self._copy, track.title, suffix)
         if track.language:
             self._copy.metadata["language"] = track.language
+        if track.comment and suffix == ".mkv":  # the others keep one for the whole file
+            self._copy.metadata["comment"] = track.comment
         # Kodi looks for the description of the original language among the tracks that are marked as original.
         kodi = suffix == ".mkv" and track.disposition & DESCRIPTION
         self._copy.disposition = (track.disposition | (Disposition.original if kodi else Disposition(0))).value

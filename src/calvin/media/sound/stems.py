@@ -33,9 +33,10 @@ class BroadcastWav:
         begins_ms: when the sound begins, counted from midnight as the programme's time code is; editing programs put
             the file there.
         about: what is in it, up to 256 characters.
+        mark: what else is to be said of it, for programs that read a file's comment (INFO).
     """
 
-    def __init__(self, path: str | Path, layout: str, about: str, begins_ms: int = 0) -> None:
+    def __init__(self, path: str | Path, layout: str, about: str, begins_ms: int = 0, mark: str = "") -> None:
         self._file = av.open(str(path), "w", format="wav", options={"rf64": "auto", "write_bext": "1"})
         self._stream = cast("AudioStream", self._file.add_stream(CODEC, rate=MIX_RATE, layout=layout))
         now = datetime.now(UTC)
@@ -47,6 +48,7 @@ class BroadcastWav:
                 "origination_time": now.strftime("%H:%M:%S"),
                 "time_reference": str(begins_ms * MIX_RATE // 1000),
                 "coding_history": f"A=PCM,F={MIX_RATE},W=24,M={layout},T=calvin\r\n",
+                **({"comment": mark} if mark else {}),
             }
         )
         self._layout, self._written = layout, 0
@@ -70,13 +72,17 @@ class BroadcastWav:
 
 @dataclass(frozen=True, slots=True)
 class StemFiles:
-    """Where a mix, the film in it and the voices in it are written, when they begin, and what the film is called."""
+    """Where a mix, the film in it and the voices in it are written, when they begin, and what the film is called.
+
+    `marks` are what the comments of the mix and of the description say.
+    """
 
     mix: Path
     film: Path
     description: Path
     title: str
     begins_ms: int = 0
+    marks: tuple[str, str] = ("", "")
 
 
 def write_stems(
@@ -101,11 +107,11 @@ def write_stems(
         written = 0
         with ExitStack() as stack:
             mix, film, voice = (
-                stack.enter_context(BroadcastWav(path, layout, f"{files.title}: {what}", files.begins_ms))
-                for path, what in (
-                    (files.mix, "film with audio description"),
-                    (files.film, "the film under audio description"),
-                    (files.description, "audio description alone"),
+                stack.enter_context(BroadcastWav(path, layout, f"{files.title}: {what}", files.begins_ms, mark))
+                for path, what, mark in (
+                    (files.mix, "film with audio description", files.marks[0]),
+                    (files.film, "the film under audio description", ""),
+                    (files.description, "audio description alone", files.marks[1]),
                 )
             )
             for block in limited(_side_by_side(make(), louder), ceiling, parts=2):

@@ -58,6 +58,8 @@ class DaptWriter(Writer):
         )
         metadata = ET.SubElement(ET.SubElement(root, f"{{{TT}}}head"), f"{{{TT}}}metadata")
         ET.SubElement(metadata, f"{{{TTM}}}title").text = printable(script.title)
+        if provenance.origin.marked:
+            ET.SubElement(metadata, f"{{{TTM}}}desc").text = printable(provenance.origin.mark())
         if provenance.programme:
             _date(root, metadata, provenance.programme)
         agents = {}

@@ -18,6 +18,7 @@ from calvin.core.text_tables import counted
 from calvin.core.types import Script
 from calvin.media.gaps import PlanSettings
 from calvin.studio.project.comments import standing_comments
+from calvin.studio.project.origin import origin_of
 from calvin.studio.project.status import current_notes, recorded_cues, recordings_out_of_date
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
@@ -68,6 +69,7 @@ def provenance(store: ProjectStore) -> Provenance:
         dialogue=tuple(dialogue),
         heard_in=(described.audio_language if described else None) or "",
         voice=" and ".join(voices),
+        origin=origin_of(store, cues),
         programme=programme_of(store.clock, film.facts.get("frame_rate") if film else None),
         own_voices={
             **dict.fromkeys(recorded, "recorded"),

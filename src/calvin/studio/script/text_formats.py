@@ -38,7 +38,8 @@ JSON_VERSION = 1
 class VttWriter(Writer):
     """WebVTT, for `<track kind="descriptions">` (W3C WebVTT, sections 4.1 and 4.2).
 
-    A comment, which players pass over, stands before each cue for which the film is to pause.
+    A comment, which players pass over, stands before each cue for which the film is to pause. Another at the top says
+    which of the words a model wrote.
     """
 
     name = "vtt"
@@ -47,6 +48,7 @@ class VttWriter(Writer):
     def render(self, script: Script, provenance: Provenance) -> str:
         language = " ".join(script.language.replace("-->", " ").split())
         blocks = ["WEBVTT", f"NOTE Audio description, kind=descriptions, language {language}"]
+        blocks += [f"NOTE {provenance.origin.mark()}"] if provenance.origin.marked else []
         for cue, text in spoken(script):
             times = f"{format_timecode(cue.span.start_ms)} --> {format_timecode(last_ms(cue))}"
             blocks += [f"NOTE {status_words(cue)}"] if cue.extended else []
@@ -159,6 +161,7 @@ class JsonWriter(Writer):
             "duration_ms": script.duration_ms,
             "film": dict(provenance.film),
             "model": dict(provenance.model),
+            **({"origin": provenance.origin.as_json()} if provenance.origin.marked else {}),
             "notes": list(provenance.notes),
             **_programme(provenance),
             "cues": [

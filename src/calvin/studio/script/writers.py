@@ -16,6 +16,7 @@ from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, DialogueLine, Place, Script
+from calvin.studio.project.origin import Origin
 
 if TYPE_CHECKING:  # lazy: they load pydantic, and `calvin --help` lists writers
     from calvin.media.timecode import Programme
@@ -62,7 +63,7 @@ class Provenance:
     `dialogue` is what is said in the film, in time order, in `heard_in` ("": a language that is not known). `voice` is
     who spoke the cues, and `media` what a folder holds of it. `own_voices` says of cues, by id, that they are
     "recorded" by a person, or that there is a "recording out of date". `programme` is the time in which people's files
-    are written; None: the film's.
+    are written; None: the film's. `origin` is who wrote the words.
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +79,7 @@ class Provenance:
     media: Media = field(default_factory=Media)
     own_voices: Mapping[str, str] = field(default_factory=dict)
     programme: Programme | None = None
+    origin: Origin = field(default_factory=Origin)
 
     def stamp(self, ms: int) -> str:
         """A time as people's files tell it: 00:00:01.500, or a code of the programme, such as 10:00:01:12."""

@@ -18,6 +18,7 @@ from calvin.media.sound.film_sound import MIX_RATE, read_wav, resampled
 from calvin.media.sound.loudness import Metered
 from calvin.media.sound.stems import CODEC, BroadcastWav, Parts, StemFiles, write_stems
 from calvin.media.timecode import FrameCount, start_ms
+from calvin.studio.project.origin import Origin, of_one_cue
 from calvin.studio.project.status import SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.writers import cue_name
@@ -70,6 +71,7 @@ class DeliveryWork:
     begins_ms: int
     settings: MixSettings
     make: Callable[[], Parts]
+    origin: Origin
 
     @property
     def mix(self) -> Path:
@@ -82,7 +84,8 @@ class DeliveryWork:
             MediaError: it misses what its delivery asks for.
         """
         film, voice = (self.folder / f"{self.title}.{part}.wav" for part in ("film", "description"))
-        files = StemFiles(self.mix, film, voice, self.title, self.begins_ms)
+        marks = (self.origin.mark(in_film=True), self.origin.mark())
+        files = StemFiles(self.mix, film, voice, self.title, self.begins_ms, marks)
         written = write_stems(files, self.make, self.settings, on_block, balance.judge)
         read, balance = written.read, balance.louder(written.louder_db)
         balance.check(read)
@@ -96,6 +99,7 @@ class DeliveryWork:
                 "film": self.title,
                 "spec": spec.name if spec else None,
                 "starts_at_ms": self.begins_ms,
+                **({"origin": self.origin.as_json()} if self.origin.marked else {}),
                 "levels": {name: reading.as_json() for name, reading in levels.items()},
                 "mix_against_film_lu": None if beside is None else round(beside, 1),
                 "files": [*(path.name for path in (self.mix, film, voice)), *cues, LIST],
@@ -114,7 +118,9 @@ class DeliveryWork:
             names.append(f"{CUES}/{number:04}_{cue_name(one.cue)}_{at}.wav")
             sound = resampled(*read_wav(voice.path), MIX_RATE)[:, None] * gain
             about = f"{self.title}: {cue_name(one.cue)}"
-            with BroadcastWav(self.folder / names[-1], "mono", about, self.begins_ms + voice.start_ms) as file:
+            made = of_one_cue(one, self.origin)
+            starts_ms = self.begins_ms + voice.start_ms
+            with BroadcastWav(self.folder / names[-1], "mono", about, starts_ms, made.mark()) as file:
                 for block in limited([sound], ceiling_db(settings, CODEC)):
                     file.write(block)
         write_text(self.folder / LIST, csv_text(COLUMNS, _rows(names, placed.voices, placed.spoken)))

@@ -36,6 +36,7 @@ from calvin.media.sound.loudness import Metered, metered
 from calvin.media.sound.mux import Disposition, check_container, mux_film, not_written
 from calvin.media.sound.stems import Parts
 from calvin.studio.project.contents import FilmRow
+from calvin.studio.project.origin import Origin, origin_of
 from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.open_places import unwritten
@@ -143,7 +144,8 @@ def mix_project(
         placed = place_voices(spoken, dialogue, row.duration_ms, extended)
         track = choose_audio(facts.audio_streams, language)
         begins_ms = programme_start_ms(store) if is_delivery(target) else 0
-        job = _Job(target, facts, row, settings, placed, track, listener, language or "", begins_ms)
+        origin = origin_of(store, [one.cue for one in placed.spoken], placed.spoken)
+        job = _Job(target, facts, row, settings, placed, track, listener, language or "", begins_ms, origin)
         job.holds()
         job.enough_room()
         job.bring_into_balance(store, dialogue, asked)
@@ -174,7 +176,7 @@ def _with_times(job: _Job, store: ProjectStore) -> MixReport:
     )
     writer = VttWriter()
     path = job.target.with_name(f"{job.target.stem}.descriptions{writer.suffix}")
-    text = writer.render(replace(store.script(), cues=cues), Provenance())
+    text = writer.render(replace(store.script(), cues=cues), Provenance(origin=origin_of(store, cues)))
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
         report = job.run()
@@ -224,6 +226,7 @@ class _Job:
     listener: Listener
     spoken: str = ""
     begins_ms: int = 0
+    origin: Origin = field(default_factory=Origin)
     kept: list[Fate] = field(default_factory=list)
     balance: Balance | None = None
 
@@ -287,7 +290,7 @@ class _Job:
         def make() -> Parts:
             return film_and_voice(self._programme(self.track, settings.layout), self.placed.voices, settings)
 
-        work = DeliveryWork(folder, self.facts.path.stem, self.begins_ms, settings, make)
+        work = DeliveryWork(folder, self.facts.path.stem, self.begins_ms, settings, make, self.origin)
         read, self.balance = work.write(self.balance, now_and_then(stage.update))
         stage.update(self._seconds)
         return self._report(read, check_voices(work.mix, 0, self.placed.voices), [])
@@ -298,7 +301,8 @@ class _Job:
         with temporary_folder(self.target.resolve().parent) as folder:
             sound = folder / "description.mka"
             read = self._encode(sound, codec, self.track, self.placed.voices, "mix")
-            description = AddedTrack(sound, self._language, self._title, DESCRIPTION)
+            mark = self.origin.mark(in_film=True)
+            description = AddedTrack(sound, self._language, self._title, DESCRIPTION, mark)
             stage = Stage("write film", self.listener, self.row.duration_ms / 1000, "s")
             muxed = mux_film(
                 self.facts.path,
@@ -345,6 +349,8 @@ class _Job:
         stage = Stage(name, self.listener, self._seconds, "s")
         make = partial(self._blocks, track, voices, settings)
         metadata = {"title": self._title, **({"language": self._language} if self._language else {})}
+        if described and self.origin.marked:
+            metadata["comment"] = self.origin.mark(in_film=True)
         judge = balance.judge if described and balance is not None else None
         written = write_mix(path, make, settings, codec, metadata, now_and_then(stage.update), judge)
         if described and balance is not None:

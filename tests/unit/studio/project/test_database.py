@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -39,6 +40,13 @@ hand, then spoken; the database is kept as SQL, and the film stands in for `/fil
 NO_SOUND = (
     "The film has no sound track that can be decoded, so nobody is heard: only subtitles can tell where people speak."
 )
+
+
+def unmarked(text: str) -> str:
+    """An export without the mark of what a model wrote, which calvin 0.1.0 did not know; it has to be there."""
+    text, found = re.subn(r'NOTE AI-generated[^\n]*\n\n|  "origin": \{[^}]*\},\n', "", text)
+    assert found == 1
+    return text
 
 
 @pytest.fixture
@@ -108,7 +116,8 @@ def test_its_script_is_exported_as_it_was(former: Path) -> None:
         before = {name: digests[-1] for name, digests in store.written.items()}
         # The name of the film stands in the JSON; nothing of the path does.
         exported = renew_exports(store)
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in exported.files} == before
+    contents = {path.name: unmarked(path.read_bytes().decode("utf-8")) for path in exported.files}
+    assert {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()} == before
     assert exported.notes == ()
 
 
@@ -128,7 +137,7 @@ def test_it_is_described_again_as_it_was_without_asking_anew(former: Path) -> No
             text = text.replace(new, old)
         return text
 
-    contents = {path.name: as_it_was(path.read_text(encoding="utf-8")) for path in again.files}
+    contents = {path.name: as_it_was(unmarked(path.read_text(encoding="utf-8"))) for path in again.files}
     assert {name: hashlib.sha256(text.encode()).hexdigest() for name, text in contents.items()} == digests
 
 
