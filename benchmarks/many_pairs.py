@@ -177,7 +177,7 @@ def show(rows: int, made: dict[str, Any], found: dict[str, Any], listed: dict[st
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--rows", type=int, default=10_000_000, help="a million or more: fewer have no index")
     parser.add_argument("--folder", type=Path, help="a folder that is not there yet; by default a temporary one")
     parser.add_argument("--part", choices=("start", "before"), help=argparse.SUPPRESS)
     args = parser.parse_args()
