@@ -94,7 +94,7 @@ def choose(candidates: Sequence[str], previous: str | None) -> int:
     return (fresh or sound or [0])[0]
 
 
-_BULLET = re.compile(r"^\s*(?:[-*•‣–→➤►▪●◦·]|\(?\d{1,2}[.)])\s+")
+_BULLET = re.compile(r"^\s*(?:[-*•‣–→➤►▪●◦·~]|\(?\d{1,2}[.)]|\(?[a-e]\)(?=\s+[\"“]?[A-Z]))\s+")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:mr|mrs|ms|dr|st|prof|sgt|lt|capt|cpt|cpl|jr|sr|vs|no|col|gen|rev|maj|gov|sen|hon|fr|mt|ave|blvd|inc"
     r"|ltd|co|dept"
@@ -115,7 +115,10 @@ _MARKS = (
     (re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?![\w*])"), r"\1"),
     (re.compile(r"(?<![\w_])_(?=[^\s_])([^_\n]+?)(?<=\S)_(?![\w_])"), r"\1"),
     (re.compile(r"`([^`\n]+)`"), r"\1"),
-    (re.compile(r"\A\s*#{1,6}\s[^\n]*\n\s*(?=\S)"), ""),  # a heading over the answer
+    (
+        re.compile(r"\A\s*(?:#{1,6}\s[^\n]*|[^\n.!?…]{1,60}\n\s{0,3}(?:-{3,}|={3,})[ \t]*)\n\s*(?=\S)"),
+        "",
+    ),  # a heading over it
     (re.compile(r"^[ \t]*(?:#{1,6}|>)\s+", re.MULTILINE), ""),
 )
 
@@ -133,6 +136,19 @@ def _markdown(text: str) -> str:
     while end > start and _PICTOGRAPH.match(text[end - 1]):
         end -= 1
     return text[start:end]
+
+
+_REMARK = re.compile(
+    r"\s{0,3}(?:[—–-]\s{0,3})?[\[(](?:the )?(?:dialog(?:ue)?|speech|music|sound|audio|silence|pause|beat|end"
+    r"|cont(?:inued|['’]d)|fade|cut|scene|no (?:dialogue|further|new))\b[^\])\n]{0,40}[\])]\W{0,3}\Z",
+    re.IGNORECASE,
+)
+"""What a script says to its reader behind a line: [dialogue resumes]."""
+
+
+def _remark(text: str) -> str:
+    before = _REMARK.sub("", text)
+    return before if re.search(r"\w", before) else text
 
 
 def _list(text: str) -> str:
@@ -200,7 +216,8 @@ _PARTICLE = re.compile(
     re.IGNORECASE,
 )
 _POSSESSED = re.compile(
-    r"(?:,\s(?:and\s)?(?:then\s)?(?:his|her|she|he|they|it|its)|,\s(?:his|her|its|their)\s\w+"
+    r"(?:\b(?:as|while|when|and|that|because) (?:he|she|they|we)"
+    r"|,\s(?:and\s)?(?:then\s)?(?:his|her|she|he|they|it|its)|,\s(?:his|her|its|their)\s\w+"
     r"|\b(?:in|of|on|into|under|over|and|through|across) her)$",
     re.IGNORECASE,
 )
@@ -234,6 +251,7 @@ RULES: Mapping[str, Callable[[str], str]] = {
     "further lines": _lines,
     "labels": cut_label,
     "times": cut_time,
+    "remarks": _remark,
     "quotes": _quotes,
     "openers": cut_openers,
     "camera": cut_camera,

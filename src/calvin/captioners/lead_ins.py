@@ -21,7 +21,10 @@ _SHOWS = (
     r"|off)\b)"
     r"(?:\s+(?:us|a (?:moment|scene|view|shot|sequence) (?:in which|where|of|when)))?"
 )
-_SHOW = rf"(?:{_SHOWS}|(?:open|begin|start|end|follow|focus)(?:s|es|ing)?(?:\s+(?:with|on|us|by|a view of)){{1,3}})"
+_SHOW = (
+    rf"(?:{_SHOWS}|(?:open|begin|start|end|follow|focus)(?:s|es|ing)?(?:\s+(?:with|on|us|by|a view of)){{1,3}}"
+    r"|(?:open|begin|start|end)s(?: with)? (?:as|when)(?-i:(?=\s[A-Z])))"
+)
 _THAT = r"(?:\s+(?:that|how|where))?\s+"
 _SEE = (
     r"(?:we|you|(?:the\s+)?viewers?)\s+(?:can\s+|could\s+)?(?:also\s+|then\s+)?(?:sees?|watch(?:es)?|observes?"
@@ -33,6 +36,12 @@ _PREAMBLE = re.compile(
     r"following)\b[^\n]*?:\s+(?=\S)",
     re.IGNORECASE,
 )
+_PREAMBLE_ABROAD = re.compile(
+    r"^(?:voici|voilà|hier (?:ist|sind|is|kommt)|aqu[íi] (?:est[áa]|tienes|va)|ecco|her er|här är|oto)\b[^\n:]{0,60}"
+    r"\b(?:(?:audio)?descri\w+|\w*beschreibung|\w*deskription|\w*beschrijving|beskriv\w+|opis|s[ä]tze?|texte?|text[oe]?"
+    r"|phrase|frase|proposition|vorschlag|antwort|r[ée]ponse|respuesta)[^\n:]{0,60}:\s+(?=\S)",
+    re.IGNORECASE,
+)
 _HAPPY = re.compile(
     r"^(?:sure(?: thing)?|certainly|of course|absolutely|gladly|great(?: question)?|okay|ok|alright|no problem|here "
     r"you go|yes(?=\.)|got it|understood)"
@@ -42,7 +51,10 @@ _HAPPY = re.compile(
 _WHOSE = (
     r"(?:audio[- ]description|ad|caption|description|answer|response|output|line|narrat(?:or|ion)|scene|assistant|ai"
     r"|bot"
-    r"|model|sentence|summary|frame|shot|clip|video|visual|action|result|option|version|draft|candidate|alternative)"
+    r"|model|sentence|summary|frame|shot|clip|video|visual|action|result|option|version|draft|candidate|alternative"
+    r"|re(?:worded|written|phrased)|rewrite|shortened|paraphrased?|translation"
+    r"|(?:audio|bild)?(?:beschreibung|deskription)|(?:audio)?descri(?:pci[óo]n|zione|[çc][ãa]o|ere)|beschrijving"
+    r"|beskrivning|beskrivelse|syntolkning)"
 )
 _LABEL = re.compile(
     r"^(?:ad\s[-–—]\s|[\[(](?:ad|audio description|caption|description|narrator|narration|visual"
@@ -56,13 +68,22 @@ _LABEL = re.compile(
     rf"{_WHOSE}(?: line| sentence)?(?:\s?\([^()\n]{{1,30}}\))?(?: (?:for|of) (?:this|the) (?:scene|clip|video|image"
     rf"|shot"
     rf"|visual))?(?: (?:is|would be|could be|might be|reads))?"
-    r"(?:\s?#?\d+)?\s*:\s*|###\s*(?:assistant|response|answer)\s*:?\s*)",
+    r"(?:\s?#?\d+)?\s*:\s*"
+    r"|(?-i:(?=[^:\n]{0,70}\b(?i:describer|narration|wording|phrasing|rephrasing|attempt|requested|voice-?over"
+    r"|ad (?:script|line|text)|description (?:could|would|might|may|should) be)\s?:)[^:\n.!?]{0,80}:\s+(?=[\"“]?[A-Z]))"
+    r"|(?:scene|shot|frame|clip) \d{1,4}(?:,? (?:scene|shot|frame|clip|take) \d{1,4})+\s?[:.]\s+"
+    r"|(?:(?:my|one|a|an|the|your|our) )?(?:(?:possible|fitting|suitable|short|shorter|concise|simple) )?"
+    r"(?-i:(?:[Mm]y take|Here you have it"
+    r"|[Ss]horter|[Ss]implified|[Cc]ondensed|[Pp]resent tense|[Ss]cript line|[Pp]ossible description"
+    r"|[Ff]itting line would be|AD>|VOICE|Speaker \d|Step \d):?\s+(?=[\"“]?[A-Z]))"
+    r"|###\s*(?:assistant|response|answer)\s*:?\s*)",
     re.IGNORECASE,
 )
 _TIME = r"(?:\d+(?:\.\d+)?\s*(?:s|sec|seconds)|\d{1,2}(?::\d{2}){1,2}(?:\.\d+)?)"
 _STAMP = re.compile(
     rf"^(?:[<\[(]\s*{_TIME}(?:\s*[-–—]+\s*{_TIME})?\s*[>\])][:,]?\s+|{_TIME}(?:\s*[-–—]+\s*{_TIME})?(?:[:,]\s+"
     rf"|\s+[-–—]\s+)"
+    rf"|at {_TIME},\s+(?=[A-Z])"
     rf"|(?-i:{_TIME}\s+(?!(?:AM|PM|A\.M|P\.M)\b)(?=[A-Z\"“])))"
 )
 _PROP = re.compile(
@@ -79,14 +100,17 @@ _SOURCE = (
     r"(?:(?:based on|from|judging by|looking at) (?:the|these|this|what i can see in the)\s+"
     r"(?:(?:provided|given|attached|above|shared|uploaded)\s+)?(?:sequence of\s+)?(?:video|image|frame|clip|still"
     r"|picture|footage|scene)s?"
-    r"(?:\s+(?:provided|given|above|you (?:shared|provided)))?[,:]\s+)"
+    r"(?:\s+(?:provided|given|above|you (?:shared|provided)))?[,:]\s+"
+    r"|(?:from what|as far as|as best) (?:i|we|one) can (?:tell|see|make out|gather|judge),\s+"
+    r"|(?:given|considering) (?:the|this|all) (?:(?:previous|preceding|film['’]s|given|provided) )?(?:context|dialogue"
+    r"|scene|story|gap|time)[^,:\n]{0,30},\s+|visually,\s+|as we watch,\s+|on[- ]screen:\s+(?-i:(?=[A-Z][a-z])))"
 )
 _OPENERS = (
     re.compile(rf"^{_SOURCE}(?:it (?:appears|seems|looks like)(?: that)?\s+)?", re.IGNORECASE),
     re.compile(rf"^(?:the|this|these|a|an|our)\s+{_NOUN},?\s+{_SHOW}{_THAT}", re.IGNORECASE),
     re.compile(
-        rf"^(?:in|across|throughout|over)\s+(?:the|this|these|all)\s+(?:the\s+)?{_NOUN}\s*(?:,\s*(?:{_SEE}{_THAT})?"
-        rf"|\s{_SEE}{_THAT})",
+        rf"^(?:in|across|throughout|over)\s+(?:the|this|these|all)\s+(?:the\s+)?{_NOUN}(?:\s(?:provided|given"
+        rf"|attached|shown|shared|above|below))?\s*(?:,\s*(?:{_SEE}{_THAT})?|\s{_SEE}{_THAT}|\s(?-i:(?=[A-Z])))",
         re.IGNORECASE,
     ),
     re.compile(
@@ -99,8 +123,8 @@ _OPENERS = (
     re.compile(r"^(?:it (?:appears|seems) that|what we see is)\s+", re.IGNORECASE),
     re.compile(rf"^it\s+{_SHOWS}{_THAT}", re.IGNORECASE),
     re.compile(
-        rf"^(?:a|an|the)\s+(?:{_NOUN}|close-?up(?: shot)?|(?:wide|medium|long|aerial|tracking) shot)\s+of\s+|^a view "
-        rf"of\s+",
+        rf"^(?:there is )?(?:a|an|the)\s+(?:{_NOUN}|close-?up(?: shot)?|(?:wide|medium|long|aerial|tracking) shot)"
+        r"\s+of\s+|^a view of\s+",
         re.IGNORECASE,
     ),
 )
@@ -109,7 +133,7 @@ _CAMERA = re.compile(
     r"^(?:as\s+)?the\s+camera\s+(?:(?:then|slowly|now)\s+)?"
     r"(?:show|pan|zoom|move|cut|focus|tilt|track|follow|pull|dollie|close|linger|reveal|capture)(?:s|es|ing)?"
     r"(?:\s+(?:in|out|up|down|over|back|away|left|right|across|around|on|to|onto|towards?|from))*"
-    r"(?:\s+(?:to\s+)?(?:show|reveal)(?:ing|s)?)?,?\s+(?!(?:is|are)\b)",
+    r"(?:\s+(?:to\s+)?(?:show|reveal)(?:ing|s)?)?,?(?:\s+(?:as|while)(?=\s+[A-Z]))?\s+(?!(?:is|are)\b)",
     re.IGNORECASE,
 )
 
@@ -151,7 +175,7 @@ def cut_preamble(text: str) -> str:
     first, _, rest = text.partition("\n")
     if first.rstrip().endswith(":") and rest.strip():
         return rest.strip()
-    return _cut_start(_PREAMBLE, _HAPPY)(text[leads_in(text) :])
+    return _cut_start(_PREAMBLE, _PREAMBLE_ABROAD, _HAPPY)(text[leads_in(text) :])
 
 
 cut_label = _cut_start(_LABEL)

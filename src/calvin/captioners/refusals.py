@@ -47,6 +47,13 @@ _WAYS: tuple[str, ...] = (
     r"(?:hello|hi)(?: there)?[!,.]\s{1,2}(?:how|what|i\b)",
     r"(?:how|what) (?:can|may|would you like) (?:i|me)\b",
     # what is not there or not to be seen
+    r"nothing (?:(?:new|else|more|further|visual|notable) ){0,2}to (?:describe|report|add|note)\b",
+    r"(?:this|the) (?:part|gap|moment|scene|pause) (?:needs|requires) no\b[^.!?\n]{0,30}\b(?:description|narration)",
+    r"not (?:applicable|needed|necessary)\s?[—–:,-]",
+    r"no (?:\w+ )?(?:description|narration) (?:is )?(?:needed|required|necessary)\b",
+    r"no (?:people|persons?|faces?|one|characters?) (?:is|are) (?:recogni[sz]able|identifiable)\b",
+    r"(?:the|these|all|both)(?: \w+)? (?:frames|images|stills|pictures) (?:are|look|seem|remain) "
+    r"(?:all |nearly |almost )?(?:identical|the same|unchanged)\b",
     r"there(?:['’]s| is) nothing (?:to describe|visible|to see here|of note)",
     rf"{_SEEN}s? (?:(?:is|are|was|were) )?not (?:available|provided|found|visible|supplied|attached|accessible|loaded)",
     r"there (?:is|are) not enough (?:\w+ )?(?:information|detail|context)",
@@ -115,7 +122,10 @@ _WAYS: tuple[str, ...] = (
     # nothing at all
     r"(?:\W{0,3}(?:n/?a|none|null|nil|undefined|unknown|no (?:audio )?(?:description|caption|answer|response|output)"
     r"(?: (?:is |was )?(?:available|provided|needed|required|necessary|possible))?|not (?:available|applicable)"
-    r"|empty|blank|silence|no (?:(?:visual|visible|new|significant|notable) ){0,2}(?:action|activity|change|movement)s?"
+    r"|empty|blank|silence|no (?:(?:visual|visible|new|significant|notable) ){0,2}(?:action|activity|change"
+    r"|movement|detail|element)s?(?: (?:here|to (?:add|describe|report)))?|skip|pass|no (?:(?:visual|visible|new"
+    r"|significant|notable|further|additional) ){1,2}(?:information|content|event)s?"
+    r"(?: (?:here|to (?:add|describe|report)))?"
     r"|description unavailable|error:.{0,200}|no\.|i don['’]t know|no comment)\W{0,3})$",
     # other languages
     r"(?:es tut mir leid|entschuldigung|leider (?:kann|ist|habe)|ich (?:kann|sehe|habe|bin)\b|als (?:ki"

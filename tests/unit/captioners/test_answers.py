@@ -127,6 +127,8 @@ CASES = [
     ("<|im_start|>assistant\nAnn sits.<|im_end|>", "Ann sits.", "control tokens"),
     ('{"caption": "Ann sits."}', "Ann sits.", "wrappers"),
     ("Ann sits on the", "", "half sentences"),
+    ("Ann sits. [dialogue resumes]", "Ann sits.", "remarks"),
+    ("Ann sits.\n---\nThis fits in the gap.", "Ann sits.", "further lines"),
     ("I'm sorry, but I can't see any video.", "", "refusals"),
     ("Ann sits, sits, sits, sits.", "Ann sits.", "loops"),
     ("...", "", ""),
