@@ -46,6 +46,9 @@ WANTED = Annotated[
     str | None, Option(help=f"{METRICS.listed()}, with commas.", show_default=f"{', '.join(USUAL)}, if installed")
 ]
 
+DATA = Annotated[
+    str, Option("--data", "-d", help="puppet-eval, puppets:SEED, mad-named, tvc, cmd-ad, tv-ad, or annotations.")
+]
 CORRECT_EVERY = Annotated[
     int | None, Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1)
 ]
@@ -63,9 +66,7 @@ JUDGE_PROMPT = Annotated[
 
 def evaluate(
     model: Annotated[str, Argument(help=MODEL_HELP)],
-    data: Annotated[
-        str, Option("--data", "-d", help="puppet-eval, puppets:SEED, mad-named, tvc, or annotations.")
-    ] = "puppet-eval",
+    data: DATA = "puppet-eval",
     context: CONTEXT = None,
     own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
     correct_every: CORRECT_EVERY = None,
@@ -73,14 +74,18 @@ def evaluate(
         str | None,
         Option(help="known: only who was introduced is named; free: anybody.", show_default="known with --own"),
     ] = None,
-    annotations: Annotated[Path | None, Option(help="Annotations of mad-named (CSV) or tvc (JSON lines).")] = None,
+    annotations: Annotated[
+        Path | None, Option(help="Annotations of mad-named, cmd-ad, tv-ad (CSV) or tvc (JSON lines).")
+    ] = None,
     format: Annotated[str | None, Option(help=f"Format of the annotations: {READERS.listed()}.")] = None,
     features: Annotated[Path | None, Option(help="Stored frame vectors, .h5 or .safetensors.")] = None,
     encoder: Annotated[str | None, Option(help="The encoder of features that do not name theirs (MAD's).")] = None,
     films: Annotated[Path | None, Option(help="Folder of the films or clips, named by their ids.")] = None,
     stills_at: Annotated[float | None, Option(help="For folders of stills: how many per second (TVC: 3).")] = None,
     characters: Annotated[Path | None, Option(help="Cast by film, in the form of MAD's character bank.")] = None,
-    entities: Annotated[Path | None, Option(help="Who is in each scene, for entities-bank (JSON lines).")] = None,
+    entities: Annotated[
+        Path | None, Option(help="Who is in each scene, for entities-bank (JSON lines, or AutoAD-Zero's CSV).")
+    ] = None,
     question: Annotated[str | None, Option(help="What to ask.", show_default="Describe this visual.")] = None,
     frames: MOST_FRAMES = None,
     adapter: ADAPTER = None,

@@ -17,6 +17,8 @@ from typing import Any
 from calvin.core.errors import DataError
 from calvin.core.files import write_text
 from calvin.core.time import Span
+from calvin.data.readers.movies import seconds_of_stills
+from calvin.data.samples import media_id_of
 
 PixelBox = tuple[int, int, int, int]
 """Left, top, right, bottom."""
@@ -27,13 +29,18 @@ _MAX_FIELD = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class FaceRow:
-    """A clip: film, span, caption, the faces of its stills, and whose they are: (still, face) by identity."""
+    """A clip: film, span, caption, the faces of its stills, and whose they are: (still, face) by identity.
+
+    `clip` and `clip_span` are the file and the time in it, by which the readers of CMD-AD and TV-AD know a scene.
+    """
 
     movie: str
     span: Span
     text: str
     boxes: tuple[tuple[PixelBox, ...], ...]
     people: Mapping[str, tuple[tuple[int, int], ...]]
+    clip: str = ""
+    clip_span: Span | None = None
 
 
 def read_face_csv(path: Path) -> list[FaceRow]:
@@ -69,9 +76,22 @@ def _row(row: Mapping[str, str], where: str) -> FaceRow:
             raise ValueError("a face that is not in bboxes")
         movie = next((row[name] for name in _MOVIE if row.get(name)), "")
         span = Span.from_seconds(float(row["start"]), float(row["end"]))
-        return FaceRow(movie, span, row.get("text") or "", boxes, found)
+        return FaceRow(movie, span, row.get("text") or "", boxes, found, *_clip(row))
     except (ValueError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError, KeyError) as error:
         raise DataError(f"{where}: the faces are not as AutoAD-Zero writes them ({error}).") from error
+
+
+def _clip(row: Mapping[str, str]) -> tuple[str, Span | None]:
+    """A clip as the readers of CMD-AD (`cmd_filename`) and TV-AD (`tvad_name`) know it; ("", None) elsewhere."""
+    if row.get("cmd_filename"):
+        return media_id_of(row["cmd_filename"].strip()), _span(float(row["scaled_start"]), float(row["scaled_end"]))
+    if row.get("tvad_name"):
+        return media_id_of(row["tvad_name"].strip()), _span(*seconds_of_stills(row["tvad_index"]))
+    return "", None
+
+
+def _span(start: float | None, end: float | None) -> Span | None:
+    return None if start is None or end is None else Span.from_seconds(start, end)
 
 
 def _literal(text: str) -> Any:

@@ -127,7 +127,8 @@ def tables(comparison: Comparison) -> list[list[list[str]]]:
 
 def legend(comparison: Comparison) -> list[str]:
     """What the marks in the tables mean, one sentence each."""
-    lines = ["published: measured by others on that data and printed in the CALVIN paper (Tables 1 and 2)."]
+    published = "published: measured by others on that data and printed in the CALVIN paper (Tables 1 and 2)."
+    lines = [published] if comparison.published else []
     if not all(_comparable(comparison, name) for name in comparison.measures):
         lines.append("†: ours is computed with another model than any published number: do not compare the two.")
     if comparison.tests:

@@ -72,6 +72,21 @@ def read_cast(path: str | Path, texts: Sequence[str] = ()) -> tuple[dict[str, Na
     return cast, from_names([name for people in roles.values() for name in people], f"{path}", fold)
 
 
+def read_roles(path: str | Path) -> dict[str, dict[str, str]]:
+    """By film, what each person of a character bank is called in it, by their id; without those who have none.
+
+    Raises:
+        DataError: not such a file.
+    """
+    try:
+        return {
+            str(movie): {str(person["id"]): str(person["role"]) for person in people if person.get("id")}
+            for movie, people in read_json(path).items()
+        }
+    except (AttributeError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is not a character bank: a list of people with a role by film is expected.") from error
+
+
 def from_names(names: Iterable[str], source: str, fold: bool = False) -> NameList:
     """A list of full names as single words, titles and lower-case words left out."""
     words = {word for name in names for word in _WORD.findall(name) if word[0].isupper() and len(word) > 1}

@@ -22,6 +22,7 @@ class ProtocolCard(FrozenConfig):
     references_sha256: str = Field(description="of ids and wordings, see `references_checksum`")
     split: str = Field(default="", description="what was evaluated, such as mad-named")
     scenes: int = Field(ge=0)
+    cut: str = Field(default="", description="which scenes of a published set: films, files, and a hash of all times")
     media: str = Field(default="", description="which pictures or features, if the split does not say so itself")
     encoder: str = Field(default="", description="vision encoder, with the start of its fingerprint")
     context: str = Field(default="", description="what the prompt held besides the visual, and where that came from")
@@ -93,5 +94,8 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
         Published("Video-LLaVA", "names, zero-shot", (48.44, 12.4, 15.8, 10.9), _T2),
         Published("CALVIN 7B", "names, zero-shot", (52.16, 38.9, 20.1, 14.27), _T2),
     ),
+    "cmd-ad": (),
+    "tv-ad": (),
 }
-"""Rows by split."""
+"""Rows by split. Of CMD-AD and TV-AD there are none: the tables of the papers that print them could not be read, and
+nothing is copied from memory or from others' quotations."""

@@ -55,7 +55,7 @@ def write_comparison(comparison: Comparison, path: Path, limit: int = SHOWN) -> 
         systems,
         warnings=comparison.warnings(),
         tables=[_table("Scores, in points", header, rows) for header, *rows in tables(comparison)],
-        small=[*legend(comparison), f"Sources: {sources}."],
+        small=[*legend(comparison), *([f"Sources: {sources}."] if sources else [])],
         marks=True,
         tests=[line for name in comparison.tests for line in worded_tests(comparison, name)],
         scenes=_scenes(systems, limit) if comparison.paired else None,

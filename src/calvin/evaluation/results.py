@@ -157,8 +157,9 @@ def _completed(card: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pinned(value: Any) -> Any:
-    """What may not change between two runs of one evaluation: all but the metrics' settings."""
-    return {key: item for key, item in (value or {}).items() if key not in ("bertscore", "judges")}
+    """What may not change between two runs of one evaluation: all but the metrics' settings, and the cut, which older
+    folders do not tell and the references hold fast."""
+    return {key: item for key, item in (value or {}).items() if key not in ("bertscore", "judges", "cut")}
 
 
 def _read(path: Path) -> Any:

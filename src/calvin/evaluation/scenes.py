@@ -26,6 +26,7 @@ from calvin.core.prompts import EVALUATION_QUESTION, Prompt, clean_line
 from calvin.core.time import Span
 from calvin.core.types import Frame, Scene
 from calvin.data import Features, Sample, in_order
+from calvin.data.face_csv import read_face_csv
 from calvin.data.sources import read_entities
 from calvin.evaluation.names import NameList, oracle
 from calvin.media.film.frames import FrameStore
@@ -33,6 +34,7 @@ from calvin.media.film.frames import FrameStore
 Origin = Literal["references", "own"]
 Kind = Literal["scenes", "entities-oracle", "entities-bank"]
 _LONGEST = 50
+_PERSON_ID = re.compile(r"nm\d{5,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +136,39 @@ def with_oracle(samples: Sequence[Sample], cast: Mapping[str, NameList], everyon
     return [replace(s, entities=oracle(s.references or (s.caption,), s.movie, cast, everyone)) for s in samples]
 
 
-def with_bank(samples: Sequence[Sample], path: Path) -> list[Sample]:
+def with_bank(samples: Sequence[Sample], path: Path, roles: Mapping[str, Mapping[str, str]] | None = None
+              ) -> list[Sample]:  # fmt: skip
     """Each with the names that a presence file holds (see `data.sources.read_entities`).
 
+    Args:
+        roles: by film, what people are called whom the file knows by an id, as AutoAD-Zero's faces do (nm0001435).
+
     Raises:
-        DataError: the file does not mention every scene.
+        DataError: the file does not mention every scene, or knows people by ids that nobody explains.
     """
-    names = read_entities(path)
-    missing = [s.id for s in samples if (film_of(s), s.span) not in names]
+    names = dict(read_entities(path))
+    strange = [name for people in names.values() for name in people if _PERSON_ID.fullmatch(name)]
+    if strange and roles is None:
+        raise DataError(
+            f"{path} knows people by ids such as {strange[0]}: give --characters, a character bank with id and role."
+        )
+    if path.suffix.lower() == ".csv":
+        for row in read_face_csv(path):
+            called = (roles or {}).get(row.movie, {})
+            people = (called.get(name, name) for name in names[row.movie, row.span])
+            told = tuple(dict.fromkeys(name for name in people if not _PERSON_ID.fullmatch(name)))
+            # By film, and by clip, as the readers of CMD-AD and TV-AD know a scene.
+            names[row.movie, row.span] = told
+            if row.clip:
+                names[row.clip, row.clip_span] = told
+    keys = {s.id: (key if (key := (s.media_id, s.span)) in names else (film_of(s), s.span)) for s in samples}
+    missing = [identity for identity, key in keys.items() if key not in names]
     if missing:
         raise DataError(
             f"{path} says nothing about {len(missing)} of {len(samples)} scenes (such as {missing[0]}): give each a "
             "line, with an empty list of names where nobody is known."
         )
-    return [replace(s, entities=names[film_of(s), s.span]) for s in samples]
+    return [replace(s, entities=names[keys[s.id]]) for s in samples]
 
 
 @dataclass(frozen=True)

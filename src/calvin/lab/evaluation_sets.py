@@ -26,7 +26,7 @@ from calvin.data.readers.registry import READERS, resolve_format
 from calvin.data.sources import MAX_BAD_SHARE, read_entities
 from calvin.encode.film_cache import FilmCache
 from calvin.evaluation.evaluate import EvaluationJob
-from calvin.evaluation.names import NameList, from_names, harvest, read_cast
+from calvin.evaluation.names import NameList, from_names, harvest, read_cast, read_roles
 from calvin.evaluation.scenes import Context, Pictures, evaluated, film_of, with_bank, with_oracle
 from calvin.lab.material import truth_score
 from calvin.media.film.sampling import LongerSide
@@ -37,10 +37,14 @@ from calvin.puppets.tell.screenplay import make_film
 from calvin.puppets.truth import SceneTruth, read_told
 from calvin.puppets.world import CLIP_SIZE, WorldSizes, write_world
 
-PUPPETS, MAD, TVC = "puppet-eval", "mad-named", "tvc"
+PUPPETS, MAD, TVC, CMD, TV = "puppet-eval", "mad-named", "tvc", "cmd-ad", "tv-ad"
+_NAMED = {MAD: "mad_csv", TVC: "tvc", CMD: "cmd_ad", TV: "tv_ad"}
+"""Published sets and the formats of their annotations."""
 _FRESH = re.compile(r"puppets:(\d{1,9})")
 _FORMATS = {".csv": "mad_csv", ".json": "mad_v1", ".jsonl": "tvc"}
 _PAPER_MAD = (6520, 10)
+_CMD_SCENES = 7316
+"""Of CMD-AD's evaluation set, as the README of DANTE-AD tells, whose own cut has 7,075."""
 _ISOLATED = "{} has isolated moments, without scenes before them: choose --context none or entities-oracle."
 _NO_BANK = (
     "Give --entities FILE, which says who is in each scene: the presence.jsonl that `calvin describe FILM "
@@ -162,7 +166,8 @@ def make_job(
     cast, everyone = read_cast(found.characters, texts) if found.characters else ({}, harvest(texts))
     if context.kind == "entities-bank":
         assert options.entities is not None
-        samples = with_bank(samples, options.entities)
+        roles = read_roles(found.characters) if options.characters is not None and found.characters else None
+        samples = with_bank(samples, options.entities, roles)
     elif context.kind == "entities-oracle":
         samples = with_oracle(samples, cast, everyone)
         found.notes.append(f"Names by oracle: {everyone.source}.")
@@ -170,7 +175,15 @@ def make_job(
     found.notes.extend(_past_the_end(samples, pictures.features))
     names = found.names or (everyone if found.characters else None)
     return EvaluationJob(
-        split, samples, context, pictures, question, {"media": found.media, **facts}, found.truth, names, found.notes
+        split,
+        samples,
+        context,
+        pictures,
+        question,
+        {"media": found.media, "cut": cut_of(samples) if options.data in _NAMED else "", **facts},
+        found.truth,
+        names,
+        found.notes,
     )
 
 
@@ -183,7 +196,7 @@ def _puppets(listener: Listener, seed: int | None = None) -> _Set:
 
 
 def _annotations_of(options: DataOptions) -> Path:
-    path = options.annotations if options.data in (MAD, TVC) else Path(options.data)
+    path = options.annotations if options.data in _NAMED else Path(options.data)
     if path is None:
         raise UsageError(f"{options.data} cannot be shipped with calvin: give its annotations with --annotations FILE.")
     return path
@@ -191,7 +204,7 @@ def _annotations_of(options: DataOptions) -> Path:
 
 def _format_of(options: DataOptions, path: Path) -> str:
     """The name of the reader."""
-    default = {MAD: "mad_csv", TVC: "tvc"}.get(options.data) or _FORMATS.get(path.suffix.lower())
+    default = _NAMED.get(options.data) or _FORMATS.get(path.suffix.lower())
     if options.format is None and default is None:
         raise UsageError(f"The name of {path} does not say its format: give it with --format.")
     return resolve_format(options.format or default or "", path)
@@ -203,7 +216,7 @@ def _annotated(options: DataOptions) -> _Set:
     manifest = READERS.find(_format_of(options, path))
     result = manifest.load()(path)
     found = _Set(
-        options.data if options.data in (MAD, TVC) else path.stem,
+        options.data if options.data in _NAMED else path.stem,
         result.samples,
         manifest.contextual,
         options.characters,
@@ -218,7 +231,21 @@ def _annotated(options: DataOptions) -> _Set:
                 f"MAD-eval-named has {_PAPER_MAD[0]:,} scenes in {_PAPER_MAD[1]} films; this file gives {held[0]:,} in "
                 f"{held[1]}: it is another version or a part, and its scores are not those of the paper's set."
             )
+    if options.data == CMD and len(result.samples) != _CMD_SCENES:
+        found.notes.append(
+            f"CMD-AD's evaluation set has {_CMD_SCENES:,} scenes (DANTE-AD scores a cut of 7,075); this file gives "
+            f"{len(result.samples):,}: its scores are not those of either set."
+        )
     return found
+
+
+def cut_of(samples: Sequence[Sample]) -> str:
+    """Which scenes are evaluated: how many films and files, and a hash of every file and time."""
+    digest = hashlib.sha256()
+    for row in sorted(f"{s.media_id} {s.span.start_ms}-{s.span.end_ms}" if s.span else s.media_id for s in samples):
+        digest.update(f"{row}\n".encode())
+    films, files = len({film_of(s) for s in samples}), len({s.media_id for s in samples})
+    return f"{len(samples)} scenes, {films} films, {files} files, times {digest.hexdigest()[:16]}"
 
 
 def _pictures(

@@ -149,3 +149,20 @@ def test_formats_are_written_as_people_do(run, tiny_model: Path, calvin: Calvin,
 def test_mad_is_csv_or_json_by_the_file(run, data, tiny_model: Path, tmp_path: Path) -> None:
     result = run("evaluate", tiny_model, *data, "--format", "mad", "--metrics", "rouge", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
+
+
+def test_cmd_ad_and_tv_ad_go_by_name_with_the_cut_on_the_card(
+    run, tiny_model: Path, calvin: Calvin, tmp_path: Path
+) -> None:
+    annotations = tmp_path / "tvad.csv"
+    annotations.write_text(f'{TV_AD}\nHe waves.,1,2,tt1,tt2,1,1,2,1,60,clip_01,"[4, 9]"\n')
+    with FeatureWriter(tmp_path / "f.h5", *calvin.encoder, fps=3.0, dim=24) as writer:
+        writer.add("clip_01", np.random.default_rng(0).normal(size=(20, 24)))
+    words = ["--data", "TV-AD".lower(), "--annotations", annotations, "--features", tmp_path / "f.h5"]
+    result = run("evaluate", tiny_model, *words, "--metrics", "rouge", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    card = json.loads((tmp_path / "out" / "run.json").read_text())["card"]
+    assert card["split"] == "tv-ad"
+    assert card["cut"].startswith("1 scenes, 1 films, 1 files, times ")
+    none = run("evaluate", tiny_model, "--data", "cmd-ad")
+    assert "cmd-ad cannot be shipped with calvin: give its annotations" in none.stderr

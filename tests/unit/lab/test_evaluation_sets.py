@@ -57,3 +57,36 @@ def test_training_saw_none_of_puppet_eval(tmp_path: Path) -> None:
     for number in range(evaluation_sets.PUPPET_SIZES.films):
         film = make_film(evaluation_sets.PUPPET_SEED * 100_000 + number, split="heldout")
         assert {pairing_split(person.name, person.look.coat) for person in film.cast} == {"heldout"}
+
+
+FACES = """\
+text,start,end,movie,scaled_start,scaled_end,cmd_filename,imdbid,movie_title,cmd_clip_idx,bboxes,pred_ids
+She smiles.,1401.108,1401.769,72,9.4,11.4,2014/abc,tt7,A Film,1,"[[[1, 2, 3, 4]]]","{'nm0001435': [(0, 0)]}"
+Doc turns.,3257.7,3258.4,72,9.4,11.4,2014/def,tt7,A Film,2,"[[[1, 2, 3, 4], [5, 6, 7, 8]]]",\
+"{'nm0000098': [(0, 0)], 'nm0000001': [(0, 1)]}"
+"""
+
+
+def test_faces_of_autoad_zero_are_a_bank_of_entities(tmp_path: Path) -> None:
+    """Two clips of one film have a scene at the same time: they are told apart by file, and people by their ids."""
+    from calvin.data.readers.registry import read
+    from calvin.evaluation.names import read_roles
+    from calvin.evaluation.scenes import with_bank
+
+    path, bank = tmp_path / "faces.csv", tmp_path / "bank.json"
+    path.write_text(FACES)
+    bank.write_text('{"tt7": [{"id": "nm0001435", "role": "Ann"}, {"id": "nm0000098", "role": "Doc", "name": "N."}]}')
+    samples = read("cmd_ad", path).samples
+    found = {s.caption: s.entities for s in with_bank(samples, path, read_roles(bank))}
+    assert found == {"She smiles.": ("Ann",), "Doc turns.": ("Doc",)}  # nobody is called nm0000001
+    with pytest.raises(DataError, match=r"ids such as nm0\d+: give --characters"):
+        with_bank(samples, path)
+
+
+def test_the_cut_is_that_of_files_and_times_alone() -> None:
+    scenes = [Sample(f"{n}", "cmd_ad", f"clip{n}", "video", "x", Span(n, n + 9), movie="tt1") for n in range(3)]
+    cut = evaluation_sets.cut_of(scenes)
+    assert cut.startswith("3 scenes, 1 films, 3 files, times ")
+    assert evaluation_sets.cut_of([Sample("other", "cmd_ad", s.media_id, "video", "y", s.span, movie="tt1")
+                                   for s in reversed(scenes)]) == cut  # fmt: skip
+    assert evaluation_sets.cut_of(scenes[:2]) != cut.replace("3", "2")

@@ -150,7 +150,7 @@ def read_tv_ad(path: str | Path) -> ReadResult:
     return _read_clips(path, "tv_ad", "tvad_name", ("tvad_index",), "imdbid_pe", "")
 
 
-def _seconds_of_stills(listed: str) -> list[float | None]:
+def seconds_of_stills(listed: str) -> list[float | None]:
     """'[9, 9, 10]' -> from where still 9 begins to where still 10 ends, in seconds of the clip."""
     numbers = [int(number) for number in re.findall(r"\d{1,9}", listed)]
     if not numbers or not re.fullmatch(r"\s*\[?[\d\s,]+\]?\s*", listed):
@@ -162,7 +162,7 @@ def _read_clips(path: str | Path, source: str, clip: str, times: tuple[str, ...]
     scenes = _Scenes(source)
     needed = tuple((name,) for name in ("text", *times, "imdbid", clip))
     for number, row in enumerate(read_table(path, needed, scenes.report)):
-        given = [row[name] for name in times] if len(times) == 2 else _seconds_of_stills(row[times[0]])
+        given = [row[name] for name in times] if len(times) == 2 else seconds_of_stills(row[times[0]])
         name = media_id_of(row[clip].strip()) if row[clip].strip() else ""
         film = row.get(imdb, "").strip() or row["imdbid"]
         scenes.add(number, name, row["text"], given, film, row.get(title, ""))
