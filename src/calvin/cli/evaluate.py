@@ -238,7 +238,9 @@ class AskedModel:
     complete: Callable[[str], str]
 
 
-def score_and_show(results: Results, metrics: str | None, judges: Judges | None = None) -> None:
+def score_and_show(
+    results: Results, metrics: str | None, judges: Judges | None = None, best: int | None = None
+) -> None:
     """Score results, write them where they have a folder, and print the table."""
     from calvin.evaluation.evaluate import finish
     from calvin.evaluation.results import score_table
@@ -248,7 +250,7 @@ def score_and_show(results: Results, metrics: str | None, judges: Judges | None 
         from calvin.lab.evaluation_sets import judge  # loads torch, which most scores do without
 
     with ProgressView() as progress:
-        finish(results, metric_names(metrics), judge, listener=progress, judges=judges)
+        finish(results, metric_names(metrics), judge, listener=progress, judges=judges, best=best)
     split = f" of {results.card.split}" if results.card.split else ""
     say(f"{results.name}: {counted(results.card.scenes, 'scene')}{split}")
     say(f"References {results.card.references_sha256[:12]}, context: {results.card.context or 'not stated'}\n")

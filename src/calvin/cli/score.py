@@ -31,6 +31,9 @@ def score(
     card: Annotated[Path | None, Option(help="JSON with fields of the protocol card that you vouch for.")] = None,
     judge: JUDGE = None,
     judge_prompt: JUDGE_PROMPT = None,
+    best_of: Annotated[
+        int | None, Option(help="Score the best of so many candidates of each caption too.", min=2, max=64)
+    ] = None,
     yes: YES = False,
     allow_empty: Annotated[bool, Option("--allow-empty", help="Let empty captions score 0.")] = False,
     out: Annotated[Path | None, Option("--out", "-o", help="Folder to write results and a report to.")] = None,
@@ -65,9 +68,11 @@ def score(
         results = read_results(predictions, references or predictions, characters, card, allow_empty)
         if out is not None:
             save_as(results, out)
+    if best_of is not None and not predictions.is_dir():
+        raise UsageError("--best-of goes with a folder of results, which holds the candidates of each caption.")
     if results.folder is None:  # before the work, which can be long, and so that the scores stand last
         warn("Give --out FOLDER to keep the scores, with a report of every scene.")
-    score_and_show(results, metrics, judges)
+    score_and_show(results, metrics, judges, best_of)
 
 
 def read_results(

@@ -14,6 +14,7 @@ from calvin.core.files import locked
 from calvin.core.progress import Listener, silent
 from calvin.core.prompts import EVALUATION_QUESTION
 from calvin.data import Sample
+from calvin.evaluation.assistant import best_of
 from calvin.evaluation.metrics.judged import KeptJudge
 from calvin.evaluation.names import NameList, harvest
 from calvin.evaluation.protocol import ProtocolCard, references_checksum
@@ -105,12 +106,14 @@ def finish(
     device: str | None = None,
     listener: Listener = silent,
     judges: Judges | None = None,
+    best: int | None = None,
 ) -> Results:
     """Score the captions of results. With a folder, also write scores and report into it. It needs no model.
 
     Args:
         judge: marks a caption against the structured truth of its scene.
         judges: the models for metrics that ask one; their answers are kept in the folder.
+        best: of how many candidates the best is scored as well (see `assistant`).
     """
     pairs = results.pairs
     marks = (
@@ -124,6 +127,10 @@ def finish(
         kept = tuple(KeptJudge(model, results.folder / "judgements.jsonl") for model in judges.models)
         judges = replace(judges, models=kept)
     results.scores = score_set(pairs, results.movies, metrics, names, present, marks, device, listener, judges)
+    if best is not None:
+        candidates = {key: caption.candidates for key, caption in results.captions.items()}
+        more = best_of(pairs, candidates, best, results.movies, metrics, device)
+        results.scores = replace(results.scores, measures=(*results.scores.measures, *more))
     facts = judges.facts(metrics or ()) if judges is not None else ""
     results.card = results.card.changed(bertscore=results.scores.bertscore_setting, judges=facts)
     results.notes = [*results.notes, *(note for note in _about(results) if note not in results.notes)]

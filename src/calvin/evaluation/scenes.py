@@ -204,7 +204,8 @@ def request_for(
 class Captioned:
     """A caption with what it was made from: the context lines, oldest first, and the names given.
 
-    `cleaned` names the rules that changed the model's words, which are then kept in `raw`.
+    `cleaned` names the rules that changed the model's words, which are then kept in `raw`; `candidates` are all that
+    the model proposed, best first, where it gives more than one.
     """
 
     id: str
@@ -213,6 +214,7 @@ class Captioned:
     entities: tuple[str, ...] = ()
     cleaned: tuple[str, ...] = ()
     raw: str = ""
+    candidates: tuple[str, ...] = ()
 
 
 _CAPTIONED = TypeAdapter(Captioned)
@@ -312,4 +314,7 @@ def _licence(request: CaptionRequest, before: Sequence[Sample], context: Context
 
 def _kept(request: CaptionRequest, answer: CaptionAnswer) -> Captioned:
     prompt, said = request.prompt, clean_line(answer.said)
-    return Captioned(request.scene.id, clean_line(answer.text), prompt.context, prompt.entities, answer.cleaned, said)
+    given = tuple(dict.fromkeys(text for one in answer.candidates if (text := clean_line(one))))
+    others = given if len(given) > 1 else ()
+    text = clean_line(answer.text)
+    return Captioned(request.scene.id, text, prompt.context, prompt.entities, answer.cleaned, said, others)

@@ -168,7 +168,7 @@ def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     # them each film is scored again by itself.
     is_mean = bool(np.isclose(result.corpus, result.per_item.mean(), rtol=1e-9, atol=1e-12))
     if is_mean and not getattr(metric, "of_the_set", False):
-        return _of_values(result.name, values, films, result.setting, comparable=result.comparable)
+        return measure_of_values(result.name, values, films, result.setting, comparable=result.comparable)
     groups = _groups(pairs.ids, films)
     by_film = {film: metric.score_pairs(_subset(pairs, ids)).corpus for film, ids in groups.items() if len(groups) > 1}
     return Measure(
@@ -177,7 +177,10 @@ def _measure(metric: Metric, pairs: Pairs, films: Mapping[str, str]) -> Measure:
     )  # fmt: skip
 
 
-def _of_values(name: str, values: Mapping[str, float], films: Mapping[str, str], setting: str, **rest: Any) -> Measure:
+def measure_of_values(
+    name: str, values: Mapping[str, float], films: Mapping[str, str], setting: str, **rest: Any
+) -> Measure:
+    """A measure from values whose mean it is, pooled and by film, with its interval."""
     groups = _groups(list(values), films)
     by_film = {film: _mean(values[key] for key in keys) for film, keys in groups.items()} if len(groups) > 1 else {}
     numbers = np.array(list(values.values()))
@@ -189,7 +192,7 @@ def _of_values(name: str, values: Mapping[str, float], films: Mapping[str, str],
 
 def _of_film_result(result: FilmResult) -> Measure:
     scored = {"comparable": result.comparable, "scale": result.scale}
-    return _of_values(result.name, result.values, result.films, result.setting, **scored)
+    return measure_of_values(result.name, result.values, result.films, result.setting, **scored)
 
 
 def _facts(
@@ -204,14 +207,14 @@ def _facts(
             "different captions, as a share of all; the first references have "
             f"{100 * len({texts[0] for texts in pairs.references}) / len(pairs):.1f}",
         ),
-        _of_values("mean length", lengths, films, f"words; references have {given:.1f}", scale=1.0),
+        measure_of_values("mean length", lengths, films, f"words; references have {given:.1f}", scale=1.0),
     ]  # fmt: skip
     if names is not None and names.words:
         wrong = {}
         for key, text, texts in zip(pairs.ids, pairs.candidates, pairs.references, strict=True):
             wrong[key] = float(names.wrong(text, (*texts, *(present or {}).get(key, ()))))
         setting = f"captions that name somebody who is not in the scene; names from {names.source}"
-        measures.append(_of_values("wrong-name rate", wrong, films, setting))
+        measures.append(measure_of_values("wrong-name rate", wrong, films, setting))
     return measures
 
 
@@ -222,7 +225,7 @@ def _truth(marks: Marks, films: Mapping[str, str]) -> list[Measure]:
         values = {key: float(mark) for key, row in marks.items() if (mark := row.get(aspect)) is not None}
         if values:
             setting = f"share of {len(values)} scenes to which it applies, against what happens in them"
-            measures.append(_of_values(f"{TRUTH}{aspect}", values, films, setting))
+            measures.append(measure_of_values(f"{TRUTH}{aspect}", values, films, setting))
     return measures
 
 

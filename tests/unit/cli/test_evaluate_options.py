@@ -166,3 +166,14 @@ def test_cmd_ad_and_tv_ad_go_by_name_with_the_cut_on_the_card(
     assert card["cut"].startswith("1 scenes, 1 films, 1 files, times ")
     none = run("evaluate", tiny_model, "--data", "cmd-ad")
     assert "cmd-ad cannot be shipped with calvin: give its annotations" in none.stderr
+
+
+def test_the_best_of_the_beams_is_scored_from_the_folder(run, data, tiny_model: Path, tmp_path: Path) -> None:
+    words = [tiny_model, *data, "--metrics", "rouge", "--beams", "3", "--decoding", "paper", "--out", tmp_path / "out"]
+    assert run("evaluate", *words).exit_code == 0
+    result = run("score", tmp_path / "out", "--metrics", "rouge", "--best-of", "3")
+    assert result.exit_code == 0, result.output
+    found = {m["name"]: m["pooled"] for m in json.loads((tmp_path / "out" / "scores.json").read_text())["measures"]}
+    assert found["ROUGE-L, best of 3"] >= found["ROUGE-L"]
+    files = run("score", data[1], "--best-of", "3", "--metrics", "rouge")
+    assert files.exit_code != 0
