@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
-from calvin.evaluation.metrics.base import FilmMetric, FilmResult, Metric, PairMetric, Pairs
+from calvin.evaluation.metrics.base import FilmMetric, FilmResult, Metric, NothingToScoreError, PairMetric, Pairs
 from calvin.evaluation.metrics.judged import CaptionJudge, Judged
 from calvin.evaluation.metrics.ptb import tokenize
 from calvin.evaluation.metrics.registry import METRICS, USUAL
@@ -108,7 +108,8 @@ def score_set(
                 metric = metric.watched_by(listener) if isinstance(metric, PairMetric) else metric
                 measures.append(_measure(metric, pairs, films))
         except UsageError as error:
-            if metrics is not None:
+            # What others found, maybe over hours, is not lost because one found nothing.
+            if metrics is not None and not isinstance(error, NothingToScoreError):
                 raise
             skipped[word] = str(error)
     stage.update(len(wanted))

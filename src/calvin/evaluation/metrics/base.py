@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from calvin.core.errors import DataError
+from calvin.core.errors import DataError, UsageError
 from calvin.core.progress import Listener
 from calvin.core.text_tables import counted
 
@@ -108,6 +108,10 @@ class PairMetric:
 
     def score_pairs(self, pairs: Pairs) -> MetricResult:
         raise TypeError(f"{type(self).__name__} defines no score_pairs")
+
+
+class NothingToScoreError(UsageError):
+    """A metric that is there found nothing in these captions to score, or was told nothing that it could read."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from calvin.core.errors import UsageError
-from calvin.evaluation.metrics.base import FilmMetric, FilmResult, Pairs, scenes_by_film
+from calvin.evaluation.metrics.base import FilmMetric, FilmResult, NothingToScoreError, Pairs, scenes_by_film
 from calvin.evaluation.names import NameList
 
 Mention = tuple[int, int]
@@ -57,10 +57,10 @@ class NameIoU(FilmMetric):
         """A value from 0 to 1 for each scene whose references name anybody.
 
         Raises:
-            UsageError: no name is known, or no reference holds one.
+            NothingToScoreError: no name is known, or no reference holds one.
         """
         if names is None or not names.words:
-            raise UsageError(_NO_NAMES.format("name-iou"))
+            raise NothingToScoreError(_NO_NAMES.format("name-iou"))
         values = {}
         for key, text, texts in zip(pairs.ids, pairs.candidates, pairs.references, strict=True):
             if given := {name for one in texts for name in names.found(one)}:
@@ -90,10 +90,11 @@ class Critic(FilmMetric):
         The cast of a film are the names known that its references or captions hold.
 
         Raises:
-            UsageError: fastcoref is not installed, no name is known, or no reference means anybody.
+            UsageError: fastcoref is not installed.
+            NothingToScoreError: no name is known, or no reference means anybody.
         """
         if names is None or not names.words:
-            raise UsageError(_NO_NAMES.format("CRITIC"))
+            raise NothingToScoreError(_NO_NAMES.format("CRITIC"))
         self.check_installed()
         coreference = self.coreference or FastCoref(self.device or "cpu")
         values: dict[str, float] = {}
@@ -118,7 +119,7 @@ class Critic(FilmMetric):
 def _result(name: str, values: dict[str, float], films: Mapping[str, str], setting: str, comparable: bool = True
             ) -> FilmResult:  # fmt: skip
     if not values:
-        raise UsageError(f"{name} has nothing to judge: no reference names anybody.")
+        raise NothingToScoreError(f"{name} has nothing to judge: no reference names anybody.")
     return FilmResult(name, values, {key: films[key] for key in values}, setting, comparable)
 
 
