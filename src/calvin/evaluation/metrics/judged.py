@@ -154,7 +154,9 @@ class Judged(FilmMetric):
         for judge, row in zip(self.judges, answers, strict=True):
             values = {key: float(value) for key, value in zip(ids, row, strict=True) if not np.isnan(value)}
             if not values:
-                raise NothingToScoreError(f"{judge.name} gave no answer that could be read for {name}: take another --judge.")
+                raise NothingToScoreError(
+                    f"{judge.name} gave no answer that could be read for {name}: take another --judge."
+                )
             lost = len(ids) - len(values)
             setting = f"{words}, judged by {judge.name}, prompt {self.prompt_sha256[:12]}"
             setting += f"; {lost} answers could not be read" if lost else ""

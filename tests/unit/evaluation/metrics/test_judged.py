@@ -90,7 +90,9 @@ def test_no_judge_is_said_before_anything_is_done_and_an_unreadable_one_after() 
     check_metrics(["llm-ad-eval"], dumb)
     spoken = Pairs(("a",), ("Ann waves.",), (("Ann waves.",),))
     scores = score_set(spoken, metrics=["rouge", "llm-ad-eval"], judges=dumb)
-    assert scores.skipped == {"llm-ad-eval": "dumb gave no answer that could be read for LLM-AD-eval: take another --judge."}
+    assert scores.skipped == {
+        "llm-ad-eval": "dumb gave no answer that could be read for LLM-AD-eval: take another --judge."
+    }
     assert scores.get("ROUGE-L") is not None, "what others found is not lost"
 
 
