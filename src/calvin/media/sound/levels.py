@@ -141,13 +141,17 @@ def _mean_lufs(power: np.ndarray) -> float:
 
 def blocks_in(spans: Sequence[Span], count: int, whole: bool = True) -> np.ndarray:
     """Which blocks [count] of a curve lie in one of the spans, as a whole or by their middle."""
-    reach = BLOCK_MS // 2 if whole else 0
-    middles = np.arange(1, count + 1) * HOP_MS - BLOCK_MS // 2
     inside = np.zeros(count, bool)
     for span in _merged(spans):
-        first = np.searchsorted(middles, span.start_ms + reach)
-        inside[first : np.searchsorted(middles, span.end_ms - reach, side="right")] = True
+        inside[_blocks_of(span, BLOCK_MS // 2 if whole else 0)] = True
     return inside
+
+
+def _blocks_of(span: Span, reach_ms: int = 0) -> slice:
+    """The blocks whose middle lies in a span, `reach_ms` or more from its ends."""
+    before_ms = BLOCK_MS // 2 - HOP_MS  # from the first block's number, 0, to its middle
+    first = -(-(span.start_ms + reach_ms + before_ms) // HOP_MS)
+    return slice(max(0, first), max(0, (span.end_ms - reach_ms + before_ms) // HOP_MS + 1))
 
 
 def _merged(spans: Sequence[Span], apart_ms: int = 0) -> list[Span]:
@@ -194,7 +198,7 @@ def depths(curve: np.ndarray, spoken: Sequence[Span], voice_lufs: float, setting
 
 
 def _depth(curve: np.ndarray, group: Span, voice_lufs: float, settings: MixSettings) -> float:
-    under = curve[blocks_in([group], len(curve), whole=False)]
+    under = curve[_blocks_of(group)]
     film = _mean_lufs(10 ** (under / 10)) if len(under) else float("-inf")
     if film <= _ABSOLUTE_LUFS:
         return settings.duck_db

@@ -226,6 +226,19 @@ def test_a_film_that_pauses(film: Callable[..., Path], project: Callable[..., Pa
     assert report.figures["mix"].dialogue_lufs == pytest.approx(-24, abs=1)
 
 
+def test_a_film_without_sound_meets_a_delivery_by_its_voice(
+    project: Callable[..., Path], make_film: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = make_film(tmp_path / "silent.mp4", seconds=(8.0, 8.0, 8.0), audio=False)
+    folder = project(path)
+    plain = mix_project(folder, tmp_path / "plain.wav")
+    assert list(plain.figures) == ["voice", "mix"]
+    assert plain.beside_lu is None
+    assert by_another_meter(tmp_path / "plain.wav") == pytest.approx(-23, abs=0.5)
+    mix_project(folder, tmp_path / "ad.mkv", spec="streaming")
+    assert by_another_meter(tmp_path / "ad.mkv", 1) == pytest.approx(-18, abs=1)
+
+
 def test_speech_of_a_version_that_pauses_is_where_it_then_is() -> None:
     def spoken(number: int, start: int, length: int) -> tuple[SpokenCue, PlacedVoice]:
         span = Span(start, start + length)
