@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from calvin.core.errors import StoreError
+from calvin.core.errors import CalvinError, StoreError
 from calvin.core.progress import Listener
 from calvin.core.time import in_s
 from calvin.studio.project.status import PROXY, SpokenCue
@@ -17,12 +18,15 @@ DELIVERY = "delivery"
 
 
 def voice(folder: Path, options: Values, listener: Listener) -> Values:
-    """Speak what is not spoken yet, as the project was spoken before."""
+    """Speak what is not spoken yet, as the project was spoken before, and find out how loud it is to be in the film."""
+    from calvin.studio.sound.balance import measure_film
     from calvin.studio.sound.voiced_cues import voice_project, voice_settings
 
     with ProjectStore(folder, read_only=True) as store:
         settings = voice_settings(store.voice, rate=options.get("rate"), lufs=options.get("level"))
     made = voice_project(folder, options.get("voice"), settings, listener=listener)
+    with suppress(CalvinError):  # what cannot be measured is said when it is mixed
+        measure_film(folder, listener)
     return {"said": f"{made.in_words}.", "notes": [*made.on_lengths(), *made.notes]}
 
 

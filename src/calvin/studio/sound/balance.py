@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from calvin.core.errors import MediaError, UsageError
+from calvin.core.progress import Listener, Stage, now_and_then, silent
 from calvin.core.time import Span
-from calvin.media.film.source import AudioStream
+from calvin.media.film.source import AudioStream, choose_audio, probe
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, mixed
 from calvin.media.sound.film_levels import FilmLevels
-from calvin.media.sound.film_sound import MIX_RATE, Timeline
+from calvin.media.sound.film_sound import MIX_RATE, Timeline, programme_blocks
 from calvin.media.sound.levels import (
     CUE_LUFS,
     SAME_LU,
@@ -158,6 +160,45 @@ def listened(
         known = film_levels(sha256, track.index, layout, listen())
         store.film_levels = known
     return known if np.isfinite(gated(known.curve())) else None
+
+
+def hear_film(path: Path, track: AudioStream, layout: str, duration_ms: int, listener: Listener = silent) -> Metered:
+    """What a meter reads of a film's sound track."""
+    stage, passed = Stage("measure film", listener, duration_ms / 1000, "s"), 0
+    update = now_and_then(stage.update)
+
+    def blocks() -> Iterator[np.ndarray]:
+        nonlocal passed
+        for block in programme_blocks(path, track.index, layout, duration_ms):
+            yield block
+            passed += len(block)
+            update(passed / MIX_RATE)
+
+    read = metered(blocks(), MIX_RATE, layout)
+    stage.update(duration_ms / 1000)
+    return read
+
+
+def measure_film(folder: str | Path, listener: Listener = silent) -> bool:
+    """Find out how loud a project's film is before it is mixed, so that its cues are heard as they will be in the mix.
+
+    Returns whether that is known now; not where the film is gone, has changed, or has no sound.
+    """
+    with ProjectStore(folder, read_only=True) as store:
+        row, described, known = store.bound_film(), store.described, store.film_levels
+        language = store.mix_language or (described.audio_language if described else None)
+    path = Path(row.path)
+    if not path.is_file():
+        return False
+    facts = probe(path)
+    track = choose_audio(facts.audio_streams, language)
+    if track is None or facts.sha256 != row.sha256:
+        return False
+    if known is None or (known.sha256, known.track, known.layout) != (row.sha256, track.index, "stereo"):
+        read = hear_film(path, track, "stereo", row.duration_ms, listener)  # the project may be edited meanwhile
+        with ProjectStore(folder) as store:
+            store.film_levels = film_levels(row.sha256, track.index, "stereo", read)
+    return True
 
 
 def voices_read(balance: Balance, layout: str) -> Reading | None:

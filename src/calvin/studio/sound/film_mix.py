@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,7 +32,7 @@ from calvin.media.sound.ducking import (
 from calvin.media.sound.film_check import DESCRIPTION, AddedTrack, check_film
 from calvin.media.sound.film_sound import MIX_RATE, Timeline, programme_blocks, with_pauses
 from calvin.media.sound.levels import LoudnessSpec, Reading, loudness_spec
-from calvin.media.sound.loudness import Metered, metered
+from calvin.media.sound.loudness import Metered
 from calvin.media.sound.mux import Disposition, check_container, mux_film, not_written
 from calvin.media.sound.stems import Parts
 from calvin.studio.project.contents import FilmRow
@@ -49,6 +49,7 @@ from calvin.studio.sound.balance import (
     balanced,
     beside_film,
     figures,
+    hear_film,
     listened,
 )
 from calvin.studio.sound.cue_files import voice_settings
@@ -259,10 +260,8 @@ class _Job:
         layout = self._layout(self.track, described=True)
 
         def listen() -> Metered:
-            stage = Stage("measure film", self.listener, self.row.duration_ms / 1000, "s")
-            index = self.track.index if self.track else None
-            blocks = programme_blocks(self.facts.path, index, layout, self.row.duration_ms)
-            return metered(counting(blocks, now_and_then(stage.update)), MIX_RATE, layout)
+            assert self.track is not None
+            return hear_film(self.facts.path, self.track, layout, self.row.duration_ms, self.listener)
 
         film = listened(store, self.facts.sha256, self.track, layout, listen)
         self.balance = balanced(self.placed, film, speech, self.settings, voice_settings(store.voice).lufs, spec)
@@ -401,15 +400,6 @@ class _Job:
             report.spec = balance.spec.name if balance.spec else ""
             notes += balance_notes(balance, read, beside=self.target.suffix.lower() in CONTAINERS)
         return report
-
-
-def counting(blocks: Iterable[np.ndarray], on_second: Callable[[float], None]) -> Iterator[np.ndarray]:
-    """The same blocks [N, channels]; told how many seconds have passed."""
-    passed = 0
-    for block in blocks:
-        yield block
-        passed += len(block)
-        on_second(passed / MIX_RATE)
 
 
 def _notes(placed: Placement, facts: FilmFacts, language: str | None, track: AudioStream | None) -> list[str]:

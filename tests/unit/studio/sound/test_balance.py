@@ -27,7 +27,7 @@ from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.status import SpokenCue
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound import film_mix
-from calvin.studio.sound.balance import balanced
+from calvin.studio.sound.balance import balanced, measure_film
 from calvin.studio.sound.film_mix import mix_project
 from calvin.studio.sound.placing import Placement
 from calvin.studio.sound.preview import PreviewWish, plan_preview
@@ -214,9 +214,28 @@ def test_a_film_is_measured_once_and_heard_so_before_the_mix(
     with ProjectStore(folder) as store:
         planned = plan_preview(store, "1", PreviewWish())
     assert planned.settings.voice_db == pytest.approx(-7, abs=0.5)
-    monkeypatch.setattr(film_mix, "metered", lambda *_: pytest.fail("the film was measured again"))
+    monkeypatch.setattr(film_mix, "hear_film", lambda *_: pytest.fail("the film was measured again"))
     assert mix_project(folder, tmp_path / "again.wav").figures["film"].lufs is not None
     assert (tmp_path / "ad.wav").read_bytes() == (tmp_path / "again.wav").read_bytes()
+
+
+def test_a_film_is_measured_before_it_is_mixed(
+    film: Callable[..., Path], project: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = film(-50.0, -30.0)
+    folder = project(path)
+    assert measure_film(folder)
+    with ProjectStore(folder) as store:
+        before = plan_preview(store, "1", PreviewWish()).settings
+    monkeypatch.setattr(film_mix, "hear_film", lambda *_: pytest.fail("the film was measured again"))
+    monkeypatch.setattr("calvin.studio.sound.balance.hear_film", lambda *_: pytest.fail("and again"))
+    mix_project(folder, tmp_path / "ad.wav")
+    assert measure_film(folder)
+    with ProjectStore(folder) as store:
+        assert plan_preview(store, "1", PreviewWish()).settings == before
+        store._db.execute("UPDATE film SET path = ?", (str(tmp_path / "gone.mkv"),))
+        store._db.commit()
+    assert not measure_film(folder)
 
 
 def test_a_film_that_pauses(film: Callable[..., Path], project: Callable[..., Path], tmp_path: Path) -> None:
