@@ -82,6 +82,11 @@ def test_published_rows_are_marked_with_their_source(system: Callable[..., Resul
     card = found.systems[0].card.changed(split="tvc")
     at_home = compare([replace(one, card=card) for one in found.systems])
     assert {split for split, _ in at_home.published} == {"tvc"}
+    # Of this set nobody's numbers could be read; those of other sets are not shown in their place.
+    bare = compare([replace(one, card=card.changed(split="cmd-ad")) for one in found.systems])
+    assert bare.published == ()
+    assert "published" not in comparison_table(bare)
+    assert "Sources:" not in write_comparison(bare, tmp_path / "c.html").read_text()
 
 
 def test_the_papers_numbers_are_as_printed() -> None:
