@@ -1,6 +1,6 @@
 """Does description tell a listener what is needed to follow the story? Questions, answered from its text alone.
 
-The form is that of ForSeeBench (a thesis of Dartmouth College, 2026), which withholds a moment of a film and asks about
+The form is that of ForseeBench (a thesis of Dartmouth College, 2026), which withholds a moment of a film and asks about
 the story from what was described before it. Only its abstract could be read; the files, the reader and the number of
 sentences before are ours. A question has options, so that guessing has a known score.
 """
