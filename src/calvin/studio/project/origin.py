@@ -62,7 +62,7 @@ class Origin:
         return _one_line(f"AI-generated audio description: {'; '.join(said)}. {WHOLLY if wholly else PARTLY}")
 
     def as_json(self) -> dict[str, object]:
-        """The counts by name, what is called something, and the term of IPTC's NewsCodes where something is synthetic."""
+        """The counts, what has a name, and the term of IPTC's NewsCodes where something is synthetic."""
         wholly = self.by_model == self.cues and not self.recorded
         said = {name: value for name, value in asdict(self).items() if value != ""}
         return {**said, **({"digital_source_type": WHOLLY if wholly else PARTLY} if self.marked else {})}
