@@ -81,6 +81,10 @@ try:
 except Killed:
     kinds["killed early"] = []
 stage("resumed", sharded)
+prefix = shrunk(2, steps=2, accumulation=1, look_every=2, strategy="fsdp2", activation_checkpointing=False)
+[step] = prefix.stages
+step = step.changed(trains=("projector", "prefix"), prefix_tokens=4)
+stage("prefix", prefix.changed(steps=[step.model_dump()]))
 if PartialState().is_main_process:
     (out / "kinds.json").write_text(json.dumps(kinds))
 torch.distributed.destroy_process_group()

@@ -103,6 +103,18 @@ def test_parameters_are_sharded_and_not_copied(runs: Path) -> None:
     assert "DTensor" not in kinds["ddp"]
 
 
+def test_a_sharded_prefix_is_looked_at_and_saved_whole(runs: Path) -> None:
+    """It lies in the root of the model, which a look left unsplit: saving it then ended both processes."""
+    run = runs / "two" / "prefix"
+    assert [row["step"] for row in read_log(run / "checkpoints" / "heldout.jsonl")] == [2]
+    saved = load_file(run / "model" / "adapter_model.safetensors")
+    kept = load_file(run / "checkpoints" / "best" / "weights.safetensors")
+    [prefix] = [value for name, value in kept.items() if "prompt_encoder" in name]
+    assert prefix.shape[0] == 4
+    assert [value.shape for value in saved.values()] == [prefix.shape]
+    assert torch.equal(next(iter(saved.values())), prefix)
+
+
 def test_a_sharded_run_that_was_killed_goes_on_with_the_same_losses(runs: Path) -> None:
     assert "killed early" in json.loads((runs / "two" / "kinds.json").read_text())
     assert losses(runs / "two" / "resumed") == losses(runs / "two" / "fsdp2")

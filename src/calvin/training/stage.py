@@ -47,7 +47,7 @@ def make_mixture(
     if missing:
         raise ConfigError(
             f"The recipe mixes in {', '.join(missing)}, but only {', '.join(sorted(at_hand)) or 'nothing'} is at hand: "
-            "add the source to the data file or leave it out of the recipe."
+            "give the data file such a source, or name it in `leave_out` at the file's head."
         )
     return Mixture(
         [replace(at_hand[name], weight=weight) for name, weight in step.weights.items()],

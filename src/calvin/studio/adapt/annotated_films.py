@@ -120,6 +120,9 @@ class AnnotatedFilms:
         if len(usable) < len(scenes):
             why = next(filter(None, problems))
             self.notes.append(f"{len(scenes) - len(usable)} of {len(scenes)} scenes of {film} are left out: {why}.")
+        if not any(scene.entities for scene in usable):
+            # Then nothing tells first appearances, entity prompts and the form of Figure 6 from what has no names.
+            self.notes.append(f"No scene of {film} names anybody that is known: give the cast with --characters.")
         return usable
 
     def vectors(self, scene: Sample, max_frames: int) -> np.ndarray:

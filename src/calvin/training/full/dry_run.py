@@ -29,6 +29,8 @@ UTILISATION = 0.4
 """Assumed share of an A100's peak; `benchmarks/train_step.py` measures it."""
 _MEASURED = 24  # micro-batches looked at, if there is data
 
+_LISTED = {"micro_batch": "batch_sizes", "queries": "num_query_tokens"}
+"""What the list of settings calls those that have another name where they are changed."""
 _KINDS: Mapping[str, Kind] = {
     **SOURCES,
     **dict.fromkeys(("mad_5", "mad_clips", "webvid_clips"), "video"),
@@ -216,6 +218,7 @@ def _settings(plan: StagePlan) -> list[str]:
     absent = [part for part in ("lora", "prefix") if part not in step.trains]
     named = [name for name in values if name in origin and name.split("_")[0] not in absent]
     named = named or ["steps", "max_lr", "min_lr", "batch_sizes", "weights"]
+    changed = {_LISTED.get(found.name, found.name) for found in differences(plan.recipe, step)}
     rows = []
     for name in named:
         value = values[name]
@@ -223,7 +226,8 @@ def _settings(plan: StagePlan) -> list[str]:
             value = ", ".join(f"{key} {part}" for key, part in value.items())
         elif isinstance(value, Sequence) and not isinstance(value, str):
             value = ", ".join(map(str, value))
-        rows.append(f"  {name:<28} {value!s:<44} {origin.get(name, '')}".rstrip())
+        where = "changed, as listed below" if name in changed else origin.get(name, "")
+        rows.append(f"  {name:<28} {value!s:<44} {where}".rstrip())
     return ["Settings", *rows]
 
 

@@ -83,6 +83,14 @@ def is_sharded(model: nn.Module) -> bool:
     return isinstance(model, FSDPModule)
 
 
+def reshard(model: nn.Module) -> None:
+    """Split a sharded model again after a forward pass without a backward one, which leaves its root whole: what is
+    trained there (a prefix) could not be saved."""
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def sync_gradients(model: nn.Module, wanted: bool) -> None:
     """Whether the next backward pass of a sharded model adds gradients up over the processes (accumulation)."""
     if isinstance(model, FSDPModule):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from calvin.core.files import read_record, write_text
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.training.loop.checkpoints import save_weights
-from calvin.training.loop.distributed import is_sharded
+from calvin.training.loop.distributed import is_sharded, reshard
 from calvin.training.loop.events import LOOKS, Events
 from calvin.training.loop.log import HELD_OUT, read_log
 from calvin.training.steps import Validation
@@ -65,6 +65,7 @@ class Look:
         with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bf16):
             loss = float(broadcast(self._loss(model, device)))  # or processes might disagree on when to end
             said = [] if is_sharded(model) or not self.config.captions else self.captions(model)
+        reshard(model)
         model.train()
         before = self.best
         self.rows.append({"step": step, "loss": loss, "captions": said})

@@ -93,6 +93,14 @@ def test_the_cast_says_who_is_named(base: Calvin, files: AnnotationFiles, tmp_pa
     )
     assert [scene.entities for scene in films.films[FILM][:3]] == [(), (), ("Bob",)]
     assert films.known(FILM).found("Bob and Ann") == ("Bob",)
+    assert films.usable(FILM)
+    assert not any("names anybody" in note for note in films.notes)
+    (tmp_path / "cast.json").write_text(json.dumps({FILM: [{"role": "Zoe"}]}))
+    films = AnnotatedFilms.open(
+        AnnotationFiles(files.annotations, files.features, characters=tmp_path / "cast.json"), base.encoder
+    )
+    films.usable(FILM)
+    assert films.notes[-1] == f"No scene of {FILM} names anybody that is known: give the cast with --characters."
 
 
 def test_what_does_not_fit_is_said_before_anything_is_tuned(

@@ -54,6 +54,11 @@ def test_settings_and_epochs_are_told(data: DataFile) -> None:
     # 36 scenes and 40 images twenty times, two at a step on each of eight GPUs.
     assert number(r"are micro-batches +([\d,]+) micro-batches", text) == 95
     assert "  max_lr 0.003 (the recipe: 1e-05)" in text
+    listed = {line.split()[0]: line for line in text.partition("Settings\n")[2].partition("\n\n")[0].splitlines()}
+    assert {"max_lr", "batch_sizes", "lora_rank"} <= {
+        name for name, line in listed.items() if line.endswith("changed, as listed below")
+    }
+    assert listed["weight_decay"].endswith("section 4, across all stages"), "a setting that is the recipe's"
     assert "Changed against" not in dry_run(*plan(RECIPES["calvin-7b-stage1"]))
 
 
