@@ -268,6 +268,8 @@ def regularisation(
         stripper = EntityStripper(names, [sample.caption for sample in samples])
         with FeatureStore.open(features, stated_encoder=(encoder, "") if encoder else None) as store:
             made_by = store.encoder
+            if not made_by.id:
+                raise UsageError(f"{features} does not say which encoder made it: name it with --encoder.")
             target = out or Path(file_name(made_by.hash or made_by.id.replace("/", "-")))
             written = write_regularisation(target, samples, store, made_by, stripper, count, frames, seed)
     say(f"{target}: {written} scenes of {made_by.id}, {target.stat().st_size / 2**20:.1f} MiB")

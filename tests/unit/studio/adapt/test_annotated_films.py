@@ -7,6 +7,7 @@ import json
 import shlex
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
@@ -158,3 +159,19 @@ def test_a_project_and_a_data_set_are_told_apart(files: AnnotationFiles, tmp_pat
     assert "takes both --data ANNOTATIONS and --features FILE" in refused("--data", files.annotations)
     assert "--corrections belong to a project" in refused(*at, "-c", tmp_path / "c.csv")
     assert "--film and --scenes choose from annotations" in refused(tmp_path, "--scenes", 4)
+
+
+def test_scenes_of_other_films_are_not_made_without_saying_whose_vectors_they_are(
+    files: AnnotationFiles, tmp_path: Path
+) -> None:
+    """MAD's own files name no encoder: what was made of them fitted no model."""
+    with h5py.File(files.features) as known, h5py.File(tmp_path / "mad.h5", "w") as plain:
+        for name in known:
+            plain[name] = known[name][()]
+    given = ("--features", tmp_path / "mad.h5", "-o", tmp_path / "r.safetensors")
+    words = ("data", "regularisation", files.annotations, *given)
+    refused = calvin(*words)
+    assert refused.exit_code == 2
+    assert "does not say which encoder made it: name it with --encoder" in " ".join(refused.stderr.split())
+    assert not (tmp_path / "r.safetensors").exists()
+    assert calvin(*words, "--encoder", "clip").exit_code == 0
