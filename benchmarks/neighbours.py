@@ -4,7 +4,7 @@
 
 Each way of waiting describes the bundled film in turn, quiet and then beside one and more programs that do nothing but
 count. `sleeping` is what calvin sets; `awake` is what PyTorch does by itself; `one thread` is the floor. The exit code
-is 1 if sleeping takes more than 1.2 times its own quiet processor time, or more than 1.1 times as long as awake while
+is 1 if sleeping takes more than 1.2 times its own quiet processor time, or more than 1.2 times as long as awake while
 nothing else runs.
 """
 
@@ -68,7 +68,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2, help="descriptions of each kind")
     given = parser.parse_args()
     described("sleeping")  # films and files are in memory from here on
-    tables = [beside(busy, given.rounds) for busy in range(given.busy + 1)]
+    tables = []
+    for busy in range(given.busy + 1):
+        print(f"Beside {busy} busy programs ...", file=sys.stderr)
+        tables.append(beside(busy, given.rounds))
     floor = tables[0]["one thread"][0]
     print(f"{os.cpu_count()} cores. One thread, quiet: {floor:.1f} s of processor time.")
     print("| beside | " + " | ".join(f"{way}: processor, of the floor; clock" for way in WAYS) + " |")
@@ -79,8 +82,8 @@ def main() -> int:
     worst = max(table["sleeping"][0] for table in tables) / tables[0]["sleeping"][0]
     slower = tables[0]["sleeping"][1] / tables[0]["awake"][1]
     print(f"Sleeping beside others, of its quiet processor time: {worst:.2f} (at most 1.2). ", end="")
-    print(f"Quiet, sleeping against awake, by the clock: {slower:.2f} (at most 1.1).")
-    return int(worst > 1.2 or slower > 1.1)
+    print(f"Quiet, sleeping against awake, by the clock: {slower:.2f} (at most 1.2).")
+    return int(worst > 1.2 or slower > 1.2)
 
 
 if __name__ == "__main__":
