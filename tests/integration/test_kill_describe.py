@@ -14,8 +14,6 @@ from calvin.core.progress import Progress
 from calvin.studio.project.store import ProjectStore
 from forks import exit_code, fork, kill
 
-KILLS = 20
-
 
 def work(film: Path, model: Path, folder: Path, tell: bool) -> None:
     """Describe in a process of its own; with `tell`, a file beside the folder says when captions have begun."""
@@ -47,8 +45,9 @@ def outcome(folder: Path) -> tuple[object, ...]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_killed_twenty_times_it_ends_as_if_it_never_was(
-    tiny_model: Path, make_film: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("most", [10, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_again_and_again_it_ends_as_if_it_never_was(
+    tiny_model: Path, make_film: Callable[..., Path], tmp_path: Path, most: int
 ) -> None:
     film = make_film(tmp_path / "film.mp4", (2.0, 3.0, 2.5, 4.0, 3.0))
     film.with_suffix(".srt").write_text("1\n00:00:05,200 --> 00:00:06,800\nWhere have you been?\n\n")
@@ -62,7 +61,7 @@ def test_killed_twenty_times_it_ends_as_if_it_never_was(
 
     rng = random.Random(7)
     kills, project = 0, 0
-    while kills < KILLS:
+    while kills < most:
         folder = tmp_path / f"killed-{project}"
         # Every other time the clock runs from the first caption on: a decode that is killed begins anew.
         late = bool(kills % 2)
