@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from calvin.core.errors import DataError
@@ -89,6 +90,17 @@ def sample_indices(first: int, last: int, count: int) -> list[int]:
     if length <= count:
         return list(range(first, last))
     return [first + (2 * i + 1) * length // (2 * count) for i in range(count)]
+
+
+def joined(spans: Iterable[Span], apart_ms: int = 0) -> list[Span]:
+    """The same time in order; as one span what overlaps, touches, or is at most `apart_ms` apart."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.start_ms <= found[-1].end_ms + apart_ms:
+            found[-1] = Span(found[-1].start_ms, max(found[-1].end_ms, span.end_ms))
+        else:
+            found.append(span)
+    return found
 
 
 def format_timecode(ms: int, decimal: str = ".") -> str:

@@ -79,11 +79,8 @@ class Metric(Protocol):
     def score_pairs(self, pairs: Pairs) -> MetricResult: ...
 
 
-class PairMetric:
-    """The part that all metrics share: matching by id before scoring."""
-
-    of_the_set: ClassVar[bool] = False
-    """Whether an item's score depends on the other items, so that each film has to be scored by itself."""
+class AnyMetric:
+    """What every metric can be asked before there is anything to score."""
 
     @classmethod
     def of(cls, device: str | None = None) -> Self:
@@ -95,6 +92,13 @@ class PairMetric:
         Raises:
             UsageError: something that it needs besides its packages is missing.
         """
+
+
+class PairMetric(AnyMetric):
+    """The part that metrics of pairs share: matching by id before scoring."""
+
+    of_the_set: ClassVar[bool] = False
+    """Whether an item's score depends on the other items, so that each film has to be scored by itself."""
 
     def watched_by(self, listener: Listener) -> Self:
         """The same with a listener to its progress; what takes little time has none."""
@@ -130,19 +134,8 @@ class FilmResult:
     scale: float = 100.0
 
 
-class FilmMetric:
+class FilmMetric(AnyMetric):
     """A metric that looks at the scenes of a film together, or at less than all scenes."""
-
-    @classmethod
-    def of(cls, device: str | None = None) -> Self:
-        """With the usual settings."""
-        return cls()
-
-    def check_installed(self) -> None:
-        """
-        Raises:
-            UsageError: something that it needs besides its packages is missing.
-        """
 
     def score_films(self, pairs: Pairs, films: Mapping[str, str], names: NameList | None = None) -> list[FilmResult]:
         """

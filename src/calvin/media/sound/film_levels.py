@@ -21,6 +21,10 @@ class FilmLevels(FrozenConfig):
     peak_db: float
     tenths: tuple[int, ...]
 
+    def are_of(self, sha256: str, track: int, layout: str) -> bool:
+        """Whether they were measured of this film's track in this layout."""
+        return (self.sha256, self.track, self.layout) == (sha256, track, layout)
+
     def curve(self) -> np.ndarray:
         """LUFS [T]."""
         return np.array(self.tenths, float) / TENTHS

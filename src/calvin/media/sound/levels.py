@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from calvin.core.errors import UsageError
-from calvin.core.time import Span
+from calvin.core.time import Span, joined
 from calvin.media.sound.ducking import MixSettings, PlacedVoice, duck_points
 from calvin.media.sound.film_levels import TENTHS, FilmLevels
 from calvin.media.sound.loudness import Metered
@@ -142,7 +142,7 @@ def _mean_lufs(power: np.ndarray) -> float:
 def blocks_in(spans: Sequence[Span], count: int, whole: bool = True) -> np.ndarray:
     """Which blocks [count] of a curve lie in one of the spans, as a whole or by their middle."""
     inside = np.zeros(count, bool)
-    for span in _merged(spans):
+    for span in joined(spans):
         inside[_blocks_of(span, BLOCK_MS // 2 if whole else 0)] = True
     return inside
 
@@ -152,17 +152,6 @@ def _blocks_of(span: Span, reach_ms: int = 0) -> slice:
     before_ms = BLOCK_MS // 2 - HOP_MS  # from the first block's number, 0, to its middle
     first = -(-(span.start_ms + reach_ms + before_ms) // HOP_MS)
     return slice(max(0, first), max(0, (span.end_ms - reach_ms + before_ms) // HOP_MS + 1))
-
-
-def _merged(spans: Sequence[Span], apart_ms: int = 0) -> list[Span]:
-    """Spans in order, as one where they touch or are less than `apart_ms` apart."""
-    out: list[Span] = []
-    for span in sorted(spans):
-        if out and span.start_ms <= out[-1].end_ms + apart_ms:
-            out[-1] = Span(out[-1].start_ms, max(out[-1].end_ms, span.end_ms))
-        else:
-            out.append(span)
-    return out
 
 
 def speech_level(curve: np.ndarray, speech: Sequence[Span]) -> float:
@@ -191,7 +180,7 @@ def depths(curve: np.ndarray, spoken: Sequence[Span], voice_lufs: float, setting
     """
     if settings.duck_db == 0 or not spoken:
         return [0.0] * len(spoken)
-    groups = _merged(spoken, _TOGETHER_MS)
+    groups = joined(spoken, _TOGETHER_MS)
     starts = np.array([group.start_ms for group in groups])
     found = [_depth(curve, group, voice_lufs, settings) for group in groups]
     return [found[int(np.searchsorted(starts, span.start_ms, side="right")) - 1] for span in spoken]

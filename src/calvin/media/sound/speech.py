@@ -28,7 +28,7 @@ from torch.nn import functional
 from calvin.core.config import FrozenConfig
 from calvin.core.errors import DataError, MediaError
 from calvin.core.files import file_sha256, read_record, write_json
-from calvin.core.time import Span
+from calvin.core.time import Span, joined
 from calvin.media.sound.film_sound import SOUND_RATE, packed_frame
 
 PIECE = 512
@@ -225,17 +225,6 @@ def _kept(sound: Path) -> Heard:
 def detect_speech(path: str | Path, settings: SpeechSettings | None = None) -> list[Span]:
     """`listen` to one file: where someone speaks in it."""
     return listen(path, settings=settings).spans
-
-
-def joined(spans: Iterable[Span]) -> list[Span]:
-    """The same time in order, where it overlaps or touches as one span."""
-    found: list[Span] = []
-    for span in sorted(spans):
-        if found and span.start_ms <= found[-1].end_ms:
-            found[-1] = Span(found[-1].start_ms, max(found[-1].end_ms, span.end_ms))
-        else:
-            found.append(span)
-    return found
 
 
 def outside(spans: Iterable[Span], others: Iterable[Span], beside_ms: int, least_ms: int) -> list[Span]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from calvin.core.errors import CalvinError
-from calvin.core.time import Span, in_s
+from calvin.core.time import Span, in_s, joined
 from calvin.studio.edit.rows import FilmPart, Row
 from calvin.studio.project.store import ProjectStore
 
@@ -62,7 +62,7 @@ def watched(store: ProjectStore, touched: Iterable[Span], whole: bool = False) -
         touched: where, and about which stretches of the film, anything changes.
         whole: anything may change anywhere.
     """
-    stretches = _stretches(touched)
+    stretches = joined(touched, _APART_MS - 1)
     whole = whole or len(stretches) > _MANY
     before = [FilmPart(store)] if whole else [FilmPart(store, stretch) for stretch in stretches]
     outcome = Outcome()
@@ -92,17 +92,6 @@ def _nearest(there: Sequence[Row], gone: Row) -> str | None:
     following = min(later, key=lambda row: row.start_ms, default=None)
     last = max(there, key=lambda row: row.start_ms, default=None)
     return place or (following.key if following else last.key if last else None)
-
-
-def _stretches(touched: Iterable[Span]) -> list[Span]:
-    """Spans as few longer ones that hold them all."""
-    found: list[Span] = []
-    for span in sorted(touched):
-        if found and span.start_ms - found[-1].end_ms < _APART_MS:
-            found[-1] = Span(found[-1].start_ms, max(found[-1].end_ms, span.end_ms))
-        else:
-            found.append(span)
-    return found
 
 
 def room_in_words(row: Row) -> str:

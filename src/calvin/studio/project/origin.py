@@ -58,14 +58,18 @@ class Origin:
             name = f" ({self.voice})" if self.voice else ""
             heard = counted(self.synthetic + self.recorded, "cue")
             said.append(f"{self.synthetic} of {heard} spoken by a synthetic voice{name}")
-        wholly = not in_film and self.by_model == self.cues and not self.recorded
-        return _one_line(f"AI-generated audio description: {'; '.join(said)}. {WHOLLY if wholly else PARTLY}")
+        term = PARTLY if in_film else self._term
+        return _one_line(f"AI-generated audio description: {'; '.join(said)}. {term}")
 
     def as_json(self) -> dict[str, object]:
         """The counts, what has a name, and the term of IPTC's NewsCodes where something is synthetic."""
-        wholly = self.by_model == self.cues and not self.recorded
         said = {name: value for name, value in asdict(self).items() if value != ""}
-        return {**said, **({"digital_source_type": WHOLLY if wholly else PARTLY} if self.marked else {})}
+        return {**said, **({"digital_source_type": self._term} if self.marked else {})}
+
+    @property
+    def _term(self) -> str:
+        """IPTC's for it: a person's words or voice in it make it composite."""
+        return WHOLLY if self.by_model == self.cues and not self.recorded else PARTLY
 
 
 class VoicedCue(Protocol):

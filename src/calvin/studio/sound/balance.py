@@ -156,7 +156,7 @@ def listened(
     if track is None:
         return None
     known = store.film_levels
-    if known is None or (known.sha256, known.track, known.layout) != (sha256, track.index, layout):
+    if known is None or not known.are_of(sha256, track.index, layout):
         known = film_levels(sha256, track.index, layout, listen())
         store.film_levels = known
     return known if np.isfinite(gated(known.curve())) else None
@@ -194,7 +194,7 @@ def measure_film(folder: str | Path, listener: Listener = silent) -> bool:
     track = choose_audio(facts.audio_streams, language)
     if track is None or facts.sha256 != row.sha256:
         return False
-    if known is None or (known.sha256, known.track, known.layout) != (row.sha256, track.index, "stereo"):
+    if known is None or not known.are_of(row.sha256, track.index, "stereo"):
         read = hear_film(path, track, "stereo", row.duration_ms, listener)  # the project may be edited meanwhile
         with ProjectStore(folder) as store:
             store.film_levels = film_levels(row.sha256, track.index, "stereo", read)

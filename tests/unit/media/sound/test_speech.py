@@ -17,14 +17,13 @@ from hypothesis import strategies as st
 
 from calvin.core.errors import MediaError
 from calvin.core.files import read_record
-from calvin.core.time import Span
+from calvin.core.time import Span, joined
 from calvin.media.sound import speech as module
 from calvin.media.sound.film_sound import resampled, write_wav
 from calvin.media.sound.speech import (
     Heard,
     SpeechSettings,
     detect_speech,
-    joined,
     listen_once,
     load_speech_model,
     outside,
