@@ -22,10 +22,10 @@ from calvin.model.loading import (
     load_strict,
     quiet,
 )
+from calvin.model.mapping import make_projector
 from calvin.model.modeling import CalvinForConditionalGeneration
 from calvin.model.pretrained import identity_of, load_vision_tower
 from calvin.model.processing import VISUAL_TOKEN, CalvinProcessor
-from calvin.model.projector import CalvinProjector
 from calvin.model.special_tokens import SpecialTokens, settle_generation, settle_special_tokens
 from calvin.model.vision import vector_width
 
@@ -59,6 +59,7 @@ def assemble(
     vision: Source | None = None,
     bert: Source | None = None,
     qformer: Mapping[str, Any] | None = None,
+    projector: Mapping[str, Any] | None = None,
     encoder: tuple[str, str] | None = None,
     image_embed_dim: int | None = None,
     include_tower: bool = True,
@@ -76,6 +77,7 @@ def assemble(
             `encoder` and `image_embed_dim`.
         bert: folder or id of the BERT whose first layers the Q-Former takes over; None for a random Q-Former.
         qformer: fields of the Q-Former's configuration (4 layers by default); its sizes are BERT's if one is given.
+        projector: `projector_type` and the fields of the model's configuration that go with it; None: a Q-Former.
         encoder: (id, hash) of the tower that the features come from, if the tower itself is not given.
         image_embed_dim: width of those features.
         include_tower: keep the tower inside the model; without it the model takes `image_embeds` only.
@@ -119,9 +121,10 @@ def assemble(
         visual_token_id=processor.visual_token_id,
         encoder_id=encoder[0],
         encoder_hash=encoder[1],
+        **(projector or {}),
     )
     model = _join(config, kept, language_model, special, seed)
-    if bert_model is not None:
+    if bert_model is not None and config.projector_type == "qformer":
         copy_bert(bert_model, model.projector.qformer)
     return model.eval(), processor
 
@@ -141,7 +144,7 @@ def _join(
     words = language_model.get_input_embeddings()
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        model.projector = CalvinProjector(config)
+        model.projector = make_projector(config)
         model.projector.init_weights()
         model.projector.scale_projection(float(words.weight.float().std()))
     model.vision_tower, model.language_model = tower, language_model

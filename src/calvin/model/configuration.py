@@ -22,6 +22,9 @@ class CalvinConfig(PreTrainedConfig):
             because its embedding is never looked up.
         encoder_id: which vision tower the frame vectors come from.
         encoder_hash: `calvin.model.tower_hash` of it; "" if it is not known.
+        projector_type: "qformer", the paper's; "clipcap" or "autoad", those of its Table 1 (`calvin.model.mapping`).
+        mapping_width: width of ClipCap's hidden layer; None: half that of the whole prefix, as there.
+        mapping_layers: layers of AutoAD-I's transformer, 2 as there.
     """
 
     model_type = "calvin"
@@ -41,6 +44,9 @@ class CalvinConfig(PreTrainedConfig):
     visual_token_id: int = 32000
     encoder_id: str = ""
     encoder_hash: str = ""
+    projector_type: str = "qformer"
+    mapping_width: int | None = None
+    mapping_layers: int = 2
     initializer_range: float = 0.02
 
     def __post_init__(self, **kwargs: Any) -> None:

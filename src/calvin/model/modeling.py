@@ -27,7 +27,8 @@ from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.configuration import CalvinConfig
 from calvin.model.generating import CalvinGeneration
 from calvin.model.loading import quiet
-from calvin.model.projector import CalvinProjector
+from calvin.model.mapping import make_projector
+from calvin.model.projector import FrameProjector
 from calvin.model.vision import build_vision_tower, frame_vectors
 
 
@@ -69,7 +70,7 @@ class CalvinForConditionalGeneration(CalvinGeneration, PreTrainedModel, Generati
     def __init__(self, config: CalvinConfig) -> None:
         super().__init__(config)
         self.vision_tower = build_vision_tower(config.vision_config) if config.vision_config is not None else None
-        self.projector = CalvinProjector(config)
+        self.projector = make_projector(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config)
         self.freeze_tower()
         self.post_init()
@@ -88,8 +89,12 @@ class CalvinForConditionalGeneration(CalvinGeneration, PreTrainedModel, Generati
 
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, CalvinProjector):
+        if isinstance(module, FrameProjector):
             module.init_weights()
+
+    def _initialize_weights(self, module: nn.Module, is_custom_code: bool = False) -> None:
+        # Of code from outside, transformers takes a module without weights of its own, as ClipCap's, for a loaded one.
+        super()._initialize_weights(module, is_custom_code and not isinstance(module, FrameProjector))
 
     @property
     def decoder(self) -> PreTrainedModel:

@@ -36,7 +36,7 @@ FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
 
 _PARTS: dict[str, tuple[str, ...]] = {
     "vision_tower": ("vision tower",),
-    "projector": ("frame positions", "Q-Former", "language projection"),
+    "projector": ("frame positions", "Q-Former", "mapping network", "language projection"),
     "qformer": ("frame positions", "Q-Former"),
     "language_projection": ("language projection",),
     "language_model": ("language model",),
@@ -48,6 +48,7 @@ _STAGES = {
     "vision tower": "frozen, pre-trained by itself",
     "frame positions": "stage 1, stage 2, adaptation",
     "Q-Former": "stage 1, stage 2, adaptation",
+    "mapping network": "stage 1, stage 2, adaptation",
     "language projection": "stage 1, stage 2, adaptation",
     "language model": "pre-trained by itself; stage 2 trains its LoRA (or all of it, where the card says so)",
     "LoRA": "stage 2, adaptation",
@@ -159,7 +160,8 @@ def _part_of(name: str) -> str:
         return "vision tower"
     if name.startswith("projector."):
         names = {"frame_position_embedding": "frame positions", "language_projection": "language projection"}
-        return names.get(name.split(".")[1], "Q-Former")
+        names |= dict.fromkeys(("qformer", "query_tokens"), "Q-Former")
+        return names.get(name.split(".")[1], "mapping network")
     return "LoRA" if "lora_" in name else "prefix" if "prompt_encoder." in name else "language model"
 
 

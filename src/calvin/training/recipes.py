@@ -11,6 +11,7 @@ from typing import Any
 
 from calvin.core.errors import ConfigError
 from calvin.data import Kind
+from calvin.training.peers import PEERS, peer_of
 from calvin.training.steps import (
     CaptionsStep,
     LanguageStep,
@@ -373,10 +374,12 @@ _FROM_PARTS = [
     *(_one_stage(step, _7B) for step in (STAGE_1, STAGE_2)),
     *(_one_stage(step, _SMALL) for step in (_SMALL_STAGE_1, _SMALL_STAGE_2)),
     *_VARIANTS,
+    *(peer_of(_one_stage(step, _7B), peer) for step in (STAGE_1, STAGE_2) for peer in PEERS),
 ]
+_PEERS = [peer_of(MICRO, peer) for peer in PEERS]
 
 RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe for recipe in (MICRO, MINI, *sorted(_FROM_PARTS, key=lambda recipe: recipe.name))
+    recipe.name: recipe for recipe in (MICRO, MINI, *sorted(_FROM_PARTS, key=lambda recipe: recipe.name), *_PEERS)
 }
 
 

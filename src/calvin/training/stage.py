@@ -122,6 +122,7 @@ def build(recipe: Recipe, step: StageStep, parts: ModelParts, start: Path | None
             vision=parts.vision,
             bert=parts.bert,
             qformer=dict(shape.qformer),
+            projector=shape.projector_fields(),
             num_query_tokens=shape.num_query_tokens,
             max_frames=step.max_frames,
             seed=step.loop.seed,
@@ -149,6 +150,11 @@ def build(recipe: Recipe, step: StageStep, parts: ModelParts, start: Path | None
             raise ConfigError(
                 f"{step.name} has {shape.num_query_tokens} queries, the model in {start} {queries}: start from "
                 f"{step.starts_from}."
+            )
+        if model.config.projector_type != shape.projector:
+            raise ConfigError(
+                f"{step.name} trains a {shape.projector} projector, the model in {start} has a "
+                f"{model.config.projector_type}: start from {step.starts_from}."
             )
         torch.manual_seed(step.loop.seed)
     add_adapter(model, step)

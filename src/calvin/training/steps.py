@@ -213,6 +213,7 @@ class StageStep(LoraSettings):
             "size": model.size,
             "num_query_tokens": model.num_query_tokens,
             "qformer_layers": model.qformer["num_hidden_layers"],
+            **model.recorded(),
         }
 
     def recorded(self) -> dict[str, Any]:
@@ -277,12 +278,26 @@ class ModelShape(FrozenConfig):
     qformer: Mapping[str, Any] = Field(
         default={"num_hidden_layers": 4}, description="transformers' Blip2QFormerConfig fields"
     )
+    projector: Literal["qformer", "clipcap", "autoad"] = Field(
+        default="qformer", description="the paper's Q-Former, or the mapping network of a model of its Table 1"
+    )
+    mapping: Mapping[str, int] = Field(
+        default={}, description="fields of the model's configuration that go with a mapping network"
+    )
     visual_std: float | None = Field(
         default=None, gt=0, description="spread of the visual embeddings at the start; None: that of word embeddings"
     )
     frame_position_std: float | None = Field(
         default=None, gt=0, description="spread of the frame positions at the start; None: the initialiser's 0.02"
     )
+
+    def projector_fields(self) -> dict[str, Any]:
+        """The projector's fields of the model's configuration; none for the paper's own."""
+        return {"projector_type": self.projector, **self.mapping} if self.projector != "qformer" else {}
+
+    def recorded(self) -> dict[str, Any]:
+        """The projector for the record of a run, where it is not the paper's: records are older than the choice."""
+        return self.model_dump(mode="json", include={"projector", "mapping"}, exclude_defaults=True)
 
 
 class Recipe(FrozenConfig):
@@ -324,7 +339,8 @@ class Recipe(FrozenConfig):
         """What the folder of a run from nothing is recognised by. The form is that of the first runs, so that they are
         recognised too; what changes only speed is not in it."""
         fields = self.model_dump(mode="json", include={"name", "about", "world"})
-        fields |= self.model.model_dump(mode="json", exclude={"size"})
+        fields |= self.model.model_dump(mode="json", exclude={"size", "projector", "mapping"})
+        fields |= self.model.recorded()
         for step in self.steps:
             fields |= step.record()
         return fields

@@ -81,6 +81,14 @@ def projector_flops(model: Any, batch: BatchShape) -> float:
     """Operations of the projector's forward pass."""
     config, rows = model.config.qformer_config, batch.samples
     queries, frames = model.config.num_query_tokens, batch.frames
+    if model.config.projector_type == "clipcap":
+        return float(rows * 2 * _matrices([model.projector]))
+    if model.config.projector_type == "autoad":
+        blocks, width = list(model.projector.encoder.layers), model.config.image_embed_dim
+        together = queries + frames
+        # The projections to queries, keys and values are one matrix that is no linear layer of its own.
+        read = 2 * (_matrices(blocks) + 3 * width**2 * len(blocks)) * together + 4 * width * together**2 * len(blocks)
+        return float(rows * (read + 2 * model.projector.language_projection.weight.numel() * queries))
     layers = list(model.projector.qformer.encoder.layer)
     # Keys and values are made of the frames, everything else of the queries.
     from_frames = sum(_matrices(layers, f"crossattention.attention.{part}") for part in ("key", "value"))

@@ -66,6 +66,8 @@ def plan(recipe: Recipe, data: DataFile | None = None) -> list[StagePlan]:
     config = full_size_config() if recipe.model.size == "7b" else small_config()
     config.num_query_tokens = recipe.model.num_query_tokens
     config.qformer_config.num_hidden_layers = recipe.model.qformer["num_hidden_layers"]
+    for name, value in recipe.model.projector_fields().items():
+        setattr(config, name, value)
     return [StagePlan(recipe, step, config) for step in recipe.stages]
 
 
@@ -82,6 +84,7 @@ def _config_of_steps(recipe: Recipe) -> CalvinConfig:
         num_query_tokens=recipe.model.num_query_tokens,
         max_frames=recipe.stages[-1].max_frames,
         image_embed_dim=tower.projection_dim,
+        **recipe.model.projector_fields(),
     )
 
 
@@ -104,6 +107,7 @@ def config_of_parts(parts: ModelParts, recipe: Recipe, step: StageStep) -> Calvi
         max_frames=step.max_frames,
         image_embed_dim=vector_width(vision),
         visual_token_id=text.vocab_size,
+        **recipe.model.projector_fields(),
     )
 
 
@@ -215,6 +219,8 @@ def _settings(plan: StagePlan) -> list[str]:
     values = {**step.loop.model_dump(), **step.mixed()}
     values |= {"num_query_tokens": model.num_query_tokens, "qformer_layers": model.qformer["num_hidden_layers"]}
     values |= step.model_dump(include=set(origin))
+    if model.projector != "qformer":
+        del values["qformer_layers"]
     absent = [part for part in ("lora", "prefix") if part not in step.trains]
     named = [name for name in values if name in origin and name.split("_")[0] not in absent]
     named = named or ["steps", "max_lr", "min_lr", "batch_sizes", "weights"]
