@@ -72,7 +72,7 @@ def import_script(
         for line in plan.lines():
             say(line)
         warn_all(plan.notes)
-        if not (plan.changes or plan.language):
+        if not plan.changes_anything:
             return
         if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
             warn("Nothing was written: give --yes to make these changes.")

@@ -30,6 +30,7 @@ from calvin.media.film.source import (
     video_stream,
 )
 from calvin.media.languages import language_tag, short_code
+from calvin.media.script_events import as_heard, parted
 from calvin.media.speakers import is_sound, label_of, other_labels
 from calvin.media.timecode import FrameCount, counting
 from calvin.media.timed_text import MAX_CUES, TimedCue, TimedText, format_of, read_cues, read_text, without_tags
@@ -245,10 +246,18 @@ def _parse(text: str, kind: str, path: str | Path, rate: float | None) -> TimedT
     if kind in ("srt", "vtt"):
         return read_cues(text, kind, counting(text, FrameCount.of(rate)) if rate else None)
     try:
-        return read_ttml(text) if kind == "ttml" else _substation(text, kind)
+        return _document(text) if kind == "ttml" else _substation(text, kind)
     except Exception as error:  # any way in which a third-party parser may fail on a broken file
         why = f" ({error})" if isinstance(error, DataError) else ""
         raise SubtitleError(f"{path} is damaged and cannot be read as {kind.upper()}{why}: save it again.") from error
+
+
+def _document(text: str) -> TimedText:
+    """What is said in the film by a document of TTML, in the words that are heard; one of DAPT may describe too."""
+    found = read_ttml(text)
+    spoken = parted(cue for cue in found.cues if cue.event.represents).spoken
+    plain = [cue for cue in found.cues if not cue.event.represents]
+    return found._replace(cues=sorted([*as_heard(spoken, ""), *plain], key=lambda cue: cue.start_ms))
 
 
 def _substation(text: str, kind: str) -> TimedText:

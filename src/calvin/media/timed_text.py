@@ -79,12 +79,32 @@ class DecodedText(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptEvent:
+    """What TTML and its profile DAPT say of a text beside its words and times; "" where they say nothing.
+
+    `represents` is what of the film it puts into words (a content descriptor such as "visual.text.location"),
+    `language` its own language and `source` that of what it stands for (`daptm:langSrc`), `on_screen` where that is
+    ("ON_OFF"), and `descriptions` are remarks with their types ("pronunciationNote"). Texts of one event, in several
+    languages, share its `number`. `transcript`: the script writes down what is in the film, and describes nothing.
+    `agents` are the ids of who speaks.
+    """
+
+    represents: str = ""
+    language: str = ""
+    source: str = ""
+    on_screen: str = ""
+    descriptions: tuple[tuple[str, str], ...] = ()
+    number: int = 0
+    transcript: bool = False
+    agents: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TimedCue:
     """A cue as its file has it: with markup, and times that may run backwards or begin before the film.
 
-    `where` names it to people; `name` is its own, such as a number. `represents` are DAPT's words for what it puts into
-    text, where the file says so, and `note` is what the file says about it: WebVTT in a comment before it, calvin's
-    DAPT in an attribute.
+    `where` names it to people; `name` is its own, such as a number. `note` is what the file says about it: WebVTT in a
+    comment before it, calvin's DAPT in an attribute. `event` is what TTML says of it.
     """
 
     start_ms: int
@@ -93,8 +113,8 @@ class TimedCue:
     where: str
     name: str = ""
     speaker: str = ""
-    represents: str = ""
     note: str = ""
+    event: ScriptEvent = ScriptEvent()
 
 
 class TimedText(NamedTuple):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
 from calvin.core.time import round_half_up
+from calvin.media.dapt_rules import TRANSCRIPTS, breach
 from calvin.media.timecode import FRAME_CODE, FrameCount, Programme
-from calvin.media.timed_text import TimedCue, TimedText, time_ms
+from calvin.media.timed_text import ScriptEvent, TimedCue, TimedText, time_ms
 
 NAMESPACE = "urn:x-calvin-ad:script"
 """Of what calvin says about an event and TTML has no words for."""
 ORIGIN = "daptOriginTimecode"
 """The element in which DAPT states the time code of its zero (W3C DAPT, timecode-related metadata)."""
+OWN = f"{{{NAMESPACE}}}from"
+"""On a remark that calvin wrote from what it knows elsewhere, such as a list of pronunciations."""
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _CLOCK_FRAMES = re.compile(r"(\d{2,9}):(\d\d):(\d\d)(?:[:;](\d{2,9})(?:\.(\d{1,9}))?)?")
 _OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
@@ -28,36 +33,50 @@ _DROPPED = {"dropNTSC": (2, 1), "dropPAL": (4, 2)}
 """How many frame numbers are passed over in one of how many minutes; every tenth time, none is."""
 
 
-def read_ttml(text: str) -> TimedText:
+def read_ttml(text: str, as_declared: bool = False) -> TimedText:
     """The events of a document: what is timed on a `div`, else on a `p` or `span` inside; `name` is its `xml:id`.
 
-    Text without times, and text whose times cannot be read, is named in `unread`.
+    An event in several languages is a cue in each. Text without times, and text whose times cannot be read, is named in
+    `unread`.
+
+    Args:
+        as_declared: a document that declares DAPT's content profile has to keep to its rules.
 
     Raises:
-        DataError: not XML, nested too deeply, or with a document type, whose entities may grow without bound.
+        DataError: not XML, nested too deeply, or with a document type, whose entities may grow without bound; or it is
+            not what it declares to be.
     """
     root = _root(text)
+    wrong = breach(root) if as_declared else ""
+    if wrong:
+        raise DataError(
+            f"it declares to be DAPT 1.0 and is not: {wrong}. Mend it, or take the profile out of "
+            "`ttp:contentProfiles` to have it read as it is"
+        )
     reading = _Reading(root)
     for child in root:
         if _tag(child) == "body":
-            reading.events(child, Fraction(0), None, ("", reading.represents), 0)
+            reading.events(child, Fraction(0), None, ("", reading.event), 0)
     return TimedText(reading.cues, reading.unread)
 
 
 def stated_programme(text: str) -> Programme | None:
-    """The programme's own time that a DAPT document states beside its media times; None where it states none.
+    """The programme's own time that a DAPT document states beside its media times; None where it states none, or not
+    how many frames a second has.
 
     Raises:
-        DataError: not XML, or with a document type, as in `read_ttml`.
+        DataError: not XML, or with a document type, as in `read_ttml`; or there is no such time code.
     """
     root = _root(text)
     # In the head alone: in the body are texts.
     origin = (one.text or "" for child in root if _tag(child) == "head" for one in child.iter() if _tag(one) == ORIGIN)
     code = next(origin, "").strip()
-    if not FRAME_CODE.fullmatch(code):
+    if not FRAME_CODE.fullmatch(code) or not any(_local(key) == "frameRate" for key in root.attrib):
         return None
     reading = _Reading(root)
-    return Programme(FrameCount(reading.effective, reading.drop == "dropNTSC"), code)
+    programme = Programme(FrameCount(reading.effective, reading.drop == "dropNTSC"), code)
+    programme.count.ms(code)
+    return programme
 
 
 def _root(text: str) -> ET.Element:
@@ -83,7 +102,9 @@ class _Reading:
         self.absolute = self.smpte and values.get("markerMode") == "discontinuous"
         self.drop = values.get("dropMode", "")
         self.agents = _agents(root)
-        self.represents = values.get("scriptRepresents", "")
+        self.event = _script(values)
+        self.dapt = any("/ttml/profile/dapt" in word for pair in root.items() for word in pair)
+        self.events_met = 0
         self.cues: list[TimedCue] = []
         self.unread: list[str] = []
 
@@ -115,16 +136,16 @@ class _Reading:
         return Fraction(clock)
 
     def events(
-        self, element: ET.Element, base: Fraction, limit: Fraction | None, about: tuple[str, str], depth: int
+        self, element: ET.Element, base: Fraction, limit: Fraction | None, about: tuple[str, ScriptEvent], depth: int
     ) -> Fraction:
         """Find the events in an element; the times of a child count from the start of its parent, or, in a sequence,
-        from the end of the one before. `about` are the name and what is represented, which an element passes on.
+        from the end of the one before. `about` are the name and what is said of an event, which an element passes on.
         Returns the element's own end."""
         if depth > _DEPTH:
             raise DataError("its elements are nested too deeply")
         timed_here = any(element.get(key) is not None for key in _TIMING)
-        represents = next((value for key, value in element.items() if _local(key) == "represents"), about[1])
-        about = (element.get(_ID, "") if timed_here else about[0], represents)
+        about = (element.get(_ID, "") if timed_here else about[0], self._about(element, about[1], timed_here))
+        first = len(self.cues)
         try:
             start, until = self._interval(element, base, limit)
         except DataError as error:
@@ -134,7 +155,8 @@ class _Reading:
         timed_inside = any(_timed(part) for part in element.iter() if part is not element)
         if not timed_inside and not any(_tag(child) == "div" for child in inner):
             if timed_here or _tag(element) != "div":
-                self._keep(element, "".join(_said(element)), start, until, about)
+                for event, text in self._texts(element, about[1]):
+                    self._keep(element, text, start, until, (about[0], event))
                 return until if until is not None else start
         elif _tag(element) in ("p", "span") and (beside := "".join(_said(element, timed=False))).strip():
             self._keep(element, beside, start, until, about)
@@ -144,7 +166,60 @@ class _Reading:
                 continue  # said beside the timed ones
             in_turn = element.get("timeContainer") == "seq"
             last = max(last, self.events(child, last if in_turn else start, until, about, depth + 1))
+        if self.dapt and _tag(element) == "p":
+            self._joined(first)
+        if timed_here and about[0]:
+            self._named(first, about[0])
         return until if until is not None else last
+
+    def _about(self, element: ET.Element, event: ScriptEvent, timed: bool) -> ScriptEvent:
+        """What is said of an event, after an element within it or around it."""
+        own = {_local(key): value.strip() for key, value in element.items()}
+        number, tag = event.number, _tag(element)
+        if (tag == "div" and (timed or "id" in own)) or (timed and not number and tag != "body"):
+            self.events_met += 1
+            number = self.events_met
+        remarks = [part for part in element if _tag(part) == "desc" and part.get(OWN) is None]
+        kinds = ({_local(key): value.strip() for key, value in part.items()} for part in remarks)
+        found = [
+            (kind.get("descType", ""), clean_line(part.text or "")) for part, kind in zip(remarks, kinds, strict=True)
+        ]
+        descriptions = tuple(found) if tag == "div" and found else event.descriptions
+        return replace(
+            event,
+            represents=own.get("represents", event.represents),
+            language=own.get("lang", event.language),
+            source=own.get("langSrc", event.source),
+            on_screen=own.get("onScreen", event.on_screen),
+            number=number,
+            descriptions=descriptions,
+            agents=own.get("agent", event.agents),
+        )
+
+    def _texts(self, element: ET.Element, event: ScriptEvent) -> Iterator[tuple[ScriptEvent, str]]:
+        """The texts of an event without times inside, one for each language, and what is said of each."""
+        parts = [(self._about(part, event, False), part) for part in element if _tag(part) == "p"]
+        languages = list(dict.fromkeys(about.language for about, _ in parts))
+        if _tag(element) != "div" or len(languages) < 2:
+            yield (parts[0][0] if _tag(element) == "div" and parts else event), "".join(_said(element))
+            return
+        for language in languages:
+            own = [(about, "".join(_said(part))) for about, part in parts if about.language == language]
+            yield own[0][0], " ".join(text for _, text in own)
+
+    def _joined(self, first: int) -> None:
+        """Make one text of parts that begin one after the other and stay until the end of it."""
+        parts = self.cues[first:]
+        if len(parts) > 1 and all(one.start_ms <= other.start_ms < one.end_ms for one, other in pairwise(parts)):
+            text = clean_line(" ".join(part.text for part in parts))
+            self.cues[first:] = [replace(parts[0], text=text, end_ms=max(part.end_ms for part in parts))]
+
+    def _named(self, first: int, name: str) -> None:
+        """Give the name of an event to its text, where that is timed more closely; of several, none is the event."""
+        languages = [cue.event.language for cue in self.cues[first:]]
+        for at, cue in enumerate(self.cues[first:], first):
+            if not cue.name and languages.count(cue.event.language) == 1:
+                self.cues[at] = replace(cue, name=name)
 
     def _interval(
         self, element: ET.Element, base: Fraction, limit: Fraction | None
@@ -157,22 +232,32 @@ class _Reading:
         return start, min([*ends, *([limit] if limit is not None else [])], default=None)
 
     def _keep(
-        self, element: ET.Element, text: str, start: Fraction, until: Fraction | None, about: tuple[str, str]
+        self, element: ET.Element, text: str, start: Fraction, until: Fraction | None, about: tuple[str, ScriptEvent]
     ) -> None:
         text = clean_line(text)
         if until is None:
             if text or _timed(element):
                 self.unread.append(f'{self._where()}: "{text[:40]}" has no begin and end')
             return
-        agents = " ".join(value for part in element.iter() for key, value in part.items() if _local(key) == "agent")
+        inside = (value for part in element.iter() for key, value in part.items() if _local(key) == "agent")
+        agents = " ".join([*inside, about[1].agents])
         speaker = next((self.agents[agent] for agent in agents.split() if agent in self.agents), "")
         times = round_half_up(float(start)), round_half_up(float(max(start, until)))
-        name, represents = about
+        name, event = about
         note = element.get(f"{{{NAMESPACE}}}status", "")
-        self.cues.append(TimedCue(*times, text, self._where(), name, speaker, represents, note))
+        self.cues.append(TimedCue(*times, text, self._where(), name, speaker, note, event))
 
     def _where(self) -> str:
         return f"event {len(self.cues) + len(self.unread) + 1}"
+
+
+def _script(values: dict[str, str]) -> ScriptEvent:
+    """What is said of all events of a document, by the attributes of its root; drafts of DAPT said it otherwise."""
+    transcript = values.get("scriptType", "") in TRANSCRIPTS
+    flow = {"audioDescription": "visual", "dubbing": "audio.dialogue"}.get(values.get("workflowType", ""), "")
+    assumed = values.get("scriptRepresents") or flow or ("audio.dialogue" if transcript else "")
+    represents = values.get("represents") or assumed
+    return ScriptEvent(represents, values.get("lang", ""), values.get("langSrc", ""), transcript=transcript)
 
 
 def _agents(root: ET.Element) -> dict[str, str]:

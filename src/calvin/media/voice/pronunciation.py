@@ -12,6 +12,8 @@ from typing import Any
 from calvin.core.errors import UsageError
 from calvin.media.languages import short_code
 
+LIST = "pronunciation.csv"
+"""The list that is in a project's folder, where no other is named."""
 MAX_BYTES = 1_000_000
 _TITLES = {
     "en": {

@@ -66,7 +66,7 @@ def _turned(store: ProjectStore, undone: bool) -> Outcome:
             if state:
                 spans.append(Span(state["start_ms"], state["end_ms"]))
                 spans.append(Span(state["visual_start_ms"], state["visual_end_ms"]))
-        elif table == "recording":
+        elif table in ("recording", "event"):
             spans += store.times_of_row("cue", key)
         elif table == "comment":
             there = next((one for one in store.comments if str(one.id) == key), None)

@@ -37,6 +37,7 @@ JOURNALED: dict[str, tuple[str, tuple[str, ...]]] = {
     "setting": ("name", ("value",)),
     "comment": ("id", ("cue_id", "text", "written_at", "event_ms", "done")),
     "recording": ("cue_id", ("text", "ms", "file", "original", "lufs", "recorded_at")),
+    "event": ("cue_id", ("represents", "source", "on_screen", "descriptions")),
 }
 """The tables whose rows the steps of a project keep, each with its key and the columns that a step brings back."""
 _KEPT_SETTINGS = "('cast', 'cleaned', 'held', 'model', 'notes', 'sources', 'unparsed')"
@@ -310,6 +311,17 @@ MIGRATIONS: tuple[str, ...] = (
     DROP TRIGGER described_update;
     DROP TRIGGER described_delete;
     {_journal("described")}
+    """,
+    # 13: what a script of DAPT said of a cue, to be said again. Like a recording it outlives the cue.
+    f"""
+    CREATE TABLE event (
+        cue_id INTEGER PRIMARY KEY,
+        represents TEXT NOT NULL,
+        source TEXT NOT NULL,
+        on_screen TEXT NOT NULL,
+        descriptions TEXT NOT NULL
+    ) STRICT;
+    {_journal("event")}
     """,
 )
 

@@ -1,13 +1,18 @@
-"""The recordings that a project keeps: a person's own voice for a cue, in place of a synthetic one."""
+"""What a project keeps beside the words of a cue: a person's own voice, and what a script of DAPT said of it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from pydantic import TypeAdapter
+
+from calvin.media.timed_text import ScriptEvent
 from calvin.studio.project.readings import Readings
 
 _COLUMNS = "text, ms, file, original, lufs, recorded_at"
+_DESCRIPTIONS = TypeAdapter(tuple[tuple[str, str], ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +69,31 @@ class Recordings(Readings):
             one = json.loads(state)
             found |= {one["file"], one["original"]}
         return found
+
+    @property
+    def events(self) -> dict[str, ScriptEvent]:
+        """What a script of DAPT said of cues, by id, also of cues that are gone; it is part of the steps."""
+        rows = self._db.execute("SELECT cue_id, represents, source, on_screen, descriptions FROM event")
+        return {
+            str(number): ScriptEvent(represents, "", source, on_screen, _DESCRIPTIONS.validate_json(said))
+            for number, represents, source, on_screen, said in rows
+        }
+
+    def keep_events(self, events: Mapping[str, ScriptEvent]) -> None:
+        """Keep what a script says of cues, by id, in place of what one said before."""
+        rows = [
+            (int(cue), one.represents, one.source, one.on_screen, json.dumps(one.descriptions, ensure_ascii=False))
+            for cue, one in events.items()
+        ]
+        with self._change() as db:
+            db.executemany(
+                "INSERT INTO event (cue_id, represents, source, on_screen, descriptions) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (cue_id) DO UPDATE SET represents = excluded.represents, source = excluded.source, "
+                "on_screen = excluded.on_screen, descriptions = excluded.descriptions",
+                rows,
+            )
+
+
+def lasting(event: ScriptEvent) -> ScriptEvent:
+    """What is kept of an event: what a cue has a place for is left out."""
+    return replace(event, language="", number=0, transcript=False, agents="")

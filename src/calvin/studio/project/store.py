@@ -29,7 +29,7 @@ from calvin.studio.project.table_rows import (
 
 _FEW = 50
 """Rows that are checked one by one; of more, the whole project is."""
-_EDITED = ("cue", "plan", "comment", "recording")
+_EDITED = ("cue", "plan", "comment", "recording", "event")
 _DESCRIBED = {name: name for name in DescribeRecord.model_fields} | {"cast": "people"}
 """The column of each field of a record; `cast` is a word of SQL."""
 _AS_JSON = ("plan", "prompt")
@@ -52,7 +52,7 @@ class ProjectStore(Remembered):
         for author in self._db.execute("SELECT DISTINCT author FROM cue_history"):
             Author(*author)
         self._check_offered("")
-        list(self.comments), list(self.recordings)
+        list(self.comments), list(self.recordings), list(self.events)
         if self.described is not None and "\0" in (self.described.language or ""):
             raise ValueError("the language it was described in")
         for name in self._settings():
@@ -75,7 +75,7 @@ class ProjectStore(Remembered):
             if any(span.end_ms > MAX_MS for span in spans):
                 raise ValueError("a time of a row")
             self._check_offered(f"WHERE id IN ({keys.get('cue', '')})")
-            list(self.comments), list(self.recordings)
+            list(self.comments), list(self.recordings), list(self.events)
 
     # The film
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree as ET
 
 from calvin.core.time import format_timecode
-from calvin.core.types import CueKind, Script
+from calvin.core.types import Cue, CueKind, Script
+from calvin.media.dapt_rules import DAPTM, PROFILE, TT, TTM, TTP, XML
 from calvin.media.timecode import Programme
-from calvin.media.ttml import NAMESPACE, ORIGIN
+from calvin.media.timed_text import ScriptEvent
+from calvin.media.ttml import NAMESPACE, ORIGIN, OWN
 from calvin.studio.script.writers import (
     Provenance,
     Writer,
@@ -19,12 +23,6 @@ from calvin.studio.script.writers import (
     status_words,
 )
 
-TT = "http://www.w3.org/ns/ttml"
-TTP = "http://www.w3.org/ns/ttml#parameter"
-TTM = "http://www.w3.org/ns/ttml#metadata"
-DAPTM = "http://www.w3.org/ns/ttml/profile/dapt#metadata"
-XML = "http://www.w3.org/XML/1998/namespace"
-PROFILE = "http://www.w3.org/ns/ttml/profile/dapt1.0/content"
 REPRESENTS = {
     CueKind.PICTURE: "visual.nonText",
     CueKind.TEXT: "visual.text",
@@ -45,14 +43,13 @@ class DaptWriter(Writer):
 
     def render(self, script: Script, provenance: Provenance) -> str:
         cues = list(spoken(script))
-        # A descriptor takes in its sub-types: visual.text a title and a credit too.
-        kinds = [CueKind.PICTURE, *([CueKind.TEXT] if any(cue.kind is not CueKind.PICTURE for cue, _ in cues) else [])]
+        represents = {cue.id: _represents(cue, provenance.events.get(cue.id)) for cue, _ in cues}
         root = ET.Element(
             f"{{{TT}}}tt",
             {
                 f"{{{TTP}}}contentProfiles": PROFILE,
                 f"{{{XML}}}lang": printable(script.language) or "und",
-                f"{{{DAPTM}}}scriptRepresents": " ".join(REPRESENTS[kind] for kind in kinds),
+                f"{{{DAPTM}}}scriptRepresents": " ".join(_covering(represents.values())),
                 f"{{{DAPTM}}}scriptType": "preRecording",
             },
         )
@@ -60,8 +57,8 @@ class DaptWriter(Writer):
         ET.SubElement(metadata, f"{{{TTM}}}title").text = printable(script.title)
         if provenance.origin.marked:
             ET.SubElement(metadata, f"{{{TTM}}}desc").text = printable(provenance.origin.mark())
-        if provenance.programme:
-            _date(root, metadata, provenance.programme)
+        if provenance.dated:
+            _date(root, metadata, provenance.dated)
         agents = {}
         for number, character in enumerate(script.characters, start=1):
             agents[character.name] = f"character-{number}"
@@ -78,9 +75,10 @@ class DaptWriter(Writer):
                     f"{{{XML}}}id": cue_name(cue),
                     "begin": format_timecode(cue.span.start_ms),
                     "end": format_timecode(last_ms(cue)),
-                    f"{{{DAPTM}}}represents": REPRESENTS[cue.kind],
+                    f"{{{DAPTM}}}represents": represents[cue.id],
                 },
             )
+            _describe(div, provenance.events.get(cue.id, ScriptEvent()), provenance.said_as, text)
             if cue.extended:
                 div.set(f"{{{NAMESPACE}}}status", status_words(cue))
             if cue.id in provenance.own_voices:
@@ -90,6 +88,36 @@ class DaptWriter(Writer):
                 div.set(f"{{{TTM}}}agent", " ".join(named))
             ET.SubElement(ET.SubElement(div, f"{{{TT}}}p"), f"{{{TT}}}span").text = text
         return _document(root)
+
+
+def _represents(cue: Cue, event: ScriptEvent | None) -> str:
+    """The content descriptor of a cue: as it came in, unless the cue is of another kind by now."""
+    usual = REPRESENTS[cue.kind]
+    if event is None or not event.represents or len(event.represents.split()) > 1:
+        return usual
+    kind = kind_represented(event.represents)
+    return event.represents if kind is cue.kind or (kind is None and cue.kind is CueKind.PICTURE) else usual
+
+
+def _covering(words: Iterable[str]) -> list[str]:
+    """The descriptors of a script: each takes in its sub-types, visual.text a title and a credit too."""
+    picture, text = REPRESENTS[CueKind.PICTURE], REPRESENTS[CueKind.TEXT]
+    found = dict.fromkeys(word if not word.startswith(f"{text}.") else text for word in (picture, *words))
+    return [word for word in found if not any(word.startswith(f"{other}.") for other in found)]
+
+
+def _describe(div: ET.Element, event: ScriptEvent, said_as: Mapping[str, str], text: str) -> None:
+    """State what a script of DAPT said of an event, and how its words are to be said."""
+    for name, value in (("langSrc", event.source), ("onScreen", event.on_screen)):
+        if value:
+            div.set(f"{{{DAPTM}}}{name}", printable(value))
+    for kind, remark in event.descriptions:
+        element = ET.SubElement(div, f"{{{TTM}}}desc", {f"{{{DAPTM}}}descType": printable(kind)} if kind else {})
+        element.text = printable(remark)
+    words = ((word, said) for word, said in said_as.items() if re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text))
+    for word, said in words:
+        note = {f"{{{DAPTM}}}descType": "pronunciationNote", OWN: "pronunciations"}
+        ET.SubElement(div, f"{{{TTM}}}desc", note).text = printable(f"{word}: {said}")
 
 
 def _date(root: ET.Element, metadata: ET.Element, programme: Programme) -> None:

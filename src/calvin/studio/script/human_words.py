@@ -17,9 +17,9 @@ from calvin.core.files import file_sha256
 from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, CueKind, Place, Status
-from calvin.media.languages import language_name, language_tag
+from calvin.media.languages import language_tag
 from calvin.media.timecode import FrameCount
-from calvin.studio.project.contents import ProgrammeClock
+from calvin.media.timed_text import ScriptEvent
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
 from calvin.studio.script.line_match import listed, match, same_times
@@ -29,7 +29,8 @@ from calvin.studio.script.script_files import Exported, remember_written, renew_
 from calvin.studio.script.script_lines import ScriptLine, ScriptText, read_script, refusal
 from calvin.studio.script.script_tables import HOUR_MS
 from calvin.studio.script.text_formats import plain
-from calvin.studio.script.writers import OpenPlace, printable, status_words
+from calvin.studio.script.words_plan import Change, WordsPlan, times_in_words, with_dapt
+from calvin.studio.script.writers import OpenPlace, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,69 +46,6 @@ _SLIP_MS = 1000
 
 Words = str | Path | Sequence[Correction]
 """A file that `read_script` reads, or a list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A cue as it is and as it would be: `before` None where it is new, `after` None where it would go.
-
-    `line` says so, unless it is missing; `place_id` is the place that a new cue fills.
-    """
-
-    before: Cue | None
-    after: Cue | None
-    line: ScriptLine | None = None
-    place_id: int | None = None
-
-    def lines(self) -> list[str]:
-        """The change for people, in words that can be heard as well as seen: what was, and what is then."""
-        before, after = self.before, self.after
-        if before is None or after is None:
-            shown = after or before
-            assert shown is not None
-            what = f"Remove cue-{shown.id}" if before else "Add a cue"
-            return [f"{what}, {_times(shown)}", f"  {'- was' if before else '+ now'}: {shown.text}"]
-        pairs = {"time": (_times(before), _times(after)), "kind": (before.kind, after.kind)}
-        if before.text == after.text:  # a new text says by itself that it is a person's
-            pairs["status"] = status_words(before), status_words(after)
-        lines = [f"    {name} was: {was}, now: {now}" for name, (was, now) in pairs.items() if was != now]
-        texts = [f"  - was: {before.text}", f"  + now: {after.text}"]
-        same = [f"    text: {after.text}"]
-        return [f"Change cue-{before.id}, {_times(before)}", *lines, *(same if before.text == after.text else texts)]
-
-
-@dataclass(frozen=True, slots=True)
-class WordsPlan:
-    """What bringing words in would do: `steps` says of each line what becomes of its cue, also where nothing does.
-
-    `name` is what people call the words, `notes` what to know about them. `language` is the script's, before and
-    after, where it changes; `written` a file and its hash, which counts as written by calvin from then on; `what` is
-    how people would call the step, if it is not an import. `clock` is how the words tell the time.
-    """
-
-    name: str
-    steps: tuple[Change, ...]
-    notes: tuple[str, ...] = ()
-    language: tuple[str, str] | None = None
-    written: tuple[Path, str] | None = None
-    what: str = ""
-    clock: ProgrammeClock | None = None
-
-    @property
-    def changes(self) -> tuple[Change, ...]:
-        return tuple(step for step in self.steps if step.before != step.after)
-
-    @property
-    def unchanged(self) -> int:
-        """How many cues are matched and stay as they are."""
-        return sum(step.before is not None and step.before == step.after for step in self.steps)
-
-    def lines(self) -> list[str]:
-        """The plan for people."""
-        shown = [line for change in self.changes for line in change.lines()]
-        shown.append(f"{counted(len(self.changes), 'change')}, {self.unchanged} unchanged")
-        names = [f"{language_name(code)} ({code})" for code in self.language or ()]
-        return [*shown, f"Language was: {names[0]}, now: {names[1]}"] if names else shown
 
 
 def plan_import(
@@ -142,11 +80,15 @@ def plan_import(
     name, text = _lines_of(words, "script", store, encoding, FrameCount.named(rate) if rate else None, tag or "")
     text, clock = from_programme_start(name, text, _length(store), store.clock, starts_at)
     places = open_places(store)
-    plan = plan_lines(script.cues, without_empty(text.lines, places), remove, name, retime)
+    if text.lines or not text.dialogue:
+        plan = plan_lines(script.cues, without_empty(text.lines, places), remove, name, retime)
+    else:
+        plan = WordsPlan(name, ())  # what is said in the film says nothing of cues
     plan = replace(plan, steps=tuple(_into_place(step, places) for step in plan.steps))
     new = (script.language, tag) if tag and tag != script.language else None
     written = (source, digest) if source else None
-    return replace(plan, notes=(*text.notes, *plan.notes), language=new, written=written, clock=clock)
+    plan = replace(plan, notes=(*text.notes, *plan.notes), language=new, written=written, clock=clock)
+    return with_dapt(store, plan, text.dialogue)
 
 
 def _into_place(step: Change, places: Sequence[OpenPlace]) -> Change:
@@ -236,17 +178,17 @@ def apply_plan(store: ProjectStore, plan: WordsPlan) -> Exported:
 
     Places still to be described that a person has filled are left to them.
     """
+    events: dict[str, ScriptEvent] = {}
     with store.step(plan.what or f"import of {Path(plan.name).name}"):
-        for change in plan.changes:
-            if change.after is None:
-                assert change.before is not None
-                store.delete_cue(change.before.id)
-            elif change.before is None:
-                store.add_cue(change.after, change.place_id)
-            else:
-                store.edit_cue(change.after)
-            if change.after is not None:
-                store.close_plans(change.after.span, "A person described it.")
+        for at, change in enumerate(plan.steps):
+            cue = change.after
+            if change.after != change.before:
+                cue = _carry_out(store, change)
+            if cue is not None and at in plan.events:
+                events[cue.id] = plan.events[at]
+        store.keep_events(events)
+        if plan.dialogue:
+            store.set_dialogue(plan.dialogue)
         if plan.language:
             store.set_language(plan.language[1])
         if plan.clock and plan.clock != store.clock:
@@ -254,6 +196,17 @@ def apply_plan(store: ProjectStore, plan: WordsPlan) -> Exported:
         if plan.written:
             remember_written(store, *plan.written)
     return renew_exports(store)
+
+
+def _carry_out(store: ProjectStore, change: Change) -> Cue | None:
+    """Make a change; returns the cue as it is then, None where it went."""
+    if change.after is None:
+        assert change.before is not None
+        store.delete_cue(change.before.id)
+        return None
+    cue = store.add_cue(change.after, change.place_id) if change.before is None else store.edit_cue(change.after)
+    store.close_plans(change.after.span, "A person described it.")
+    return cue
 
 
 def plan_approval(store: ProjectStore, cue_ids: Sequence[str] | None = None) -> WordsPlan:
@@ -366,7 +319,7 @@ def _check_times(name: str, steps: Sequence[Change], retime: bool) -> None:
                 raise refusal(name, f"{line.where} gives cue-{before.id} no length: give it an end after its start")
         if retime or not shift:
             continue
-        from_to = f"cue-{before.id} from {_times(before)} to {_times(after)}"
+        from_to = f"cue-{before.id} from {times_in_words(before)} to {times_in_words(after)}"
         if line.no_hours and before.span.start_ms >= HOUR_MS:
             raise refusal(name, f"{line.where} has no hours and would move {from_to}: write them, as in 01:02:03.500")
         off = (shift + HOUR_MS // 2) % HOUR_MS - HOUR_MS // 2
@@ -431,12 +384,8 @@ def _overlaps(cues: Sequence[Cue], changes: Sequence[Change]) -> list[str]:
     return [f"Cues overlap and are kept as they are: {shown}{more}; `calvin lint` lists them."]
 
 
-def _times(cue: Cue) -> str:
-    return f"{format_timecode(cue.span.start_ms)} - {format_timecode(cue.span.end_ms)}"
-
-
 def _called(cue: Cue) -> str:
-    return f"{f'cue-{cue.id}' if cue.id else 'a new cue'} ({_times(cue)})"
+    return f"{f'cue-{cue.id}' if cue.id else 'a new cue'} ({times_in_words(cue)})"
 
 
 def _named(cues: Sequence[Cue]) -> str:

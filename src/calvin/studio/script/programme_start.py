@@ -47,18 +47,23 @@ def from_programme_start(
         StoreError: a line lies before that start, or no line within the film.
     """
     clock = known.changed(rate=text.frames.name) if text.frames else known
+    spans = _spans(text)
     if text.programme is not None:
-        return text, clock.changed(starts_at=text.programme.starts_at, rate=text.programme.count.name)
+        start, rate = text.programme.starts_at, text.programme.count.name
+        clock = clock.changed(starts_at=starts_at or start, rate=rate)
+        if not spans or _fits(text, 0, film):
+            return text, clock
     if starts_at is not None:
         begin = start_ms(starts_at, text.frames)
         early = next((line for line in text.lines if line.span.start_ms < begin), None)
-        if early is not None:
-            at = format_timecode(early.span.start_ms)
-            raise refusal(name, f"{early.where}, at {at}, is before the start of the programme, {starts_at}")
+        first = min(_spans(text), default=Span(begin, begin)).start_ms
+        if first < begin:
+            where = f"{early.where if early else 'dialogue'}, at {format_timecode(first)},"
+            raise refusal(name, f"{where} is before the start of the programme, {starts_at}")
         return _earlier(text, begin), clock.changed(starts_at=starts_at if begin else "")
-    if not text.lines or _fits(text, 0, film):
+    if not spans or _fits(text, 0, film):
         return text, clock
-    hours = min(text.lines[0].span.start_ms // HOUR_MS, _DAY_HOURS)
+    hours = min(min(spans).start_ms // HOUR_MS, _DAY_HOURS)
     whole = [f"{hour:02d}:00:00:00" for hour in range(hours, 0, -1)]
     for code in filter(None, (known.starts_at, film.starts_at, *whole)):
         begin = _read_start(code, text.frames)
@@ -70,7 +75,7 @@ def from_programme_start(
             moved = _earlier(text, begin)
             return moved._replace(notes=(*moved.notes, note)), clock.changed(starts_at=code)
     beyond = [line for line in text.lines if line.span.start_ms >= film.duration_ms]
-    if len(beyond) == len(text.lines):
+    if len(beyond) == len(text.lines) and all(line.span.start_ms >= film.duration_ms for line in text.dialogue):
         raise refusal(
             name,
             f"all its times lie beyond the end of the film, {format_timecode(film.duration_ms)}: name the time code of "
@@ -97,6 +102,19 @@ def programme_of(clock: ProgrammeClock, film_rate: float | None) -> Programme | 
     if ";" in clock.starts_at and count.may_drop:
         count = replace(count, drop=True)
     return Programme(count, clock.starts_at or "00:00:00:00")
+
+
+def dated_programme(store: ProjectStore) -> Programme | None:
+    """When the film begins by the programme's own time, for files that state it beside the film's; None: not known."""
+    film, clock = store.film, store.clock
+    rate = film.facts.get("frame_rate") if film else None
+    if not (clock.frames or clock.starts_at) or not (clock.rate or 1 <= (rate or 0) <= MAX_RATE):
+        return None
+    try:
+        programme = programme_of(clock.changed(frames=True), rate)
+        return programme if programme and programme.code(0) else None
+    except UsageError:  # a start that does not exist at this rate
+        return None
 
 
 def set_clock(
@@ -138,10 +156,17 @@ def _read_start(code: str, count: FrameCount | None) -> int:
 
 
 def _fits(text: ScriptText, begin: int, film: FilmLength) -> bool:
-    first, last = text.lines[0].span.start_ms, max(line.span.end_ms for line in text.lines)
+    first, last = min(_spans(text)).start_ms, max(span.end_ms for span in _spans(text))
     return first >= begin and last - begin <= film.duration_ms + _SLACK_MS
 
 
+def _spans(text: ScriptText) -> list[Span]:
+    return [*(line.span for line in text.lines), *(line.span for line in text.dialogue)]
+
+
 def _earlier(text: ScriptText, by_ms: int) -> ScriptText:
-    spans = (Span(line.span.start_ms - by_ms, line.span.end_ms - by_ms) for line in text.lines)
-    return text._replace(lines=[replace(line, span=span) for line, span in zip(text.lines, spans, strict=True)])
+    def moved(span: Span) -> Span:
+        return Span(span.start_ms - by_ms, span.end_ms - by_ms)
+
+    lines = [replace(line, span=moved(line.span)) for line in text.lines]
+    return text._replace(lines=lines, dialogue=tuple(replace(line, span=moved(line.span)) for line in text.dialogue))

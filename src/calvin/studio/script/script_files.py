@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
@@ -23,7 +24,7 @@ from calvin.studio.project.status import current_notes, recorded_cues, recording
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.open_places import open_places
-from calvin.studio.script.programme_start import programme_of
+from calvin.studio.script.programme_start import dated_programme, programme_of
 from calvin.studio.script.writers import WRITERS, FolderWriter, Provenance, Writer
 
 
@@ -71,11 +72,25 @@ def provenance(store: ProjectStore) -> Provenance:
         voice=" and ".join(voices),
         origin=origin_of(store, cues),
         programme=programme_of(store.clock, film.facts.get("frame_rate") if film else None),
+        dated=dated_programme(store),
+        events=store.events,
+        said_as=_said_as(store),
         own_voices={
             **dict.fromkeys(recorded, "recorded"),
             **dict.fromkeys(recordings_out_of_date(store), "recording out of date"),
         },
     )
+
+
+def _said_as(store: ProjectStore) -> dict[str, str]:
+    """The project's list of pronunciations; one that cannot be read keeps no script from being written."""
+    from calvin.media.voice.pronunciation import LIST, read_pronunciations
+
+    named = store.voice.pronunciation if store.voice else None
+    path = Path(named) if named else store.folder / LIST
+    with suppress(CalvinError):
+        return read_pronunciations(path) if path.is_file() else {}
+    return {}
 
 
 def export_script(

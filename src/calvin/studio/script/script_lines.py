@@ -15,9 +15,20 @@ from typing import Any, NamedTuple
 from calvin.core.errors import DataError, StoreError, SubtitleError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span
-from calvin.core.types import CueKind, Status
+from calvin.core.types import CueKind, DialogueLine, Status
+from calvin.media.script_events import as_heard, in_language, parted
 from calvin.media.timecode import FRAME_CODE, FrameCount, Programme, counting
-from calvin.media.timed_text import MAX_CUES, format_of, read_cues, read_text, without_tags
+from calvin.media.timed_text import (
+    MAX_CUES,
+    DecodedText,
+    ScriptEvent,
+    TimedCue,
+    TimedText,
+    format_of,
+    read_cues,
+    read_text,
+    without_tags,
+)
 from calvin.media.ttml import read_ttml, stated_programme
 from calvin.studio.script.dapt import kind_represented
 from calvin.studio.script.script_tables import is_table, read_table
@@ -36,7 +47,7 @@ class ScriptLine:
     (`extended`) and the `kind` of cue are None where the file does not carry them.
 
     Its times are off by less than `within_ms`, as finely as they are written, and may lack the hours (`no_hours`).
-    `note` is what to say of how the line was read.
+    `note` is what to say of how the line was read, and `event` what TTML says of it.
     """
 
     text: str
@@ -49,17 +60,19 @@ class ScriptLine:
     within_ms: int = 1
     no_hours: bool = False
     note: str = ""
+    event: ScriptEvent | None = None
 
 
 class ScriptText(NamedTuple):
     """The lines of a script in time order, and sentences on how it was read; `frames` is how its codes count frames,
     None where it has none. `programme` is the programme's own time where the file states it beside its times, which are
-    then the film's."""
+    then the film's. `dialogue` is what the script writes down of what is said in the film."""
 
     lines: list[ScriptLine]
     notes: tuple[str, ...] = ()
     frames: FrameCount | None = None
     programme: Programme | None = None
+    dialogue: tuple[DialogueLine, ...] = ()
 
 
 def read_script(
@@ -83,18 +96,10 @@ def read_script(
         StoreError: the file is not a script that can be read, letters of it are lost, or a line of it is wrong.
     """
     source = Path(path)
-    try:
-        decoded = read_text(source, what, READABLE, encoding)
-    except SubtitleError as error:
-        raise StoreError(str(error)) from error
+    decoded = _decoded(source, what, encoding)
     text = decoded.text
-    if decoded.loss:
-        raise refusal(
-            source, f"{decoded.loss[0].lower()}{decoded.loss[1:-1]}: save it as UTF-8, or name its `--encoding`"
-        )
     kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
-    reader = _READERS.get(kind)
-    if reader is None:
+    if kind not in (*_READERS, "ttml"):
         raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as {READABLE}.")
     notes = [decoded.doubt] if decoded.doubt else []
     if count is None and film_rate is not None:
@@ -106,22 +111,33 @@ def read_script(
                 f"read at {count} a second. If it was written at another rate, import it with --frame-rate."
             )
     try:
-        lines = list(reader(text, count, language))
+        found = _ttml(text, language) if kind == "ttml" else ScriptText([*_READERS[kind](text, count, language)])
     except RecursionError as error:
         raise StoreError(f"{source} is nested too deeply to be a script.") from error
     except (DataError, ValueError, csv.Error) as error:
         raise refusal(source, str(error)) from error
-    if not lines:
+    if not (found.lines or found.dialogue):
         raise StoreError(f"{source} holds no lines of a script: give {READABLE}, with times and text.")
-    late = next((line for line in lines if line.span.end_ms > MAX_MS), None)
-    if late is not None:
-        raise refusal(source, f"{late.where} ends after 100 hours")
-    if len(lines) > MAX_CUES:
+    late = next((line for line in found.lines if line.span.end_ms > MAX_MS), None)
+    if late is not None or any(line.span.end_ms > MAX_MS for line in found.dialogue):
+        raise refusal(source, f"{late.where if late else 'what is said in it'} ends after 100 hours")
+    if len(found.lines) + len(found.dialogue) > MAX_CUES:
         raise StoreError(f"{source} holds more than {MAX_CUES} lines, more than the script of any film.")
-    found = ScriptText(sorted(lines, key=lambda line: line.span), tuple(notes))
-    if kind == "ttml":
-        return found._replace(programme=stated_programme(text))
-    return found._replace(frames=count) if kind != "json" and FRAME_CODE.search(text) else found
+    counted = count if kind not in ("json", "ttml") and FRAME_CODE.search(text) else None
+    in_order = sorted(found.lines, key=lambda line: line.span)
+    return found._replace(lines=in_order, notes=(*notes, *found.notes), frames=counted)
+
+
+def _decoded(source: Path, what: str, encoding: str | None) -> DecodedText:
+    try:
+        decoded = read_text(source, what, READABLE, encoding)
+    except SubtitleError as error:
+        raise StoreError(str(error)) from error
+    if decoded.loss:
+        raise refusal(
+            source, f"{decoded.loss[0].lower()}{decoded.loss[1:-1]}: save it as UTF-8, or name its `--encoding`"
+        )
+    return decoded
 
 
 def refusal(name: str | Path, problem: str) -> StoreError:
@@ -130,22 +146,44 @@ def refusal(name: str | Path, problem: str) -> StoreError:
 
 
 def _timed(text: str, count: FrameCount | None, _: str, kind: str) -> Iterator[ScriptLine]:
-    """The lines of VTT, SRT or TTML; what cannot be read is refused, so that no text is lost."""
-    cues, unread = read_ttml(text) if kind == "ttml" else read_cues(text, kind, count)
-    if unread:
-        raise DataError(unread[0])
+    """The lines of VTT or SRT."""
     within_ms = int(500 / count.rate) + 1 if count and FRAME_CODE.search(text) else 1
-    for cue in cues:
-        said = cue.text if kind == "ttml" else without_tags(cue.text, kind == "srt")
+    for cue in _all_read(read_cues(text, kind, count)):
+        said = without_tags(cue.text, kind == "srt")
         said = clean_line(html.unescape(said) if kind == "vtt" else said)
-        try:
-            span = Span(cue.start_ms, cue.end_ms)
-        except DataError as error:
-            raise DataError(f"{cue.where}: {error}") from error
         # The numbers of SRT are counted anew by every editor, so they name nothing.
         own = _own_id(cue.name) if kind != "srt" else None
-        about = (own, *_marks(cue.note), kind_represented(cue.represents))
-        yield ScriptLine(said, span, cue.where, *about, within_ms)
+        yield ScriptLine(said, _span(cue), cue.where, own, *_marks(cue.note), None, within_ms)
+
+
+def _ttml(text: str, language: str) -> ScriptText:
+    """A document of TTML: what describes in it, and what is said in the film."""
+    found = parted(_all_read(read_ttml(text, as_declared=True)))
+    described, notes = in_language(found.described, language)
+    lines = []
+    for cue in described:
+        status, extended = _marks(cue.note)
+        if status is None and cue.event.transcript:
+            status = Status.DRAFT  # it says what is there, and nobody wrote it to be spoken
+        about = (_own_id(cue.name), status, extended, kind_represented(cue.event.represents))
+        lines.append(ScriptLine(clean_line(cue.text), _span(cue), cue.where, *about, event=cue.event))
+    heard = [cue for cue in as_heard(found.spoken, language) if cue.text]
+    dialogue = tuple(DialogueLine(_span(cue), cue.text, cue.speaker) for cue in heard)
+    return ScriptText(lines, (*found.notes, *notes), programme=stated_programme(text), dialogue=dialogue)
+
+
+def _all_read(text: TimedText) -> list[TimedCue]:
+    """The cues; what cannot be read is refused, so that no text is lost."""
+    if text.unread:
+        raise DataError(text.unread[0])
+    return text.cues
+
+
+def _span(cue: TimedCue) -> Span:
+    try:
+        return Span(cue.start_ms, cue.end_ms)
+    except DataError as error:
+        raise DataError(f"{cue.where}: {error}") from error
 
 
 def _csv(text: str, count: FrameCount | None, language: str) -> Iterator[ScriptLine]:
@@ -182,7 +220,6 @@ def _from_json(cue: Mapping[str, Any], where: str) -> ScriptLine:
 _READERS: Mapping[str, Callable[[str, FrameCount | None, str], Iterator[ScriptLine]]] = {
     "vtt": partial(_timed, kind="vtt"),
     "srt": partial(_timed, kind="srt"),
-    "ttml": partial(_timed, kind="ttml"),
     "csv": _csv,
     "json": _json,
 }

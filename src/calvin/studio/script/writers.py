@@ -20,6 +20,7 @@ from calvin.studio.project.origin import Origin
 
 if TYPE_CHECKING:  # lazy: they load pydantic, and `calvin --help` lists writers
     from calvin.media.timecode import Programme
+    from calvin.media.timed_text import ScriptEvent
     from calvin.studio.project.comments import Comment
     from calvin.studio.project.contents import Decision
     from calvin.studio.project.store import ProjectStore
@@ -63,7 +64,9 @@ class Provenance:
     `dialogue` is what is said in the film, in time order, in `heard_in` ("": a language that is not known). `voice` is
     who spoke the cues, and `media` what a folder holds of it. `own_voices` says of cues, by id, that they are
     "recorded" by a person, or that there is a "recording out of date". `programme` is the time in which people's files
-    are written; None: the film's. `origin` is who wrote the words.
+    are written; None: the film's. `origin` is who wrote the words. `dated` is the programme's time where it is known at
+    all, for files that state it beside the film's. `events` are what a script of DAPT said of cues, by id, and
+    `said_as` are words with how they are to be said.
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -80,6 +83,9 @@ class Provenance:
     own_voices: Mapping[str, str] = field(default_factory=dict)
     programme: Programme | None = None
     origin: Origin = field(default_factory=Origin)
+    dated: Programme | None = None
+    events: Mapping[str, ScriptEvent] = field(default_factory=dict)
+    said_as: Mapping[str, str] = field(default_factory=dict)
 
     def stamp(self, ms: int) -> str:
         """A time as people's files tell it: 00:00:01.500, or a code of the programme, such as 10:00:01:12."""

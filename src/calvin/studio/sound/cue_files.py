@@ -14,15 +14,13 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import MediaError, MissingExtraError
 from calvin.core.files import atomic_path
 from calvin.media.languages import short_code
-from calvin.media.voice.pronunciation import pronounced, read_pronunciations
+from calvin.media.voice.pronunciation import LIST, pronounced, read_pronunciations
 from calvin.media.voice.registry import open_voice
 from calvin.media.voice.voices import EspeakVoice, ToneVoice, Voice
 from calvin.studio.project.contents import VoiceRecord
 from calvin.studio.project.describe_settings import lasting_name
 from calvin.studio.project.status import VOICE_FOLDER
 from calvin.studio.project.store import ProjectStore
-
-PRONUNCIATION = "pronunciation.csv"
 
 
 class VoiceSettings(FrozenConfig):
@@ -81,7 +79,7 @@ def voice_choice(
     if known is not None:
         voice = voice or (known.asked if known.language == language else None)
         pronunciation = pronunciation or known.pronunciation
-    listed = Path(pronunciation) if pronunciation else store.folder / PRONUNCIATION
+    listed = Path(pronunciation) if pronunciation else store.folder / LIST
     said = read_pronunciations(listed) if pronunciation or listed.exists() else {}
     return VoiceChoice(
         asked=lasting_name(voice),
