@@ -124,6 +124,7 @@ PANELS = {
         "score": "score:score",
         "compare": "compare:compare",
         "evaluate-puppets": "evaluate_puppets:evaluate_puppets",
+        "reproduce": "reproduce:reproduce",
         "adapt-compare": "adapt_compare:adapt_compare",
         "metrics": "metrics:app",
         "model": "model:app",

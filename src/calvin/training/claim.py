@@ -76,7 +76,7 @@ def claim_stage(folder: Path, recipe: Recipe, step: StageStep, data: DataFile, s
     begun = content_hash(start, _MODEL_FILES) if start is not None and start.is_dir() else before
     facts = {**settings, "model": parts, "data": sources, **({"start": begun} if begun else {})}
     changed = {it.name: {"here": it.here, "recipe": it.recipe} for it in differences(recipe, mixed)}
-    by_path = {**settings, "data": data.model_dump(mode="json", exclude={"train"})}
+    by_path = {**settings, "data": data.model_dump(mode="json", exclude={"train", "evaluation"})}
     told = {"changed": changed} if changed else {}
     checkpoints = folder / "checkpoints"
     try:

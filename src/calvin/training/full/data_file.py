@@ -30,6 +30,19 @@ class ModelParts(FrozenConfig):
     bert: str | None = Field(default=None, description="start of the Q-Former; none: it starts at random")
 
 
+class EvaluationFiles(FrozenConfig):
+    """What `calvin reproduce` scores on: films that no source of the training holds."""
+
+    annotations: Path
+    features: Path
+    format: str = "mad_csv"
+    encoder: str | None = Field(default=None, description="of features that do not name theirs")
+    characters: Path | None = Field(default=None, description="cast by film, in the form of MAD's character bank")
+    entities: Path | None = Field(default=None, description="who is in each scene, for the bank's row of Table 4")
+    regularisation: Path | None = Field(default=None, description="from `calvin data regularisation`, for Table 4")
+    films: tuple[str, ...] = Field(default=(), description="which films are adapted to; none: all")
+
+
 class DataFile(FrozenConfig):
     """What a recipe trains on."""
 
@@ -37,6 +50,7 @@ class DataFile(FrozenConfig):
     sources: tuple[SourceConfig, ...] = ()
     leave_out: tuple[str, ...] = Field(default=(), description="sources of the recipe that are not at hand")
     train: Mapping[str, Any] = Field(default={}, description="settings that are not the recipe's: `change_recipe`")
+    evaluation: EvaluationFiles | None = Field(default=None, description="for `calvin reproduce`; training leaves it")
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -66,6 +80,9 @@ class DataFile(FrozenConfig):
                 wanted = getattr(source, what)
                 if wanted is not None and not wanted.exists():
                     raise DataError(f"The {what} of {source.name} are not there: {wanted} ({path}).")
+        for name, wanted in file.evaluation or ():
+            if isinstance(wanted, Path) and not wanted.exists():
+                raise DataError(f"The {name} of [evaluation] are not there: {wanted} ({path}).")
         return file
 
     def _from(self, folder: Path) -> Self:
@@ -75,7 +92,11 @@ class DataFile(FrozenConfig):
             paths = {what: folder / path for what in _PATHS if (path := getattr(source, what)) is not None}
             sources.append(source.changed(**paths))
         parts = {key: str(folder / part) for key, part in self.model if part is not None and (folder / part).exists()}
-        return self.changed(sources=sources, model=self.model.changed(**parts))
+        found = self.changed(sources=sources, model=self.model.changed(**parts))
+        if self.evaluation is None:
+            return found
+        files = {name: folder / value for name, value in self.evaluation if isinstance(value, Path)}
+        return found.changed(evaluation=self.evaluation.changed(**files))
 
     def chosen(self, names: Collection[str]) -> list[SourceConfig]:
         """The sources of these names that are at hand."""
