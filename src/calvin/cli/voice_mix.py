@@ -30,9 +30,19 @@ class Delivery(StrEnum):
 Recorded = Annotated[
     list[str] | None,
     typer.Option(
-        help="A WAV file of your own voice for a cue, such as cue-3=mara.wav; give it once for each recording. "
+        help="A WAV or FLAC file of your own voice for a cue, such as cue-3=mara.wav; give it once for each recording. "
         "Nothing is spoken then.",
         metavar="CUE=FILE",
+        show_default=False,
+    ),
+]
+RecordedFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--recorded",
+        help="A folder of recordings, WAV or FLAC, named by their cues as `calvin mix -o FOLDER` writes "
+        "them, or one file of them all at the times of the list. Nothing is spoken then.",
+        metavar="FOLDER",
         show_default=False,
     ),
 ]
@@ -92,12 +102,14 @@ def voice(
         typer.Option(help="CSV of names, and how to spell each so that it is said right.", show_default="as before"),
     ] = None,
     record: Recorded = None,
+    recorded: RecordedFolder = None,
     forget: Forgotten = None,
 ) -> None:
     """Speak the cues of a project; only those that have changed since last time are spoken again.
 
     The project remembers the voice, its pace, its level and the list of pronunciations. Cues may also be spoken by
-    you: --record takes a WAV file, brings it to the level of the other cues and cuts silence off its ends.
+    people: --record takes a file for a cue, and --recorded a folder of them. Recordings are brought to the level of the
+    other cues, and silence is cut off their ends.
 
     Examples:
 
@@ -106,9 +118,13 @@ def voice(
         calvin voice film.calvin --voice espeak:de --rate 150 --pronunciation names.csv
 
         calvin voice film.calvin --record cue-3=mara.wav --record cue-7=rain.wav
+
+        calvin voice film.calvin --recorded from-the-studio
     """
+    given: dict[str, object] = {"--voice": name, "--rate": rate, "--level": level, "--pronunciation": pronunciation}
+    if recorded is not None:
+        return _own_voices(project, recorded, given | {"--record": record or None, "--forget": forget or None})
     if record or forget:
-        given: dict[str, object] = {"--voice": name, "--rate": rate, "--level": level, "--pronunciation": pronunciation}
         return _own_voice(project, record or [], forget or [], given)
     from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
@@ -132,9 +148,7 @@ def _own_voice(project: Path, record: list[str], forget: list[str], given: dict[
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.sound.recorded_cues import forget_recording, record_cue
 
-    others = [option for option, value in given.items() if value is not None]
-    if others:
-        raise UsageError(f"Recordings are taken by themselves: give {' and '.join(others)} in a command of its own.")
+    _alone(given)
     files: list[tuple[str, Path]] = []
     for one in record:
         cue, equals, file = one.partition("=")
@@ -151,6 +165,36 @@ def _own_voice(project: Path, record: list[str], forget: list[str], given: dict[
             say(f"cue-{cue}: recorded, {in_s(measured.ms)}; there is room for {in_s(measured.room_ms)}")
             notes += [f"cue-{cue}: {note}" for note in told]
     warn_all(notes)
+
+
+def _own_voices(project: Path, folder: Path, given: dict[str, object]) -> None:
+    """Take the recordings of a folder.
+
+    Raises:
+        UsageError: other options are given.
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.sound.recorded_folder import take_recordings
+
+    _alone(given)
+    with ProjectStore(project) as store, ProgressView() as progress:
+        report = take_recordings(store, folder, progress)
+    say(f"{project}: {report.in_words}")
+    for one in report.taken:
+        say(f"  {one.in_words}")
+    if report.taken:
+        say(f"`calvin undo {project}` takes them back.")
+    warn_all(report.notes)
+
+
+def _alone(given: dict[str, object]) -> None:
+    """
+    Raises:
+        UsageError: options are given that do not go with recordings.
+    """
+    others = [option for option, value in given.items() if value is not None]
+    if others:
+        raise UsageError(f"Recordings are taken by themselves: give {' and '.join(others)} in a command of its own.")
 
 
 def mix(

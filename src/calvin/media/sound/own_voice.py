@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,17 +13,20 @@ import av.error
 import numpy as np
 
 from calvin.core.errors import MediaError
-from calvin.core.time import in_s
+from calvin.core.time import Span, in_s
 from calvin.media.sound.film_sound import MIX_RATE, resampled
 from calvin.media.sound.loudness import levelled, loudness_and_peak
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
 
 MOST_MS = 180_000
 """A cue of the most characters takes less than this to read out."""
 LOWEST_RATE, HIGHEST_RATE = 8000, 192_000
-_CODECS = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le")
+_CODECS = ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "flac")
+_LONGEST_MS = 6 * 3_600_000
+"""Of one file with all cues of a film."""
 _LEAST_MS = 150
 _SILENT_DB = -55.0
 """No ten milliseconds of a recording that are louder: nobody spoke."""
@@ -55,7 +60,7 @@ def read_own_voice(path: str | Path, lufs: float) -> OwnVoice:
     """A recording without the silence at its ends, at a loudness, and softly faded in and out.
 
     Args:
-        path: WAV of 16, 24 or 32 bits or of floats, 8 to 192 kHz, mono or stereo.
+        path: WAV of 16, 24 or 32 bits or of floats, or FLAC, at 8 to 192 kHz, mono or stereo.
         lufs: the loudness to bring it to (ITU-R BS.1770), as far as its peaks allow.
 
     Raises:
@@ -99,25 +104,79 @@ def read_own_voice(path: str | Path, lufs: float) -> OwnVoice:
     return OwnVoice(voice, ms, now, notes)
 
 
-def _decoded(path: Path) -> tuple[np.ndarray, int, list[str]]:
-    """float32 samples [N, 1 or 2], their rate, and what to say of them."""
+def written_by(path: str | Path) -> str:
+    """The program that a Broadcast WAV names as what wrote it; "" where none is named, or the file is none."""
+    try:
+        with _opened(Path(path)) as container:
+            return str(container.metadata.get("encoded_by", ""))
+    except MediaError:
+        return ""
+
+
+def stretches(path: str | Path, windows: Sequence[Span]) -> Iterator[tuple[np.ndarray, int]]:
+    """Stretches of one long recording: float32 mono samples [N] of each, and their rate. It is decoded once, and never
+    more of it held than a stretch.
+
+    Args:
+        windows: in time order and apart from each other; what lies beyond the end is empty.
+
+    Raises:
+        MediaError: it cannot be read, or lasts longer than any film.
+    """
+    path = Path(path)
+    with _opened(path) as container:
+        stream, rate, _ = _stream(path, container)
+        blocks, at = iter(_blocks(stream, container)), 0
+        block = np.zeros((0, 1), np.float32)
+        for window in windows:
+            first, last = (ms * rate // 1000 for ms in (window.start_ms, window.end_ms))
+            parts: list[np.ndarray] = []
+            while at < last:
+                if not len(block):
+                    following = next(blocks, None)
+                    if following is None:
+                        break
+                    block = following
+                end = min(len(block), last - at)
+                parts.append(block[max(0, first - at) : end].mean(axis=1))
+                block, at = block[end:], at + end
+                if at * 1000 > _LONGEST_MS * rate:
+                    raise MediaError(f"{path.name} lasts longer than any film: give a recording of one.")
+            yield np.concatenate([*parts, np.zeros(0, np.float32)]), rate
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    """
+    Raises:
+        MediaError: it is no WAV or FLAC file that can be read.
+    """
     if not path.is_file():
         raise MediaError(f"There is no recording at {path}: check the name.")
+    with open(path, "rb") as file:
+        kind = "flac" if file.read(4) == b"fLaC" else "wav"
     try:
         with av.open(
             str(path.resolve()),
-            format="wav",
-            container_options={"protocol_whitelist": "file", "format_whitelist": "wav"},
+            format=kind,
+            container_options={"protocol_whitelist": "file", "format_whitelist": kind},
             metadata_errors="replace",
         ) as container:
-            return _samples(path, container)
+            yield container
     except av.error.FFmpegError as error:
         raise MediaError(
             f"{path.name} is not a WAV file that can be read ({error.strerror}): save the recording as WAV."
         ) from error
 
 
-def _samples(path: Path, container: InputContainer) -> tuple[np.ndarray, int, list[str]]:
+def _decoded(path: Path) -> tuple[np.ndarray, int, list[str]]:
+    """float32 samples [N, 1 or 2], their rate, and what to say of them."""
+    with _opened(path) as container:
+        return _samples(path, container)
+
+
+def _stream(path: Path, container: InputContainer) -> tuple[AudioStream, int, int]:
+    """The sound of a recording, its rate, and how many channels it has."""
     if not container.streams.audio:
         raise MediaError(f"{path.name} holds no sound: save the recording as WAV.")
     stream = container.streams.audio[0]
@@ -130,12 +189,24 @@ def _samples(path: Path, container: InputContainer) -> tuple[np.ndarray, int, li
         raise MediaError(f"{path.name} has {rate:,} samples a second: record with 8,000 to 192,000, such as 48,000.")
     if channels > 2:
         raise MediaError(f"{path.name} has {channels} channels: record in mono or stereo.")
+    return stream, rate, channels
+
+
+def _blocks(stream: AudioStream, container: InputContainer) -> Iterator[np.ndarray]:
+    """float32 samples [N, channels] of each frame."""
+    for frame in container.decode(stream):
+        block = frame.to_ndarray()
+        block = block.T if frame.format.is_planar else block.reshape(-1, frame.layout.nb_channels)
+        scale = 1.0 if block.dtype.kind == "f" else 2.0 ** (8 * block.dtype.itemsize - 1)
+        yield block.astype(np.float32) / np.float32(scale)
+
+
+def _samples(path: Path, container: InputContainer) -> tuple[np.ndarray, int, list[str]]:
+    stream, rate, channels = _stream(path, container)
     stated = stream.duration or 0
     blocks, length = [], 0
-    for frame in container.decode(stream):
-        block = frame.to_ndarray().reshape(-1, channels)
-        scale = 1.0 if block.dtype.kind == "f" else 2.0 ** (8 * block.dtype.itemsize - 1)
-        blocks.append(block.astype(np.float32) / np.float32(scale))
+    for block in _blocks(stream, container):
+        blocks.append(block)
         length += len(block)
         if length * 1000 > MOST_MS * rate:
             raise MediaError(

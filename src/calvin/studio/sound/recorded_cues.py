@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,7 +68,8 @@ def prepare_recording(folder: str | Path, cue_id: str, wav: str | Path, lufs: fl
     voice = read_own_voice(wav, lufs)
     home = Path(folder) / RECORDED_FOLDER
     digest = file_sha256(wav)
-    original = f"{cue_id}-{digest[:12]}.original.wav"
+    kind = ".flac" if Path(wav).suffix.lower() == ".flac" else ".wav"
+    original = f"{cue_id}-{digest[:12]}.original{kind}"
     heard = f"{cue_id}-{hashlib.sha256(f'{digest} {lufs}'.encode()).hexdigest()[:12]}.wav"
     if not (home / original).is_file() or file_sha256(home / original) != digest:
         with atomic_path(home / original) as copy:
@@ -94,6 +96,21 @@ def note_recording(store: ProjectStore, prepared: Prepared, text: str | None = N
             store.edit_cue(replace(cue, status=Status.APPROVED))
     _sweep(store)
     return Measured(prepared.ms, room_of(store, cue.id))
+
+
+def keep_recordings(store: ProjectStore, prepared: Sequence[Prepared], what: str) -> None:
+    """Keep recordings of cues as they now read, all as one step that is called `what`; the cues are approved.
+
+    Raises:
+        StoreError: there is no such cue; none is kept then.
+    """
+    with store.step(what):
+        for made in prepared:
+            cue = store.cue(made.cue)
+            store.keep_recording(cue.id, Recording(cue.text, made.ms, made.file, made.original, made.level))
+            if cue.status is not Status.APPROVED:
+                store.edit_cue(replace(cue, status=Status.APPROVED))
+    _sweep(store)
 
 
 def record_cue(store: ProjectStore, cue_id: str, wav: str | Path) -> tuple[Measured, list[str]]:
@@ -164,7 +181,7 @@ def renewed_recordings(store: ProjectStore, lufs: float) -> list[str]:
 def _sweep(store: ProjectStore) -> None:
     """Remove files of recordings that neither the project nor any of its steps knows, nor will in a moment."""
     home, known = store.folder / RECORDED_FOLDER, store.recording_files()
-    for path in home.glob("*-*.wav"):
+    for path in (*home.glob("*-*.wav"), *home.glob("*-*.flac")):
         with suppress(OSError):
             if path.name not in known and path.stat().st_mtime < time.time() - _UNKNOWN_S:
                 path.unlink()
