@@ -149,7 +149,8 @@ def test_a_reader_reads_and_names_its_cleaning(run: Run, tmp_path: Path) -> None
 def test_help_lists_them_and_a_broken_one_is_one_sentence(project: Path, run: Run) -> None:
     text = " ".join(run("describe", "--help").stdout.replace("│", " ").split())
     assert "parrot of aviary 1.0" in text
-    assert "vtt, srt, dapt, csv, json, txt, html, transcript, transcript-txt, absent, shout" in text
+    ours = "vtt, srt, dapt, csv, json, txt, html, transcript, transcript-txt, xlsx, docx, otio, edl, fcpxml, reaper"
+    assert f"{ours}, audition, audacity, absent, shout" in text
     # What calvin itself knows comes first, what others add after it.
     assert re.search(r"cider-plain,[^.]* brevity\b", " ".join(run("score", "--help").stdout.replace("│", " ").split()))
     refused = run("export", project, "--format", "absent", code=2)

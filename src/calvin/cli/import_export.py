@@ -48,6 +48,9 @@ def import_script(
     encoding: Annotated[
         str | None, typer.Option("--encoding", help="Encoding of the file, such as cp1250.", show_default="detected")
     ] = None,
+    sheet: Annotated[
+        str | None, typer.Option("--sheet", help="Sheet of a workbook.", show_default="the one with a script")
+    ] = None,
 ) -> None:
     """Bring an edited script, or one from another tool, into a project.
 
@@ -60,6 +63,8 @@ def import_script(
 
         calvin import film.calvin from-the-describer.csv --yes
 
+        calvin import film.calvin from-the-narrator.xlsx --sheet "Reel 2"
+
         calvin import film.calvin translated.vtt --language de
 
         calvin import film.calvin from-the-studio.csv --starts-at 10:00:00:00 --frame-rate 29.97df
@@ -68,7 +73,7 @@ def import_script(
     from calvin.studio.script.human_words import apply_plan, plan_import
 
     with ProjectStore(project) as store:
-        plan = plan_import(store, edited, remove, language, retime, encoding, frame_rate, starts_at)
+        plan = plan_import(store, edited, remove, language, retime, encoding, frame_rate, starts_at, sheet)
         for line in plan.lines():
             say(line)
         warn_all(plan.notes)
@@ -94,7 +99,7 @@ def export(
     ] = None,
     timecode: Annotated[
         TimeCodes | None,
-        typer.Option("--timecode", help="How csv, txt and dapt tell the time.", show_default="as before, else media"),
+        typer.Option("--timecode", help="How files for people tell the time.", show_default="as before, else media"),
     ] = None,
     starts_at: Annotated[
         str | None,
@@ -117,6 +122,9 @@ def export(
     by the project's voice (run `calvin voice` first), by a voice of the computer or by a screen reader, and the film
     waits where one takes longer. `transcript` is what is said and described in a film, as a page to read.
 
+    `xlsx` and `docx` are for narrators and describers, and come back by `calvin import`. `edl`, `fcpxml` and `otio` are
+    for editing programs, `reaper`, `audition` and `audacity` for sound programs.
+
     With `--timecode smpte`, times are codes of the programme that count frames, such as 10:00:01:12; `--timecode media`
     goes back to the film's own time. Subtitle files are for players and always tell the film's.
 
@@ -124,7 +132,9 @@ def export(
 
         calvin export film.calvin --format vtt,dapt,csv
 
-        calvin export film.calvin --format txt -o for-the-narrator
+        calvin export film.calvin --format docx,xlsx -o for-the-narrator
+
+        calvin export film.calvin --format edl,reaper
 
         calvin export film.calvin --format html,transcript
 

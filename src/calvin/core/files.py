@@ -132,10 +132,15 @@ def check_room(path: str | Path, size: int) -> None:
         )
 
 
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with the line ends as they are, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: str | Path, value: Any) -> None:

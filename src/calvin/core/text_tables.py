@@ -70,6 +70,11 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first of some names, with a sign that there are more."""
+    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+
+
 def counted(number: int, noun: str) -> str:
     """'1 line', '2 lines'."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -61,6 +61,17 @@ def long_code(code: str) -> str:
         return code
 
 
+def with_country(code: str) -> str:
+    """'de' -> 'de-DE', as office programs name languages: with the likeliest country. '' where there is none."""
+    from langcodes import Language, LanguageTagError
+
+    with suppress(LanguageTagError):
+        found = Language.get(code).maximize() if code else None
+        if found is not None and found.language and found.territory:
+            return f"{found.language}-{found.territory}"
+    return ""
+
+
 def nearest(code: str, known: Iterable[str]) -> str | None:
     """The known language that is nearest to one: 'fr' for 'fr-CA', 'nb' for 'no'; None where none is understood."""
     from langcodes import LanguageTagError, closest_supported_match, tag_is_valid

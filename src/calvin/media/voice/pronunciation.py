@@ -83,9 +83,19 @@ def pronounced(text: str, said: Mapping[str, str], language: str = "") -> str:
     """
     if not said:
         return _written_out(text, language)
-    words = "|".join(re.escape(word) for word in sorted(said, key=len, reverse=True))
-    parts = re.split(rf"(?<!\w)({words})(?!\w)", text)
+    parts = _parted(text, said)
     return "".join(said[part] if number % 2 else _written_out(part, language) for number, part in enumerate(parts))
+
+
+def found_in(text: str, said: Mapping[str, str]) -> list[str]:
+    """The words of a list of pronunciations that stand in a text, each once, in its order."""
+    return list(dict.fromkeys(_parted(text, said)[1::2])) if said else []
+
+
+def _parted(text: str, said: Mapping[str, str]) -> list[str]:
+    """A text in parts, of which each second one is a word of the list."""
+    words = "|".join(re.escape(word) for word in sorted(said, key=len, reverse=True))
+    return re.split(rf"(?<!\w)({words})(?!\w)", text)
 
 
 def _written_out(text: str, language: str) -> str:

@@ -47,7 +47,7 @@ from calvin.studio.project.status import pause_note
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import EstimatedLength, SpokenLength
 from calvin.studio.script.script_files import export_script, keep_origin
-from calvin.studio.script.writers import Writer, find_writers
+from calvin.studio.script.writers import ScriptWriter, find_writers
 
 __all__ = [
     "DescribeSettings",
@@ -369,7 +369,7 @@ def _check_words(film: FilmProject, captioner: Captioner) -> str | None:
     )
 
 
-def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[Writer]) -> Description:
+def _finish(film: FilmProject, captioner: Captioner, writers: Sequence[ScriptWriter]) -> Description:
     """Write the script in each format beside the store."""
     script = film.store.script()
     notes = list(film.notes)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from calvin.core.errors import StoreError
 from calvin.core.files import file_sha256
-from calvin.core.text_tables import counted
+from calvin.core.text_tables import counted, listed
 from calvin.core.time import Span, format_timecode
 from calvin.core.types import Author, Cue, CueKind, Place, Status
 from calvin.media.languages import language_tag
@@ -22,7 +22,7 @@ from calvin.media.timecode import FrameCount
 from calvin.media.timed_text import ScriptEvent
 from calvin.studio.project.store import MAX_TEXT, ProjectStore
 from calvin.studio.project.timing import free_part
-from calvin.studio.script.line_match import listed, match, same_times
+from calvin.studio.script.line_match import match, same_times
 from calvin.studio.script.open_places import open_places, placed, without_empty
 from calvin.studio.script.programme_start import FilmLength, from_programme_start
 from calvin.studio.script.script_files import Exported, remember_written, renew_exports
@@ -57,6 +57,7 @@ def plan_import(
     encoding: str | None = None,
     rate: str | None = None,
     starts_at: str | None = None,
+    sheet: str | None = None,
 ) -> WordsPlan:
     """What importing words would change in a project.
 
@@ -67,17 +68,18 @@ def plan_import(
         encoding: of the file; None: found out.
         rate: frames per second, such as 25 or 29.97df, by which times such as 00:00:01:12 are read; None: the film's.
         starts_at: the time code of the film's first frame; None: what the times themselves say.
+        sheet: of a workbook; None: the only one that holds a script.
 
     Raises:
         StoreError: words that cannot be read or do not fit together.
-        UsageError: there is no such language, rate or start.
+        UsageError: there is no such language, rate, start or sheet.
     """
     tag = language_tag(language) if language else None
     script = store.script()
     source = Path(words) if isinstance(words, str | Path) else None
     # The hash is taken before the file is read: what is saved into it later was not imported.
     digest = file_sha256(source) if source and source.is_file() else ""
-    name, text = _lines_of(words, "script", store, encoding, FrameCount.named(rate) if rate else None, tag or "")
+    name, text = _lines_of(words, "script", store, encoding, FrameCount.named(rate) if rate else None, tag or "", sheet)
     text, clock = from_programme_start(name, text, _length(store), store.clock, starts_at)
     places = open_places(store)
     if text.lines or not text.dialogue:
@@ -252,12 +254,13 @@ def _lines_of(
     encoding: str | None = None,
     count: FrameCount | None = None,
     language: str = "",
+    sheet: str | None = None,
 ) -> tuple[str, ScriptText]:
     """What people call the words, and their lines in time order."""
     if isinstance(words, str | Path):
         film_rate = store.film.facts.get("frame_rate") if store.film else None
         language = language or (store.film.language if store.film else "")
-        return str(words), read_script(words, what, encoding, count, film_rate, language)
+        return str(words), read_script(words, what, encoding, count, film_rate, language, sheet)
     lines = [ScriptLine(each.text, each.span, f"number {number}") for number, each in enumerate(words, 1)]
     return f"The {what}", ScriptText(sorted(lines, key=lambda line: line.span))
 

@@ -93,8 +93,3 @@ def same_times(cue: Cue, line: ScriptLine) -> bool:
     start, ends = line.span.start_ms + hours, (cue.span.end_ms, last_ms(cue))
     last = line.span.end_ms + hours
     return abs(start - cue.span.start_ms) < line.within_ms and any(abs(last - end) < line.within_ms for end in ends)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of some names, with a sign that there are more."""
-    return ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")

@@ -11,8 +11,8 @@ from itertools import count
 from pathlib import Path
 
 from calvin.captioners import CaptionerInfo
-from calvin.core.errors import CalvinError
-from calvin.core.files import file_sha256, write_text
+from calvin.core.errors import CalvinError, MissingExtraError
+from calvin.core.files import file_sha256, write_bytes
 from calvin.core.package import __version__
 from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import counted
@@ -22,10 +22,10 @@ from calvin.studio.project.comments import standing_comments
 from calvin.studio.project.origin import origin_of
 from calvin.studio.project.status import current_notes, recorded_cues, recordings_out_of_date
 from calvin.studio.project.store import ProjectStore
-from calvin.studio.project.timing import rooms
+from calvin.studio.project.timing import WORDS_PER_MINUTE, rooms
 from calvin.studio.script.open_places import open_places
 from calvin.studio.script.programme_start import dated_programme, programme_of
-from calvin.studio.script.writers import WRITERS, FolderWriter, Provenance, Writer
+from calvin.studio.script.writers import WRITERS, FolderWriter, Provenance, ScriptWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ def provenance(store: ProjectStore) -> Provenance:
         dated=dated_programme(store),
         events=store.events,
         said_as=_said_as(store),
+        rate=(store.voice.rate if store.voice else None) or WORDS_PER_MINUTE,
         own_voices={
             **dict.fromkeys(recorded, "recorded"),
             **dict.fromkeys(recordings_out_of_date(store), "recording out of date"),
@@ -94,7 +95,7 @@ def _said_as(store: ProjectStore) -> dict[str, str]:
 
 
 def export_script(
-    store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None, *, leave_edited: bool = False,
+    store: ProjectStore, writers: Sequence[ScriptWriter], folder: Path | None = None, *, leave_edited: bool = False,
     film: Path | None = None, listener: Listener = silent,
 ) -> Exported:  # fmt: skip
     """Write the script in each format into `folder`, by default the project's, and renew what was written before.
@@ -124,13 +125,13 @@ def export_script(
 
 
 def export_targets(
-    store: ProjectStore, writers: Sequence[Writer], folder: Path | None = None
-) -> list[tuple[Path, Writer]]:
+    store: ProjectStore, writers: Sequence[ScriptWriter], folder: Path | None = None
+) -> list[tuple[Path, ScriptWriter]]:
     """Where each format goes, in `folder` or in the project's."""
     return [((folder or store.folder) / f"{_stem(store)}{writer.suffix}", writer) for writer in writers]
 
 
-def _lost_marks(store: ProjectStore, writers: Sequence[Writer]) -> list[str]:
+def _lost_marks(store: ProjectStore, writers: Sequence[ScriptWriter]) -> list[str]:
     """What to say where a format cannot hold that the film is to pause for a cue."""
     mute = [writer.name for writer in writers if not writer.marks_pauses]
     paused = sum(cue.extended for cue in store.cues)
@@ -154,15 +155,19 @@ def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exporte
         if path.is_file() or (_real(path).is_relative_to(home) and not isinstance(kind, FolderWriter))
     ]
     script, origin = (store.script(), provenance(store)) if known else (None, None)
-    stale = []
+    stale, notes = [], list[str]()
     for path, writer in known:
         assert script is not None
         assert origin is not None
         if leave_edited and path.is_file() and _is_edited(store, path):
             continue
-        if not _stands(store, path, writer, script, origin):
+        try:
+            stands = _stands(store, path, writer, script, origin)
+        except MissingExtraError as error:  # what was changed is kept, whatever is installed here
+            notes.append(f"{path.name} is as it was: {error}")
+            continue
+        if not stands:
             stale.append((path, writer))
-    notes: list[str] = []
     for one in stale:
         try:
             notes += _write(store, [one])
@@ -173,7 +178,7 @@ def renew_exports(store: ProjectStore, *, leave_edited: bool = False) -> Exporte
     return Exported(tuple(path for path, _ in stale), tuple(notes))
 
 
-def _stands(store: ProjectStore, path: Path, writer: Writer, script: Script, origin: Provenance) -> bool:
+def _stands(store: ProjectStore, path: Path, writer: ScriptWriter, script: Script, origin: Provenance) -> bool:
     """Whether what a writer would write is there to the byte."""
     if isinstance(writer, FolderWriter):
         media = writer.media(store, path.parent)
@@ -181,18 +186,22 @@ def _stands(store: ProjectStore, path: Path, writer: Writer, script: Script, ori
         if not all(file and (path.parent / file).is_file() for file in files):
             return False
         origin = replace(origin, media=media)
-    texts = _texts(path, writer, script, origin)
-    return all(file.is_file() and file.read_bytes() == text.encode("utf-8") for file, text in texts)
+    contents = _contents(path, writer, script, origin)
+    return all(file.is_file() and file.read_bytes() == data for file, data in contents)
 
 
-def _texts(path: Path, writer: Writer, script: Script, origin: Provenance) -> list[tuple[Path, str]]:
-    """The text files of a format, the one that needs the others last."""
+def _contents(path: Path, writer: ScriptWriter, script: Script, origin: Provenance) -> list[tuple[Path, bytes]]:
+    """The files of a format but for media, the one that needs the others last."""
     beside = writer.beside(script, origin).items()
-    return [*((path.with_name(name), text) for name, text in beside), (path, writer.render(script, origin))]
+    texts = [(path.with_name(name), text.encode("utf-8")) for name, text in beside]
+    return [*texts, (path, writer.content(script, origin))]
 
 
 def _write(
-    store: ProjectStore, targets: Sequence[tuple[Path, Writer]], film: Path | None = None, listener: Listener = silent
+    store: ProjectStore,
+    targets: Sequence[tuple[Path, ScriptWriter]],
+    film: Path | None = None,
+    listener: Listener = silent,
 ) -> list[str]:
     notes: list[str] = []
     script, origin = (store.script(), provenance(store)) if targets else (Script("", ()), Provenance())
@@ -201,15 +210,15 @@ def _write(
         if isinstance(writer, FolderWriter):
             told = replace(origin, media=writer.bring(store, path.parent, film, listener))
             notes += told.media.notes
-        for file, text in _texts(path, writer, script, told):
-            notes += make_way(store, file, text)
-            write_text(file, text)
+        for file, data in _contents(path, writer, script, told):
+            notes += make_way(store, file, data)
+            write_bytes(file, data)
         if isinstance(writer, FolderWriter):
             writer.tidy(path.parent, told.media)
     return notes
 
 
-def _exports(store: ProjectStore) -> list[tuple[Path, Writer]]:
+def _exports(store: ProjectStore) -> list[tuple[Path, ScriptWriter]]:
     """Where the script was written to, and in which format.
 
     A project of an earlier version knows this only of files in its own folder that bear the name of its film.
@@ -246,10 +255,10 @@ def written_files(store: ProjectStore) -> list[Path]:
     return [store.folder / name for name in store.written]
 
 
-def make_way(store: ProjectStore, path: Path, text: str) -> list[str]:
-    """Move away a file that is not ours, and say where to. Killed at any moment, neither text is lost."""
+def make_way(store: ProjectStore, path: Path, data: bytes) -> list[str]:
+    """Move away a file that is not ours, and say where to. Killed at any moment, neither file is lost."""
     notes = []
-    digest = sha256(text.encode("utf-8")).hexdigest()
+    digest = sha256(data).hexdigest()
     if path.is_file() and _is_edited(store, path) and file_sha256(path) != digest:
         aside = next(name for name in _names_aside(path) if not name.exists())
         path.rename(aside)

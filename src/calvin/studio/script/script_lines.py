@@ -1,4 +1,4 @@
-"""Scripts back in: VTT, SRT, DAPT or other TTML, CSV and JSON, as calvin wrote them or as other tools do."""
+"""Scripts back in: VTT, SRT, DAPT or other TTML, CSV, JSON, XLSX and DOCX, as calvin or other tools write them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import csv
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calvin.core.errors import DataError, StoreError, SubtitleError
+from calvin.core.errors import DataError, StoreError, SubtitleError, UsageError
 from calvin.core.prompts import clean_line
 from calvin.core.time import Span
 from calvin.core.types import CueKind, DialogueLine, Status
@@ -31,7 +31,8 @@ from calvin.media.timed_text import (
 )
 from calvin.media.ttml import read_ttml, stated_programme
 from calvin.studio.script.dapt import kind_represented
-from calvin.studio.script.script_tables import is_table, read_table
+from calvin.studio.script.office_tables import is_office, read_office
+from calvin.studio.script.script_tables import SheetTable, TableRow, is_table, read_rows, read_table
 from calvin.studio.script.writers import READABLE, printable
 
 _ID = re.compile(r"cue-([A-Za-z0-9_.-]+)")
@@ -82,6 +83,7 @@ def read_script(
     count: FrameCount | None = None,
     film_rate: float | None = None,
     language: str = "",
+    sheet: str | None = None,
 ) -> ScriptText:
     """Read a script; its format is told from its content.
 
@@ -91,17 +93,15 @@ def read_script(
         count: of frames, by which times such as 00:00:01:12 are read.
         film_rate: the film's frames per second, for where `count` is not given.
         language: of the text to take, where it stands in several.
+        sheet: of a workbook; None: the only one that holds a script.
 
     Raises:
         StoreError: the file is not a script that can be read, letters of it are lost, or a line of it is wrong.
+        UsageError: several sheets of a workbook hold a script, or not the one named.
+        MissingExtraError: the packages that read workbooks and documents are not installed.
     """
     source = Path(path)
-    decoded = _decoded(source, what, encoding)
-    text = decoded.text
-    kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
-    if kind not in (*_READERS, "ttml"):
-        raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as {READABLE}.")
-    notes = [decoded.doubt] if decoded.doubt else []
+    text, kind, tables, notes = _opened(source, what, encoding, language, sheet)
     if count is None and film_rate is not None:
         film = FrameCount.of(film_rate)
         count = counting(text, film)
@@ -111,7 +111,11 @@ def read_script(
                 f"read at {count} a second. If it was written at another rate, import it with --frame-rate."
             )
     try:
-        found = _ttml(text, language) if kind == "ttml" else ScriptText([*_READERS[kind](text, count, language)])
+        if kind == "ttml":
+            found = _ttml(text, language)
+        else:
+            read = _office(tables, count, language) if tables else _READERS[kind](text, count, language)
+            found = ScriptText(list(read))
     except RecursionError as error:
         raise StoreError(f"{source} is nested too deeply to be a script.") from error
     except (DataError, ValueError, csv.Error) as error:
@@ -138,6 +142,26 @@ def _decoded(source: Path, what: str, encoding: str | None) -> DecodedText:
             source, f"{decoded.loss[0].lower()}{decoded.loss[1:-1]}: save it as UTF-8, or name its `--encoding`"
         )
     return decoded
+
+
+def _opened(
+    source: Path, what: str, encoding: str | None, language: str, sheet: str | None
+) -> tuple[str, str, list[SheetTable], list[str]]:
+    """The text of a script (of a workbook or document its times alone), what kind of file it is, the tables of such a
+    file, and what to say of it."""
+    if is_office(source):
+        office = read_office(source, what, language, sheet)
+        return office.times, "office", office.tables, list(office.notes)
+    if sheet is not None:
+        raise UsageError(f"{source} has no sheets, so leave --sheet out: it is for workbooks (.xlsx).")
+    decoded = _decoded(source, what, encoding)
+    text = decoded.text
+    if text.lstrip().startswith("{\\rtf"):
+        raise StoreError(f"{source} is RTF, which is not imported: save it as .docx.")
+    kind = "json" if text.lstrip().startswith("{") else "csv" if is_table(text) else format_of(text) or "csv"
+    if kind not in (*_READERS, "ttml"):
+        raise StoreError(f"{source} is {kind.upper()}, which is not imported: save it as {READABLE}.")
+    return text, kind, [], [decoded.doubt] if decoded.doubt else []
 
 
 def refusal(name: str | Path, problem: str) -> StoreError:
@@ -187,7 +211,16 @@ def _span(cue: TimedCue) -> Span:
 
 
 def _csv(text: str, count: FrameCount | None, language: str) -> Iterator[ScriptLine]:
-    for row in read_table(text, count, language):
+    return _of_rows(read_table(text, count, language))
+
+
+def _office(tables: list[SheetTable], count: FrameCount | None, language: str) -> Iterator[ScriptLine]:
+    for table in tables:
+        yield from _of_rows(read_rows(table, count, language))
+
+
+def _of_rows(rows: Iterable[TableRow]) -> Iterator[ScriptLine]:
+    for row in rows:
         status, extended = _status(row.status, row.where)
         about = (_own_id(row.name), status, extended, _kind(row.kind, row.where))
         yield ScriptLine(row.text, row.span, row.where, *about, row.within_ms, row.no_hours, row.note)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from calvin.core.errors import DataError
 from calvin.core.prompts import clean_line
@@ -61,8 +62,10 @@ _TOLD_MS = re.compile(r"(?:\b|_)ms\b|millisec")
 _MS, _S = 1, 1000
 _HALF_DAY = re.compile(r"(\d{1,2})(:\d.*?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
 _SEPARATOR = re.compile(r'"?sep=(\W)"?[\s,;]*?(?:\n|\Z)', re.IGNORECASE)
-_ABOVE = 20
+HEADED_WITHIN = 20
 """How many lines are looked through for the heading."""
+TIMES = ("in", "out", "duration")
+"""The columns of times."""
 _DATE = re.compile(r"(?:\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{2,4})[ T]+(?=\d+:)", re.ASCII)
 """The day on which a spreadsheet begins to count, such as 1899-12-30, before a time."""
 _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:[.,]\d+)?)S)?", re.ASCII | re.IGNORECASE)
@@ -90,7 +93,7 @@ class TableRow:
 def is_table(text: str) -> bool:
     """Whether the first line is the heading of a script."""
     heading, _ = _heading(text)
-    return bool(_columns(heading))
+    return bool(script_columns(heading))
 
 
 def read_table(text: str, count: FrameCount | None = None, language: str = "") -> Iterator[TableRow]:
@@ -107,12 +110,36 @@ def read_table(text: str, count: FrameCount | None = None, language: str = "") -
         csv.Error: quotes that do not close.
     """
     heading, skipped = _heading(text)
-    columns = _columns(heading, language)
+    numbered = [(f"line {number}", cells) for number, cells in _numbered(text, skipped)]
+    yield from read_rows(SheetTable(heading, numbered), count, language)
+
+
+class SheetTable(NamedTuple):
+    """A table: its heading, as `heading_of` gives it, and the cells of each row with its place."""
+
+    heading: list[str]
+    rows: list[tuple[str, list[str]]]
+
+    def times(self) -> Iterator[str]:
+        """The cells of its columns of times."""
+        columns = script_columns(self.heading)
+        wanted = [columns[key] for key in TIMES if columns.get(key, -1) >= 0]
+        yield from (cells[at] for _, cells in self.rows for at in wanted if at < len(cells))
+
+
+def read_rows(table: SheetTable, count: FrameCount | None = None, language: str = "") -> Iterator[TableRow]:
+    """The rows of a script in a table; the arguments are those of `read_table`.
+
+    Raises:
+        DataError: no heading, a time that cannot be read, or a row without a cell for its text; the row is named.
+    """
+    heading = table.heading
+    columns = script_columns(heading, language)
     if not columns:
         raise DataError("there is no heading with columns such as `in`, `out` and `text`")
     rows = [
-        (f"line {number}", *_cells(f"line {number}", cells, heading, columns))
-        for number, cells in _numbered(text, skipped)
+        (where, *_cells(where, cells, heading, columns))
+        for where, cells in table.rows
         if any(cell.strip() for cell in cells)
     ]
     numbers = _MS if _TOLD_MS.search(heading[columns["in"]]) else _S
@@ -127,19 +154,24 @@ def read_table(text: str, count: FrameCount | None = None, language: str = "") -
 def _heading(text: str) -> tuple[list[str], int]:
     """The names of the columns, and how many lines stand before the rows: Excel's `sep=;` and empty ones may come
     before them."""
-    lines = text.split("\n", _ABOVE)[:_ABOVE]
+    lines = text.split("\n", HEADED_WITHIN)[:HEADED_WITHIN]
     at = next((at for at, line in enumerate(lines) if line.strip(' "\t,;|') and not _SEPARATOR.match(line)), 0)
     names = next(csv.reader([lines[at]], delimiter=_delimiter(text)), [])
-    return [" ".join(name.lower().split()) for name in names], at + 1
+    return heading_of(names), at + 1
+
+
+def heading_of(names: Sequence[str]) -> list[str]:
+    """The names of columns as they are compared."""
+    return [" ".join(name.lower().split()) for name in names]
 
 
 def _delimiter(text: str) -> str:
     said = _SEPARATOR.match(text)
-    lines = (line for line in text.split("\n", _ABOVE)[:_ABOVE] if line.strip(' "\t,;|'))
+    lines = (line for line in text.split("\n", HEADED_WITHIN)[:HEADED_WITHIN] if line.strip(' "\t,;|'))
     return said[1] if said else max(",;\t|", key=next(lines, "").count)
 
 
-def _columns(heading: list[str], language: str = "") -> dict[str, int]:
+def script_columns(heading: list[str], language: str = "") -> dict[str, int]:
     """Where each column that is known stands; empty where the heading is not that of a script.
 
     Raises:

@@ -10,14 +10,13 @@ from calvin.core.text_tables import csv_text, sheet_text, sheet_time
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, CueKind, Script
 from calvin.studio.project.contents import Decision
+from calvin.studio.script.sheet_rows import open_words, sheet_rows
 from calvin.studio.script.writers import (
     OpenPlace,
     Provenance,
     Writer,
     cue_name,
     last_ms,
-    mentioned,
-    printable,
     spoken,
     status_words,
 )
@@ -104,46 +103,28 @@ class CsvWriter(Writer):
     suffix = ".csv"
 
     def render(self, script: Script, provenance: Provenance) -> str:
-        remarks = {key: open_words(comments) for key, comments in provenance.comments.items()}
-        commented = any(remarks.values())
-        recorded = [""] if provenance.own_voices else []
-        rows = [
-            (one.place.span, f"place-{one.place.id}", _open_row(one, recorded, provenance)) for one in provenance.open
-        ]
-        more = [""] * len(OPEN_COLUMNS) if rows else []
-        for cue, text in spoken(script):
-            room = provenance.rooms.get(cue.id)
-            cells = (
-                cue_name(cue),
-                sheet_time(cue.span.start_ms, provenance.stamp),
-                sheet_time(cue.span.end_ms, provenance.stamp),
-                "; ".join(mentioned(script, text)),
-                sheet_text(text),
-                str(len(text.split())),
-                "" if room is None else f"{room / 1000:.3f}",
-                status_words(cue),
-                str(cue.kind),
-                *[provenance.own_voices.get(cue.id, "") for _ in recorded],
-                *more,
+        rows = sheet_rows(script, provenance)
+        recorded = bool(provenance.own_voices)
+        commented = any(open_words(comments) for comments in provenance.comments.values())
+        columns = (*COLUMNS, *([VOICE_COLUMN] if recorded else []), *(OPEN_COLUMNS if provenance.open else ()))
+        cells = [
+            (
+                row.name,
+                sheet_time(row.span.start_ms, provenance.stamp),
+                sheet_time(row.span.end_ms, provenance.stamp),
+                "; ".join(row.characters),
+                sheet_text(row.text),
+                str(len(row.text.split())),
+                "" if row.room_ms is None else f"{row.room_ms / 1000:.3f}",
+                row.status,
+                row.kind,
+                *([row.voice] if recorded else []),
+                *([row.still, sheet_text(row.heard)] if provenance.open else []),
+                *([sheet_text(row.remark)] if commented else []),
             )
-            rows.append((cue.span, f"cue-{cue.id}", cells))
-        named = (*COLUMNS, *([VOICE_COLUMN] if recorded else []), *(OPEN_COLUMNS if more else ()))
-        columns = (*named, *((COMMENTS,) if commented else ()))
-        ordered = sorted(rows, key=lambda row: row[0])
-        last = ((sheet_text(remarks.get(key, "")),) if commented else () for _, key, _ in ordered)
-        return csv_text(columns, [(*cells, *remark) for (_, _, cells), remark in zip(ordered, last, strict=True)])
-
-
-def open_words(comments: Sequence[Comment]) -> str:
-    """The comments that are not dealt with, on one line."""
-    return " / ".join(printable(one.text) for one in comments if not one.done)
-
-
-def _open_row(one: OpenPlace, recorded: Sequence[str], provenance: Provenance) -> tuple[str, ...]:
-    span = one.place.span
-    times = (sheet_time(span.start_ms, provenance.stamp), sheet_time(span.end_ms, provenance.stamp))
-    gap = f"{span.duration_ms / 1000:.3f}"
-    return (f"place-{one.place.id}", *times, "", "", "0", gap, "", "", *recorded, one.still, sheet_text(one.heard))
+            for row in rows
+        ]
+        return csv_text((*columns, *((COMMENTS,) if commented else ())), cells)
 
 
 class JsonWriter(Writer):

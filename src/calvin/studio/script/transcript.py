@@ -91,19 +91,24 @@ def about_script(script: Script, provenance: Provenance) -> list[str]:
 
 def script_doubts(script: Script, provenance: Provenance) -> list[str]:
     """Sentences on what whoever relies on a script has to know of it."""
-    cues = [cue for cue, _ in spoken(script)]
-    drafts = sum(cue.status is not Status.APPROVED for cue in cues)
-    told = []
-    if drafts:
-        whose = "All descriptions are" if drafts == len(cues) else f"{drafts} of the {len(cues)} descriptions are"
-        are = "The description is a draft" if len(cues) == 1 else f"{whose} drafts"
-        told.append(f"{are} that nobody has approved yet, and may be wrong.")
+    told = draft_doubts(script)
     if any(line.text for line in provenance.dialogue):
         if any(not line.speaker for line in provenance.dialogue):
             told.append("A speech without a name is by somebody whom the subtitles do not name.")
     elif provenance.dialogue:
         told.append("The words of the dialogue are not known: the film has no subtitles that calvin was given.")
     return [*told, "Sounds and music are told only where a description says so."]
+
+
+def draft_doubts(script: Script) -> list[str]:
+    """A sentence on how many descriptions are drafts, where any is."""
+    cues = [cue for cue, _ in spoken(script)]
+    drafts = sum(cue.status is not Status.APPROVED for cue in cues)
+    if not drafts:
+        return []
+    whose = "All descriptions are" if drafts == len(cues) else f"{drafts} of the {len(cues)} descriptions are"
+    are = "The description is a draft" if len(cues) == 1 else f"{whose} drafts"
+    return [f"{are} that nobody has approved yet, and may be wrong."]
 
 
 def _chapters(script: Script, provenance: Provenance) -> Iterator[tuple[str, list[dict[str, Any]]]]:

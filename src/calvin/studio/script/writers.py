@@ -6,11 +6,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from calvin.core.errors import UsageError
-from calvin.core.files import write_text
+from calvin.core.errors import MissingExtraError, UsageError
+from calvin.core.files import write_bytes, write_text
 from calvin.core.progress import Listener
 from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # lazy: they load pydantic, and `calvin --help` lists writers
     from calvin.studio.project.contents import Decision
     from calvin.studio.project.store import ProjectStore
 
+EXTRA = "exchange"
+"""The optional packages of office files and of OpenTimelineIO."""
 _JOINERS = "\u200c\u200d\u00ad"
 """Without these a word of Persian or Hindi, or a hyphenated one, would fall apart: joiner, non-joiner, soft hyphen."""
 
@@ -66,7 +69,7 @@ class Provenance:
     "recorded" by a person, or that there is a "recording out of date". `programme` is the time in which people's files
     are written; None: the film's. `origin` is who wrote the words. `dated` is the programme's time where it is known at
     all, for files that state it beside the film's. `events` are what a script of DAPT said of cues, by id, and
-    `said_as` are words with how they are to be said.
+    `said_as` are words with how they are to be said, and `rate` how many are said in a minute.
     """
 
     film: Mapping[str, Any] = field(default_factory=dict)
@@ -86,13 +89,26 @@ class Provenance:
     dated: Programme | None = None
     events: Mapping[str, ScriptEvent] = field(default_factory=dict)
     said_as: Mapping[str, str] = field(default_factory=dict)
+    rate: float = 160
 
     def stamp(self, ms: int) -> str:
         """A time as people's files tell it: 00:00:01.500, or a code of the programme, such as 10:00:01:12."""
         return self.programme.code(ms) if self.programme else format_timecode(ms)
 
 
-class Writer(ABC):
+def optional(module: str, what: str) -> Any:
+    """A module of the optional packages.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(what, EXTRA, f"{module.partition('.')[0]} is not installed") from error
+
+
+class ScriptWriter(ABC):
     """Writes a script in one format, whole or not at all.
 
     `marks_pauses`: the format says for which cues the film is to pause (`extended`).
@@ -102,9 +118,19 @@ class Writer(ABC):
     suffix: ClassVar[str]
     marks_pauses: ClassVar[bool] = True
 
+    def ready(self) -> None:  # noqa: B027  most formats need nothing
+        """
+        Raises:
+            MissingExtraError: the format's packages are not installed.
+        """
+
     @abstractmethod
-    def render(self, script: Script, provenance: Provenance) -> str:
-        """The file's text."""
+    def content(self, script: Script, provenance: Provenance) -> bytes:
+        """What the file holds: the same bytes for the same script, by which an edit of it is told.
+
+        Raises:
+            MissingExtraError: the format's packages are not installed.
+        """
 
     def beside(self, script: Script, provenance: Provenance) -> Mapping[str, str]:
         """Further text files that the file needs, by their names in its folder."""
@@ -115,8 +141,19 @@ class Writer(ABC):
         target, origin = Path(path), provenance or Provenance()
         for name, text in self.beside(script, origin).items():
             write_text(target.with_name(name), text)
-        write_text(target, self.render(script, origin))
+        write_bytes(target, self.content(script, origin))
         return target
+
+
+class Writer(ScriptWriter):
+    """Writes text."""
+
+    @abstractmethod
+    def render(self, script: Script, provenance: Provenance) -> str:
+        """The file's text."""
+
+    def content(self, script: Script, provenance: Provenance) -> bytes:
+        return self.render(script, provenance).encode("utf-8")
 
 
 class FolderWriter(Writer):
@@ -187,20 +224,22 @@ def mentioned(script: Script, text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class WriterKind(Manifest[type[Writer]]):
-    """One format of scripts; its target is the `Writer` class. `readable`: `read_script` reads it back."""
+class WriterKind(Manifest[type[ScriptWriter]]):
+    """One format of scripts; its target is the `ScriptWriter` class. `readable`: `read_script` reads it back."""
 
     readable: bool = False
 
     what: ClassVar[str] = "format"
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> ScriptWriter:
         return self.load()()
 
 
 _TEXT = "calvin.studio.script.text_formats"
 _READ = "calvin.studio.script.transcript"
+_OFFICE = "calvin.studio.script.office_files"
+_CUTS = "calvin.studio.script.cut_lists"
 
 WRITERS = Registry(
     WriterKind,
@@ -223,6 +262,14 @@ WRITERS = Registry(
         ),
         WriterKind("transcript", "a web page to read, dialogue and description in order", f"{_READ}:TranscriptWriter"),
         WriterKind("transcript-txt", "the same as plain text", f"{_READ}:PlainTranscriptWriter"),
+        WriterKind("xlsx", "a workbook, for narrators and describers", f"{_OFFICE}:XlsxWriter", EXTRA, readable=True),
+        WriterKind("docx", "a document, for narrators and describers", f"{_OFFICE}:DocxWriter", EXTRA, readable=True),
+        WriterKind("otio", "OpenTimelineIO, for editing programs", f"{_CUTS}:OtioWriter", EXTRA),
+        WriterKind("edl", "an edit decision list (CMX 3600), for editing programs", f"{_CUTS}:EdlWriter", EXTRA),
+        WriterKind("fcpxml", "markers for Final Cut Pro", f"{_CUTS}:FcpxmlWriter", EXTRA),
+        WriterKind("reaper", "regions for REAPER", f"{_CUTS}:ReaperWriter"),
+        WriterKind("audition", "markers for Adobe Audition", f"{_CUTS}:AuditionWriter"),
+        WriterKind("audacity", "labels for Audacity", f"{_CUTS}:AudacityWriter"),
     ),
     "writers",
     aliases={"listening-page": "html", "listening page": "html"},
@@ -232,13 +279,17 @@ READABLE = f"{', '.join(_READABLE[:-1])} or {_READABLE[-1]}"
 """The formats in which a script comes back, for help texts and messages: "vtt, srt or csv"."""
 
 
-def find_writers(names: Iterable[str]) -> list[Writer]:
+def find_writers(names: Iterable[str]) -> list[ScriptWriter]:
     """The writers of these formats, each once, in the order named.
 
     Raises:
         UsageError: a format that is not known, or none named.
+        MissingExtraError: the packages of one are not installed.
     """
     wanted = dict.fromkeys(name.strip().lower().lstrip(".") for name in names if name.strip())
     if not wanted:
         raise UsageError(f"No format was named: choose from {WRITERS.listed()}.")
-    return [WRITERS.find(name).writer for name in wanted]
+    found = [WRITERS.find(name).writer for name in wanted]
+    for writer in found:
+        writer.ready()
+    return found

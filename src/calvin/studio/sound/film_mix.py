@@ -177,11 +177,11 @@ def _with_times(job: _Job, store: ProjectStore) -> MixReport:
     )
     writer = VttWriter()
     path = job.target.with_name(f"{job.target.stem}.descriptions{writer.suffix}")
-    text = writer.render(replace(store.script(), cues=cues), Provenance(origin=origin_of(store, cues)))
+    data = writer.content(replace(store.script(), cues=cues), Provenance(origin=origin_of(store, cues)))
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+        temporary.write_bytes(data)
         report = job.run()
-        report.notes += make_way(store, path, text)
+        report.notes += make_way(store, path, data)
     report.files.append(path)
     return report
 
