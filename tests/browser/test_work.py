@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import review_page as pages
+from calvin.media.sound.levels import SPECS
 from review_page import TEXTS, Studio
 
 FIRST, THIRD = "0:00:00.5", "0:00:09.0"
@@ -52,6 +53,26 @@ def test_text_waits_for_work_that_is_stopped(studio: Studio, open_page: Callable
     pages.is_settled(page)
     page.locator("#trouble").wait_for(state="hidden")
     assert studio.texts()[0] == "Written meanwhile."
+
+
+def test_the_loudness_of_a_delivery_is_chosen_and_a_mix_that_is_not_kept_says_why(
+    studio: Studio, open_page: Callable[..., Any]
+) -> None:
+    page = open_page(studio, failing=True)
+    page.get_by_role("button", name="Deliver…").click()
+    dialog = page.get_by_role("dialog", name="Deliver")
+    loudness = dialog.get_by_label("Loudness", exact=True)
+    assert loudness.input_value() == "", "as loud as the film, unless somebody chooses"
+    assert len(loudness.locator("option").all()) == 1 + len(SPECS)
+    loudness.select_option("ebu-r128")
+    with page.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/jobs")) as asked:
+        dialog.get_by_role("button", name="Mix into the film").click()
+    assert asked.value.post_data_json["spec"] == "ebu-r128"
+    told = dialog.get_by_role("region", name="What was measured")
+    told.wait_for()
+    assert "No mix was kept" in told.text_content()
+    assert "run `calvin voice" in told.text_content()
+    assert pages.violations(page) == []
 
 
 def test_a_cue_is_trimmed_on_the_timeline_and_snaps(studio: Studio, open_page: Callable[..., Any]) -> None:

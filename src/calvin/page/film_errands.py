@@ -31,22 +31,26 @@ def voice(folder: Path, options: Values, listener: Listener) -> Values:
 
 
 def mix(folder: Path, options: Values, listener: Listener) -> Values:
-    """Mix the spoken cues into the film, and say what is left out and why."""
+    """Mix the spoken cues into the film; say what was measured, and what is left out and why."""
     from calvin.media.sound.ducking import MixSettings
+    from calvin.media.sound.levels import loudness_spec
     from calvin.studio.sound.film_mix import mix_project, remember_mix
 
     extended, suffix = bool(options.get("extended")), f".{options.get('format') or 'mkv'}"
     with ProjectStore(folder, read_only=True) as store:
         film, language = Path(store.bound_film().path), store.mix_language
-    kind = ".extended" if extended else ".ad"
-    target = folder / DELIVERY / f"{film.stem}{kind}{suffix}"
+    kind, spec = ".extended" if extended else ".ad", options.get("spec") or None
+    target = folder / DELIVERY / f"{film.stem}{kind}{f'.{spec}' if spec else ''}{suffix}"
+    loudness_spec(spec)  # before it is part of a name
     settings = MixSettings.load({"duck_db": options.get("duck", -8)}, "mix")
-    made = mix_project(folder, target, settings, extended, language, None, listener)
+    made = mix_project(folder, target, settings, extended, language, None, listener, spec)
     with ProjectStore(folder) as store:
         remember_mix(store, target)
     left_out = [_left_out(one) for one in made.placed.left_out]
     said = f"{target.name}: {made.in_words(extended)}."
-    return {"said": said, "files": [path.name for path in made.files], "left_out": left_out, "notes": made.notes}
+    levels = made.levels_in_words()
+    return {"said": said, "files": [path.name for path in made.files], "left_out": left_out, "notes": made.notes,
+            "levels": levels, "spec": spec}  # fmt: skip
 
 
 def _left_out(one: SpokenCue) -> Values:

@@ -61,12 +61,13 @@ class Speak(Body):
 
 
 class Mix(Body):
-    """Mix the spoken cues into the film, or write the described sound alone."""
+    """Mix the spoken cues into the film, or write the described sound alone; `spec`: as loud as a delivery asks for."""
 
     kind: Literal["mix"]
     extended: bool = False
     format: Literal["mkv", "mp4", "mov", "webm", "wav", "m4a", "mka"] = "mkv"
     duck: Annotated[float, Field(ge=-60, le=0, strict=False)] = -8.0
+    spec: Annotated[str, Field(max_length=40)] | None = None
 
 
 class Export(Body):

@@ -26,6 +26,8 @@ def summary(store: ProjectStore, pid: str) -> dict[str, Any]:
     Raises:
         StoreError: it has no film yet.
     """
+    from calvin.media.sound.levels import SPECS  # by way of PyAV, which the server need not load to begin
+
     film, plan, described = store.bound_film(), project_plan(store), store.described
     lines = store.dialogue
     gaps = dialogue_gaps([line.span for line in lines], film.duration_ms, plan.min_gap_ms, plan.guard_ms)
@@ -54,6 +56,7 @@ def summary(store: ProjectStore, pid: str) -> dict[str, Any]:
         "settings": {
             "log": keeps_log(store),
             "formats": list(WRITERS.names()),
+            "specs": [[spec.name, spec.about] for spec in SPECS.values()],
             "words_per_minute": described.words_per_minute if described else WORDS_PER_MINUTE,
             "guard_ms": plan.guard_ms,
             "min_gap_ms": plan.min_gap_ms,

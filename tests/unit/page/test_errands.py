@@ -114,6 +114,13 @@ def test_a_project_is_voiced_and_mixed_and_what_is_left_out_is_told(root: Path) 
     with ProjectStore(folder, read_only=True) as store:
         paused = [cue for cue in store.cues if cue.extended]
     assert [one["key"] for one in mixed["left_out"]] == [f"cue-{cue.id}" for cue in paused]
+    assert any(line.startswith("mix: ") for line in mixed["levels"])
+    by_spec = film_errands.mix(folder, {"format": "wav", "spec": "ebu-r128"}, silent)
+    assert by_spec["files"] == ["film.ad.ebu-r128.wav"]
+    [measured] = [line for line in by_spec["levels"] if line.startswith("mix: ")]
+    assert abs(float(measured.split()[1]) + 23) <= 0.5
+    with pytest.raises(UsageError, match=r"no delivery called '\.\./x'"):
+        film_errands.mix(folder, {"spec": "../x"}, silent)
     assert all("pause" in one["why"] for one in mixed["left_out"])
     again = film_errands.voice(folder, {}, silent)
     assert "0 cues spoken" in again["said"]

@@ -1,7 +1,7 @@
 // Delivery: what lint says, voice and mix, every format, the files, and what is left out of the mix and why.
 
 import { Refused, Unreachable, call, fetchBlob } from "./api.js";
-import { button, checkbox, el, setOff, setText } from "./dom.js";
+import { button, checkbox, choice, el, field, setOff, setText } from "./dom.js";
 import { openDialog } from "./dialogs.js";
 import { NAMES } from "./jobs.js";
 import { clock, count, leftWords } from "./words.js";
@@ -41,6 +41,8 @@ export async function showDeliver(project, jobs, go) {
   const left = el("div", {});
   const status = el("p", { role: "status" });
   const pausing = checkbox("A film that pauses for the cues that need it (extended)", false, () => {});
+  const spec = choice([["", "As loud as the film's own sound"], ...(project.info.settings?.specs ?? [])], "");
+  const levels = el("section", { hidden: true, "aria-label": "What was measured" });
   const formats = (project.info.settings?.formats ?? ["vtt", "srt", "csv", "json"]).map((name) =>
     Object.assign(checkbox(FORMATS[name] ?? name, name === "vtt", () => {}), { format: name }));
   const buttons = [];
@@ -60,7 +62,9 @@ export async function showDeliver(project, jobs, go) {
     section("Checks", lint),
     section("Voice and mix", el("p", { text: voiceWords(project.info.voice) }),
       el("div", { class: "tools" }, run("Speak all cues", "voice"), pausing,
-        run("Mix into the film", "mix", () => ({ extended: pausing.input.checked })))),
+        field("Loudness", spec, { class: "field wide" }),
+        run("Mix into the film", "mix", () => ({ extended: pausing.input.checked, spec: spec.value || null }))),
+      levels),
     section("Script", el("fieldset", {}, el("legend", { text: "Formats" }), ...formats),
       el("div", { class: "tools" }, run("Write these files", "export", chosen))),
     el("div", { class: "tools" }, status, stop),
@@ -106,6 +110,19 @@ export async function showDeliver(project, jobs, go) {
     const words = running ? `${running.said} ${leftWords(running.left_s)}` : jobs.now?.said;
     if (words) setText(status, words.trim());
     if (event?.type === "ended") look();
+    showLevels();
+  }
+
+  /** What was measured of the last mix, and of one that was not kept, why. */
+  function showLevels() {
+    if (jobs.now?.kind !== "mix") return;
+    const { state, said, result } = jobs.now;
+    const words = { done: result?.levels ?? [], failed: [said] }[state] ?? [];
+    levels.hidden = !words.length;
+    levels.replaceChildren(...(words.length ? [
+      el("p", { text: state === "failed" ? "No mix was kept:" : result.spec ? `What ${result.spec} asks for is met. Measured:` : "Measured:" }),
+      el("ul", { class: "plain" }, ...words.map((text) => el("li", { text }))),
+    ] : []));
   }
 
   for (const type of ["job", "ended"]) jobs.addEventListener(type, refresh);
