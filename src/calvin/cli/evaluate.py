@@ -47,7 +47,8 @@ WANTED = Annotated[
 ]
 
 DATA = Annotated[
-    str, Option("--data", "-d", help="puppet-eval, puppets:SEED, mad-named, tvc, cmd-ad, tv-ad, or annotations.")
+    str,
+    Option("--data", "-d", help="puppet-eval, puppet-zero, puppets:SEED, mad-named, tvc, cmd-ad, tv-ad or a file."),
 ]
 CORRECT_EVERY = Annotated[
     int | None, Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from calvin.cli.captioner import YES
+from calvin.cli.captioner import MODEL_HELP, YES
 from calvin.cli.console import say, warn
 
 if TYPE_CHECKING:
     from calvin.evaluation.results import Results
     from calvin.evaluation.story_questions import StoryQuestion, StoryReader
+
+BEFORE = Annotated[str, Option(help="Sentences that the listener is given, with commas.")]
 
 app = typer.Typer(help="Set up caption metrics, and measure what is not a single caption.", no_args_is_help=True)
 
@@ -100,7 +103,7 @@ def questions(
     file: Annotated[
         Path | None, Option("--questions", help="Questions, JSON lines.", show_default="made of what puppets do")
     ] = None,
-    before: Annotated[str, Option(help="Sentences that the listener is given, with commas.")] = "1,3,8,20",
+    before: BEFORE = "1,3,8,20",
     reader: Annotated[
         str | None,
         Option(help="Model that listens and answers, as for --judge.", show_default="rules for puppet films"),
@@ -120,18 +123,79 @@ def questions(
 
         calvin metrics questions ours theirs --questions q.jsonl --reader openai:http://127.0.0.1:8080/v1#qwen
     """
-    from calvin.core.errors import UsageError
-    from calvin.evaluation.results import aligned, load_results
-    from calvin.evaluation.story_questions import ask_story, chance, read_questions, write_questions
+    from calvin.evaluation.results import load_results
+    from calvin.evaluation.story_questions import read_questions, write_questions
 
-    counts = [int(word) for word in before.split(",") if word.strip().isdigit()]
-    if not counts or len(counts) != len(before.split(",")) or min(counts) < 1:
-        raise UsageError(f"--before is numbers of sentences such as 1,3,8, not {before!r}.")
+    counts = _counts(before)
     loaded = [load_results(path) for path in systems]
     listener = _reader(reader, yes)
     asked = read_questions(file) if file is not None else _made(loaded[0])
     if write is not None:
         write_questions(write, asked)
+    _show_story(loaded, asked, listener, counts)
+
+
+@app.command("story")
+def story(
+    models: Annotated[list[str] | None, Argument(help=MODEL_HELP, show_default="calvin-mini and blind:smollm2")] = None,
+    films: Annotated[int, Option(help="Puppet films, of twenty scenes each.", min=1, max=10)] = 3,
+    seed: Annotated[int, Option(help="The films are drawn from it; none is a training film.", min=0)] = 4711,
+    context: Annotated[
+        str, Option("--context", "-c", help="none, a number of scenes, or entities-oracle: who is there is known.")
+    ] = "entities-oracle",
+    own: Annotated[bool, Option("--own", help="Context from the model's own captions, not the references.")] = False,
+    correct_every: Annotated[
+        int | None, Option(help="With --own: the first caption of a film, and each N-th after it, is corrected.", min=1)
+    ] = None,
+    before: BEFORE = "1,3,8,20",
+    yes: YES = False,
+) -> None:
+    """Do the scripts of several models tell a listener the story? On freshly drawn puppet films, side by side.
+
+    Each model describes the films; then the questions of `calvin metrics questions` are asked of its script, of the
+    references and of nothing (guessing). By default that is the bundled model and one that sees nothing of the film and
+    guesses from its context: what this one scores can be had without looking. Captions are kept as those of `calvin
+    evaluate` are, in runs/evaluation, so that a run that was stopped goes on.
+
+    Examples:
+
+        calvin metrics story
+
+        calvin metrics story calvin-mini my-model blind:smollm2 --films 5 --context 3 --own --correct-every 10
+    """
+    from calvin.cli.captioner import opening
+    from calvin.cli.evaluate import Asked, caption
+    from calvin.core.prompts import EVALUATION_QUESTION
+    from calvin.evaluation.scenes import Context
+    from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions
+    from calvin.lab.puppet_questions import PuppetReader
+
+    counts = _counts(before)
+    chosen = Context.parse(context, "own" if own else "references", correct_every or 0, held=own)
+    options = DataOptions(f"puppets:{seed}", limit=films * PUPPET_SIZES.scenes)
+    options.check(chosen)
+    asked = Asked(options, chosen, EVALUATION_QUESTION, stated=True)
+    named = list(dict.fromkeys(models or ("calvin-mini", "blind:smollm2")))
+    made = [caption(model, opening(yes), None, asked, None) for model in named]
+    _show_story(made, _made(made[0]), PuppetReader(), counts)
+
+
+def _counts(before: str) -> list[int]:
+    from calvin.core.errors import UsageError
+
+    counts = [int(word) for word in before.split(",") if word.strip().isdigit()]
+    if not counts or len(counts) != len(before.split(",")) or min(counts) < 1:
+        raise UsageError(f"--before is numbers of sentences such as 1,3,8, not {before!r}.")
+    return counts
+
+
+def _show_story(
+    loaded: Sequence[Results], asked: Sequence[StoryQuestion], listener: StoryReader, counts: Sequence[int]
+) -> None:
+    """What was answered right of each system's captions, of the references, and by guessing."""
+    from calvin.evaluation.results import aligned
+    from calvin.evaluation.story_questions import ask_story, chance
+
     first = loaded[0]
     texts = [(one.name, {key: caption.text for key, caption in one.captions.items()}, one) for one in loaded]
     texts.append(("the references", {scene.id: scene.references[0] for scene in first.scenes}, first))

@@ -2,7 +2,8 @@
 
 Puppet-eval is 25 held-out puppet films, drawn again from their seed and checked against pinned hashes. Recipes were
 chosen by looking at its figures, so it is a development set. `puppets:SEED` is ten others, drawn from that seed, for
-figures that nobody can have tuned for; the seed of a model's test films is made of its weights.
+figures that nobody can have tuned for; the seed of a model's test films is made of its weights. Puppet-zero is drawn in
+another style and told by another narrator in other words, which no recipe trains on: the counterpart of Table 2.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,15 @@ from calvin.media.film.sampling import LongerSide
 from calvin.puppets.draw.render import SceneRenderer
 from calvin.puppets.draw.stage import DRAWING
 from calvin.puppets.lexicon import NAMES
+from calvin.puppets.tell.other_words import in_usual_words
 from calvin.puppets.tell.screenplay import make_film
 from calvin.puppets.truth import SceneTruth, read_told
-from calvin.puppets.world import CLIP_SIZE, WorldSizes, write_world
+from calvin.puppets.world import CLIP_SIZE, ZERO, WorldSizes, write_world, write_zero_world
 
-PUPPETS, MAD, TVC, CMD, TV = "puppet-eval", "mad-named", "tvc", "cmd-ad", "tv-ad"
+PUPPETS, ZERO_SET, MAD, TVC, CMD, TV = "puppet-eval", "puppet-zero", "mad-named", "tvc", "cmd-ad", "tv-ad"
 _NAMED = {MAD: "mad_csv", TVC: "tvc", CMD: "cmd_ad", TV: "tv_ad"}
 """Published sets and the formats of their annotations."""
-_FRESH = re.compile(r"puppets:(\d{1,9})")
+_FRESH = re.compile(r"(puppets|puppet-zero):(\d{1,9})")
 _FORMATS = {".csv": "mad_csv", ".json": "mad_v1", ".jsonl": "tvc"}
 _PAPER_MAD = (6520, 10)
 _CMD_SCENES = 7316
@@ -56,6 +58,8 @@ PUPPET_SEED = 77
 """Recipes train on films from seed 0. The lengths, rates and shares of `mini` were chosen by figures on these."""
 PUPPET_SIZES = WorldSizes(films=25, scenes=20, clips=0, images=0, conversations=0, tv_clips=0)
 FRESH_FILMS = 10
+ZERO_SEED = 88
+ZERO_SHA256 = "2207c7a770521fd3fa1c802ed55cb01b2b8fd0a613d51ec10525b9f8764d4ca0"
 ANNOTATIONS_SHA256 = "31773684588f716e34c167ba6dc5f8179eccd421ee8b68db6aa46349a8d50774"
 PICTURES_SHA256 = {
     1: "7dca1e21719a6c86f21641a55c50804ff0af554d18efbda16ebe904ffd35407a",
@@ -92,7 +96,7 @@ class DataOptions:
             path = getattr(self, name)
             if path is not None and not Path(path).exists():
                 raise UsageError(f"--{name}: there is no {path}.")
-        if self.data == PUPPETS or _FRESH.fullmatch(self.data) is not None:
+        if is_drawn(self.data):
             unused = [name for name in ("annotations", "format", "films", "stills_at", "characters")
                       if getattr(self, name) is not None]  # fmt: skip
             if unused:
@@ -153,9 +157,7 @@ def make_job(
         UsageError: a part that is needed was not given.
         DataError: a part does not fit.
     """
-    fresh = _FRESH.fullmatch(options.data)
-    drawn = options.data == PUPPETS or fresh is not None
-    found = _puppets(listener, int(fresh[1]) if fresh else None) if drawn else _annotated(options)
+    found = _puppets(options.data, listener) if is_drawn(options.data) else _annotated(options)
     if context.kind == "scenes" and context.count and not found.contextual:
         raise UsageError(_ISOLATED.format(found.split))
     if context.kind == "entities-bank" and options.entities is None:
@@ -187,10 +189,19 @@ def make_job(
     )
 
 
-def _puppets(listener: Listener, seed: int | None = None) -> _Set:
-    name = PUPPETS if seed is None else f"puppets-{seed}"
+def is_drawn(data: str) -> bool:
+    """Whether a set of this name is drawn, and brings its own films."""
+    return data in (PUPPETS, ZERO_SET) or _FRESH.fullmatch(data) is not None
+
+
+def _puppets(data: str, listener: Listener) -> _Set:
+    fresh = _FRESH.fullmatch(data)
+    name, seed = data.replace(":", "-"), int(fresh[2]) if fresh else None
     folder = cache_folder() / name
-    drawn = draw_puppet_eval(folder, listener) if seed is None else draw_fresh_puppets(seed, folder, listener)
+    if data.startswith(ZERO_SET):
+        drawn = draw_puppet_zero(folder, listener, seed)
+    else:
+        drawn = draw_puppet_eval(folder, listener) if seed is None else draw_fresh_puppets(seed, folder, listener)
     bank, films = drawn.folder / "characters.json", drawn.folder / "videos"
     return _Set(name, drawn.samples, True, bank, films, drawn.media, drawn.truth, puppet_names(), list(drawn.notes))
 
@@ -329,13 +340,7 @@ def draw_puppet_eval(folder: Path, listener: Listener = silent, workers: int = 2
         DataError: this version of the puppets draws other stories, whose scores would not be comparable.
     """
     mad = _drawn(folder, PUPPET_SEED, PUPPET_SIZES, workers, listener)
-    found = annotations_hash(mad)
-    if found != ANNOTATIONS_SHA256:
-        raise DataError(
-            f"The annotations of puppet-eval in {mad} are not the fixed ones ({found[:12]} instead of "
-            f"{ANNOTATIONS_SHA256[:12]}): delete {folder} and try again; if that does not help, this version of calvin "
-            "draws other films, and its scores cannot be compared."
-        )
+    _check_annotations(PUPPETS, mad, folder, ANNOTATIONS_SHA256)
     drawn = pictures_hash()
     notes: tuple[str, ...] = ()
     if drawn != PICTURES_SHA256:
@@ -352,6 +357,32 @@ def draw_fresh_puppets(seed: int, folder: Path, listener: Listener = silent, wor
     return PuppetEval(mad, samples, read_truth(mad, samples), f"drawn from seed {seed}")
 
 
+def draw_puppet_zero(
+    folder: Path, listener: Listener = silent, seed: int | None = None, workers: int = 2
+) -> PuppetEval:
+    """Ten held-out films that are drawn and told as no training film is; of the fixed seed, or any other.
+
+    Raises:
+        DataError: this version of the puppets tells the films of the fixed seed otherwise.
+    """
+    number = ZERO_SEED if seed is None else seed
+    mad = _kept(folder, lambda: write_zero_world(folder, number, FRESH_FILMS, 20, workers, listener)) / "mad"
+    if seed is None:
+        _check_annotations(ZERO_SET, mad, folder, ZERO_SHA256)
+    samples = read_mad_csv(mad / "mad.csv").samples
+    return PuppetEval(mad, samples, read_truth(mad, samples), f"drawn as of paper from seed {number}")
+
+
+def _check_annotations(name: str, mad: Path, folder: Path, fixed: str) -> None:
+    found = annotations_hash(mad)
+    if found != fixed:
+        raise DataError(
+            f"The annotations of {name} in {mad} are not the fixed ones ({found[:12]} instead of {fixed[:12]}): delete "
+            f"{folder} and try again; if that does not help, this version of calvin draws other films, and its scores "
+            "cannot be compared."
+        )
+
+
 def test_seed(model: Path) -> int:
     """The seed of a model's test films, from its weights: it cannot be known before these are."""
     return int(file_sha256(model / "model.safetensors")[:8], 16) % 10**9
@@ -359,11 +390,15 @@ def test_seed(model: Path) -> int:
 
 def _drawn(folder: Path, seed: int, sizes: WorldSizes, workers: int, listener: Listener) -> Path:
     """Held-out films in MAD's form."""
+    return _kept(folder, lambda: write_world(folder, seed, sizes, "heldout", workers, listener)) / "mad"
+
+
+def _kept(folder: Path, write: Callable[[], Path]) -> Path:
     try:
-        return write_world(folder, seed, sizes, "heldout", workers, listener) / "mad"
+        return write()
     except UsageError:  # drawn by another version of the puppets
         shutil.rmtree(folder)
-        return write_world(folder, seed, sizes, "heldout", workers, listener) / "mad"
+        return write()
 
 
 def annotations_hash(mad: Path) -> str:
@@ -392,8 +427,9 @@ def read_truth(mad: Path, samples: Sequence[Sample]) -> dict[str, dict[str, Any]
 
 
 def judge(caption: str, truth: Mapping[str, Any]) -> Mapping[str, float | None]:
-    """Marks against the structured truth of a puppet scene."""
-    return truth_score(caption, SceneTruth.from_json(dict(truth)))
+    """Marks against the structured truth of a puppet scene; where another narrator tells it, in either's words."""
+    happened = SceneTruth.from_json(dict(truth))
+    return truth_score(in_usual_words(caption) if happened.film.startswith(ZERO) else caption, happened)
 
 
 def puppet_names() -> NameList:

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from calvin.evaluation.story_questions import StoryQuestion
 from calvin.puppets.lexicon import ACTIONS, PLACES
+from calvin.puppets.tell.other_words import in_usual_words
 from calvin.puppets.truth import SceneTruth, Told, told_in
+from calvin.puppets.world import ZERO
 
 NOBODY = "nobody"
 FARTHEST = 8
@@ -109,7 +111,7 @@ class PuppetReader:
         story = _Story()
         actor: str | None = None
         for number, sentence in enumerate(sentences):
-            told = told_in(sentence)
+            told = told_in(in_usual_words(sentence) if question.movie.startswith(ZERO) else sentence)
             if told.agent in ("He", "She"):
                 told = Told(told.action, actor, told.patient, told.prop, told.place)
             actor = told.agent or actor

@@ -91,19 +91,20 @@ _COLOUR = "|".join(COLOURS)
 _LOOK = re.compile(
     rf",? *\bin an? (?:{_COLOUR}) (?:{'|'.join(GARMENTS)}|hat)(?: and an? (?:{_COLOUR}) hat)?\b,?", re.IGNORECASE
 )
-_SLOTS = {
+SLOT_PATTERNS = {
     "p": r"(?P<p>[A-Z]\w+|an? (?:wo)?man|someone|SOMEONE)",
     "o": rf"the (?P<o>{'|'.join(PROPS)})",
     "l": rf"the (?P<l>{'|'.join(place.key for place in PLACES)})",
     "his": "(?:his|her|their)",
 }
+"""What may stand in a phrase's slots, as regular expressions with a group for each."""
 _NOT_NAMES = frozenset({"A", "An", "In", "On", "At", "The", "SOMEONE"})
 
 
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple(
-        (action.key, re.compile(rf"\b{phrase.format(**_SLOTS)}(?!\w)"))
+        (action.key, re.compile(rf"\b{phrase.format(**SLOT_PATTERNS)}(?!\w)"))
         for action in ACTIONS
         for phrase in action.phrases
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import call
 from pathlib import Path
@@ -30,14 +30,17 @@ from calvin.core.text_tables import csv_text
 from calvin.core.time import format_timecode
 from calvin.core.types import FPS
 from calvin.puppets.draw.render import SceneRenderer, frame_times, iter_frames
-from calvin.puppets.draw.stage import DRAWING
+from calvin.puppets.draw.stage import DRAWING, PAPER, PLAIN, Pen
 from calvin.puppets.draw.video import film_frames, write_video
 from calvin.puppets.tell.captions import caption_rng, film_captions, look_caption
+from calvin.puppets.tell.other_words import other_captions
 from calvin.puppets.tell.screenplay import Film, Line, Scene, Split, make_film, pick, random_scene, rng_for
 
 CLIP_SIZE = (224, 128)
 """Twice what the small vision tower sees. At half this size, a world takes half the time."""
 TVC_FPS = 3.0
+ZERO = "zero_"
+"""How the names of films begin that are drawn and told in a way that nobody trains on."""
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
 Job = Callable[[], None]
 Size = tuple[int, int]
@@ -84,6 +87,38 @@ def write_world(
     jobs: list[tuple[Path, Job]] = []
     for write in (_write_mad, _write_webvid, _write_cc3m, _write_llava, _write_tvc):
         jobs += write(out, seed, sizes, split)
+    _draw(jobs, workers, listener)
+    return out
+
+
+def write_zero_world(
+    out_dir: str | Path, seed: int, films: int, scenes: int = 20, workers: int = 2, listener: Listener = silent
+) -> Path:
+    """Write held-out films as nobody trains on them, in MAD's form under `out_dir`, and return it.
+
+    They are drawn as if cut out of paper, and told by another narrator in other words (`tell.other_words`). Their names
+    begin with ZERO. The same arguments give the same files.
+
+    Raises:
+        UsageError: `out_dir` holds a world made with other arguments.
+    """
+    out = Path(out_dir)
+    _claim(out / "world.json", {"zero": 1, "seed": seed, "films": films, "scenes": scenes, "version": 1 + DRAWING})
+    talk = WorldSizes().talk
+    made = (make_film(seed * 100_000 + number, scenes, split="heldout", talk=talk) for number in range(films))
+    told = ((film, other_captions(film)) for film in map(_renamed, made))
+    _draw(_write_films(out, told, "heldout", CLIP_SIZE, PAPER), workers, listener)
+    return out
+
+
+def _renamed(film: Film) -> Film:
+    name = film.id.replace(film.split + "_", ZERO)
+    shots = tuple(replace(shot, truth=replace(shot.truth, film=name)) for shot in film.shots)
+    return replace(film, id=name, shots=shots)
+
+
+def _draw(jobs: list[tuple[Path, Job]], workers: int, listener: Listener) -> None:
+    """Draw what is not there yet."""
     waiting = [job for target, job in jobs if not target.exists()]
     done = len(jobs) - len(waiting)
     stage = Stage("draw puppets", listener, len(jobs), "files", kept=done)
@@ -91,7 +126,6 @@ def write_world(
     for _ in _run(waiting, workers):
         done += 1
         stage.update(done)
-    return out
 
 
 def _claim(path: Path, arguments: dict[str, Any]) -> None:
@@ -142,12 +176,19 @@ def save_jpeg(path: Path, rgb: Any) -> None:
 
 
 def _write_mad(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
-    """Training films in the columns of MAD-v2, held-out ones in those of MAD-eval."""
+    films = (
+        make_film(seed * 100_000 + number, sizes.scenes, split=split, talk=sizes.talk) for number in range(sizes.films)
+    )
+    return _write_films(out, ((film, film_captions(film)) for film in films), split, sizes.picture)
+
+
+def _write_films(
+    out: Path, told: Iterable[tuple[Film, list[str]]], split: Split, picture: Size, pen: Pen = PLAIN
+) -> list[tuple[Path, Job]]:
+    """Training films in the columns of MAD-v2, held-out ones in those of MAD-eval, each with its captions."""
     folder, described, rows, bank = out / "mad", list[DescribedScene](), list[list[Any]](), {}
     jobs: list[tuple[Path, Job]] = []
-    for number in range(sizes.films):
-        film = make_film(seed * 100_000 + number, sizes.scenes, split=split, talk=sizes.talk)
-        captions = film_captions(film)
+    for number, (film, captions) in enumerate(told):
         described += [DescribedScene(film.id, text, scene) for text, scene in zip(captions, film.scenes, strict=True)]
         rows += _mad_rows(film, captions, split)
         bank[film.id] = [
@@ -156,7 +197,7 @@ def _write_mad(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tu
         ]
         write_srt(folder / "videos" / f"{film.id}.srt", film.lines)
         target = folder / "videos" / f"{film.id}.mp4"
-        jobs.append((target, partial(_draw_film, target, film, sizes.picture)))
+        jobs.append((target, partial(_draw_film, target, film, picture, pen)))
     header = ("text", "start", "end", "movie") if split == "train" else _EVAL_COLUMNS
     write_text(folder / "mad.csv", csv_text(header, rows))
     write_json(folder / "characters.json", bank)
@@ -196,8 +237,8 @@ def _dotted(ms: int) -> str:
     return format_timecode(ms).replace(":", ".")
 
 
-def _draw_film(target: Path, film: Film, size: Size) -> None:
-    write_video(target, film_frames(film, *size, FPS), *size, FPS)
+def _draw_film(target: Path, film: Film, size: Size, pen: Pen) -> None:
+    write_video(target, film_frames(film, *size, FPS, pen=pen), *size, FPS)
 
 
 # WebVid: clips ------------------------------------------------------------------------------------------------------

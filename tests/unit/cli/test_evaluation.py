@@ -288,6 +288,29 @@ def test_story_questions_of_puppet_films_need_no_model(run, tmp_path: Path) -> N
     assert "--before is numbers of sentences" in wrong.stderr
 
 
+def test_a_story_is_told_side_by_side(run, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two models' scripts, the references and guessing, by one command; what was captioned is not captioned again."""
+    from calvin.captioners.calvin import Calvin
+    from calvin.puppets.world import WorldSizes
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("calvin.lab.evaluation_sets.FRESH_FILMS", 1)
+    small = WorldSizes(films=1, scenes=5, clips=0, images=0, conversations=0, tv_clips=0)
+    monkeypatch.setattr("calvin.lab.evaluation_sets.PUPPET_SIZES", small)
+    language = tiny_model.parent / "language"
+    words = ("metrics", "story", tiny_model, f"blind:{language}", "--films", 1, "--before", "1,4")
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    rows = {line.split("  ")[0]: line.split()[-5:] for line in result.stdout.splitlines()}
+    assert [name for name in rows if "entities-oracle" in name][1].startswith("blind:")
+    assert float(rows["the references"][1]) > float(rows["by guessing"][1])
+    monkeypatch.setattr(Calvin, "caption", lambda *_, **__: pytest.fail("captioned again"))
+    assert run(*words).stdout == result.stdout
+    wrong = run("metrics", "story", tiny_model, "--context", "6", "--correct-every", "3")
+    assert wrong.exit_code == 2
+    assert "--own" in wrong.stderr
+
+
 def test_when_a_script_describes_against_a_person(run, tmp_path: Path) -> None:
     ours = put(tmp_path / "ours.vtt", "WEBVTT\n\n00:00:01.000 --> 00:00:03.000\nAnn waves.\n")
     theirs = put(

@@ -36,6 +36,31 @@ def test_other_films_come_from_any_seed(tmp_path: Path, monkeypatch: pytest.Monk
     assert drawn[0].truth[drawn[0].samples[3].id]["film"] == "heldout_471100000"
 
 
+def test_puppet_zero_is_fixed_and_told_in_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calvin.puppets.world._draw_film", lambda target, *_: target.write_bytes(b""))
+    drawn = evaluation_sets.draw_puppet_zero(tmp_path / "zero", workers=1)
+    assert len(drawn.samples) == len(drawn.truth) == 200
+    assert "paper" in drawn.media
+    for sample in drawn.samples:
+        assert str(sample.movie).startswith("zero_")
+        marks = evaluation_sets.judge(sample.caption, drawn.truth[sample.id])
+        assert marks["action"] == marks["agent"] == marks["names_exact"] == 1.0
+        # The same words about a film of the usual narrator are no words of his.
+        other = {**drawn.truth[sample.id], "film": "heldout_1"}
+        assert evaluation_sets.judge(sample.caption, other)["action"] == 0.0
+    again = evaluation_sets.draw_puppet_zero(tmp_path / "other", seed=5, workers=1)
+    assert again.samples[0].caption != drawn.samples[0].caption
+    monkeypatch.setattr(evaluation_sets, "ZERO_SEED", 89)
+    with pytest.raises(DataError, match=r"puppet-zero in .* are not the fixed ones"):
+        evaluation_sets.draw_puppet_zero(tmp_path / "third", workers=1)
+
+
+def test_sets_that_are_drawn_are_known_by_their_names() -> None:
+    names = ("puppet-eval", "puppet-zero", "puppets:4", "puppet-zero:77")
+    assert all(map(evaluation_sets.is_drawn, names))
+    assert not any(map(evaluation_sets.is_drawn, ("puppets", "puppet-eval:4", "mad-named", "zero.csv", "puppets:x")))
+
+
 def test_scenes_past_the_end_of_their_features_are_noted_and_many_refused() -> None:
     features = MemoryFeatures({"film": np.ones((50, 2))}, fps=5)
     scenes = [Sample(f"film/{n}", "mad", "film", "video", "He waits.", Span(n * 50, n * 50 + 50)) for n in range(202)]

@@ -14,7 +14,7 @@ from calvin.puppets.draw.actions import movers
 from calvin.puppets.draw.figure import Figure
 from calvin.puppets.draw.places import DRAW_PLACE, draw_foreground
 from calvin.puppets.draw.props import DRAW_PROP, draw_chest, draw_stool
-from calvin.puppets.draw.stage import DRAWING, STAGE_WIDTH, Canvas, Instant, Stage
+from calvin.puppets.draw.stage import DRAWING, PLAIN, STAGE_WIDTH, Canvas, Instant, Pen, Stage
 from calvin.puppets.draw.writing import draw_sign
 from calvin.puppets.lexicon import PROPS
 from calvin.puppets.tell.screenplay import Scene, Sign, rng_for
@@ -82,13 +82,15 @@ def draw_setup(scene: Scene) -> Setup:
 class SceneRenderer:
     """Draws any moment of one scene at one size. Small frames are drawn at twice their size and reduced by area."""
 
-    def __init__(self, scene: Scene, width: int, height: int, sign: Sign | None = None, drawing: int = DRAWING) -> None:
-        self.scene, self.size, self.sign = scene, (width, height), sign
+    def __init__(
+        self, scene: Scene, width: int, height: int, sign: Sign | None = None, drawing: int = DRAWING, pen: Pen = PLAIN
+    ) -> None:
+        self.scene, self.size, self.sign, self.pen = scene, (width, height), sign, pen
         self.reduced = width < 200
         factor = 2 if self.reduced else 1
         self.image = np.empty((height * factor, width * factor, 3), np.uint8)
         self.setup = draw_setup(scene)
-        self.canvas = Canvas(self.image, self.setup.ground, smooth=not self.reduced)
+        self.canvas = Canvas(self.image, self.setup.ground, smooth=not self.reduced, pen=pen)
         self.mover = movers(drawing)[scene.truth.action]
         self.backdrop = self._backdrop()
         self.looks = [scene.truth.looks[name] for name in scene.truth.present]
@@ -96,9 +98,14 @@ class SceneRenderer:
     def _backdrop(self) -> np.ndarray:
         height, width = self.image.shape[:2]
         image = np.zeros((round(height * _MARGIN), round(width * _MARGIN), 3), np.uint8)
-        canvas = Canvas(image, self.setup.ground, smooth=not self.reduced)
+        canvas = Canvas(image, self.setup.ground, smooth=not self.reduced, pen=self.pen)
         canvas.look_at(complex(56, 32), 1 / _MARGIN)
         DRAW_PLACE[self.scene.truth.place](canvas, rng_for(self.scene.seed, "place"))
+        if self.pen.wash:
+            washed = (1 - self.pen.wash) * image + self.pen.wash * np.array(self.pen.ink)
+            image[:] = washed.astype(np.uint8)
+            for strip in range(-80, 140, 14):
+                canvas.line((complex(strip, -30), complex(strip + 80, 80)), 1.2, self.pen.ink)
         for prop, x, size in self.setup.clutter:
             DRAW_PROP[prop](canvas, complex(x, 7.5 * size), size)
         if self.sign is not None:

@@ -128,6 +128,22 @@ def walking(pose: Pose, phase: float, stride: float = 6.0) -> Pose:
 
 Colour = tuple[int, int, int]
 INK: Colour = (22, 20, 26)
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """How everything is drawn, whatever it is: `corners` of what is round otherwise (0: it is round), the colour of
+    outlines and their width as a share of the usual, and how far backdrops are washed out (0 to 1)."""
+
+    corners: int = 0
+    ink: Colour = INK
+    outline: float = 1.0
+    wash: float = 0.0
+
+
+PLAIN = Pen()
+PAPER = Pen(corners=6, ink=(250, 246, 236), outline=1.5, wash=0.5)
+"""Cut out of paper: six corners in place of circles, pale edges, pale backdrops with strips across them."""
 _SHIFT = 4  # OpenCV takes coordinates with so many binary places
 
 
@@ -137,8 +153,8 @@ class Canvas:
     Points are complex numbers in stage units with y *up* from the ground, which lies `ground` units below the top.
     """
 
-    def __init__(self, image: np.ndarray, ground: float, smooth: bool) -> None:
-        self.image = image
+    def __init__(self, image: np.ndarray, ground: float, smooth: bool, pen: Pen = PLAIN) -> None:
+        self.image, self.pen = image, pen
         self.ground = ground
         self.line_type = cv2.LINE_AA if smooth else cv2.LINE_8
         self.look_at(complex(STAGE_WIDTH / 2, STAGE_HEIGHT / 2), 1.0)
@@ -158,23 +174,32 @@ class Canvas:
         return max(1, round(units * self.unit))
 
     def disc(self, z: complex, radius: float, colour: Colour, outline: float = 0.0) -> None:
+        if self.pen.corners:
+            ring = (cmath.rect(radius, 2 * math.pi * i / self.pen.corners) for i in range(self.pen.corners))
+            self.shape([z + corner for corner in ring], colour, 2 * outline)
+            return
         centre = self.pixel(z)
+        outline *= self.pen.outline
         if outline:
-            cv2.circle(self.image, centre, int((radius + outline) * self.unit * 16), INK, -1, self.line_type, _SHIFT)
+            edge = int((radius + outline) * self.unit * 16)
+            cv2.circle(self.image, centre, edge, self.pen.ink, -1, self.line_type, _SHIFT)
         cv2.circle(self.image, centre, int(radius * self.unit * 16), colour, -1, self.line_type, _SHIFT)
 
     def line(self, points: Iterable[complex], units: float, colour: Colour, outline: float = 0.0) -> None:
         """A thick line with round ends and joints."""
         chain = np.array([self.pixel(z) for z in points], np.int32)
+        outline *= self.pen.outline
         if outline:
-            cv2.polylines(self.image, [chain], False, INK, self.width(units + 2 * outline), self.line_type, _SHIFT)
+            wide = self.width(units + 2 * outline)
+            cv2.polylines(self.image, [chain], False, self.pen.ink, wide, self.line_type, _SHIFT)
         cv2.polylines(self.image, [chain], False, colour, self.width(units), self.line_type, _SHIFT)
 
     def shape(self, points: Iterable[complex], colour: Colour, outline: float = 0.0) -> None:
         corners = np.array([self.pixel(z) for z in points], np.int32)
         cv2.fillPoly(self.image, [corners], colour, self.line_type, _SHIFT)
+        outline *= self.pen.outline
         if outline:
-            cv2.polylines(self.image, [corners], True, INK, self.width(outline), self.line_type, _SHIFT)
+            cv2.polylines(self.image, [corners], True, self.pen.ink, self.width(outline), self.line_type, _SHIFT)
 
     def box(self, low: complex, high: complex, colour: Colour, outline: float = 0.0) -> None:
         self.shape((low, complex(high.real, low.imag), high, complex(low.real, high.imag)), colour, outline)

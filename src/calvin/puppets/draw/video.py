@@ -12,6 +12,7 @@ import numpy as np
 
 from calvin.core.files import atomic_path
 from calvin.puppets.draw.render import SceneRenderer
+from calvin.puppets.draw.stage import PLAIN, Pen
 from calvin.puppets.draw.writing import draw_letter, draw_subtitle
 from calvin.puppets.tell.screenplay import Card, Film, Scene
 
@@ -36,18 +37,20 @@ def draw_card(card: Card, width: int, height: int) -> np.ndarray:
     return image
 
 
-def film_frames(film: Film, width: int, height: int, fps: float, burnt_in: bool = False) -> Iterator[np.ndarray]:
+def film_frames(
+    film: Film, width: int, height: int, fps: float, burnt_in: bool = False, pen: Pen = PLAIN
+) -> Iterator[np.ndarray]:
     """Every frame of a film in order, RGB uint8 [H, W, 3]; frame i shows the time i / fps.
 
     One shot is held in memory at a time. With `burnt_in`, the picture carries the dialogue as subtitles.
     """
-    for number, image in enumerate(_pictures(film, width, height, fps)):
+    for number, image in enumerate(_pictures(film, width, height, fps, pen)):
         now_ms = number * 1000 / fps
         said = next((line.text for line in film.lines if line.start_ms <= now_ms < line.end_ms), None)
         yield draw_subtitle(image.copy(), said) if burnt_in and said else image
 
 
-def _pictures(film: Film, width: int, height: int, fps: float) -> Iterator[np.ndarray]:
+def _pictures(film: Film, width: int, height: int, fps: float, pen: Pen) -> Iterator[np.ndarray]:
     signs = {id(film.shots[sign.shot]): sign for sign in film.signs}
     parts: list[Card | Scene] = [film.cards[0], *film.shots, *film.inserts, film.cards[-1]]
     parts.sort(key=_start_ms)
@@ -58,7 +61,9 @@ def _pictures(film: Film, width: int, height: int, fps: float) -> Iterator[np.nd
         while at + 1 < len(parts) and starts[at + 1] <= now_ms:
             at += 1
             part = parts[at]
-            renderer = None if isinstance(part, Card) else SceneRenderer(part, width, height, signs.get(id(part)))
+            renderer = (
+                None if isinstance(part, Card) else SceneRenderer(part, width, height, signs.get(id(part)), pen=pen)
+            )
             if isinstance(part, Card):
                 image = draw_card(part, width, height)
         yield image if renderer is None else renderer.frame((now_ms - starts[at]) / 1000)
