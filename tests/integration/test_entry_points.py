@@ -150,7 +150,7 @@ def test_help_lists_them_and_a_broken_one_is_one_sentence(project: Path, run: Ru
     text = " ".join(run("describe", "--help").stdout.replace("│", " ").split())
     assert "parrot of aviary 1.0" in text
     ours = "vtt, srt, dapt, csv, json, txt, html, transcript, transcript-txt, xlsx, docx, otio, edl, fcpxml, reaper"
-    assert f"{ours}, audition, audacity, absent, shout" in text
+    assert f"{ours}, audition, audacity, dapt-recorded, absent, shout" in text
     # What calvin itself knows comes first, what others add after it.
     assert re.search(r"cider-plain,[^.]* brevity\b", " ".join(run("score", "--help").stdout.replace("│", " ").split()))
     refused = run("export", project, "--format", "absent", code=2)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -71,18 +73,22 @@ def import_script(
     """
     from calvin.studio.project.store import ProjectStore
     from calvin.studio.script.human_words import apply_plan, plan_import
+    from calvin.studio.sound.imported_sounds import imported_sounds, keep_sounds
 
-    with ProjectStore(project) as store:
+    with ProjectStore(project) as store, TemporaryDirectory() as parts:
         plan = plan_import(store, edited, remove, language, retime, encoding, frame_rate, starts_at, sheet)
         for line in plan.lines():
             say(line)
-        warn_all(plan.notes)
-        if not plan.changes_anything:
+        sounds = imported_sounds(store, plan, edited.parent, Path(parts))
+        if sounds.files:
+            say(sounds.in_words)
+        warn_all([*plan.notes, *sounds.notes])
+        if not (plan.changes_anything or sounds.files):
             return
         if not (yes or (sys.stdin.isatty() and typer.confirm("Make these changes?"))):
             warn("Nothing was written: give --yes to make these changes.")
             raise typer.Exit(1)
-        exported = apply_plan(store, plan)
+        exported = apply_plan(store, plan, partial(keep_sounds, store, sounds))
     say(f"Imported; `calvin undo {project}` takes it back.")
     renewed(exported)
 
@@ -150,7 +156,7 @@ def export(
     with ProjectStore(project, or_look=True) as store, ProgressView() as progress:
         set_clock(store, timecode, starts_at, frame_rate)
         for path, writer in export_targets(store, writers, out_dir):
-            if isinstance(writer, FolderWriter):
+            if isinstance(writer, FolderWriter) and writer.plays_film:
                 say(foretold_size(store, path.parent, film))
         exported = export_script(store, writers, out_dir, leave_edited=True, film=film, listener=progress)
     for path in exported.files:

@@ -12,6 +12,7 @@ from calvin.media.timecode import FRAME_CODE, FrameCount
 TT = "http://www.w3.org/ns/ttml"
 TTP = f"{TT}#parameter"
 TTM = f"{TT}#metadata"
+TTA = f"{TT}#audio"
 DAPTM = f"{TT}/profile/dapt#metadata"
 XML = "http://www.w3.org/XML/1998/namespace"
 PROFILE = f"{TT}/profile/dapt1.0/content"

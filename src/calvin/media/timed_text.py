@@ -79,6 +79,17 @@ class DecodedText(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class SoundSource:
+    """Where the recording of a text is: in a file beside the document (`src`), or in it (`data`, base64). It is heard
+    from `first_ms` on, until `last_ms` (None: its end)."""
+
+    src: str = ""
+    data: str = ""
+    first_ms: int = 0
+    last_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptEvent:
     """What TTML and its profile DAPT say of a text beside its words and times; "" where they say nothing.
 
@@ -86,7 +97,7 @@ class ScriptEvent:
     `language` its own language and `source` that of what it stands for (`daptm:langSrc`), `on_screen` where that is
     ("ON_OFF"), and `descriptions` are remarks with their types ("pronunciationNote"). Texts of one event, in several
     languages, share its `number`. `transcript`: the script writes down what is in the film, and describes nothing.
-    `agents` are the ids of who speaks.
+    `agents` are the ids of who speaks, and `sounds` the recordings of the text.
     """
 
     represents: str = ""
@@ -97,6 +108,7 @@ class ScriptEvent:
     number: int = 0
     transcript: bool = False
     agents: str = ""
+    sounds: tuple[SoundSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

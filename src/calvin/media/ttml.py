@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -14,14 +14,17 @@ from calvin.core.prompts import clean_line
 from calvin.core.time import round_half_up
 from calvin.media.dapt_rules import TRANSCRIPTS, breach
 from calvin.media.timecode import FRAME_CODE, FrameCount, Programme
-from calvin.media.timed_text import ScriptEvent, TimedCue, TimedText, time_ms
+from calvin.media.timed_text import ScriptEvent, SoundSource, TimedCue, TimedText, time_ms
 
 NAMESPACE = "urn:x-calvin-ad:script"
 """Of what calvin says about an event and TTML has no words for."""
 ORIGIN = "daptOriginTimecode"
 """The element in which DAPT states the time code of its zero (W3C DAPT, timecode-related metadata)."""
+VOICE = f"{{{NAMESPACE}}}voice"
+"""On a recording: whether a person is heard."""
 OWN = f"{{{NAMESPACE}}}from"
 """On a remark that calvin wrote from what it knows elsewhere, such as a list of pronunciations."""
+_STATUS = f"{{{NAMESPACE}}}status"
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
 _CLOCK_FRAMES = re.compile(r"(\d{2,9}):(\d\d):(\d\d)(?:[:;](\d{2,9})(?:\.(\d{1,9}))?)?")
 _OFFSET = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)(h|ms|m|s|f|t)")
@@ -102,6 +105,7 @@ class _Reading:
         self.absolute = self.smpte and values.get("markerMode") == "discontinuous"
         self.drop = values.get("dropMode", "")
         self.agents = _agents(root)
+        self.resources = _resources(root)
         self.event = _script(values)
         self.dapt = any("/ttml/profile/dapt" in word for pair in root.items() for word in pair)
         self.events_met = 0
@@ -160,6 +164,8 @@ class _Reading:
                 return until if until is not None else start
         elif _tag(element) in ("p", "span") and (beside := "".join(_said(element, timed=False))).strip():
             self._keep(element, beside, start, until, about)
+        recorded = self._sounds(child for child in element if _tag(child) == "audio")
+        about = (about[0], replace(about[1], sounds=(*about[1].sounds, *recorded)))
         last = start
         for child in inner:
             if timed_inside and _tag(element) in ("p", "span") and not any(map(_timed, child.iter())):
@@ -169,7 +175,7 @@ class _Reading:
         if self.dapt and _tag(element) == "p":
             self._joined(first)
         if timed_here and about[0]:
-            self._named(first, about[0])
+            self._named(first, about[0], element.get(_STATUS, ""))
         return until if until is not None else last
 
     def _about(self, element: ET.Element, event: ScriptEvent, timed: bool) -> ScriptEvent:
@@ -201,11 +207,37 @@ class _Reading:
         parts = [(self._about(part, event, False), part) for part in element if _tag(part) == "p"]
         languages = list(dict.fromkeys(about.language for about, _ in parts))
         if _tag(element) != "div" or len(languages) < 2:
-            yield (parts[0][0] if _tag(element) == "div" and parts else event), "".join(_said(element))
+            whole = parts[0][0] if _tag(element) == "div" and parts else event
+            sounds = (*event.sounds, *self._sounds(_recordings(element)))
+            yield replace(whole, sounds=sounds), "".join(_said(element))
             return
         for language in languages:
-            own = [(about, "".join(_said(part))) for about, part in parts if about.language == language]
-            yield own[0][0], " ".join(text for _, text in own)
+            own = [(about, part) for about, part in parts if about.language == language]
+            sounds = self._sounds(sound for _, part in own for sound in _recordings(part))
+            yield replace(own[0][0], sounds=sounds), " ".join("".join(_said(part)) for _, part in own)
+
+    def _sounds(self, recordings: Iterable[ET.Element]) -> tuple[SoundSource, ...]:
+        """Where the recordings of people are; those that say to be a synthetic voice are passed over."""
+        found = (self._source(one) for one in recordings if one.get(VOICE) != "synthetic")
+        return tuple(one for one in found if one is not None)
+
+    def _source(self, recording: ET.Element) -> SoundSource | None:
+        """The first source of a recording whose type can be used, else the first."""
+        sources = [source for source in (recording, *recording) if _tag(source) in ("audio", "source")]
+        named = [source for source in sources if source.get("src") or _data(source) is not None]
+        usable = [one for one in named if not one.get("type") or re.search("wav|flac", one.get("type", ""))]
+        if not named:
+            return None
+        source = (usable or named)[0]
+        src = source.get("src", "").strip()
+        if src.startswith("#") and src[1:] in self.resources:
+            source = self.resources[src[1:]]
+            src = source.get("src", "").strip()
+        data = _data(source)
+        inside = "" if data is None else "".join("".join(data.itertext()).split())
+        first, last = (self.ms(recording.get(key)) for key in ("clipBegin", "clipEnd"))
+        until = None if last is None else round_half_up(float(last))
+        return SoundSource("" if inside else src, inside, round_half_up(float(first or 0)), until)
 
     def _joined(self, first: int) -> None:
         """Make one text of parts that begin one after the other and stay until the end of it."""
@@ -214,12 +246,13 @@ class _Reading:
             text = clean_line(" ".join(part.text for part in parts))
             self.cues[first:] = [replace(parts[0], text=text, end_ms=max(part.end_ms for part in parts))]
 
-    def _named(self, first: int, name: str) -> None:
-        """Give the name of an event to its text, where that is timed more closely; of several, none is the event."""
+    def _named(self, first: int, name: str, note: str) -> None:
+        """Give the name of an event, and what calvin notes of it, to its text, where that is timed more closely; of
+        several, none is the event."""
         languages = [cue.event.language for cue in self.cues[first:]]
         for at, cue in enumerate(self.cues[first:], first):
             if not cue.name and languages.count(cue.event.language) == 1:
-                self.cues[at] = replace(cue, name=name)
+                self.cues[at] = replace(cue, name=name, note=cue.note or note)
 
     def _interval(
         self, element: ET.Element, base: Fraction, limit: Fraction | None
@@ -244,7 +277,7 @@ class _Reading:
         speaker = next((self.agents[agent] for agent in agents.split() if agent in self.agents), "")
         times = round_half_up(float(start)), round_half_up(float(max(start, until)))
         name, event = about
-        note = element.get(f"{{{NAMESPACE}}}status", "")
+        note = element.get(_STATUS, "")
         self.cues.append(TimedCue(*times, text, self._where(), name, speaker, note, event))
 
     def _where(self) -> str:
@@ -258,6 +291,21 @@ def _script(values: dict[str, str]) -> ScriptEvent:
     assumed = values.get("scriptRepresents") or flow or ("audio.dialogue" if transcript else "")
     represents = values.get("represents") or assumed
     return ScriptEvent(represents, values.get("lang", ""), values.get("langSrc", ""), transcript=transcript)
+
+
+def _resources(root: ET.Element) -> dict[str, ET.Element]:
+    """What documents hold of sound beside their texts, by id."""
+    heads = (part for child in root if _tag(child) == "head" for part in child if _tag(part) == "resources")
+    return {one.get(_ID, ""): one for head in heads for one in head}
+
+
+def _data(element: ET.Element) -> ET.Element | None:
+    """The element with the bytes of a sound: itself or a child."""
+    return next((one for one in (element, *element) if _tag(one) == "data"), None)
+
+
+def _recordings(element: ET.Element) -> Iterator[ET.Element]:
+    return (one for one in element.iter() if _tag(one) == "audio")
 
 
 def _agents(root: ET.Element) -> dict[str, str]:

@@ -18,6 +18,7 @@ const FORMATS = {
   html: "html (a page that plays the film with its description: a folder beside the project's files)",
   transcript: "transcript (dialogue and description to read, HTML)",
   "transcript-txt": "transcript-txt (the same as plain text)",
+  "dapt-recorded": "dapt-recorded (DAPT with the sound of each cue: a folder beside the project's files)",
 };
 
 const size = (bytes) => {

@@ -96,4 +96,4 @@ class Recordings(Readings):
 
 def lasting(event: ScriptEvent) -> ScriptEvent:
     """What is kept of an event: what a cue has a place for is left out."""
-    return replace(event, language="", number=0, transcript=False, agents="")
+    return replace(event, language="", number=0, transcript=False, agents="", sounds=())

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from calvin.core.time import format_timecode
 from calvin.core.types import Cue, CueKind, Script
-from calvin.media.dapt_rules import DAPTM, PROFILE, TT, TTM, TTP, XML
+from calvin.media.dapt_rules import DAPTM, PROFILE, TT, TTA, TTM, TTP, XML
 from calvin.media.timecode import Programme
 from calvin.media.timed_text import ScriptEvent
 from calvin.media.ttml import NAMESPACE, ORIGIN, OWN
@@ -32,7 +32,7 @@ REPRESENTS = {
 """The content descriptor of each kind of cue (DAPT's registry of content descriptors)."""
 
 _NAMED = frozenset(REPRESENTS.values())
-_PREFIXES = {"ttp": TTP, "ttm": TTM, "daptm": DAPTM, "calvin": NAMESPACE}
+_PREFIXES = {"ttp": TTP, "ttm": TTM, "tta": TTA, "daptm": DAPTM, "calvin": NAMESPACE}
 
 
 class DaptWriter(Writer):
@@ -42,52 +42,57 @@ class DaptWriter(Writer):
     suffix = ".dapt.ttml"
 
     def render(self, script: Script, provenance: Provenance) -> str:
-        cues = list(spoken(script))
-        represents = {cue.id: _represents(cue, provenance.events.get(cue.id)) for cue, _ in cues}
-        root = ET.Element(
-            f"{{{TT}}}tt",
+        return as_document(dapt_tree(script, provenance))
+
+
+def dapt_tree(script: Script, provenance: Provenance, kind: str = "preRecording") -> ET.Element:
+    """A document of a script as elements: in its body a `div` for each cue that says something, in their order."""
+    cues = list(spoken(script))
+    represents = {cue.id: _represents(cue, provenance.events.get(cue.id)) for cue, _ in cues}
+    root = ET.Element(
+        f"{{{TT}}}tt",
+        {
+            f"{{{TTP}}}contentProfiles": PROFILE,
+            f"{{{XML}}}lang": printable(script.language) or "und",
+            f"{{{DAPTM}}}scriptRepresents": " ".join(_covering(represents.values())),
+            f"{{{DAPTM}}}scriptType": kind,
+        },
+    )
+    metadata = ET.SubElement(ET.SubElement(root, f"{{{TT}}}head"), f"{{{TT}}}metadata")
+    ET.SubElement(metadata, f"{{{TTM}}}title").text = printable(script.title)
+    if provenance.origin.marked:
+        ET.SubElement(metadata, f"{{{TTM}}}desc").text = printable(provenance.origin.mark())
+    if provenance.dated:
+        _date(root, metadata, provenance.dated)
+    agents = {}
+    for number, character in enumerate(script.characters, start=1):
+        agents[character.name] = f"character-{number}"
+        agent = ET.SubElement(
+            metadata, f"{{{TTM}}}agent", {"type": "character", f"{{{XML}}}id": agents[character.name]}
+        )
+        ET.SubElement(agent, f"{{{TTM}}}name", {"type": "alias"}).text = printable(character.name)
+    body = ET.SubElement(root, f"{{{TT}}}body")
+    for cue, text in cues:
+        div = ET.SubElement(
+            body,
+            f"{{{TT}}}div",
             {
-                f"{{{TTP}}}contentProfiles": PROFILE,
-                f"{{{XML}}}lang": printable(script.language) or "und",
-                f"{{{DAPTM}}}scriptRepresents": " ".join(_covering(represents.values())),
-                f"{{{DAPTM}}}scriptType": "preRecording",
+                f"{{{XML}}}id": cue_name(cue),
+                "begin": format_timecode(cue.span.start_ms),
+                "end": format_timecode(last_ms(cue)),
+                f"{{{DAPTM}}}represents": represents[cue.id],
             },
         )
-        metadata = ET.SubElement(ET.SubElement(root, f"{{{TT}}}head"), f"{{{TT}}}metadata")
-        ET.SubElement(metadata, f"{{{TTM}}}title").text = printable(script.title)
-        if provenance.origin.marked:
-            ET.SubElement(metadata, f"{{{TTM}}}desc").text = printable(provenance.origin.mark())
-        if provenance.dated:
-            _date(root, metadata, provenance.dated)
-        agents = {}
-        for number, character in enumerate(script.characters, start=1):
-            agents[character.name] = f"character-{number}"
-            agent = ET.SubElement(
-                metadata, f"{{{TTM}}}agent", {"type": "character", f"{{{XML}}}id": agents[character.name]}
-            )
-            ET.SubElement(agent, f"{{{TTM}}}name", {"type": "alias"}).text = printable(character.name)
-        body = ET.SubElement(root, f"{{{TT}}}body")
-        for cue, text in cues:
-            div = ET.SubElement(
-                body,
-                f"{{{TT}}}div",
-                {
-                    f"{{{XML}}}id": cue_name(cue),
-                    "begin": format_timecode(cue.span.start_ms),
-                    "end": format_timecode(last_ms(cue)),
-                    f"{{{DAPTM}}}represents": represents[cue.id],
-                },
-            )
-            _describe(div, provenance.events.get(cue.id, ScriptEvent()), provenance.said_as, text)
-            if cue.extended:
-                div.set(f"{{{NAMESPACE}}}status", status_words(cue))
-            if cue.id in provenance.own_voices:
-                div.set(f"{{{NAMESPACE}}}voice", provenance.own_voices[cue.id])
-            named = [agents[name] for name in mentioned(script, text)]
-            if named:
-                div.set(f"{{{TTM}}}agent", " ".join(named))
-            ET.SubElement(ET.SubElement(div, f"{{{TT}}}p"), f"{{{TT}}}span").text = text
-        return _document(root)
+        _describe(div, provenance.events.get(cue.id, ScriptEvent()), provenance.said_as, text)
+        if cue.extended:
+            div.set(f"{{{NAMESPACE}}}status", status_words(cue))
+        if cue.id in provenance.own_voices:
+            div.set(f"{{{NAMESPACE}}}voice", provenance.own_voices[cue.id])
+        named = [agents[name] for name in mentioned(script, text)]
+        if named:
+            div.set(f"{{{TTM}}}agent", " ".join(named))
+        ET.SubElement(ET.SubElement(div, f"{{{TT}}}p"), f"{{{TT}}}span").text = text
+    return root
 
 
 def _represents(cue: Cue, event: ScriptEvent | None) -> str:
@@ -144,14 +149,16 @@ def kind_represented(words: str) -> CueKind | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _document(root: ET.Element) -> str:
+def as_document(root: ET.Element) -> str:
     """The document, with TTML as its default namespace."""
     for prefix, space in _PREFIXES.items():
         ET.register_namespace(prefix, space)
     ET.indent(root)
     for paragraph in root.iter(f"{{{TT}}}p"):
         # White space in a paragraph would be text.
-        paragraph.text = paragraph[0].tail = None
+        paragraph.text = None
+        for part in paragraph:
+            part.tail = None
     # ElementTree's own default namespace refuses attributes without one.
     ET.register_namespace("", TT)
     document = ET.tostring(root, encoding="unicode")

@@ -7,7 +7,7 @@ its place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -175,20 +175,30 @@ def plan_corrections(store: ProjectStore, words: Words) -> WordsPlan:
     return WordsPlan(name, tuple(steps), (*said, *left_out), what=f"corrections of {Path(name).name}")
 
 
-def apply_plan(store: ProjectStore, plan: WordsPlan) -> Exported:
+def apply_plan(
+    store: ProjectStore, plan: WordsPlan, more: Callable[[Mapping[int, str]], None] | None = None
+) -> Exported:
     """Make the changes as one step that can be undone, all or none, and renew the script's files.
 
     Places still to be described that a person has filled are left to them.
+
+    Args:
+        more: called within the step with the id of the cue of each of the plan's steps, by its place.
     """
+    ids: dict[int, str] = {}
     events: dict[str, ScriptEvent] = {}
     with store.step(plan.what or f"import of {Path(plan.name).name}"):
         for at, change in enumerate(plan.steps):
             cue = change.after
             if change.after != change.before:
                 cue = _carry_out(store, change)
+            if cue is not None:
+                ids[at] = cue.id
             if cue is not None and at in plan.events:
                 events[cue.id] = plan.events[at]
         store.keep_events(events)
+        if more is not None:
+            more(ids)
         if plan.dialogue:
             store.set_dialogue(plan.dialogue)
         if plan.language:

@@ -182,7 +182,7 @@ def _stands(store: ProjectStore, path: Path, writer: ScriptWriter, script: Scrip
     """Whether what a writer would write is there to the byte."""
     if isinstance(writer, FolderWriter):
         media = writer.media(store, path.parent)
-        files = [media.film, *(clip.file for clip in media.clips.values())]
+        files = [*([media.film] if writer.plays_film else []), *(clip.file for clip in media.clips.values())]
         if not all(file and (path.parent / file).is_file() for file in files):
             return False
         origin = replace(origin, media=media)

@@ -159,8 +159,10 @@ class Writer(ScriptWriter):
 class FolderWriter(Writer):
     """Writes a folder: a file that holds the script, what `beside` says, and media of the project.
 
-    The suffix names both: `.listen/index.html` makes `FILM.listen/index.html`.
+    The suffix names both: `.listen/index.html` makes `FILM.listen/index.html`. `plays_film`: the film is in it.
     """
+
+    plays_film: ClassVar[bool] = True
 
     @abstractmethod
     def media(self, store: ProjectStore, folder: Path) -> Media:
@@ -270,6 +272,11 @@ WRITERS = Registry(
         WriterKind("reaper", "regions for REAPER", f"{_CUTS}:ReaperWriter"),
         WriterKind("audition", "markers for Adobe Audition", f"{_CUTS}:AuditionWriter"),
         WriterKind("audacity", "labels for Audacity", f"{_CUTS}:AudacityWriter"),
+        WriterKind(
+            "dapt-recorded",
+            "DAPT as recorded, a folder with the sound of each cue",
+            "calvin.studio.script.dapt_recorded:RecordedDaptWriter",
+        ),
     ),
     "writers",
     aliases={"listening-page": "html", "listening page": "html"},

@@ -106,11 +106,25 @@ def keep_recordings(store: ProjectStore, prepared: Sequence[Prepared], what: str
     """
     with store.step(what):
         for made in prepared:
-            cue = store.cue(made.cue)
-            store.keep_recording(cue.id, Recording(cue.text, made.ms, made.file, made.original, made.level))
-            if cue.status is not Status.APPROVED:
-                store.edit_cue(replace(cue, status=Status.APPROVED))
+            keep_prepared(store, made)
     _sweep(store)
+
+
+def keep_prepared(store: ProjectStore, made: Prepared) -> None:
+    """Keep a recording of a cue as it now reads, in the step that is open, and approve the cue."""
+    cue = store.cue(made.cue)
+    store.keep_recording(cue.id, Recording(cue.text, made.ms, made.file, made.original, made.level))
+    if cue.status is not Status.APPROVED:
+        store.edit_cue(replace(cue, status=Status.APPROVED))
+
+
+def has_recording(store: ProjectStore, cue_id: str, path: Path) -> bool:
+    """Whether a cue has this very recording, as it now reads."""
+    kept, one = store.folder / RECORDED_FOLDER, store.recordings.get(cue_id)
+    if one is None or one.text != store.cue(cue_id).text:
+        return False
+    files = [kept / name for name in (one.file, one.original)]
+    return all(map(Path.is_file, files)) and file_sha256(path) in map(file_sha256, files)
 
 
 def record_cue(store: ProjectStore, cue_id: str, wav: str | Path) -> tuple[Measured, list[str]]:

@@ -14,21 +14,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from calvin.core.errors import DataError, MediaError, SubtitleError, UsageError
-from calvin.core.files import file_sha256
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.text_tables import counted, from_sheet
 from calvin.core.time import Span, in_s
 from calvin.core.types import Cue
 from calvin.media.timed_text import read_text
-from calvin.studio.project.recordings import Recording
-from calvin.studio.project.status import RECORDED_FOLDER
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import rooms
 from calvin.studio.script.script_files import renew_exports
 from calvin.studio.script.script_tables import read_table
 from calvin.studio.script.writers import cue_names
 from calvin.studio.sound.delivery import LIST
-from calvin.studio.sound.recorded_cues import Prepared, keep_recordings, prepare_recording, recording_level
+from calvin.studio.sound.recorded_cues import (
+    Prepared,
+    has_recording,
+    keep_recordings,
+    prepare_recording,
+    recording_level,
+)
 
 SOUNDS = (".wav", ".wave", ".flac")
 _OTHER_SOUNDS = (".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aif", ".aiff", ".wma", ".mka", ".caf")
@@ -96,10 +99,9 @@ def take_recordings(store: ProjectStore, given: str | Path, listener: Listener =
     report = FolderReport()
     with TemporaryDirectory() as parts:
         files = _files_of(store, source, Path(parts), report)
-        known, level, wanted = store.recordings, recording_level(store), {}
+        level, wanted = recording_level(store), {}
         for cue, path in files.items():
-            one = known.get(cue)
-            if one and one.text == store.cue(cue).text and _is_given(store, one, path):
+            if has_recording(store, cue, path):
                 report.kept.append(cue)
             else:
                 wanted[cue] = path
@@ -255,13 +257,6 @@ def _cut(path: Path, spans: Mapping[str, Span], parts: Path, report: FolderRepor
 
 _HEARD = 10 ** (-50 / 20)
 """A peak below this is nobody's voice."""
-
-
-def _is_given(store: ProjectStore, one: Recording, path: Path) -> bool:
-    kept = store.folder / RECORDED_FOLDER
-    return all((kept / name).is_file() for name in (one.file, one.original)) and file_sha256(
-        kept / one.original
-    ) == file_sha256(path)
 
 
 def _prepared(store: ProjectStore, files: Mapping[str, Path], level: float, listener: Listener) -> list[Prepared]:
