@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,10 @@ from calvin.cli.console import ProgressView, say, warn_all
 from calvin.core.errors import UsageError
 from calvin.core.time import in_s
 from calvin.media.voice.registry import VOICES
+
+if TYPE_CHECKING:
+    from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.sound.film_mix import MixReport
 
 
 class Channels(StrEnum):
@@ -27,6 +31,23 @@ class Delivery(StrEnum):
     STREAMING = "streaming"
 
 
+Duck = Annotated[
+    float,
+    typer.Option(
+        help="How far the film is turned down under the voice, in dB; further where it is very loud there, less "
+        "where it would no longer be heard. 0 leaves it as it is.",
+        min=-60,
+        max=0,
+    ),
+]
+Spec = Annotated[
+    Delivery | None,
+    typer.Option(
+        help="Bring the described sound to what a delivery asks for: ebu-r128 (-23 LUFS), netflix (dialogue -27), "
+        "atsc-a85 (dialogue -24) or streaming (dialogue -18).",
+        show_default="as loud as the film",
+    ),
+]
 Recorded = Annotated[
     list[str] | None,
     typer.Option(
@@ -204,7 +225,8 @@ def mix(
         typer.Option(
             "--out",
             "-o",
-            help="Film: .mkv, .mp4, .mov, .webm. Sound: .wav, .m4a, .mka. Without a suffix: a folder for a studio.",
+            help="Film: .mkv, .mp4, .mov, .webm. Sound: .wav, .m4a, .mka. For the web: FOLDER/master.m3u8. Without a "
+            "suffix: a folder for a studio.",
         ),
     ],
     extended: Annotated[
@@ -213,28 +235,17 @@ def mix(
     channels: Annotated[
         Channels, typer.Option(help="Channels of the described sound; 5.1 only if the film has it.")
     ] = Channels.STEREO,
-    duck: Annotated[
-        float,
-        typer.Option(
-            help="How far the film is turned down under the voice, in dB; further where it is very loud there, less "
-            "where it would no longer be heard. 0 leaves it as it is.",
-            min=-60,
-            max=0,
-        ),
-    ] = -8,
-    spec: Annotated[
-        Delivery | None,
-        typer.Option(
-            help="Bring the described sound to what a delivery asks for: ebu-r128 (-23 LUFS), netflix (dialogue -27), "
-            "atsc-a85 (dialogue -24) or streaming (dialogue -18).",
-            show_default="as loud as the film",
-        ),
-    ] = None,
+    duck: Duck = -8,
+    spec: Spec = None,
     language: Annotated[
         str | None,
         typer.Option(help="Language of the film's sound track to mix with, such as en.", show_default="as before"),
     ] = None,
     film: Annotated[Path | None, typer.Option(help="Where the film is now, if it has been moved.")] = None,
+    sidecars: Annotated[
+        bool,
+        typer.Option("--sidecars", help="Write sound and text beside the film that --out names."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that this project did not mix.")] = False,
 ) -> None:
     """Mix the spoken cues into the film: its streams stay untouched, and the described sound becomes a second track.
@@ -253,27 +264,52 @@ def mix(
         calvin mix film.calvin -o ad.wav --spec ebu-r128
 
         calvin mix film.calvin -o delivery --spec ebu-r128
+
+        calvin mix film.calvin -o stream/master.m3u8
+
+        calvin mix film.calvin -o /library/Film/Film.mkv --sidecars
     """
     from calvin.media.sound.ducking import MixSettings
     from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.sound.film_mix import mix_project, remember_mix
+    from calvin.studio.sound.film_mix import remember_mix
+    from calvin.studio.sound.packaging import is_package, sidecar_path, write_beside
 
+    if extended and (sidecars or is_package(output)):
+        raise UsageError("A film that pauses is a film of its own: mix it with --extended as .mkv or .mp4.")
     with ProjectStore(project, read_only=True) as store:
+        output = sidecar_path(store, output, film) if sidecars else output
         _check_target(output, store.mixed.get(str(output.resolve())), yes)
         language = language or store.mix_language
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
-    with ProgressView() as progress:
-        report = mix_project(project, output, settings, extended, language, film, progress, spec and spec.value)
+    report = _mixed(project, output, settings, extended, language, film, spec and spec.value)
     with ProjectStore(project, or_look=True) as store:
         remember_mix(store, output)
         store.mix_language = language
         if store.is_copy:
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
+        if sidecars:
+            text, kept = write_beside(store, output)
+            report.files.append(text)
+            report.notes += kept
         notes = notes_to_tell(store, "mix", report.notes)
     for line in (report.in_words(extended), *report.levels_in_words(), *(f"  {path}" for path in report.files)):
         say(line)
     warn_all(notes)
+
+
+def _mixed(
+    project: Path, output: Path, settings: MixSettings, extended: bool, language: str | None, film: Path | None,
+    spec: str | None,
+) -> MixReport:  # fmt: skip
+    """Mix into whatever the name of the output says."""
+    from calvin.studio.sound.film_mix import mix_project
+    from calvin.studio.sound.packaging import is_package, package_project
+
+    with ProgressView() as progress:
+        if is_package(output):
+            return package_project(project, output, settings, language, film, progress, spec)
+        return mix_project(project, output, settings, extended, language, film, progress, spec)
 
 
 def _check_target(output: Path, mixed: tuple[int, int] | None, yes: bool) -> None:
