@@ -17,9 +17,13 @@ from calvin.core.errors import DataError, UsageError
 from calvin.core.time import parse_timecode, round_half_up
 
 FRAME_CODE = re.compile(r"(\d{1,3})[:;](\d\d)[:;](\d\d)[:;](\d\d)")
+_IN_TEXT = re.compile(rf"(?<!\d)(?<!\d:){FRAME_CODE.pattern}(?!\d)(?!:\d)")
+"""A code among other things, such as cells that semicolons part."""
 _NTSC = [Fraction(whole * 1000, 1001) for whole in (24, 30, 48, 60)]
 _RATES: list[Fraction] = [*_NTSC, *(Fraction(whole) for whole in (24, 25, 30, 48, 50, 60))]
 MAX_RATE = 100
+_ENOUGH = 10
+"""So many codes tell how they count."""
 _NEAR = Fraction(1, 2500)
 """23.976 and 23.98 are one rate, 24 another."""
 _NAMED = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(?:/(\d{1,4}))?\s*(?:fps)?\s*(df|ndf|drop)?", re.IGNORECASE)
@@ -166,12 +170,24 @@ def start_ms(starts_at: str, count: FrameCount | None) -> int:
         raise UsageError(f"A programme cannot start at {starts_at!r}: {str(error).rstrip('.')}.") from error
 
 
+def drop_and_not(text: str) -> tuple[str, str] | None:
+    """Two codes of a text of which one counts with drop-frame and the other without; None where all are alike."""
+    codes = [code[0] for code in _IN_TEXT.finditer(text)]
+    dropped, whole = (next((code for code in codes if (";" in code) is drop), "") for drop in (True, False))
+    return (dropped, whole) if dropped and whole else None
+
+
 def counting(text: str, film: FrameCount) -> FrameCount:
     """By which count the codes in a text are meant, of a film that has another: the film's, unless they count frames
     that it has not. Then the film is a copy with fewer frames than the one that the text was written for, and the
-    lowest rate of films and television that has them all is taken; from 25, 24 is at most 40 ms away."""
-    codes = list(FRAME_CODE.finditer(text))
+    lowest rate of films and television that has them all is taken, if as many codes as it would have speak for it; from
+    25, 24 is at most 40 ms away."""
+    codes = list(_IN_TEXT.finditer(text))
     top = max((int(code[4]) for code in codes), default=-1)
     rates = (Fraction(25), Fraction(30), Fraction(50), Fraction(60))
     count = film if top < film.rate else next((FrameCount(rate) for rate in rates if top < rate), film)
+    odd = sum(int(code[4]) >= film.rate for code in codes)
+    expected = len(codes) * (count.rate - film.rate) / count.rate
+    if len(codes) >= _ENOUGH and 4 * odd < expected:
+        count = film  # a slip in a few codes says nothing of the others
     return replace(count, drop=count.may_drop and any(";" in code[0] for code in codes))

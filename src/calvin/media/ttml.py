@@ -56,7 +56,7 @@ def read_ttml(text: str, as_declared: bool = False) -> TimedText:
             f"it declares to be DAPT 1.0 and is not: {wrong}. Mend it, or take the profile out of "
             "`ttp:contentProfiles` to have it read as it is"
         )
-    reading = _Reading(root)
+    reading = _Reading(root, strict=as_declared)
     for child in root:
         if _tag(child) == "body":
             reading.events(child, Fraction(0), None, ("", reading.event), 0)
@@ -94,13 +94,14 @@ def _root(text: str) -> ET.Element:
 class _Reading:
     """One document: its parameters, and what was found in it."""
 
-    def __init__(self, root: ET.Element) -> None:
+    def __init__(self, root: ET.Element, strict: bool = False) -> None:
         values = {_local(key): value.strip() for key, value in root.items()}
         self.rate = _whole(values.get("frameRate"), 30)
         top, _, bottom = values.get("frameRateMultiplier", "1 1").replace(":", " ").partition(" ")
         self.effective = self.rate * Fraction(_whole(top, 1), _whole(bottom, 1))
         self.sub = _whole(values.get("subFrameRate"), 1)
         self.tick = Fraction(1000, _whole(values.get("tickRate"), self.rate * self.sub if "frameRate" in values else 1))
+        self.strict = strict
         self.smpte = values.get("timeBase") == "smpte"
         self.absolute = self.smpte and values.get("markerMode") == "discontinuous"
         self.drop = values.get("dropMode", "")
@@ -126,9 +127,14 @@ class _Reading:
             minutes = int(counted[1]) * 60 + int(counted[2])
             frames = int(counted[4] or 0) + Fraction(int(counted[5] or 0), self.sub)
             seconds = minutes * 60 + int(counted[3])
+            if self.strict and int(counted[4] or 0) >= self.rate:
+                raise DataError(f"{expression!r} does not exist at {self.rate} frames a second")
             if not self.smpte:
                 return 1000 * (seconds + frames / self.effective)
             per_minute, every = _DROPPED.get(self.drop, (0, 0))
+            begins = bool(every) and not seconds % 60 and not minutes % every and minutes % (10 * every) > 0
+            if self.strict and begins and frames < per_minute:
+                raise DataError(f"{expression!r} does not exist: drop-frame leaves it out")
             dropped = per_minute * (minutes // every - minutes // (10 * every)) if every else 0
             return 1000 * (seconds * self.rate + frames - dropped) / self.effective
         if offset:

@@ -83,6 +83,14 @@ def from_programme_start(
         )
     if not beyond:
         return text, clock
+    inside, far = text.lines[0], max(beyond, key=lambda line: line.span)
+    if inside not in beyond and far.span.start_ms >= film.duration_ms + HOUR_MS // 2:
+        times = [format_timecode(line.span.start_ms) for line in (inside, far)]
+        raise refusal(
+            name,
+            f"{inside.where}, at {times[0]}, and {far.where}, at {times[1]}, cannot count from one start, and the film "
+            f"ends at {format_timecode(film.duration_ms)}: write all times alike",
+        )
     which = f"{counted(len(beyond), 'line')} of {name} {'lies' if len(beyond) == 1 else 'lie'}"
     note = f"{which} beyond the end of the film, {format_timecode(film.duration_ms)}: the first is {beyond[0].where}."
     return text._replace(notes=(*text.notes, note)), clock

@@ -6,7 +6,7 @@ import csv
 import html
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from calvin.core.prompts import clean_line
 from calvin.core.time import Span
 from calvin.core.types import CueKind, DialogueLine, Status
 from calvin.media.script_events import as_heard, in_language, parted
-from calvin.media.timecode import FRAME_CODE, FrameCount, Programme, counting
+from calvin.media.timecode import FRAME_CODE, FrameCount, Programme, counting, drop_and_not
 from calvin.media.timed_text import (
     MAX_CUES,
     DecodedText,
@@ -102,14 +102,9 @@ def read_script(
     """
     source = Path(path)
     text, kind, tables, notes = _opened(source, what, encoding, language, sheet)
-    if count is None and film_rate is not None:
-        film = FrameCount.of(film_rate)
-        count = counting(text, film)
-        if count.rate != film.rate:
-            notes.append(
-                f"{source.name} counts frames that the film, with {film} a second, does not have: its times are "
-                f"read at {count} a second. If it was written at another rate, import it with --frame-rate."
-            )
+    counts = kind not in ("json", "ttml")
+    if count is None and film_rate and counts:
+        count = _count_of(source, text, film_rate, notes)
     try:
         if kind == "ttml":
             found = _ttml(text, language)
@@ -127,9 +122,50 @@ def read_script(
         raise refusal(source, f"{late.where if late else 'what is said in it'} ends after 100 hours")
     if len(found.lines) + len(found.dialogue) > MAX_CUES:
         raise StoreError(f"{source} holds more than {MAX_CUES} lines, more than the script of any film.")
-    counted = count if kind not in ("json", "ttml") and FRAME_CODE.search(text) else None
+    counted = count if counts and FRAME_CODE.search(text) else None
+    if counted and (kind == "csv" or tables):
+        notes += _on_the_clock(source, found.lines, counted)
     in_order = sorted(found.lines, key=lambda line: line.span)
     return found._replace(lines=in_order, notes=(*notes, *found.notes), frames=counted)
+
+
+def _count_of(source: Path, text: str, film_rate: float, notes: list[str]) -> FrameCount:
+    """By which count the codes of a script are read, with a note where that is not the film's.
+
+    Raises:
+        StoreError: some count with drop-frame and others without.
+    """
+    film = FrameCount.of(film_rate)
+    count, mixed = counting(text, film), drop_and_not(text)
+    if mixed and count.may_drop:
+        raise refusal(
+            source,
+            f"{mixed[0]} counts with drop-frame and {mixed[1]} without: write all its codes alike, or say how they "
+            f"count by --frame-rate {float(film.rate):.4g}df",
+        )
+    if count.rate != film.rate:
+        notes.append(
+            f"{source.name} counts frames that the film, with {film} a second, does not have: its times are "
+            f"read at {count} a second. If it was written at another rate, import it with --frame-rate."
+        )
+    return count
+
+
+def _on_the_clock(source: Path, lines: Sequence[ScriptLine], count: FrameCount) -> list[str]:
+    """What to say of a table of which some times count frames and others do not.
+
+    Raises:
+        StoreError: that means different times, as at 29.97 frames a second.
+    """
+    frames_ms = int(500 / count.rate) + 1
+    told = next((line for line in lines if line.within_ms != frames_ms), None)
+    coded = next((line for line in lines if line.within_ms == frames_ms), None)
+    if told is None or coded is None:
+        return []
+    both = f"{told.where} tells its times by the clock and {coded.where} in frames"
+    if count.rate.denominator != 1 and not count.drop:
+        raise refusal(source, f"{both}, which are not the same at {count} frames a second: write all times alike")
+    return [f"{both[0].upper()}{both[1:]}: each was read as it is written."]
 
 
 def _decoded(source: Path, what: str, encoding: str | None) -> DecodedText:

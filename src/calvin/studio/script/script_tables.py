@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from calvin.core.errors import DataError
+from calvin.core.errors import ConfigError, DataError
 from calvin.core.prompts import clean_line
 from calvin.core.text_tables import from_sheet
 from calvin.core.time import Span, parse_timecode, round_half_up, to_ms
+from calvin.media.languages import language_tag
 from calvin.media.timecode import FRAME_CODE, FrameCount
 from calvin.media.timed_text import not_a_time
 
@@ -58,6 +59,9 @@ _COLUMNS = {
 _NUMBER = re.compile(r"\d{1,6}(?:[.,](\d+))?(?:e([+-]?\d\d?))?", re.ASCII | re.IGNORECASE)
 _TOLD = re.compile(r"(.*?)\s*(?:\((.*)\)|\[(.*)\])?")
 """The name of a column, and what stands after it in brackets."""
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?: (?:[a-z]{2,4}|\d{3}))?")
+_NO_LANGUAGE = ("id", "no", "nr", "tc")
+"""What stands behind the name of a column and means something else than Indonesian or Norwegian."""
 _TOLD_MS = re.compile(r"(?:\b|_)ms\b|millisec")
 _MS, _S = 1, 1000
 _HALF_DAY = re.compile(r"(\d{1,2})(:\d.*?)\s*([ap])\.?m\.?", re.ASCII | re.IGNORECASE)
@@ -177,13 +181,13 @@ def script_columns(heading: list[str], language: str = "") -> dict[str, int]:
     Raises:
         DataError: the text stands in several languages, and none of them is `language`.
     """
-    parted = [_TOLD.fullmatch(name.replace("_", " ").replace("-", " ")) for name in heading]
-    bare = [part[1].strip() if part else "" for part in parted]
+    parted = [_parted(name) for name in heading]
+    bare = [name for name, _ in parted]
     found = {key: next((bare.index(name) for name in names if name in bare), -1) for key, names in _COLUMNS.items()}
     if found["in"] < 0 or found["text"] < 0:
         return {}
     word = bare[found["text"]]
-    told = {(part[2] or part[3] or "").strip(): at for at, part in enumerate(parted) if part and bare[at] == word}
+    told = {more: at for at, (name, more) in enumerate(parted) if name == word}
     if len(told) > 1 and all(told) and language:
         wanted = language.lower()
         own = [name for name in told if name == wanted or name.split()[0] == wanted.split("-")[0]]
@@ -191,6 +195,22 @@ def script_columns(heading: list[str], language: str = "") -> dict[str, int]:
             raise DataError(f"its text stands in {', '.join(told)}: name one of them by `--language`")
         found["text"] = told[own[0]]
     return found
+
+
+def _parted(heading: str) -> tuple[str, str]:
+    """The name of a column, and what it tells beyond that: in brackets or, of a text, as a code of a language."""
+    plain = " ".join(re.sub("[-_:|]", " ", heading).split())
+    match = _TOLD.fullmatch(plain)
+    name, more = (match[1].strip(), (match[2] or match[3] or "").strip()) if match else (plain, "")
+    word = max((one for one in _COLUMNS["text"] if name.startswith(f"{one} ")), key=len, default="")
+    behind = name.removeprefix(word).strip(" /.")
+    if more or not word or name in _COLUMNS["text"] or not _LANGUAGE.fullmatch(behind) or behind in _NO_LANGUAGE:
+        return name, more
+    try:
+        language_tag(behind.replace(" ", "-"))
+    except ConfigError:
+        return name, more
+    return word, behind
 
 
 def _numbered(text: str, skipped: int) -> Iterator[tuple[int, list[str]]]:

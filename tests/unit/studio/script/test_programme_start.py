@@ -146,6 +146,86 @@ def test_headings_as_studios_write_them(store: ProjectStore, tmp_path: Path) -> 
     assert plan_import(store, path).steps[0].line.span == Span(5480, 7480)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    "heading", ["Script - EN", "script_en", "AD Script EN-GB", "Audio Description [en]", "Text:  en", "Script|en"]
+)
+def test_a_language_may_stand_behind_the_name(store: ProjectStore, tmp_path: Path, heading: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"In,Out,Dialogue,{heading},Text ID,Script No\n00:00:05:12,00:00:07:12,Hi.,A hand.,7,8\n")
+    [step] = plan_import(store, path).steps
+    assert step.line is not None
+    assert step.line.text == "A hand."
+
+
+def test_two_languages_behind_the_name(store: ProjectStore, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("In,Out,Script DE,Script EN\n00:00:05:12,00:00:07:12,Eine Hand.,A hand.\n")
+    for language, text in (("en", "A hand."), ("de", "Eine Hand.")):
+        [step] = plan_import(store, tmp_path / "a.csv", language=language).steps
+        assert step.line is not None
+        assert step.line.text == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "rows", "problem"),
+    [
+        (25.0, "10:00:05:12,10:00:07:12,A.\n00:00:09.5,00:00:10.5,B.", "line 3, at 00:00:09.500, and line 2, at 10:"),
+        (25.0, "00:00:05:12,00:00:07:12,A.\n01:00:09:00,01:00:10:00,B.", "cannot count from one start"),
+        (30000 / 1001, "00:00:05;12,00:00:07:12,A.", "00:00:05;12 counts with drop-frame and 00:00:07:12 without"),
+        (30000 / 1001, "00:00:05:12,00:00:07:12,A.\n00:00:09.5,00:00:10.5,B.", "line 3 tells its times by the clock"),
+        (30000 / 1001, "00:01:00;01,00:01:02;00,A.", "'00:01:00;01' does not exist: with drop-frame"),
+        (0.0, "00:00:05:12,00:00:07:12,A.", "counts frames, and their rate is not known"),
+    ],
+)  # fmt: skip
+def test_times_of_two_kinds_are_refused(
+    store: ProjectStore, tmp_path: Path, rate: float, rows: str, problem: str
+) -> None:
+    store.bind_film(replace(store.bound_film(), facts={"frame_rate": rate}))
+    (tmp_path / "a.csv").write_text(f"{HEADING}{rows}\n")
+    with pytest.raises(StoreError) as caught:
+        plan_import(store, tmp_path / "a.csv")
+    assert problem in str(caught.value)
+    assert str(caught.value).endswith("nothing was changed.")
+
+
+def test_times_of_two_kinds_that_mean_the_same_are_told(store: ProjectStore, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"{HEADING}00:00:05:12,00:00:07:12,A.\n00:00:09.5,00:00:10.5,B.\n")
+    plan = plan_import(store, tmp_path / "a.csv")
+    assert "Line 3 tells its times by the clock and line 2 in frames: each was read as it is written." in plan.notes
+
+
+def test_a_slip_in_one_code_does_not_change_how_all_are_read(store: ProjectStore, tmp_path: Path) -> None:
+    rows = [f"00:00:{at:02d}:{at % 25:02d},00:00:{at:02d}:24,Line {at}." for at in range(1, 40)]
+    (tmp_path / "a.csv").write_text(HEADING + "\n".join([*rows, "00:00:50:27,00:00:51:00,Last."]))
+    with pytest.raises(StoreError, match=r"line 41: '00:00:50:27' does not exist at 25 frames a second"):
+        plan_import(store, tmp_path / "a.csv")
+    semicolons = "Nr;In;Out;Text\n1;00:01:00:00;00:01:02:00;A hand.\n"
+    store.bind_film(replace(store.bound_film(), facts={"frame_rate": 30000 / 1001}))
+    assert read(store, tmp_path, semicolons) == [Span(60_060, 62_062)]
+
+
+@pytest.mark.parametrize(
+    ("about", "begin", "problem"),
+    [
+        ('ttp:frameRate="25"', "00:00:05:25", "'00:00:05:25' does not exist at 25 frames a second"),
+        (
+            'ttp:frameRate="30" ttp:frameRateMultiplier="1000 1001" ttp:dropMode="dropNTSC"',
+            "00:01:00:01",
+            "'00:01:00:01' does not exist: drop-frame leaves it out",
+        ),
+    ],
+)
+def test_codes_of_ttml_that_do_not_exist(
+    store: ProjectStore, tmp_path: Path, about: str, begin: str, problem: str
+) -> None:
+    (tmp_path / "a.ttml").write_text(
+        f'<tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter" ttp:timeBase="smpte" '
+        f'{about}><body><div><p begin="{begin}" end="00:01:10:00">A hand.</p></div></body></tt>'
+    )
+    with pytest.raises(StoreError) as caught:
+        plan_import(store, tmp_path / "a.ttml")
+    assert problem in str(caught.value)
+
+
 def test_a_rate_that_nobody_knows(store: ProjectStore) -> None:
     store.bind_film(replace(store.bound_film(), facts={}))
     with pytest.raises(UsageError, match="name it, as in --frame-rate 25"):
