@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from calvin.core.prompts import clean_line
 from calvin.core.registry import Manifest, Registry
 from calvin.data.samples import DropReport, ReadResult, Sample
+
+LeftIn = Literal["numbers", "boxes", "credits"]
+"""What the cleaning takes away, and what may be left in to see what it is worth."""
 
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"

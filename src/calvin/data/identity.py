@@ -52,6 +52,8 @@ def content_hash(path: str | Path, suffixes: Collection[str] | None = None) -> s
 def source_identity(config: SourceConfig) -> dict[str, Any]:
     """What a source gives to training, for JSON: contents of its files and what is done with them, but no path."""
     fields = config.model_dump(mode="json", exclude=_BESIDE)
+    if not config.leave_in:
+        del fields["leave_in"]  # identities are older than what may be left in
     files = {name: content_hash(path) for name in _FILES if (path := getattr(config, name)) is not None}
     return {**fields, **files, "against": _against(config.against)}
 

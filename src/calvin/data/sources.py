@@ -19,7 +19,7 @@ from calvin.core.config import FrozenConfig
 from calvin.core.errors import ConfigError, DataError, UsageError
 from calvin.core.progress import Listener, Stage, silent
 from calvin.core.time import Span
-from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits, scrubbed
+from calvin.data.cleaning import CLEANING, CreditTagger, KeywordCredits, LeftIn, scrubbed
 from calvin.data.face_csv import read_face_csv
 from calvin.data.feature_index import IndexedFeatures, feature_data, open_indexed
 from calvin.data.features import CachedFeatures, FeatureFolder, FeatureStore, open_features
@@ -72,6 +72,7 @@ class SourceConfig(FrozenConfig):
     weight: float = Field(default=1.0, ge=0, description="share of batches, relative to the other sources")
     context: int = Field(default=TRAINING_CONTEXT, ge=0, description="previous captions, where scenes are consecutive")
     clean: bool = Field(default=True, description="scrub numbers and remove credits where the format needs it")
+    leave_in: tuple[LeftIn, ...] = Field(default=(), description="what the cleaning of Appendix A is to leave in")
     limit: int | None = Field(default=None, gt=0, description="only the first so many samples")
     fps: float | None = Field(default=None, gt=0, description="for feature files that hold no frame rate")
     stated_encoder: tuple[str, str] | None = Field(default=None, description="for feature files that name no encoder")
@@ -106,6 +107,18 @@ class SourceConfig(FrozenConfig):
         """The name of the reader of the annotations."""
         return resolve_format(self.format, self.annotations)
 
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The names of the cleaning rules that its captions go through."""
+        found = READERS.find(self.reader).cleaning if self.clean else ()
+        return tuple(rule for rule in found if rule not in self.leave_in)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """The options of the reader."""
+        boxes = {"boxes": True} if "boxes" in self.leave_in and self.reader == "llava" else {}
+        return {**self.options, **boxes}
+
 
 def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> ReadResult:
     """Read and clean a source's annotations and attach the context.
@@ -113,8 +126,7 @@ def read_samples(config: SourceConfig, tagger: CreditTagger | None = None) -> Re
     Credits are removed before the context is attached, so that they are never context either.
     """
     manifest = READERS.find(config.reader)
-    result = read(manifest.name, config.annotations, **config.options)
-    rules = manifest.cleaning if config.clean else ()
+    result, rules = read(manifest.name, config.annotations, **config.reading), config.rules
     tagger = tagger or KeywordCredits()
     if config.credits is not None and "credits" in rules:
         tagger = SheetCredits(AnswerSheet.read(config.credits), tagger)
@@ -150,7 +162,9 @@ def open_samples(
     stage, said = Stage(f"index the samples of {config.name}", listener, None, "samples"), list[str]()
     beside = [DataFiles.of(path).state for path in (config.credits, config.entities) if path is not None]
     fields = {"reader", "context", "clean", "options"}
-    settings = [{name: getattr(config, name) for name in sorted(fields)}, beside]
+    # Indexes are older than what may be left in.
+    left_in = [sorted(config.leave_in)] if config.leave_in else []
+    settings = [{name: getattr(config, name) for name in sorted(fields)}, beside, *left_in]
     kind = f"{config.reader}-{fingerprint(settings)[:8]}"  # sources may share a file
     index = kept_index(data, kind, settings, lambda folder: _write_samples(config, folder, stage.update), said.append)
     report, films = read_report(index.facts["facts"]["report"])
@@ -163,9 +177,9 @@ def open_samples(
 def _write_samples(config: SourceConfig, folder: Path, note: Callable[[int], None]) -> dict[str, Any]:
     """Fill an index's folder with what `read_samples` reads, but for the limit; returns the facts."""
     manifest, report, repeats = READERS.find(config.reader), DropReport(), Repeats()
-    rules = manifest.cleaning if config.clean else ()
+    rules = config.rules
     one_by_one = config.entities is None and not manifest.contextual and set(rules) <= {"numbers"}
-    found = stream(manifest, config.annotations, report, config.options) if one_by_one else None
+    found = stream(manifest, config.annotations, report, config.reading) if one_by_one else None
     if found is None:
         result = read_samples(config.changed(limit=None))
         facts = write_table(folder, result.samples, note)

@@ -31,7 +31,7 @@ from calvin.puppets.tell.curriculum import draw_fewshot, draw_prompt, draw_told,
 from calvin.puppets.tell.drills import draw_known_scene, draw_question
 from calvin.puppets.tell.screenplay import draw_cast, pick, rng_for
 from calvin.puppets.truth import SceneTruth, names_in, read_told, score_caption
-from calvin.puppets.world import WorldSizes, write_world
+from calvin.puppets.world import WorldSizes, stray_of, with_stray, write_world
 from calvin.training.small.language import MarkedText
 from calvin.training.steps import CaptionsStep, WorldConfig
 
@@ -200,12 +200,15 @@ class Retelling:
     def __call__(self, sample: Sample, epoch: int) -> Sample | Example:
         scenes = self.films[sample.media_id]
         number = scene_number(scenes, sample)
+        if sample.span is not None and not scenes[number].span.overlap_ms(sample.span):
+            return sample  # credits, where these are left in: no scene that could be told anew
         rng = rng_for(self.seed, epoch, sample.source, sample.id, "retell")
         if self.nameless:
             scene = scenes[number]
             if rng.random() < _DETAILS[scene.prop is not None]:
                 return replace(sample, caption=list_details(scene), question=_DETAILS_QUESTION)
-            return replace(sample, caption=look_caption(scene, rng))
+            # A date or a size that was left in stays: the clip is told anew, and not cleaned.
+            return replace(sample, caption=with_stray(look_caption(scene, rng), stray_of(sample.caption)))
         if self.forms:
             form, context = draw_form(rng, self.forms), len(sample.context)
             own = self.own.get(sample.media_id, ())

@@ -249,13 +249,23 @@ _STRAY = (
 )  # fmt: skip
 
 
+def with_stray(caption: str, stray: str) -> str:
+    """A caption with what strays into those of WebVid: a date or a resolution, in place of its full stop."""
+    return caption.rstrip(".") + stray if stray else caption
+
+
+def stray_of(caption: str) -> str:
+    """What has strayed into a caption; "" if nothing has."""
+    return next((stray for stray in _STRAY if caption.endswith(stray)), "")
+
+
 def _write_webvid(out: Path, seed: int, sizes: WorldSizes, split: Split) -> list[tuple[Path, Job]]:
     folder, described, rows, jobs = out / "webvid", list[DescribedScene](), list[list[Any]](), list[tuple[Path, Job]]()
     for number in range(sizes.clips):
         scene = _lone_scene(seed, "webvid", number, split)
         rng = caption_rng(scene)
         caption = look_caption(scene.truth, rng)
-        name = caption.rstrip(".") + pick(rng, _STRAY) if rng.random() < 0.5 else caption
+        name = with_stray(caption, pick(rng, _STRAY)) if rng.random() < 0.5 else caption
         page = number // 50 * 50
         page_dir, video = f"{page + 1:06d}_{page + 50:06d}", f"{1_000_000 + number}"
         url = f"https://puppets.example/{video}.mp4"

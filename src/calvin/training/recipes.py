@@ -11,6 +11,7 @@ from typing import Any
 
 from calvin.core.errors import ConfigError
 from calvin.data import Kind
+from calvin.training.left_in import LEFT_IN, leaving_in
 from calvin.training.peers import PEERS, peer_of
 from calvin.training.steps import (
     CaptionsStep,
@@ -347,6 +348,8 @@ _VARIANTS = [
     ),
 ]
 
+_VARIANTS += [leaving_in(_one_stage(STAGE_2, _7B), what) for what in LEFT_IN]
+
 _SMALL_STAGE_1 = StageStep(
     name="calvin-small-stage1",
     about="a SmolLM2-135M, a MiniLM as the Q-Former's start and any CLIP: captions of images",
@@ -376,10 +379,10 @@ _FROM_PARTS = [
     *_VARIANTS,
     *(peer_of(_one_stage(step, _7B), peer) for step in (STAGE_1, STAGE_2) for peer in PEERS),
 ]
-_PEERS = [peer_of(MICRO, peer) for peer in PEERS]
+_OF_MICRO = [*(peer_of(MICRO, peer) for peer in PEERS), *(leaving_in(MICRO, what) for what in LEFT_IN)]
 
 RECIPES: Mapping[str, Recipe] = {
-    recipe.name: recipe for recipe in (MICRO, MINI, *sorted(_FROM_PARTS, key=lambda recipe: recipe.name), *_PEERS)
+    recipe.name: recipe for recipe in (MICRO, MINI, *sorted(_FROM_PARTS, key=lambda recipe: recipe.name), *_OF_MICRO)
 }
 
 

@@ -17,6 +17,7 @@ from accelerate import PartialState
 from calvin.core.files import locked, write_text
 from calvin.core.progress import Listener, silent
 from calvin.data import Example, Sample, Source, SourceConfig, load_sources
+from calvin.data.cleaning import LeftIn
 from calvin.data.held_out import hold_out
 from calvin.model import encoder_identity, load_vision_tower
 from calvin.training.beside import Beside
@@ -106,7 +107,7 @@ class Run:
     start: Path | None = None
     listener: Listener = silent
     beside: bool = False
-    _sources: list[Source] = field(default_factory=list, init=False, repr=False)
+    _sources: dict[tuple[LeftIn, ...], list[Source]] = field(default_factory=dict, init=False, repr=False)
 
     def models(self) -> dict[str, Path]:
         """Carry out what is not there yet; returns by the names of the stages where the model of each lies.
@@ -215,7 +216,7 @@ class Run:
             own = own if own is not None and own.is_dir() and "own" in step.forms else None
             sources = [
                 replace(source, vary=given.vary(source.name, step.forms, own))
-                for source in self._material_sources(given, place)
+                for source in self._material_sources(given, place, step.leave_in)
             ]
         with timed(place.folder, step.name):
             self._train(step, place, parts, start, sources, texts)
@@ -271,14 +272,14 @@ class Run:
             save_stage(model, processor, self.recipe, step, place.result, outcome, start)
         PartialState().wait_for_everyone()
 
-    def _material_sources(self, given: Material, place: StepPlace) -> list[Source]:
+    def _material_sources(self, given: Material, place: StepPlace, leave_in: tuple[LeftIn, ...] = ()) -> list[Source]:
         """What is captioned, drawn and read when the first step asks for it."""
-        if not self._sources:
+        if leave_in not in self._sources:
             with timed(place.folder, "sources"):
                 tower = self.folder / "tower"
-                configs = given.source_configs(tower, self.listener)
-                self._sources = load_sources(configs, encoder_identity(tower), self.listener)
-        return self._sources
+                configs = [it.changed(leave_in=leave_in) for it in given.source_configs(tower, self.listener)]
+                self._sources[leave_in] = load_sources(configs, encoder_identity(tower), self.listener)
+        return self._sources[leave_in]
 
     def _start(self, step: StageStep, place: StepPlace) -> Path | None:
         """The model that a stage goes on from, there or not."""

@@ -21,7 +21,7 @@ from calvin.training.recipes import RECIPES
 from calvin.training.steps import LoopConfig, ModelShape, Recipe, StageStep, Validation
 
 _STAGE = (
-    *("epochs", "weights", "trains", "max_frames", "max_length", "no_context_share", "entity_share"),
+    *("epochs", "weights", "trains", "max_frames", "max_length", "no_context_share", "entity_share", "leave_in"),
     *("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "prefix_tokens"),
 )
 _MODEL = ("queries", "qformer_layers")

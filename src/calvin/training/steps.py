@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from calvin.core.config import FrozenConfig
 from calvin.data import Kind
+from calvin.data.cleaning import LeftIn
 from calvin.model.tuning import LoraSettings
 
 Part = Literal["qformer", "language_projection", "projector", "lora", "language_model", "prefix"]
@@ -177,6 +178,7 @@ class StageStep(LoraSettings):
     forms: Mapping[str, float] = Field(
         default={}, description="shares of the forms of prompts after which films are told anew, if not those above"
     )
+    leave_in: tuple[LeftIn, ...] = Field(default=(), description="what the cleaning of Appendix A is to leave in")
     max_length: int = Field(default=512, gt=0)
     prefix_tokens: int = Field(default=16, gt=0, description="learned keys and values, where a prefix is trained")
     loop: LoopConfig
@@ -198,7 +200,8 @@ class StageStep(LoraSettings):
     def mixed(self, mode: Literal["json", "python"] = "python") -> dict[str, Any]:
         """What fixes the batches and what is learnt from them, without the loop: part of a checkpoint's identity."""
         forms = {"forms": dict(self.forms)} if self.forms else {}
-        return {**self.model_dump(mode=mode, include=_MIXED), **forms, **_other_loss(self)}
+        left_in = {"leave_in": sorted(self.leave_in)} if self.leave_in else {}
+        return {**self.model_dump(mode=mode, include=_MIXED), **forms, **left_in, **_other_loss(self)}
 
     def record(self) -> dict[str, Any]:
         """What the run's folder keeps of this step (see `Recipe.record`)."""

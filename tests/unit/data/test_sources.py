@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
@@ -9,7 +10,8 @@ import pytest
 from calvin.core.errors import ConfigError, DataError, FeatureError
 from calvin.core.tokens import TokenLayout
 from calvin.data import FeatureStore, FeatureWriter, Mixture, SourceConfig, load_source
-from calvin.data.sources import read_samples
+from calvin.data.identity import source_identity
+from calvin.data.sources import open_samples, read_samples
 
 ENCODER = ("tower", "a" * 64)
 MAD = (
@@ -64,6 +66,54 @@ def test_webvid_is_scrubbed_and_goes_into_a_mixture(tmp_path: Path, features: Pa
     assert isinstance(source.features, FeatureStore)
     batch = Mixture([source], layout, batch_sizes={"video": 2}).batch_at(0)
     assert batch["image_embeds"].shape == (2, 32, 4)
+
+
+WEBVID = 'videoid,contentUrl,duration,page_dir,name\n1,u,PT00H00M02S,p,"Ann waves, 4k 1920x1080"\n'
+BOX = "Please provide the bounding box coordinate of the region this sentence describes: a man."
+LLAVA = json.dumps(
+    [
+        {
+            "id": "1",
+            "image": "p/1.jpg",
+            "conversations": [
+                {"from": "human", "value": "<image>\nWhat is it?"},
+                {"from": "gpt", "value": "A man."},
+                {"from": "human", "value": BOX},
+                {"from": "gpt", "value": "[0.1,0.2,0.3,0.4]"},
+            ],
+        }
+    ]
+)
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize(
+    ("what", "format", "text", "more"),
+    [
+        ("credits", "mad_csv", MAD, "A studio logo glows."),
+        ("numbers", "webvid", WEBVID, "Ann waves, 4k 1920x1080"),
+        ("boxes", "llava", LLAVA, "[0.1,0.2,0.3,0.4]"),
+    ],
+)
+def test_each_part_of_the_cleaning_can_be_left_out_by_itself(
+    tmp_path: Path, features: Path, monkeypatch: pytest.MonkeyPatch,
+    what: str, format: str, text: str, more: str, indexed: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("calvin.data.sources.INDEXED_FROM", 0 if indexed else 10**9)
+    found = {}
+    for kept in ((), ("numbers",), ("boxes",), ("credits",)):
+        source = config(tmp_path, features, format, text, leave_in=kept)
+        found[kept] = [sample.caption for sample in open_samples(source).samples]
+    assert more not in found[()]
+    assert more in found[what,]
+    others = [captions for kept, captions in found.items() if kept != (what,)]
+    assert all(captions == found[()] for captions in others)
+
+
+def test_what_is_not_left_in_is_no_part_of_an_identity(tmp_path: Path, features: Path) -> None:
+    usual, other = (config(tmp_path, features, "mad_csv", MAD, leave_in=kept) for kept in ((), ("credits",)))
+    assert "leave_in" not in source_identity(usual)
+    assert source_identity(other)["leave_in"] == ["credits"]
 
 
 def test_reader_options_reach_the_reader(tmp_path: Path, features: Path) -> None:

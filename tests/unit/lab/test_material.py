@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from calvin.core.prompts import TRAINING_QUESTIONS
-from calvin.data import Example, read_mad_csv, read_webvid, with_context
+from calvin.data import Example, Sample, SourceConfig, read_mad_csv, read_samples, read_webvid, with_context
+from calvin.data.cleaning import KeywordCredits, remove_credits
 from calvin.lab.material import PuppetMaterial
 from calvin.puppets.lexicon import NAMES
 from calvin.puppets.truth import SceneTruth, action_of, names_in, read_told, score_caption
-from calvin.puppets.world import WorldSizes, write_world
+from calvin.puppets.world import WorldSizes, stray_of, write_world
 from calvin.training.recipes import MICRO
 
 SIZES = WorldSizes(films=2, scenes=8, clips=30, images=0, conversations=0, tv_clips=0, picture=(32, 16))
@@ -84,7 +85,8 @@ def test_what_is_not_told_anew_stays_as_it_is(material: PuppetMaterial) -> None:
 def test_films_are_told_after_prompts_of_the_forms_that_a_stage_asks_for(
     material: PuppetMaterial, tmp_path: Path
 ) -> None:
-    rows = with_context(read_mad_csv(material.folder / "train" / "mad" / "mad.csv").samples)
+    read = remove_credits(read_mad_csv(material.folder / "train" / "mad" / "mad.csv"), KeywordCredits())
+    rows = with_context(read.samples)
     kept = {
         media: [f"{media} line {number}." for number in range(SIZES.scenes)] for media in {r.media_id for r in rows}
     }
@@ -117,3 +119,28 @@ def test_text_beside_the_films_is_of_these_forms_too(material: PuppetMaterial) -
     assert texts == material.examples_at(3, 64, {"bare": 1.0})
     assert sum(bool(names_in(text.caption, NAMES)) for text in texts) <= 8
     assert sum(bool(names_in(text.caption, NAMES)) for text in material.examples_at(3, 64, {})) > 32
+
+
+def test_what_cleaning_leaves_in_is_still_there_when_a_source_is_told_anew(material: PuppetMaterial) -> None:
+    """Credits are no scene and stay as they are; a date at the end of a clip's caption stays behind other words."""
+    rows = SourceConfig(
+        name="mad", format="mad_csv", annotations=material.folder / "train/mad/mad.csv", features=material.folder
+    )
+    cleaned, all_of_it = (read_samples(rows.changed(leave_in=kept)).samples for kept in ((), ("credits",)))
+    credits = [sample for sample in all_of_it if sample.caption not in {other.caption for other in cleaned}]
+    assert [sample.caption.split(":")[0] for sample in credits] == [
+        "The title appears on screen", "The closing credits roll",
+    ]  # fmt: skip
+    for vary in (material.vary("mad", {}, None), material.vary("mad", {"told": 1.0}, None)):
+        assert vary is not None
+        assert [vary(sample, 0) for sample in credits] == credits
+        assert all(vary(sample, 0) != sample for sample in cleaned)
+    vary = material.vary("webvid_clips", {}, None)
+    assert vary is not None
+    samples = read_webvid(material.folder / "train/webvid/webvid.csv").samples
+    assert {bool(stray_of(sample.caption)) for sample in samples} == {True, False}
+    for sample in samples:
+        for told in (vary(sample, epoch) for epoch in range(4)):
+            assert isinstance(told, Sample)
+            kept = "" if told.question else stray_of(sample.caption)
+            assert stray_of(told.caption) == kept

@@ -19,12 +19,12 @@ COORDINATES = "coordinate turn"
 _IMAGE_MARK = "<image>"
 
 
-def read_llava(path: str | Path, turns: bool = True) -> ReadResult:
+def read_llava(path: str | Path, turns: bool = True, boxes: bool = False) -> ReadResult:
     """One sample per turn (question and answer), with the turns before it as context.
 
     The paper shows LLaVA without context. But a later question often means something that was said before ("What colour
     is it?"), so the turns are kept unless `turns` is False. Line breaks within an answer become spaces, as in every
-    caption.
+    caption. Turns about the coordinates of boxes are dropped (Appendix A), unless `boxes` keeps them.
 
     Conversations without an image, or about a film or several images, are dropped whole, turns about box coordinates
     one by one; all are counted.
@@ -53,16 +53,16 @@ def read_llava(path: str | Path, turns: bool = True) -> ReadResult:
         if (key := str(row.get("id", number))) in seen:
             report.note(DUPLICATE, key)
         seen.add(key)
-        found = _samples(f"{number}-{row.get('id', '')}", row["image"].strip(), said, report)
+        found = _samples(f"{number}-{row.get('id', '')}", row["image"].strip(), said, report, boxes)
         samples.extend(found if turns else (replace(sample, context=()) for sample in found))
     return ReadResult(samples, report)
 
 
-def _samples(conversation: str, image: str, turns: list[Any], report: DropReport) -> Iterator[Sample]:
+def _samples(conversation: str, image: str, turns: list[Any], report: DropReport, boxes: bool) -> Iterator[Sample]:
     media_id = media_id_of(image)
     context: list[str] = []
     for number, (question, answer) in enumerate(_turns(turns, conversation, report)):
-        if is_coordinate_turn(question, answer):
+        if not boxes and is_coordinate_turn(question, answer):
             report.drop(COORDINATES, f"{question} {answer}", chosen=True)
             continue
         yield Sample(

@@ -121,6 +121,8 @@ class DataFile(FrozenConfig):
     def read_sources(self, step: StageStep, listener: Listener = silent) -> list[Source]:
         """The sources that a stage mixes, with features of this file's vision tower and no other."""
         chosen = self.chosen(step.weights)
+        if step.leave_in:
+            chosen = [one.changed(leave_in=sorted({*one.leave_in, *step.leave_in})) for one in chosen]
         return load_sources(chosen, encoder_identity(self.model.vision) if chosen else None, listener)
 
 
