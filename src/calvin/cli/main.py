@@ -111,6 +111,7 @@ PANELS = {
         "import": "import_export:import_script",
         "approve": "undo_approve:approve",
         "restore": "undo_approve:restore",
+        "credits": "undo_approve:credit",
         "undo": "undo_approve:undo",
         "lint": "lint:lint",
         "voice": "voice_mix:voice",

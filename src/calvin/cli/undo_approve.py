@@ -1,4 +1,4 @@
-"""`calvin undo`, `calvin restore` and `calvin approve`: what was done taken back, and what is there made a person's."""
+"""`calvin undo`, `restore`, `approve` and `credits`: what was done taken back, approved, put to names."""
 
 from __future__ import annotations
 
@@ -90,6 +90,37 @@ def approve(
         warn_all(plan.notes)
         if plan.changes:
             renewed(apply_plan(store, plan))
+
+
+def credit(
+    project: PROJECT,
+    by: Annotated[str, typer.Option("--by", help="Who wrote and reviewed.", show_default=False)] = "",
+    narrator: Annotated[str, typer.Option("--narrator", help="Who recorded cues.", show_default="as --by")] = "",
+    text: Annotated[str, typer.Option("--text", help="The credits in your own words.", show_default="counted")] = "",
+) -> None:
+    """Add a last cue that says who wrote, reviewed and speaks the description, as the project counts it.
+
+    It stands in the last silence that holds it, in the language of the description, and can be edited as any other
+    cue. Given again, it says anew what is then so; `calvin undo` takes it back.
+
+    Examples:
+
+        calvin credits film.calvin --by "Mara Ng"
+
+        calvin credits film.calvin --text "Description: Mara Ng for Example Films."
+    """
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.script.credit_cue import plan_credits
+    from calvin.studio.script.human_words import apply_plan
+
+    with ProjectStore(project) as store:
+        plan = plan_credits(store, by, narrator, text)
+        for line in plan.lines():
+            say(line)
+        warn_all(plan.notes)
+        if plan.changes:
+            renewed(apply_plan(store, plan))
+            say("Run `calvin voice` to have it spoken.")
 
 
 def renewed(exported: Exported) -> None:
