@@ -5,6 +5,7 @@ from __future__ import annotations
 from calvin.evaluation.story_questions import StoryQuestion, ask_story, chance
 from calvin.lab.puppet_questions import NOBODY, PuppetReader, puppet_questions
 from calvin.puppets.tell.captions import film_captions
+from calvin.puppets.tell.other_words import other_captions
 from calvin.puppets.tell.screenplay import make_film
 
 STORY = [
@@ -54,3 +55,15 @@ def test_films_give_fixed_questions_whose_answers_their_descriptions_tell() -> N
     assert score.share(1) < score.share(20)
     shifted = {film: [(key, "A door shuts.") for key, _ in scenes] for film, scenes in told.items()}
     assert ask_story("nothing", questions, shifted, PuppetReader(), [20]).share(20) == 0
+
+
+def test_the_listener_understands_the_other_narrator_of_films_that_are_his() -> None:
+    film = make_film(4, split="heldout")
+    shares = []
+    for movie in ("zero_4", film.id):
+        keys = [f"{movie}/{number}" for number in range(len(film.scenes))]
+        questions = puppet_questions({movie: list(zip(keys, [scene.truth for scene in film.scenes], strict=True))})
+        told = {movie: list(zip(keys, other_captions(film), strict=True))}
+        shares.append(ask_story("narrator", questions, told, PuppetReader(), [20]).share(20))
+    assert shares[0] > 90
+    assert shares[1] == 0
