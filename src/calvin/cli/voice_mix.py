@@ -242,6 +242,7 @@ def mix(
         typer.Option(help="Language of the film's sound track to mix with, such as en.", show_default="as before"),
     ] = None,
     film: Annotated[Path | None, typer.Option(help="Where the film is now, if it has been moved.")] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="For .mkv: the words as a text track too.")] = False,
     sidecars: Annotated[
         bool,
         typer.Option("--sidecars", help="Write sound and text beside the film that --out names."),
@@ -282,7 +283,7 @@ def mix(
         _check_target(output, store.mixed.get(str(output.resolve())), yes)
         language = language or store.mix_language
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
-    report = _mixed(project, output, settings, extended, language, film, spec and spec.value)
+    report = _mixed(project, output, settings, extended, language, film, spec and spec.value, with_text)
     with ProjectStore(project, or_look=True) as store:
         remember_mix(store, output)
         store.mix_language = language
@@ -300,16 +301,16 @@ def mix(
 
 def _mixed(
     project: Path, output: Path, settings: MixSettings, extended: bool, language: str | None, film: Path | None,
-    spec: str | None,
+    spec: str | None, with_text: bool,
 ) -> MixReport:  # fmt: skip
     """Mix into whatever the name of the output says."""
     from calvin.studio.sound.film_mix import mix_project
     from calvin.studio.sound.packaging import is_package, package_project
 
     with ProgressView() as progress:
-        if is_package(output):
+        if is_package(output) and not with_text:
             return package_project(project, output, settings, language, film, progress, spec)
-        return mix_project(project, output, settings, extended, language, film, progress, spec)
+        return mix_project(project, output, settings, extended, language, film, progress, spec, with_text)
 
 
 def _check_target(output: Path, mixed: tuple[int, int] | None, yes: bool) -> None:

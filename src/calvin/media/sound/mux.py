@@ -145,6 +145,7 @@ def mux_film(
     film: str | Path, target: str | Path, description: AddedTrack, kept: Sequence[Fate],
     timeline: Timeline | None = None, replaced: dict[int, AddedTrack] | None = None,
     on_time: Callable[[float], None] | None = None, briefly: bool = False, spoken: str = "",
+    text: AddedTrack | None = None,
 ) -> Muxed:  # fmt: skip
     """Write `film` to `target` with a description track after its first sound track.
 
@@ -157,6 +158,7 @@ def mux_film(
         replaced: sound tracks, by index in the film, to take from files instead.
         briefly: write the beginning only.
         spoken: the language of a sound track of the film that states none.
+        text: the description as a file of subtitles, to become the last track.
 
     Raises:
         MediaError: the film cannot be read or the file not be written.
@@ -169,7 +171,7 @@ def mux_film(
             before = [source.metadata["comment"]] if source.metadata.get("comment") else []
             output.metadata["comment"] = "; ".join([*before, description.comment])
         _copy_chapters(source, output, timeline)
-        copies, added, covers, muxed = _lay_out(source, output, kept, description, replaced or {}, stack)
+        copies, added, covers, muxed = _lay_out(source, output, kept, (description, text), replaced or {}, stack)
         for copy, of in copies.values():
             if spoken and of.kind == "audio" and copy.metadata.get("language", "und") == "und":
                 copy.metadata["language"] = long_code(spoken)
@@ -223,8 +225,8 @@ def _times_shown(film: Path, source: InputContainer, most: int | None) -> dict[i
 
 
 def _lay_out(
-    source: InputContainer, output: Any, kept: Sequence[Fate], description: AddedTrack,
-    replaced: dict[int, AddedTrack], stack: ExitStack,
+    source: InputContainer, output: Any, kept: Sequence[Fate],
+    described: tuple[AddedTrack, AddedTrack | None], replaced: dict[int, AddedTrack], stack: ExitStack,
 ) -> tuple[dict[int, tuple[Any, Essence]], list[_Feed], list[tuple[Any, bytes]], Muxed]:  # fmt: skip
     """The streams of the output, in order: the description after the first sound, or last where there is none.
 
@@ -232,6 +234,7 @@ def _lay_out(
     """
     copies: dict[int, tuple[Any, Essence]] = {}
     added: list[_Feed] = []
+    description, text = described
     muxed = Muxed(notes=[fate.lost for fate in kept if fate.lost])
     suffix = Path(output.name).suffix.lower()
     copied = {fate.index: fate for fate in kept if fate.copied}
@@ -255,6 +258,8 @@ def _lay_out(
             add(description)
     if first is None:
         add(description)
+    if text is not None:
+        add(text)
     covers: list[tuple[Any, bytes]] = []
     for stream in behind:
         if stream.index not in copied:
@@ -286,8 +291,8 @@ class _Feed:
     """The packets of an added track, given out as their time comes."""
 
     def __init__(self, container: Any, output: Any, track: AddedTrack) -> None:
-        stream = container.streams.audio[0]
-        self._copy = output.add_stream_from_template(stream)
+        stream = container.streams[0]
+        self._copy = output.add_stream_from_template(stream, opaque=stream.type == "subtitle")
         suffix = Path(output.name).suffix.lower()
         self._copy.metadata.clear()
         if track.title:
@@ -297,7 +302,7 @@ class _Feed:
         if track.comment and suffix == ".mkv":  # the others keep one for the whole file
             self._copy.metadata["comment"] = track.comment
         # Kodi looks for the description of the original language among the tracks that are marked as original.
-        kodi = suffix == ".mkv" and track.disposition & DESCRIPTION
+        kodi = suffix == ".mkv" and stream.type == "audio" and track.disposition & DESCRIPTION
         self._copy.disposition = (track.disposition | (Disposition.original if kodi else Disposition(0))).value
         self._tick_s = float(stream.time_base)
         self._packets: Iterator[Any] = (p for p in container.demux(stream) if p.dts is not None)

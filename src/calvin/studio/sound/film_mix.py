@@ -18,6 +18,7 @@ from calvin.core.files import atomic_folder, atomic_path, sweep, temporary_folde
 from calvin.core.progress import Listener, Stage, now_and_then, silent
 from calvin.core.text_tables import counted
 from calvin.core.time import Span
+from calvin.core.types import Script
 from calvin.media.film.source import AudioStream, FilmFacts, choose_audio, probe
 from calvin.media.languages import language_name, long_code
 from calvin.media.sound.containers import CONTAINERS, FLAGLESS, Fate
@@ -41,7 +42,7 @@ from calvin.studio.project.status import SpokenCue, spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.script.open_places import unwritten
 from calvin.studio.script.script_files import make_way
-from calvin.studio.script.text_formats import VttWriter
+from calvin.studio.script.text_formats import SrtWriter, VttWriter
 from calvin.studio.script.writers import Provenance, cue_names
 from calvin.studio.sound.balance import (
     Balance,
@@ -107,6 +108,7 @@ def mix_project(
     film: str | Path | None = None,
     listener: Listener = silent,
     spec: str | None = None,
+    with_text: bool = False,
 ) -> MixReport:
     """Mix what `voice_project` spoke into the project's film, and check the result before it is kept.
 
@@ -118,6 +120,7 @@ def mix_project(
         film: where the film is now, if it was moved.
         spec: the delivery whose loudness and peaks the described track is to have, of `SPECS`; by default it is as loud
             as the film's own.
+        with_text: the words become a text track too, marked as text descriptions; .mkv alone holds that mark.
 
     Raises:
         CalvinError: the project is not ready, the film is another one, or the output cannot be written or fails its
@@ -134,6 +137,8 @@ def mix_project(
             f"A mix cannot be written as {target.name}: give it one of the suffixes {known}, or name a folder, without "
             "a dot, for a mix with its stems."
         )
+    if with_text and suffix != ".mkv":
+        raise UsageError(f"{target} cannot mark a text track as description: name an .mkv file.")
     with ProjectStore(folder, or_look=True) as store:
         spoken, empty, old = _ready(store, folder), unwritten(store), recording_notes(store)
         row = store.bound_film()
@@ -147,6 +152,7 @@ def mix_project(
         begins_ms = programme_start_ms(store) if is_delivery(target) else 0
         origin = origin_of(store, [one.cue for one in placed.spoken], placed.spoken)
         job = _Job(target, facts, row, settings, placed, track, listener, language or "", begins_ms, origin)
+        job.with_text = with_text
         job.holds()
         job.enough_room()
         job.bring_into_balance(store, dialogue, asked)
@@ -230,6 +236,7 @@ class _Job:
     origin: Origin = field(default_factory=Origin)
     kept: list[Fate] = field(default_factory=list)
     balance: Balance | None = None
+    with_text: bool = False
 
     def holds(self) -> None:
         """Refuse before the work what the container cannot hold."""
@@ -312,6 +319,7 @@ class _Job:
                 self._with_silence(folder, codec),
                 now_and_then(stage.update),
                 spoken=self.spoken,
+                text=self._text_track(folder / "description.srt") if self.with_text else None,
             )
             stage.update(self.row.duration_ms / 1000)
         checked = check_film(temporary, muxed, description, self.target)
@@ -320,6 +328,15 @@ class _Job:
         if checked.timecode:
             notes.append(f"The time code {checked.timecode} was left out: FFmpeg could not write it.")
         return self._report(read, drowned, notes)
+
+    def _text_track(self, path: Path) -> AddedTrack:
+        """What is said, at the times at which it is said, as subtitles that every player of .mkv reads."""
+        said = tuple(
+            replace(one.cue, span=Span(voice.start_ms, voice.end_ms))
+            for one, voice in zip(self.placed.spoken, self.placed.voices, strict=True)
+        )
+        SrtWriter().write(Script(self._title, said), path)
+        return AddedTrack(path, self._language, self._title, Disposition.descriptions)
 
     def _with_silence(self, folder: Path, codec: str) -> dict[int, AddedTrack]:
         """The film's own sound tracks with silence where it pauses; none where it does not."""

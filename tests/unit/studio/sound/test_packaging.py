@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import av
 import m3u8
 import pytest
+from av.stream import Disposition
 from typer.testing import CliRunner
 
 from calvin.cli.main import app
@@ -20,6 +21,7 @@ from calvin.core.types import Cue, DialogueLine
 from calvin.media.voice.voices import ToneVoice
 from calvin.studio.project.contents import FilmRow
 from calvin.studio.project.store import ProjectStore
+from calvin.studio.sound.film_mix import mix_project
 from calvin.studio.sound.packaging import package_project, sidecar_path
 from calvin.studio.sound.voiced_cues import VoiceSettings, voice_project
 
@@ -97,6 +99,23 @@ def test_a_player_plays_it(made: Path, folder: Path) -> None:
         assert [len(played.streams.video), len(played.streams.audio)] == [1, 2]
         wanted = sum(1 for _ in film.decode(video=0))
         assert sum(1 for _ in played.decode(video=0)) == wanted
+
+
+def test_the_words_come_along_as_text_descriptions(folder: Path, tmp_path: Path) -> None:
+    mix_project(folder, tmp_path / "out.mkv", language="en", with_text=True)
+    with av.open(str(tmp_path / "out.mkv")) as film:
+        assert [stream.type for stream in film.streams] == ["video", "audio", "audio", "subtitle"]
+        [text] = film.streams.subtitles
+        assert text.disposition == Disposition.descriptions, "Matroska's FlagTextDescriptions, and never default"
+        assert (text.language, text.metadata["title"]) == ("eng", "English - Audio Description")
+        [said] = [packet for packet in film.demux(text) if packet.size]
+        assert bytes(said).decode() == "Mara opens the door."
+        # Containers that begin at zero move all streams together, by the run-up of the film's sound.
+        shown = film.streams.video[0]
+        begins = float(shown.start_time * shown.time_base)
+        assert float(said.pts * said.time_base) - begins == pytest.approx(0.5, abs=0.002)
+    with pytest.raises(UsageError, match=r"cannot mark a text track as description: name an \.mkv file"):
+        mix_project(folder, tmp_path / "out.mp4", with_text=True)
 
 
 def test_files_beside_a_film_are_found_by_their_names(folder: Path, tmp_path: Path) -> None:
