@@ -109,6 +109,7 @@ PANELS = {
         "status": "status:status",
         "export": "import_export:export",
         "import": "import_export:import_script",
+        "conform": "conform:conform",
         "approve": "undo_approve:approve",
         "restore": "undo_approve:restore",
         "credits": "undo_approve:credit",

@@ -1,0 +1,377 @@
+"""Two releases of a film laid over each other: how much faster one runs, and which scenes lie how much later.
+
+Three steps. Windows of one film are looked for in all of the other by cross-correlation of both tracks, which gives the
+speed and all shifts there are. With these few shifts every fifth of a second is given the shift that suits it and its
+neighbours best, or none (dynamic programming, as in Viterbi's algorithm). Each piece is then laid exactly by its sound,
+or by its picture where there is none, and ends at cuts where there are some.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from calvin.core.progress import Stage
+from calvin.core.time import Span, round_half_up
+from calvin.media.conform.change_list import ChangeList, Piece
+from calvin.media.conform.tracks import Track, fewer, running_mean
+from calvin.media.sound.alignment import STRETCHES, stretch_of
+
+RATES = tuple(float(stretch_of(text)) for text in ("", *STRETCHES))
+"""By what times of a film are taken times in releases at another frame rate."""
+STEP_HZ = 5.0
+_COARSE_HZ = 12.5
+_WINDOW_S = 16.0
+_HOP_S = 8.0
+_PEAKS = 3
+_COLUMNS = 10
+_WINDOWS = 120
+"""So many windows tell the speed."""
+_CLEARLY = 1.02
+"""Another speed has to suit so much better than the best before it."""
+_SPEEDS = 3
+_TOLD_APART_MS = 500
+"""Two speeds by which a film ends less apart are one."""
+_SAME_S = 0.3
+"""Shifts that differ by less are one: no editor puts in so little."""
+_MOST_SHIFTS, _MORE_SHIFTS = 120, 40
+_AROUND_S = 2.0
+_CHANGE = 12.0
+"""What it costs to change the shift, in steps that fit perfectly: a piece shorter than twice that is not believed."""
+_FINE_STEPS = 25
+_SNAP_MS = 1000
+_SHORTEST_MS = 1000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release:
+    """One release of a film, to be compared: its `tracks` (picture, sound), length and cuts in ms."""
+
+    tracks: tuple[Track, ...]
+    duration_ms: int
+    cuts_ms: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """How alike parts of a track are where they are the same, and where they are not."""
+
+    same: float
+    other: float
+
+    @property
+    def weight(self) -> float:
+        return min(1.0, max(0.0, (self.same - self.other - 0.1) / 0.4))
+
+    def evidence(self, alike: np.ndarray) -> np.ndarray:
+        """-1.5 to 1: for how much a likeness speaks."""
+        middle, half = (self.same + self.other) / 2, max((self.same - self.other) / 2, 0.05)
+        return np.clip((alike - middle) / half, -1.5, 1.0) * self.weight
+
+
+def match(old: Release, new: Release, stage: Stage | None = None) -> ChangeList:
+    """Where what of one release of a film lies in another; no pieces where they are not of one film."""
+    slow = [
+        [track.slowed(_COARSE_HZ) for track in fewer(pair, _COLUMNS)]
+        for pair in zip(old.tracks, new.tracks, strict=True)
+    ]
+    best, chosen = 0.0, list[Piece]()
+    rates = _likely_rates(slow, old.duration_ms)
+    for number, rate in enumerate(rates):
+        pieces = _at_speed(old, new, rate, _clustered(*_all_shifts(slow, rate)))
+        worth = _worth(pieces, old, new)
+        if worth > best * _CLEARLY:
+            best, chosen = worth, pieces
+        if stage is not None:
+            stage.update((number + 1) / len(rates))
+    return ChangeList(tuple(_apart(_at_cuts(chosen, old, new))), old.duration_ms, new.duration_ms)
+
+
+def _at_speed(old: Release, new: Release, rate: float, shifts: np.ndarray) -> list[Piece]:
+    """The pieces of one speed that suit best, exactly laid."""
+    if not len(shifts):
+        return []
+    pieces = _followed(old, new, rate, shifts)
+    # Windows tell shifts to a fifth of a second, by which pictures around cuts are compared with others: once more.
+    exact = np.array([(piece.start_ms - piece.old.start_ms * rate) / 1000 for piece in pieces])
+    others = [shift for shift in shifts if not len(exact) or np.abs(exact - shift).min() > _SAME_S]
+    return _followed(old, new, rate, np.array([*dict.fromkeys(exact.tolist()), *others[:_MORE_SHIFTS]]))
+
+
+# Speed and shifts
+
+
+def _likely_rates(slow: Sequence[Sequence[Track]], duration_ms: int) -> list[float]:
+    """The same speed, and those others with which most windows agree."""
+    every = max(1, int(duration_ms / 1000 / _HOP_S / _WINDOWS))
+    agreed = {rate: _agreement(*_all_shifts(slow, rate, every)) for rate in RATES}
+    found = [RATES[0]]
+    for rate in sorted(agreed, key=lambda rate: -agreed[rate])[:_SPEEDS]:
+        if all(abs(rate - known) * duration_ms > _TOLD_APART_MS for known in found):
+            found.append(rate)
+    return found
+
+
+def _worth(pieces: Sequence[Piece], old: Release, new: Release) -> float:
+    """How many ms of a film fit, each piece as well as its better track does."""
+    total = 0.0
+    for piece in pieces:
+        fits = []
+        for one, other in zip(old.tracks, new.tracks, strict=True):
+            times = np.arange(piece.old.start_ms / 1000, piece.old.end_ms / 1000, 1 / one.rate)
+            mapped = piece.start_ms / 1000 + (times - piece.old.start_ms / 1000) * piece.rate
+            fits.append(_fit(one.at(times), other.at(mapped)))
+        total += max(0.0, *fits) * piece.old.duration_ms
+    return total
+
+
+def _all_shifts(pairs: Sequence[Sequence[Track]], rate: float, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    found = [_window_shifts(one.stretched(rate), other, every) for one, other in pairs]
+    return np.concatenate([shifts for shifts, _ in found]), np.concatenate([scores for _, scores in found])
+
+
+def _window_shifts(old: Track, new: Track, every: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each window of one track its best places in the other: shifts in seconds and likenesses, each [N]."""
+    size, hop = int(_WINDOW_S * old.rate), int(_HOP_S * old.rate) * every
+    size = min(size, len(old.values), len(new.values))
+    if size < 2 * old.rate:
+        return np.zeros(0), np.zeros(0)
+    values = new.values.astype(np.float32)
+    length = 1 << (len(values) + size).bit_length()
+    spectrum = np.fft.rfft(values, length, axis=0)
+    before = np.concatenate([[0.0], np.cumsum(np.square(values).sum(axis=1), dtype=np.float64)])
+    energy = before[size:] - before[:-size]
+    shifts, scores = [], []
+    for start in range(0, max(len(old.values) - size, 0) + 1, hop):
+        window = old.values[start : start + size]
+        own = float(np.square(window).sum())
+        if own < 1e-3 * size or np.ptp(window, axis=0).max() < 1e-3:  # silence, or black
+            continue
+        product = (spectrum * np.fft.rfft(window, length, axis=0).conj()).sum(axis=1)
+        alike = np.fft.irfft(product, length)[: len(energy)] / np.sqrt(np.maximum(own * energy, 1e-3 * own * own))
+        for _ in range(_PEAKS):
+            at = int(alike.argmax())
+            shifts.append((at - start) / old.rate)
+            scores.append(float(alike[at]))
+            alike[max(0, at - int(old.rate)) : at + int(old.rate)] = -1
+    return np.array(shifts), np.array(scores)
+
+
+def _agreement(shifts: np.ndarray, scores: np.ndarray) -> float:
+    """How much the windows agree: the likenesses of those whose shift another window has, to a tenth of a second."""
+    if not len(shifts):
+        return 0.0
+    order = np.argsort(shifts)
+    shifts, scores = shifts[order], np.maximum(scores[order], 0) ** 2
+    first, last = np.searchsorted(shifts, shifts - 0.1), np.searchsorted(shifts, shifts + 0.1)
+    total = np.concatenate([[0.0], np.cumsum(scores)])
+    return float((scores * np.sqrt(np.maximum(total[last] - total[first] - scores, 0))).sum())
+
+
+def _clustered(shifts: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The shifts that windows found, those within `_SAME_S` as one, by how much speaks for each."""
+    weights, found, left = np.maximum(scores, 0) ** 2, list[float](), np.ones(len(shifts), bool)
+    order = np.argsort(shifts)
+    shifts, weights = shifts[order], weights[order]
+    while left.any() and len(found) < _MOST_SHIFTS:
+        total = np.concatenate([[0.0], np.cumsum(weights * left)])
+        near = total[np.searchsorted(shifts, shifts + 0.1)] - total[np.searchsorted(shifts, shifts - 0.1)]
+        best = int(np.where(left, near, -1).argmax())
+        if near[best] <= 0.1:
+            break
+        around = left & (np.abs(shifts - shifts[best]) <= 0.1)
+        found.append(float(np.average(shifts[around], weights=np.maximum(weights[around], 1e-9))))
+        left &= np.abs(shifts - shifts[best]) > _SAME_S
+    return np.array(found)
+
+
+# Which shift where
+
+
+def _followed(old: Release, new: Release, rate: float, shifts: np.ndarray) -> list[Piece]:
+    """The pieces that the best of these shifts make at each step of the film."""
+    evidence = _evidence(old, new, rate, shifts)
+    chosen = _once_each(_best_path(evidence), evidence, rate, shifts)
+    return [_exact(piece, old, new) for piece in _pieces(chosen, shifts, rate, old)]
+
+
+def _evidence(old: Release, new: Release, rate: float, shifts: np.ndarray) -> np.ndarray:
+    """How much speaks for each shift at each step of the film, and last for none: float [T, S + 1]."""
+    steps = max(1, int(old.duration_ms / 1000 * STEP_HZ))
+    times = (np.arange(steps) + 0.5) / STEP_HZ
+    evidence = np.zeros((steps, len(shifts)), np.float32)
+    inside = (times[:, None] * rate + shifts >= 0) & (times[:, None] * rate + shifts < new.duration_ms / 1000)
+    for one, other in zip(old.tracks, new.tracks, strict=True):
+        alike = np.stack([_likeness(one, other, times, rate, shift) for shift in shifts], axis=1)
+        alike = np.where(inside, alike, np.nan)
+        with np.errstate(all="ignore"):
+            judge = _judge(alike)
+        evidence += np.nan_to_num(judge.evidence(alike))
+    evidence = np.where(inside, evidence, -1.5)
+    return np.concatenate([evidence, np.zeros((steps, 1), np.float32)], axis=1)
+
+
+def _likeness(old: Track, new: Track, times: np.ndarray, rate: float, shift: float) -> np.ndarray:
+    """float [T]: how alike two tracks are around each time, if what is there in one lies at time * rate + shift in the
+    other; NaN where there is nothing to compare."""
+    fine = np.arange(times[0], times[-1] + 1 / STEP_HZ, 1 / max(old.rate, STEP_HZ))
+    mine, theirs = old.at(fine), new.at(fine * rate + shift)
+    size = max(1, round(_AROUND_S * max(old.rate, STEP_HZ)))
+    both = running_mean(np.stack([(mine * theirs).sum(1), (mine * mine).sum(1), (theirs * theirs).sum(1)], 1), size)
+    most = np.maximum(both[:, 1], both[:, 2])
+    floor = 0.02 * float(np.median(most)) + 1e-6
+    alike = np.where(most > floor, both[:, 0] / np.sqrt(np.maximum(both[:, 1] * both[:, 2], floor * floor)), np.nan)
+    places = np.clip(np.searchsorted(fine, times), 0, len(fine) - 1)
+    return np.asarray(alike[places])
+
+
+def _judge(alike: np.ndarray) -> _Judge:
+    """From the likenesses [T, S] at all shifts: what is best at most times is the same, what is usual is not."""
+    known = ~np.isnan(alike)
+    if not known.any() or alike.shape[1] == 0:
+        return _Judge(0.0, 0.0)
+    rows = known.any(axis=1)
+    best = np.nanmax(alike[rows], axis=1)
+    usual = np.nanmedian(alike) if alike.shape[1] > 2 else min(0.3, float(np.nanmedian(best)) / 2)
+    return _Judge(float(np.median(best)), float(min(usual, np.median(best))))
+
+
+def _best_path(evidence: np.ndarray) -> np.ndarray:
+    """The column of each row [T, S + 1] on the path of most evidence, where a change of column costs `_CHANGE`; the
+    last column, for which nothing speaks, stands for none and comes out as -1."""
+    steps, states = evidence.shape
+    came_from = np.zeros((steps, states), np.int32)
+    value = evidence[0].copy()
+    for step in range(1, steps):
+        leader = int(value.argmax())
+        switch = value[leader] - _CHANGE
+        stay = value >= switch
+        came_from[step] = np.where(stay, np.arange(states), leader)
+        value = np.where(stay, value, switch) + evidence[step]
+    path = np.zeros(steps, int)
+    path[-1] = int(value.argmax())
+    for step in range(steps - 1, 0, -1):
+        path[step - 1] = came_from[step, path[step]]
+    return np.where(path == states - 1, -1, path)
+
+
+def _once_each(chosen: np.ndarray, evidence: np.ndarray, rate: float, shifts: np.ndarray) -> np.ndarray:
+    """The same, with every moment of the other release taken once: by the run of steps for which more speaks there.
+
+    Two scenes in one place look alike, so a scene that was left out is easily found in what comes before or after it.
+    """
+    chosen = chosen.copy()
+    runs = _runs(chosen)
+    for (first, second), (third, fourth) in itertools.combinations(runs, 2):
+        one, other = chosen[first], chosen[third]
+        if one < 0 or other < 0:
+            continue
+        mine = _theirs(np.arange(first, second), rate, shifts[one])
+        theirs = _theirs(np.arange(third, fourth), rate, shifts[other])
+        low, high = max(mine[0], theirs[0]), min(mine[-1], theirs[-1])
+        if low > high:
+            continue
+        both = (mine >= low) & (mine <= high), (theirs >= low) & (theirs <= high)
+        speaks = evidence[first:second, one][both[0]].sum(), evidence[third:fourth, other][both[1]].sum()
+        if speaks[0] >= speaks[1]:
+            chosen[third:fourth][both[1]] = -1
+        else:
+            chosen[first:second][both[0]] = -1
+    return chosen
+
+
+def _theirs(steps: np.ndarray, rate: float, shift: float) -> np.ndarray:
+    """The steps of the other release, int [N], that steps of the film lie in at a shift."""
+    return np.asarray(np.floor(((steps + 0.5) / STEP_HZ * rate + shift) * STEP_HZ), int)
+
+
+def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:
+    """First and last (exclusive) of each run of one number."""
+    edges = [0, *(np.flatnonzero(np.diff(chosen)) + 1).tolist(), len(chosen)]
+    return list(itertools.pairwise(edges))
+
+
+# Pieces
+
+
+def _pieces(chosen: np.ndarray, shifts: np.ndarray, rate: float, old: Release) -> list[Piece]:
+    """The stretches of one shift each, in order."""
+    found = []
+    for first, last in _runs(chosen):
+        start_ms = round(first * 1000 / STEP_HZ)
+        end_ms = old.duration_ms if last == len(chosen) else round(last * 1000 / STEP_HZ)
+        if chosen[first] >= 0 and end_ms > start_ms:
+            shift_ms = 1000 * float(shifts[chosen[first]])
+            found.append(Piece(Span(start_ms, end_ms), round_half_up(start_ms * rate + shift_ms), rate))
+    return found
+
+
+def _exact(piece: Piece, old: Release, new: Release) -> Piece:
+    """A piece moved by the fraction of a step by which its tracks fit best: by sound, else by picture."""
+    for one, other in reversed(list(zip(old.tracks, new.tracks, strict=True))):
+        start_s, end_s = piece.old.start_ms / 1000, piece.old.end_ms / 1000
+        times = np.arange(start_s, end_s, 1 / one.rate)
+        if len(times) < 2 * one.rate:
+            continue
+        mine = one.at(times)
+        if float(np.abs(mine).max(initial=0)) < 1e-3:
+            continue
+        step_s = 1 / 50
+        moves = np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
+        mapped = piece.start_ms / 1000 + (times - start_s) * piece.rate
+        fits = np.array([_fit(mine, other.at(mapped + move * step_s)) for move in moves])
+        best = int(fits.argmax())
+        if fits[best] < 0.5 or not 0 < best < len(moves) - 1:
+            continue
+        low, top, high = fits[best - 1 : best + 2]
+        bend = low - 2 * top + high
+        part = 0.5 * (low - high) / bend if bend < 0 else 0.0
+        return replace(piece, start_ms=piece.start_ms + round_half_up(float(moves[best] + part) * step_s * 1000))
+    return piece
+
+
+def _fit(mine: np.ndarray, theirs: np.ndarray) -> float:
+    return float((mine * theirs).sum() / np.sqrt(max(float((mine**2).sum() * (theirs**2).sum()), 1e-9)))
+
+
+def _at_cuts(pieces: Sequence[Piece], old: Release, new: Release) -> list[Piece]:
+    """Pieces whose ends lie where one of the releases cuts, if it does so near there."""
+    found = []
+    for number, piece in enumerate(pieces):
+        start_ms, end_ms = piece.old.start_ms, piece.old.end_ms
+        begins = number == 0 and (start_ms < _SHORTEST_MS or piece.start_ms < _SHORTEST_MS)
+        if begins:
+            start_ms = max(0, start_ms - round_half_up(max(piece.start_ms, 0) / piece.rate)) if start_ms else 0
+        else:
+            start_ms = _at_cut(start_ms, piece, old, new)
+        ends = number == len(pieces) - 1 and (
+            old.duration_ms - end_ms < _SHORTEST_MS or new.duration_ms - piece.new.end_ms < _SHORTEST_MS
+        )
+        end_ms = old.duration_ms if ends else _at_cut(end_ms, piece, old, new)
+        if end_ms - start_ms >= _SHORTEST_MS:
+            found.append(Piece(Span(start_ms, end_ms), piece.carried(start_ms), piece.rate))
+    return found
+
+
+def _at_cut(ms: int, piece: Piece, old: Release, new: Release) -> int:
+    """The cut near a time at which a piece ends: where scenes were left out or put in, the new release has one."""
+    back = [round_half_up(piece.old.start_ms + (cut - piece.start_ms) / piece.rate) for cut in new.cuts_ms]
+    for cuts in (back, old.cuts_ms):
+        nearest = min(cuts, key=lambda cut: abs(cut - ms), default=ms)
+        if abs(nearest - ms) <= _SNAP_MS:
+            return nearest
+    return ms
+
+
+def _apart(pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces that share no time of the film, and none of the other release where their order is the same in both."""
+    found: list[Piece] = []
+    for piece in pieces:
+        start_ms = max(piece.old.start_ms, found[-1].old.end_ms if found else 0)
+        start_ms += max(0, round_half_up(-piece.carried(start_ms) / piece.rate))
+        if piece.old.end_ms - start_ms >= _SHORTEST_MS:
+            found.append(Piece(Span(start_ms, piece.old.end_ms), piece.carried(start_ms), piece.rate))
+    return found

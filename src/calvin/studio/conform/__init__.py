@@ -1,0 +1,1 @@
+"""A description moved to another release of its film."""
