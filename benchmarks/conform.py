@@ -100,9 +100,10 @@ def looked_at(path: Path) -> Release:
 def there(ms: float, film: Path, parts: Parts, speed: Fraction) -> tuple[float | None, float]:
     """Where a moment is in a release (None: nowhere), and how far from a change it is, both in ms."""
     at, found, margin = 0.0, None, 1e9
+    end_s = max(end for source, _, end in parts if source == film)
     for source, start, end in parts:
         if source == film:
-            edges = [edge for edge in (start, end) if 0.1 < edge < 96]
+            edges = [edge for edge in (start, end) if 0.1 < edge < end_s - 0.1]
             margin = min([margin, *(abs(ms - edge * 1000) for edge in edges)])
             if start * 1000 <= ms < end * 1000:
                 found = (at + ms / 1000 - start) * 1000 / float(speed)
@@ -113,8 +114,9 @@ def there(ms: float, film: Path, parts: Parts, speed: Fraction) -> tuple[float |
 def releases(film: Path, other: Path, seed: int) -> dict[str, dict[str, object]]:
     rng = np.random.default_rng(seed)
     first, second = round(float(rng.uniform(15, 35)), 2), round(float(rng.uniform(55, 75)), 2)
-    cut: Parts = [(film, 0, first), (film, first + 9, second), (film, second + 8, 97)]
-    longer: Parts = [(other, 0, 6), (film, 0, first), (other, 20, 31), (film, first, 97)]
+    end = len(Source.of(film).pictures) / RATE
+    cut: Parts = [(film, 0, first), (film, first + 9, second), (film, second + 8, end)]
+    longer: Parts = [(other, 0, 6), (film, 0, first), (other, 20, 31), (film, first, end)]
     return {
         "two scenes out": {"parts": cut},
         "a logo and a scene in": {"parts": longer},

@@ -27,12 +27,16 @@ _COARSE_HZ = 12.5
 _WINDOW_S = 16.0
 _HOP_S = 8.0
 _PEAKS = 3
-_COLUMNS = 10
+_COLUMNS = 6
 _WINDOWS = 120
 """So many windows tell the speed."""
 _CLEARLY = 1.02
 """Another speed has to suit so much better than the best before it."""
 _SPEEDS = 3
+_FIT = 0.6
+"""How well a track fits at least that is the same in both releases."""
+_SHARPNESS, _PIECE_MS = 4, 1500
+"""Of scenes in one place pictures alone fit to 0.9; the same picture fits to 0.99."""
 _TOLD_APART_MS = 500
 """Two speeds by which a film ends less apart are one."""
 _SAME_S = 0.3
@@ -41,7 +45,8 @@ _MOST_SHIFTS, _MORE_SHIFTS = 120, 40
 _AROUND_S = 2.0
 _CHANGE = 12.0
 """What it costs to change the shift, in steps that fit perfectly: a piece shorter than twice that is not believed."""
-_FINE_STEPS = 25
+_FINE_STEPS, _FINE_S = 25, 0.02
+_CUT_MS = 350
 _SNAP_MS = 1000
 _SHORTEST_MS = 1000
 
@@ -81,8 +86,15 @@ def match(old: Release, new: Release, stage: Stage | None = None) -> ChangeList:
     best, chosen = 0.0, list[Piece]()
     rates = _likely_rates(slow, old.duration_ms)
     for number, rate in enumerate(rates):
-        pieces = _at_speed(old, new, rate, _clustered(*_all_shifts(slow, rate)))
+        shifts = _clustered(*_all_shifts(slow, rate))
+        pieces = _at_speed(old, new, rate, shifts)
         worth = _worth(pieces, old, new)
+        if not _both_fit(pieces, old, new):  # a dub, or other pictures: chance likenesses of the one mislead the other
+            for alone in range(len(old.tracks)):
+                one, other = _by_one(old, alone), _by_one(new, alone)
+                found = _at_speed(one, other, rate, shifts)
+                if _worth(found, one, other) > worth * _CLEARLY:
+                    pieces, worth = found, _worth(found, one, other)
         if worth > best * _CLEARLY:
             best, chosen = worth, pieces
         if stage is not None:
@@ -115,17 +127,33 @@ def _likely_rates(slow: Sequence[Sequence[Track]], duration_ms: int) -> list[flo
     return found
 
 
+def _fits(piece: Piece, old: Release, new: Release) -> list[float]:
+    """How well each track fits in a piece."""
+    fits = []
+    for one, other in zip(old.tracks, new.tracks, strict=True):
+        times = np.arange(piece.old.start_ms / 1000, piece.old.end_ms / 1000, 1 / one.rate)
+        mapped = piece.start_ms / 1000 + (times - piece.old.start_ms / 1000) * piece.rate
+        fits.append(_fit(one.at(times), other.at(mapped)))
+    return fits
+
+
 def _worth(pieces: Sequence[Piece], old: Release, new: Release) -> float:
-    """How many ms of a film fit, each piece as well as its better track does."""
-    total = 0.0
-    for piece in pieces:
-        fits = []
-        for one, other in zip(old.tracks, new.tracks, strict=True):
-            times = np.arange(piece.old.start_ms / 1000, piece.old.end_ms / 1000, 1 / one.rate)
-            mapped = piece.start_ms / 1000 + (times - piece.old.start_ms / 1000) * piece.rate
-            fits.append(_fit(one.at(times), other.at(mapped)))
-        total += max(0.0, *fits) * piece.old.duration_ms
-    return total
+    """How many ms of a film fit, each piece as well as its better track does, less what so many pieces cost."""
+    fits = [max(0.0, *_fits(piece, old, new)) ** _SHARPNESS * piece.old.duration_ms - _PIECE_MS for piece in pieces]
+    return sum(fits)
+
+
+def _both_fit(pieces: Sequence[Piece], old: Release, new: Release) -> bool:
+    whole = sum(piece.old.duration_ms for piece in pieces)
+    fits = np.array([[piece.old.duration_ms * fit for fit in _fits(piece, old, new)] for piece in pieces])
+    return bool(whole and (fits.sum(axis=0) / whole).min() >= _FIT)
+
+
+def _by_one(release: Release, number: int) -> Release:
+    """A release that is judged by one track alone; the other is blank."""
+    blank = [Track(np.zeros_like(track.values), track.rate) for track in release.tracks]
+    blank[number] = release.tracks[number]
+    return replace(release, tracks=tuple(blank))
 
 
 def _all_shifts(pairs: Sequence[Sequence[Track]], rate: float, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -139,18 +167,18 @@ def _window_shifts(old: Track, new: Track, every: int) -> tuple[np.ndarray, np.n
     size = min(size, len(old.values), len(new.values))
     if size < 2 * old.rate:
         return np.zeros(0), np.zeros(0)
-    values = new.values.astype(np.float32)
-    length = 1 << (len(values) + size).bit_length()
-    spectrum = np.fft.rfft(values, length, axis=0)
-    before = np.concatenate([[0.0], np.cumsum(np.square(values).sum(axis=1), dtype=np.float64)])
+    values = np.ascontiguousarray(new.values.T, np.float32)  # a column after the other, as the transform reads them
+    length = 1 << (values.shape[1] + size).bit_length()
+    spectrum = np.fft.rfft(values, length)
+    before = np.concatenate([[0.0], np.cumsum(np.square(values).sum(axis=0), dtype=np.float64)])
     energy = before[size:] - before[:-size]
     shifts, scores = [], []
     for start in range(0, max(len(old.values) - size, 0) + 1, hop):
-        window = old.values[start : start + size]
+        window = np.ascontiguousarray(old.values[start : start + size].T, np.float32)
         own = float(np.square(window).sum())
-        if own < 1e-3 * size or np.ptp(window, axis=0).max() < 1e-3:  # silence, or black
+        if own < 1e-3 * size or np.ptp(window, axis=1).max() < 1e-3:  # silence, or black
             continue
-        product = (spectrum * np.fft.rfft(window, length, axis=0).conj()).sum(axis=1)
+        product = np.einsum("dn,dn->n", spectrum, np.fft.rfft(window, length).conj())
         alike = np.fft.irfft(product, length)[: len(energy)] / np.sqrt(np.maximum(own * energy, 1e-3 * own * own))
         for _ in range(_PEAKS):
             at = int(alike.argmax())
@@ -310,27 +338,44 @@ def _pieces(chosen: np.ndarray, shifts: np.ndarray, rate: float, old: Release) -
 
 
 def _exact(piece: Piece, old: Release, new: Release) -> Piece:
-    """A piece moved by the fraction of a step by which its tracks fit best: by sound, else by picture."""
-    for one, other in reversed(list(zip(old.tracks, new.tracks, strict=True))):
-        start_s, end_s = piece.old.start_ms / 1000, piece.old.end_ms / 1000
-        times = np.arange(start_s, end_s, 1 / one.rate)
-        if len(times) < 2 * one.rate:
-            continue
-        mine = one.at(times)
-        if float(np.abs(mine).max(initial=0)) < 1e-3:
-            continue
-        step_s = 1 / 50
-        moves = np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
-        mapped = piece.start_ms / 1000 + (times - start_s) * piece.rate
-        fits = np.array([_fit(mine, other.at(mapped + move * step_s)) for move in moves])
-        best = int(fits.argmax())
-        if fits[best] < 0.5 or not 0 < best < len(moves) - 1:
-            continue
-        low, top, high = fits[best - 1 : best + 2]
-        bend = low - 2 * top + high
-        part = 0.5 * (low - high) / bend if bend < 0 else 0.0
-        return replace(piece, start_ms=piece.start_ms + round_half_up(float(moves[best] + part) * step_s * 1000))
-    return piece
+    """A piece moved by the fraction of a step by which it fits best: by sound, else by cuts, else by pictures.
+
+    Stills are a fifth of a second apart, cuts are known to the frame.
+    """
+    picture, *sounds = zip(old.tracks, new.tracks, strict=True)
+    for pair in sounds:
+        moved_s = _finest(piece, *pair)
+        if moved_s is not None:
+            return replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
+    there = np.array(new.cuts_ms)
+    offs = []
+    for cut in old.cuts_ms:
+        if piece.old.start_ms < cut < piece.old.end_ms and len(there):
+            off = there - piece.carried(cut)
+            offs.append(float(off[np.abs(off).argmin()]))
+    offs = [off for off in offs if abs(off) <= _CUT_MS]
+    if offs:
+        return replace(piece, start_ms=piece.start_ms + round_half_up(float(np.median(offs))))
+    moved_s = _finest(piece, *picture)
+    return piece if moved_s is None else replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
+
+
+def _finest(piece: Piece, one: Track, other: Track) -> float | None:
+    """By how many seconds a piece has to be moved so that a track fits best; None where it does not fit anywhere."""
+    start_s = piece.old.start_ms / 1000
+    times = np.arange(start_s, piece.old.end_ms / 1000, 1 / one.rate)
+    mine = one.at(times)
+    if len(times) < 2 * one.rate or float(np.abs(mine).max(initial=0)) < 1e-3:
+        return None
+    moves = np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
+    mapped = piece.start_ms / 1000 + (times - start_s) * piece.rate
+    fits = np.array([_fit(mine, other.at(mapped + move * _FINE_S)) for move in moves])
+    best = int(fits.argmax())
+    if fits[best] < 0.5 or not 0 < best < len(moves) - 1:
+        return None
+    low, top, high = fits[best - 1 : best + 2]
+    bend = low - 2 * top + high
+    return float(moves[best] + (0.5 * (low - high) / bend if bend < 0 else 0.0)) * _FINE_S
 
 
 def _fit(mine: np.ndarray, theirs: np.ndarray) -> float:
