@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from calvin.core.errors import UsageError
 if TYPE_CHECKING:
     from calvin.lab.reproduce.targets import Wanted
 
-TARGETS = ("table1", "figure8")
+TARGETS = ("table1", "table3", "figure8")
 
 
 def reproduce(
@@ -35,6 +36,13 @@ def reproduce(
     metrics: Annotated[
         str | None, Option(help="As in `calvin score`, with cider.", show_default="cider,rouge,bertscore")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        Option("--set", metavar="NAME=VALUE", help="Change a setting of all training, as in `calvin train`."),
+    ] = None,
+    launch: Annotated[
+        str | None, Option(help="With --data: what starts training in place of python.", show_default="python")
+    ] = None,
     part: Annotated[str | None, Option(help="K/N: only the K-th of N shares of the runs.")] = None,
     ray: Annotated[bool, Option("--ray", help="Share the runs with Ray, on RAY_ADDRESS or here.")] = False,
     plan: Annotated[bool, Option("--plan", help="Print the runs with hours and memory, and stop.")] = False,
@@ -45,7 +53,8 @@ def reproduce(
 ) -> None:
     """Make a table or figure of the paper again, and say of each of its orderings whether it comes out.
 
-    Without --data everything is made of puppet films, which are drawn from seeds. The folder gets report.md,
+    Without --data everything is made of puppet films, which are drawn from seeds: table1 and table3 train a small model
+    for each row and seed, figure8 (and table1 with --model) trains none. The folder gets report.md,
     report.html, results.json, the picture as PNG and SVG, and for each run its captions, scores and seed.
 
     A stopped command continues where it was. Several processes may be given the same folder: each takes runs that no
@@ -56,7 +65,11 @@ def reproduce(
 
         calvin reproduce figure8 --seeds 1
 
-        calvin reproduce figure8 --plan
+        calvin reproduce table3 --plan
+
+        calvin reproduce table3 --seeds 3 & calvin reproduce table3 --seeds 3
+
+        calvin reproduce table3 --data data.toml --launch "accelerate launch --multi_gpu --num_processes 8"
 
         calvin reproduce figure8 --data data.toml --model my-model -o figure-8
     """
@@ -71,13 +84,15 @@ def reproduce(
     wanted = Wanted(
         target, out or Path("runs") / "reproduce" / target, model, data, seeds, films,
         tuple(key.strip() for key in (rows or "").split(",") if key.strip()),
-        None if names is None else tuple(names), opening(yes).agree,
+        None if names is None else tuple(names), opening(yes).agree, tuple(settings or ()),
+        tuple(shlex.split(launch or "")),
     )  # fmt: skip
     _carry_out(wanted, part, ray, plan)
 
 
 def _carry_out(wanted: Wanted, part: str | None, ray: bool, plan: bool) -> None:
-    from calvin.lab.reproduce.targets import plan_of, reproduced
+    from calvin.lab.reproduce.planning import plan_of
+    from calvin.lab.reproduce.targets import reproduced
     from calvin.lab.reproduce.work_shares import share_of
 
     if part is not None and ray:

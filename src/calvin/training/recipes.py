@@ -11,6 +11,7 @@ from typing import Any
 
 from calvin.core.errors import ConfigError
 from calvin.data import Kind
+from calvin.training.ablation import ABLATIONS
 from calvin.training.left_in import LEFT_IN, leaving_in
 from calvin.training.peers import PEERS, peer_of
 from calvin.training.steps import (
@@ -25,6 +26,7 @@ from calvin.training.steps import (
     TowerStep,
     WorldConfig,
 )
+from calvin.training.variants import family_recipes, one_stage
 
 
 def _resnet(*hidden_sizes: int) -> dict[str, Any]:
@@ -241,10 +243,6 @@ _SMALL_ORIGIN = {
 _7B, _SMALL = ModelShape(size="7b"), ModelShape(size="small")
 
 
-def _one_stage(step: StageStep, model: ModelShape) -> Recipe:
-    return Recipe(name=step.name, about=step.about, model=model, steps=(step,))
-
-
 STAGE_1 = StageStep(
     name="calvin-7b-stage1",
     about="aligns the projector with a frozen Llama-2-7B on captions of images",
@@ -281,75 +279,6 @@ STAGE_2 = StageStep(
 )
 
 
-def _variant(ending: str, about: str, row: str, base: StageStep = STAGE_2, queries: int = 32, **changes: Any) -> Recipe:
-    """`base` with one thing changed, as `StageStep.with_changes` takes it, or the number of queries."""
-    step = base.with_changes(**{"name": f"{base.name}{ending}", "about": about, "row": row, **changes})
-    return _one_stage(step, _7B.changed(num_query_tokens=queries))
-
-
-def _without(source: str) -> dict[str, float]:
-    return {name: weight for name, weight in STAGE_2.weights.items() if name != source}
-
-
-_VARIANTS = [
-    _variant("-no-mad", "stage 2 without MAD", "Table 3, (-) MAD", weights=_without("mad")),
-    _variant("-no-webvid", "stage 2 without WebVid", "Table 3, (-) WebVideo", weights=_without("webvid")),
-    _variant("-no-vqa", "stage 2 without LLaVA 1.5's mix", "Table 3, (-) Image VQA data", weights=_without("llava")),
-    _variant("-qformer-only", "stage 2 of the projector alone", "Table 3, Q-Former", trains=("projector",)),
-    _variant("-llm-only", "stage 2 of the LoRA alone", "Table 3, LLM", trains=("lora",)),
-    *(
-        _variant(f"-{count}-queries", f"stage 1 with {count} queries", "", base=STAGE_1, queries=count)
-        for count in (64, 128)
-    ),
-    *(
-        _variant(
-            f"-{count}-queries",
-            f"stage 2 with {count} queries",
-            f"Table 3, {count} tokens, width=4",
-            queries=count,
-            starts_from=f"{STAGE_1.name}-{count}-queries",
-        )
-        for count in (64, 128)
-    ),
-    _variant(
-        "-prefix",
-        "stage 2 with a learned prefix instead of a LoRA",
-        "Table 3, LLM + prefix tuning",
-        trains=("projector", "prefix"),
-        # Recomputing a layer's activations would leave the prefix out.
-        parallel={"strategy": "fsdp2", "activation_checkpointing": False},
-    ),
-    *(
-        _variant(
-            f"-r{rank}",
-            f"stage 2 with a LoRA of rank {rank}",
-            f"Table 3, LLM + Lora (rank={rank})",
-            lora_rank=rank,
-            # A LoRA counts by alpha / rank, so the weight of both would change if alpha did not follow.
-            lora_alpha=2 * rank,
-        )
-        for rank in (16, 64)
-    ),
-    _variant(
-        "-lr-1e-4",
-        "stage 2 at the learning rate of section 4's text",
-        "Table 3, LR = 1e-4 (it repeats three values of the Q-Former row: rest no claim on it)",
-        loop={"max_lr": 1e-4},
-        origin={**ORIGIN, "max_lr": "section 4's text"},
-    ),
-    _variant(
-        "",
-        "MAD by itself, after a stage 2 that has not seen it",
-        "Table 3, MAD in Stage-3",
-        name="calvin-7b-stage3",
-        weights={"mad": 1.0},
-        loop={"steps": 40_000},
-        starts_from="calvin-7b-stage2-no-mad",
-    ),
-]
-
-_VARIANTS += [leaving_in(_one_stage(STAGE_2, _7B), what) for what in LEFT_IN]
-
 _SMALL_STAGE_1 = StageStep(
     name="calvin-small-stage1",
     about="a SmolLM2-135M, a MiniLM as the Q-Former's start and any CLIP: captions of images",
@@ -374,10 +303,10 @@ _SMALL_STAGE_2 = StageStep(
 _FROM_PARTS = [
     Recipe(name="calvin-7b", about="both stages of the paper", model=_7B, steps=(STAGE_1, STAGE_2)),
     Recipe(name="calvin-small", about="both stages, small", model=_SMALL, steps=(_SMALL_STAGE_1, _SMALL_STAGE_2)),
-    *(_one_stage(step, _7B) for step in (STAGE_1, STAGE_2)),
-    *(_one_stage(step, _SMALL) for step in (_SMALL_STAGE_1, _SMALL_STAGE_2)),
-    *_VARIANTS,
-    *(peer_of(_one_stage(step, _7B), peer) for step in (STAGE_1, STAGE_2) for peer in PEERS),
+    *(one_stage(step, _7B) for step in (STAGE_1, STAGE_2)),
+    *(one_stage(step, _SMALL) for step in (_SMALL_STAGE_1, _SMALL_STAGE_2)),
+    *family_recipes("calvin-7b", STAGE_1, STAGE_2, _7B),
+    *(peer_of(one_stage(step, _7B), peer) for step in (STAGE_1, STAGE_2) for peer in PEERS),
 ]
 _OF_MICRO = [*(peer_of(MICRO, peer) for peer in PEERS), *(leaving_in(MICRO, what) for what in LEFT_IN)]
 
@@ -392,6 +321,12 @@ def get_recipe(name: str) -> Recipe:
     Raises:
         ConfigError: there is none; the message lists those there are.
     """
-    if name not in RECIPES:
+    found = known_recipe(name)
+    if found is None:
         raise ConfigError(f"There is no recipe {name!r}; there are: {', '.join(RECIPES)}.")
-    return RECIPES[name]
+    return found
+
+
+def known_recipe(name: str) -> Recipe | None:
+    """The recipe of that name, those of `calvin reproduce` on puppet films included; None if there is none."""
+    return RECIPES.get(name) or ABLATIONS.get(name)

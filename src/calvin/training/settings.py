@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from calvin.core.config import FrozenConfig, nearest
 from calvin.core.errors import ConfigError
 from calvin.data import BATCH_SIZES
-from calvin.training.recipes import RECIPES
+from calvin.training.recipes import known_recipe
 from calvin.training.steps import LoopConfig, ModelShape, Recipe, StageStep, Validation
 
 _STAGE = (
@@ -232,7 +232,7 @@ def differences(recipe: Recipe, step: StageStep) -> list[Difference]:
 
 def _usual(recipe: Recipe, step: StageStep) -> tuple[StageStep, ModelShape] | None:
     """The stage as the recipe of that name has it."""
-    known = RECIPES.get(recipe.name)
+    known = known_recipe(recipe.name)
     stages = known.stages if known is not None else ()
     found = next((stage for stage in stages if stage.name == step.name), None)
     return (found, known.model) if known is not None and found is not None else None

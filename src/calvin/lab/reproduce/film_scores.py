@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from calvin.encode.vectors import make_features
 from calvin.evaluation.metrics import align
 from calvin.evaluation.names import NameList, harvest
 from calvin.evaluation.protocol import references_checksum
-from calvin.evaluation.scenes import CaptionStore, Context, Kind, Pictures, caption_scenes, evaluated, film_of
+from calvin.evaluation.scenes import CaptionStore, Context, Kind, Origin, Pictures, caption_scenes, evaluated, film_of
 from calvin.evaluation.scenes import with_oracle as with_names
 from calvin.evaluation.scoring import Marks, Measure, check_metrics, score_set
 from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions, make_job, puppet_names, read_truth
@@ -64,16 +64,18 @@ def metrics_here(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How scenes are captioned: what the prompt holds, how many frames are seen, and the search's temperature."""
+    """How scenes are captioned: what the prompt holds, how many frames are seen, and the search's temperature. The
+    context may be the model's `own` captions."""
 
     context: int = 3
     frames: int = 32
     temperature: float = 1.0
     kind: Kind = "scenes"
+    own: bool = False
 
     @property
     def key(self) -> str:
-        given = f"context-{self.context}" if self.kind == "scenes" else self.kind
+        given = f"context-{self.context}{'-own' if self.own else ''}" if self.kind == "scenes" else self.kind
         return f"{given}-frames-{self.frames}-temperature-{self.temperature:g}"
 
     def decoding(self) -> CaptionDecoding:
@@ -154,7 +156,8 @@ def caption_and_score(
     started = time.process_time()
     captioner.decoding = setting.decoding()
     store = CaptionStore(place / "captions.jsonl")
-    context = Context(setting.kind, setting.context if setting.kind == "scenes" else 0)
+    origin: Origin = "own" if setting.own else "references"
+    context = Context(setting.kind, setting.context if setting.kind == "scenes" else 0, origin)
     pictures = Pictures(scenes.features, max_frames=min(setting.frames, captioner.max_frames))
     caption_scenes(captioner, scenes.samples, context, pictures, store, listener=listener)
     texts = {sample.id: store.kept[sample.id].text for sample in scenes.samples}
@@ -215,9 +218,3 @@ def read_scores(place: Path) -> dict[str, dict[str, float]]:
     """What a run scored: points by measure and film; empty where it is not made."""
     measures = read_record(place / DONE).get("measures", {})
     return {name: dict(found["films"]) for name, found in measures.items() if found.get("films")}
-
-
-def without_films(scenes: ScoredScenes, keep: int) -> ScoredScenes:
-    """The first films only."""
-    kept = list(dict.fromkeys(film_of(sample) for sample in scenes.samples))[:keep]
-    return replace(scenes, samples=[sample for sample in scenes.samples if film_of(sample) in kept])

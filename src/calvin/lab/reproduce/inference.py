@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from calvin.captioners.calvin import Calvin
 from calvin.core.errors import UsageError
 from calvin.core.progress import Listener, silent
+from calvin.core.text_tables import counted
 from calvin.evaluation.protocol import PUBLISHED
 from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions
 from calvin.lab.reproduce.film_scores import (
@@ -28,7 +29,7 @@ from calvin.lab.reproduce.work_shares import Job, place_of
 from calvin.puppets.draw.stage import DRAWING
 
 _Row = TypeVar("_Row")
-Target = Literal["table1", "figure8"]
+Target = Literal["table1", "table3", "figure8"]
 TITLES: Mapping[Target, str] = {
     "table1": "Table 1: with and without context",
     "figure8": "Figure 8: scenes of context, frames and temperature at inference",
@@ -65,8 +66,8 @@ def rows_of_figure_8(most: int) -> list[SettingRow]:
 
     fewer = [count for count in FRAMES if count < most]
     return [
-        *(row("scenes", f"{n}", f"{n} scenes", n, Setting(context=n, frames=most)) for n in SCENES),
-        *(row("frames", f"{n}", f"{n} frames", n, Setting(frames=n)) for n in fewer),
+        *(row("scenes", f"{n}", counted(n, "scene"), n, Setting(context=n, frames=most)) for n in SCENES),
+        *(row("frames", f"{n}", counted(n, "frame"), n, Setting(frames=n)) for n in fewer),
         row("frames", "all", f"{most} frames, all that the model takes", most, Setting(frames=most)),
         *(row("temperature", f"{t:g}", f"temperature {t:g}", t, Setting(frames=most, temperature=t))
           for t in TEMPERATURES),

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from calvin.captioners.hub import Agree, find_model, nobody_asked
 from calvin.core.errors import UsageError
 from calvin.core.package import __version__
 from calvin.core.progress import Listener, silent
-from calvin.core.text_tables import markdown_table
 from calvin.evaluation.metrics.registry import METRICS
 from calvin.evaluation.scenes import Context
 from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions
 from calvin.lab.model_card import machine
+from calvin.lab.reproduce.ablations import AblationStudy
 from calvin.lab.reproduce.curves import draw
 from calvin.lab.reproduce.film_scores import metrics_here, opened
 from calvin.lab.reproduce.findings import Findings
@@ -24,8 +27,10 @@ from calvin.lab.reproduce.work_shares import carry_out, carry_out_by_ray
 from calvin.training.claim import claim_folder
 from calvin.training.full.data_file import DataFile
 from calvin.training.history import commit
+from calvin.training.settings import check_settings, parse_settings
 
 SEEDS = 3
+Study = InferenceStudy | AblationStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class Wanted:
     Args:
         data: a data file with a table [evaluation]; None: puppet films.
         rows: keys of rows; none: all.
+        changes: settings of every stage that is trained, as `calvin train --set` takes them.
+        launch: on a user's data, the words before `-m calvin train`.
     """
 
     target: str
@@ -46,6 +53,16 @@ class Wanted:
     rows: tuple[str, ...] = ()
     metrics: tuple[str, ...] | None = None
     agree: Agree = nobody_asked
+    changes: tuple[str, ...] = ()
+    launch: tuple[str, ...] = ()
+
+    @property
+    def trains(self) -> bool:
+        """Whether rows are trained. Table 1 of a model that is named is that model in three settings."""
+        return self.target == "table3" or (self.target == "table1" and self.model is None)
+
+    def target_name(self) -> Target:
+        return next(name for name in get_args(Target) if name == self.target)
 
     def check(self) -> None:
         """See that what was asked for fits together, before a model is opened.
@@ -60,6 +77,24 @@ class Wanted:
             raise UsageError(f"The orderings are by CIDEr: name cider among the metrics, not only {self.metrics[0]}.")
         if self.data is not None and self.films is not None:
             raise UsageError("--films draws puppet films: leave it out with --data.")
+        if self.launch and (self.data is None or not self.trains):
+            raise UsageError(
+                "--launch starts the training of full-size recipes: it goes with table1 or table3 of --data."
+            )
+        if not self.trains:
+            self._check_inference()
+        elif self.data is not None and self.model is not None:
+            raise UsageError(f"{self.target} of --data trains its models from the data file: leave --model out.")
+        else:
+            check_settings(parse_settings(self.changes), "--set")
+
+    def _check_inference(self) -> None:
+        if self.changes:
+            raise UsageError(f"{self.target} trains nothing here: leave --set out.")
+        if self.data is None:
+            return
+        if self.seeds not in (None, 1):
+            raise UsageError(f"{self.target} trains nothing, so with --data a seed changes nothing: leave --seeds out.")
 
     def evaluation(self) -> DataOptions | None:
         """The data set to score on; None: puppet films.
@@ -84,51 +119,40 @@ class Wanted:
         return options
 
 
-def study_of(wanted: Wanted) -> tuple[InferenceStudy, list[str]]:
-    """The runs of a target that needs no training, with notes for its report.
+def study_of(wanted: Wanted) -> tuple[Study, list[str]]:
+    """The runs of a target, with notes for its report.
 
     Raises:
         UsageError, DataError, CheckpointError: options that do not fit, files or models that are not there.
     """
     wanted.check()
-    data = wanted.evaluation()
-    if data is not None:
-        if wanted.model is None:
-            raise UsageError("With --data, name the model that is to be scored: --model.")
-        if wanted.seeds not in (None, 1):
-            raise UsageError(
-                f"{wanted.target} trains nothing, so with --data a seed changes nothing: leave --seeds out."
-            )
+    scored = wanted.evaluation()
     metrics, notes = metrics_here(wanted.metrics)
-    folder = find_model(wanted.model, wanted.agree)
-    target: Target = "figure8" if wanted.target == "figure8" else "table1"
-    seeds = 1 if data is not None else wanted.seeds or SEEDS
-    study = InferenceStudy(
-        target, wanted.folder, folder, metrics, seeds, wanted.films or PUPPET_SIZES.films, data, wanted.rows
-    )
+    films = wanted.films or PUPPET_SIZES.films
+    if wanted.trains:
+        study: Study = AblationStudy(
+            wanted.target_name(), wanted.folder, _parts_of(wanted), metrics, wanted.seeds or SEEDS, films, wanted.data,
+            scored, wanted.launch or (sys.executable,), wanted.changes, wanted.rows,
+        )  # fmt: skip
+    else:
+        if scored is not None and wanted.model is None:
+            raise UsageError("With --data, name the model that is to be scored: --model.")
+        seeds = 1 if scored is not None else wanted.seeds or SEEDS
+        folder = find_model(wanted.model, wanted.agree)
+        study = InferenceStudy(wanted.target_name(), wanted.folder, folder, metrics, seeds, films, scored, wanted.rows)
     study.jobs()  # refuses an unknown row
-    if data is None:
+    if scored is None:
+        drawn = "the same for every seed" if wanted.trains else "others for every seed"
         notes.append(
-            f"Captions by plain beam search of 5 beams, {wanted.films or PUPPET_SIZES.films} held-out puppet films of "
-            f"{PUPPET_SIZES.scenes} scenes for each seed; context from the references."
+            f"Captions by plain beam search of 5 beams, {films} held-out puppet films of {PUPPET_SIZES.scenes} scenes, "
+            f"{drawn}; context from the references unless a row says otherwise."
         )
     return study, notes
 
 
-def plan_of(wanted: Wanted) -> str:
-    """The runs, with about how long they take and how much memory, without making any."""
-    study, _ = study_of(wanted)
-    jobs = study.jobs()
-    rows = [[job.label, f"{job.minutes:.1f}"] for job in jobs]
-    total = sum(job.minutes for job in jobs)
-    parameters = opened(study.model).model.num_parameters()
-    command = f"calvin reproduce {wanted.target} --seeds {study.seeds} -o {wanted.folder}"
-    return (
-        f"{markdown_table(['run', 'minutes of one core'], rows)}\n\n"
-        f"{len(jobs)} runs, {total / 60:.1f} hours of one core, {1 + 4 * parameters / 2**30:.1f} GiB of memory for "
-        f"each process; films are drawn once before, about a second each. Everything by one command, in as many "
-        f"processes as there are cores:\n\n    {command}"
-    )
+def _parts_of(wanted: Wanted) -> Path:
+    """The model whose tower and language model puppet rows take; on a user's data, which names its own, none."""
+    return Path() if wanted.data is not None else find_model(wanted.model, wanted.agree)
 
 
 def reproduced(
@@ -148,17 +172,20 @@ def reproduced(
     return findings, left
 
 
-def facts_of(wanted: Wanted, study: InferenceStudy) -> Mapping[str, str]:
+def facts_of(wanted: Wanted, study: Study) -> Mapping[str, str]:
     """How a report came about."""
-    captioner = opened(study.model)
     code = commit()
-    return {
+    facts = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "machine": machine(),
         "version": __version__ + (f", commit {code}" if code else ""),
         "command": command_of(wanted),
-        "model": f"{captioner.name} {captioner.fingerprint[:12]}",
     }
+    if wanted.data is None or not wanted.trains:
+        model = opened(study.model)
+        what = "tower and language model of" if wanted.trains else "model"
+        facts[what] = f"{model.name} {model.fingerprint[:12]}"
+    return facts
 
 
 def command_of(wanted: Wanted) -> str:
@@ -169,4 +196,6 @@ def command_of(wanted: Wanted) -> str:
         words += [f"--{name}", str(value)] if value is not None else []
     words += ["--rows", ",".join(wanted.rows)] if wanted.rows else []
     words += ["--metrics", ",".join(wanted.metrics)] if wanted.metrics else []
-    return " ".join(words)
+    words += [word for change in wanted.changes for word in ("--set", change)]
+    words += ["--launch", shlex.join(wanted.launch)] if wanted.launch else []
+    return shlex.join(words)

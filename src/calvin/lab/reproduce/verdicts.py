@@ -43,9 +43,13 @@ class Verdict:
         if self.difference is None or self.p is None:
             return f"{self.kind}: {self.why}" if self.why else self.kind
         spread = f", 95% {self.interval[0]:+.1f} to {self.interval[1]:+.1f}" if self.interval else ""
-        told = f"{self.weakest}: {self.difference:+.1f} {self.ordering.measure}{spread}, p {self.p:.3f}"
+        told = f"{self.weakest}: {self.difference:+.1f} {self.ordering.measure}{spread}, {_said(self.p)}"
         units = f"{counted(self.films, 'film')}, {counted(self.seeds, 'seed')}"
         return f"{self.kind} ({told}; {units}{'; ' + self.why if self.why else ''})"
+
+
+def _said(p: float) -> str:
+    return f"p {p:.3f}" if p >= 0.001 else "p below 0.001"
 
 
 @dataclass(frozen=True, slots=True)

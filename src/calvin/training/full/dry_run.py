@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from calvin.core.errors import ConfigError
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.data import BATCH_SIZES, Kind
 from calvin.model import VISUAL_TOKEN, CalvinConfig, CalvinForConditionalGeneration, CalvinProcessor
@@ -63,6 +64,8 @@ def plan(recipe: Recipe, data: DataFile | None = None) -> list[StagePlan]:
     if data is not None:
         steps = [data.at_hand(step) for step in recipe.stages]
         return [StagePlan(recipe, step, config_of_parts(data.model, recipe, step)) for step in steps]
+    if recipe.model.size is None:
+        raise ConfigError(f"The parts of {recipe.name} are known from its data file alone: give it with --data.")
     config = full_size_config() if recipe.model.size == "7b" else small_config()
     config.num_query_tokens = recipe.model.num_query_tokens
     config.qformer_config.num_hidden_layers = recipe.model.qformer["num_hidden_layers"]
