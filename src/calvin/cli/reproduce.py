@@ -16,7 +16,7 @@ from calvin.core.errors import UsageError
 if TYPE_CHECKING:
     from calvin.lab.reproduce.targets import Wanted
 
-TARGETS = ("table1", "table3", "figure8")
+TARGETS = ("table1", "table3", "table4", "figure8", "figure9", "figure10")
 
 
 def reproduce(

@@ -46,7 +46,8 @@ def make_base(folder: Path, model: Path, world: WorldConfig = WORLD, listener: L
 def _parts(folder: Path, model: Path) -> None:
     if not (folder / "tower").is_dir():
         with atomic_folder(folder / "tower") as temporary:
-            for part in load_vision_tower(model):
+            parts: tuple[Any, Any] = load_vision_tower(model)
+            for part in parts:
                 part.save_pretrained(temporary)
     if not (folder / "language").is_dir():
         loaded, processor = load_calvin(model)

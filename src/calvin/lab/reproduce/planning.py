@@ -9,7 +9,8 @@ from pathlib import Path
 
 from calvin.core.text_tables import counted, markdown_table
 from calvin.lab.reproduce.ablations import AblationStudy, recipes_of
-from calvin.lab.reproduce.targets import Wanted, study_of
+from calvin.lab.reproduce.film_scores import opened
+from calvin.lab.reproduce.targets import Wanted, adaptation_of, study_of
 from calvin.lab.reproduce.work_shares import Job
 from calvin.training.full.cost import A100_FLOPS, memory, step_flops
 from calvin.training.full.dry_run import GPUS, UTILISATION, assumed_shapes, build_on_meta, plan
@@ -27,6 +28,8 @@ def plan_of(wanted: Wanted) -> str:
     Raises:
         UsageError, DataError, CheckpointError: as `study_of`.
     """
+    if wanted.adapts:
+        return _adaptation(wanted)
     study, _ = study_of(wanted)
     if isinstance(study, AblationStudy) and study.data is not None:
         return _full_size(study)
@@ -39,6 +42,19 @@ def plan_of(wanted: Wanted) -> str:
         f"{markdown_table(['run', 'minutes of one core', 'GiB'], rows)}\n\n"
         f"{counted(len(jobs), 'run')}, {total / 60:.1f} hours of one core; before them films are drawn{before}. "
         f"All by one command, given in as many processes as there are cores:\n\n    {command}"
+    )
+
+
+def _adaptation(wanted: Wanted) -> str:
+    wish, _ = adaptation_of(wanted)
+    found = wish.plan(opened(wish.model))
+    rows = [[label, str(runs), f"{minutes:.0f}", f"{PROCESS_GIB:.1f}"] for label, runs, minutes in found]
+    hours = sum(minutes for *_, minutes in found) / 60
+    return (
+        f"{markdown_table(['row', 'runs', 'minutes of one core', 'GiB'], rows)}\n\n{hours:.1f} hours of one core with "
+        f"a model of the bundled one's size; `calvin adapt --dry-run` says what tuning a larger one takes. All by one "
+        f"command, in two processes by --part 1/2 and --part 2/2:\n\n    calvin reproduce {wanted.target} --seeds "
+        f"{wish.seeds} -o {shlex.quote(str(wanted.folder))}"
     )
 
 

@@ -19,6 +19,8 @@ from calvin.evaluation.scenes import Context
 from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions
 from calvin.lab.model_card import machine
 from calvin.lab.reproduce.ablations import AblationStudy
+from calvin.lab.reproduce.adaptations import FILMS, AdaptationWish
+from calvin.lab.reproduce.adaptations import TITLES as ADAPTED
 from calvin.lab.reproduce.curves import draw
 from calvin.lab.reproduce.film_scores import metrics_here, opened
 from calvin.lab.reproduce.findings import Findings
@@ -61,6 +63,11 @@ class Wanted:
         """Whether rows are trained. Table 1 of a model that is named is that model in three settings."""
         return self.target == "table3" or (self.target == "table1" and self.model is None)
 
+    @property
+    def adapts(self) -> bool:
+        """Whether a model is tuned to films."""
+        return self.target in ADAPTED
+
     def target_name(self) -> Target:
         return next(name for name in get_args(Target) if name == self.target)
 
@@ -81,6 +88,8 @@ class Wanted:
             raise UsageError(
                 "--launch starts the training of full-size recipes: it goes with table1 or table3 of --data."
             )
+        if self.adapts and self.rows:
+            raise UsageError(f"{self.target} is made with all its rows: leave --rows out.")
         if not self.trains:
             self._check_inference()
         elif self.data is not None and self.model is not None:
@@ -91,7 +100,7 @@ class Wanted:
     def _check_inference(self) -> None:
         if self.changes:
             raise UsageError(f"{self.target} trains nothing here: leave --set out.")
-        if self.data is None:
+        if self.data is None or self.adapts:
             return
         if self.seeds not in (None, 1):
             raise UsageError(f"{self.target} trains nothing, so with --data a seed changes nothing: leave --seeds out.")
@@ -164,15 +173,47 @@ def reproduced(
         UsageError, DataError, CheckpointError: options that do not fit, files or models that are not there, a folder
             of another experiment.
     """
+    if wanted.adapts:
+        return _adapted(wanted, share, ray, listener)
     study, notes = study_of(wanted)
     claim_folder(study.folder, study.claim())
     left = carry_out_by_ray(study) if ray else carry_out(study, share, listener)
-    findings = study.findings(notes, facts_of(wanted, study))
+    findings = study.findings(notes, facts_of(wanted, study.model))
     findings.write(study.folder, draw(findings, study.folder))
     return findings, left
 
 
-def facts_of(wanted: Wanted, study: Study) -> Mapping[str, str]:
+def adaptation_of(wanted: Wanted) -> tuple[AdaptationWish, list[str]]:
+    """What Table 4, Figure 9 or Figure 10 compares, with notes for the report.
+
+    Raises:
+        UsageError, DataError, CheckpointError: options that do not fit, files or models that are not there.
+    """
+    wanted.check()
+    scored = wanted.evaluation()
+    if scored is not None and wanted.model is None:
+        raise UsageError("With --data, name the model that is to be tuned: --model.")
+    files = DataFile.read(wanted.data).evaluation if wanted.data is not None else None
+    metrics, notes = metrics_here(wanted.metrics)
+    model, seeds = find_model(wanted.model, wanted.agree), wanted.seeds or SEEDS
+    notes.append(f"Each film's score is the mean over {seeds} seeds of tuning; each film is scored by itself.")
+    return AdaptationWish(wanted.target, wanted.folder, model, metrics, seeds, wanted.films or FILMS, files), notes
+
+
+def _adapted(wanted: Wanted, share: tuple[int, int], ray: bool, listener: Listener) -> tuple[Findings, int]:
+    if ray:
+        raise UsageError(f"{wanted.target} is shared by --part: leave --ray out.")
+    wish, notes = adaptation_of(wanted)
+    compared, left = wish.made(share, listener)
+    scores = compared.scores if compared is not None else ()
+    told = [*notes, *(compared.notes if compared is not None else ())]
+    findings = wish.findings(scores, told, facts_of(wanted, wish.model))
+    if compared is not None:
+        findings.write(wish.folder, draw(findings, wish.folder))
+    return findings, left
+
+
+def facts_of(wanted: Wanted, folder: Path) -> Mapping[str, str]:
     """How a report came about."""
     code = commit()
     facts = {
@@ -182,7 +223,7 @@ def facts_of(wanted: Wanted, study: Study) -> Mapping[str, str]:
         "command": command_of(wanted),
     }
     if wanted.data is None or not wanted.trains:
-        model = opened(study.model)
+        model = opened(folder)
         what = "tower and language model of" if wanted.trains else "model"
         facts[what] = f"{model.name} {model.fingerprint[:12]}"
     return facts
