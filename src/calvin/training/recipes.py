@@ -307,6 +307,7 @@ _FROM_PARTS = [
     *(one_stage(step, _SMALL) for step in (_SMALL_STAGE_1, _SMALL_STAGE_2)),
     *family_recipes("calvin-7b", STAGE_1, STAGE_2, _7B),
     *(peer_of(one_stage(step, _7B), peer) for step in (STAGE_1, STAGE_2) for peer in PEERS),
+    *(leaving_in(one_stage(STAGE_2, _7B), what) for what in LEFT_IN),
 ]
 _OF_MICRO = [*(peer_of(MICRO, peer) for peer in PEERS), *(leaving_in(MICRO, what) for what in LEFT_IN)]
 
