@@ -27,7 +27,7 @@ import av
 import numpy as np
 
 from calvin.media.conform.matching import Release, match
-from calvin.media.conform.tracks import SIDES, SOUND_RATE_HZ, Track, picture_track, sound_track
+from calvin.media.conform.tracks import SIDES, SOUND_RATE_HZ, FilmTrace, picture_track, sound_track
 from calvin.media.film.decode import decode_film
 from calvin.media.film.sampling import iter_clip_frames
 from calvin.media.sound.film_sound import programme_blocks
@@ -179,8 +179,8 @@ def two_hours() -> None:
         np.concatenate([track[int(a * rate) : int(b * rate)] for a, b in kept])
         for track, rate in zip(tracks, rates, strict=True)
     ]
-    old = Release(tuple(Track(t, r) for t, r in zip(tracks, rates, strict=True)), seconds * 1000)
-    new = Release(tuple(Track(t, r).stretched(0.96) for t, r in zip(parts, rates, strict=True)), 6_720_000)
+    old = Release(tuple(FilmTrace(t, r) for t, r in zip(tracks, rates, strict=True)), seconds * 1000)
+    new = Release(tuple(FilmTrace(t, r).stretched(0.96) for t, r in zip(parts, rates, strict=True)), 6_720_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, spent = time.perf_counter(), time.process_time()
     changes = match(old, new)

@@ -17,7 +17,7 @@ import numpy as np
 from calvin.core.progress import Stage
 from calvin.core.time import Span, round_half_up
 from calvin.media.conform.change_list import ChangeList, Piece
-from calvin.media.conform.tracks import Track, fewer, running_mean
+from calvin.media.conform.tracks import FilmTrace, fewer, running_mean
 from calvin.media.sound.alignment import STRETCHES, stretch_of
 
 RATES = tuple(float(stretch_of(text)) for text in ("", *STRETCHES))
@@ -55,7 +55,7 @@ _SHORTEST_MS = 1000
 class Release:
     """One release of a film, to be compared: its `tracks` (picture, sound), length and cuts in ms."""
 
-    tracks: tuple[Track, ...]
+    tracks: tuple[FilmTrace, ...]
     duration_ms: int
     cuts_ms: tuple[int, ...] = ()
 
@@ -116,7 +116,7 @@ def _at_speed(old: Release, new: Release, rate: float, shifts: np.ndarray) -> li
 # Speed and shifts
 
 
-def _likely_rates(slow: Sequence[Sequence[Track]], duration_ms: int) -> list[float]:
+def _likely_rates(slow: Sequence[Sequence[FilmTrace]], duration_ms: int) -> list[float]:
     """The same speed, and those others with which most windows agree."""
     every = max(1, int(duration_ms / 1000 / _HOP_S / _WINDOWS))
     agreed = {rate: _agreement(*_all_shifts(slow, rate, every)) for rate in RATES}
@@ -151,17 +151,17 @@ def _both_fit(pieces: Sequence[Piece], old: Release, new: Release) -> bool:
 
 def _by_one(release: Release, number: int) -> Release:
     """A release that is judged by one track alone; the other is blank."""
-    blank = [Track(np.zeros_like(track.values), track.rate) for track in release.tracks]
+    blank = [FilmTrace(np.zeros_like(track.values), track.rate) for track in release.tracks]
     blank[number] = release.tracks[number]
     return replace(release, tracks=tuple(blank))
 
 
-def _all_shifts(pairs: Sequence[Sequence[Track]], rate: float, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def _all_shifts(pairs: Sequence[Sequence[FilmTrace]], rate: float, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
     found = [_window_shifts(one.stretched(rate), other, every) for one, other in pairs]
     return np.concatenate([shifts for shifts, _ in found]), np.concatenate([scores for _, scores in found])
 
 
-def _window_shifts(old: Track, new: Track, every: int) -> tuple[np.ndarray, np.ndarray]:
+def _window_shifts(old: FilmTrace, new: FilmTrace, every: int) -> tuple[np.ndarray, np.ndarray]:
     """For each window of one track its best places in the other: shifts in seconds and likenesses, each [N]."""
     size, hop = int(_WINDOW_S * old.rate), int(_HOP_S * old.rate) * every
     size = min(size, len(old.values), len(new.values))
@@ -242,7 +242,7 @@ def _evidence(old: Release, new: Release, rate: float, shifts: np.ndarray) -> np
     return np.concatenate([evidence, np.zeros((steps, 1), np.float32)], axis=1)
 
 
-def _likeness(old: Track, new: Track, times: np.ndarray, rate: float, shift: float) -> np.ndarray:
+def _likeness(old: FilmTrace, new: FilmTrace, times: np.ndarray, rate: float, shift: float) -> np.ndarray:
     """float [T]: how alike two tracks are around each time, if what is there in one lies at time * rate + shift in the
     other; NaN where there is nothing to compare."""
     fine = np.arange(times[0], times[-1] + 1 / STEP_HZ, 1 / max(old.rate, STEP_HZ))
@@ -360,7 +360,7 @@ def _exact(piece: Piece, old: Release, new: Release) -> Piece:
     return piece if moved_s is None else replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
 
 
-def _finest(piece: Piece, one: Track, other: Track) -> float | None:
+def _finest(piece: Piece, one: FilmTrace, other: FilmTrace) -> float | None:
     """By how many seconds a piece has to be moved so that a track fits best; None where it does not fit anywhere."""
     start_s = piece.old.start_ms / 1000
     times = np.arange(start_s, piece.old.end_ms / 1000, 1 / one.rate)

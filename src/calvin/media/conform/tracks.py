@@ -28,7 +28,7 @@ _SLOW_S = 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Track:
+class FilmTrace:
     """A film as numbers: `values` float32 [T, D], step i at i / `rate` seconds; each row of a picture has length 1."""
 
     values: np.ndarray
@@ -43,33 +43,33 @@ class Track:
         first = np.clip(low + 1, 0, len(self.values) + 1)
         return padded[first] * (1 - share) + padded[np.clip(first + 1, 0, len(self.values) + 1)] * share
 
-    def stretched(self, factor: float) -> Track:
+    def stretched(self, factor: float) -> FilmTrace:
         """The same, lasting `factor` times as long."""
         if factor == 1:
             return self
         steps = max(1, round(len(self.values) * factor))
-        return Track(self.at(np.arange(steps) / self.rate / factor), self.rate)
+        return FilmTrace(self.at(np.arange(steps) / self.rate / factor), self.rate)
 
-    def slowed(self, rate: float) -> Track:
+    def slowed(self, rate: float) -> FilmTrace:
         """The same at a lower rate, each step the mean of those it stands for."""
         size = max(1, round(self.rate / rate))
         if size == 1 or len(self.values) < size:
             return self
         whole = len(self.values) // size * size
-        return Track(self.values[:whole].reshape(-1, size, self.values.shape[1]).mean(axis=1), self.rate / size)
+        return FilmTrace(self.values[:whole].reshape(-1, size, self.values.shape[1]).mean(axis=1), self.rate / size)
 
 
-def fewer(tracks: Sequence[Track], columns: int) -> list[Track]:
+def fewer(tracks: Sequence[FilmTrace], columns: int) -> list[FilmTrace]:
     """Tracks of one kind in their `columns` main components (those of the first one)."""
     first = tracks[0].values
     if first.shape[1] <= columns or len(first) < 2:
         return list(tracks)
     _, vectors = np.linalg.eigh((first.T @ first).astype(np.float64))
     main = vectors[:, -columns:].astype(np.float32)
-    return [Track(track.values @ main, track.rate) for track in tracks]
+    return [FilmTrace(track.values @ main, track.rate) for track in tracks]
 
 
-def picture_track(frames: FrameStore, stage: Stage | None = None) -> Track:
+def picture_track(frames: FrameStore, stage: Stage | None = None) -> FilmTrace:
     """Of each still a grey picture [T, 144], levelled so that another grade, brightness or contrast does not matter.
 
     Black bars are cut off first, by what is black through the whole film.
@@ -89,10 +89,10 @@ def picture_track(frames: FrameStore, stage: Stage | None = None) -> Track:
         if stage is not None and number % 100 == 0:
             stage.update(number)
     if not len(kept):
-        return Track(np.zeros((0, SIDES[0] * SIDES[1]), np.float32), frames.fps)
+        return FilmTrace(np.zeros((0, SIDES[0] * SIDES[1]), np.float32), frames.fps)
     rows, columns = _lit(brightest.max(axis=1)), _lit(brightest.max(axis=0))
     values = np.stack([_levelled(picture[rows, columns]) for picture in kept])
-    return Track(values, frames.fps)
+    return FilmTrace(values, frames.fps)
 
 
 def _lit(brightest: np.ndarray) -> slice:
@@ -109,7 +109,7 @@ def _levelled(grey: np.ndarray) -> np.ndarray:
     return small / length if length > 8 else np.zeros_like(small)
 
 
-def sound_track(wav: Path | None, length_s: float) -> Track:
+def sound_track(wav: Path | None, length_s: float) -> FilmTrace:
     """How loud each of ten bands of a film's sound is, in dB [T, 10], less what it is around that moment.
 
     A film without sound is silent throughout. Its bands are wide, so that one that runs 4% faster, and sounds higher
@@ -125,7 +125,7 @@ def sound_track(wav: Path | None, length_s: float) -> Track:
             done += room
     decibels = 10 * np.log10(levels)
     slow = running_mean(decibels, int(_SLOW_S * SOUND_RATE_HZ))
-    return Track(np.clip(decibels - slow, -30, 30).astype(np.float32), SOUND_RATE_HZ)
+    return FilmTrace(np.clip(decibels - slow, -30, 30).astype(np.float32), SOUND_RATE_HZ)
 
 
 def running_mean(values: np.ndarray, size: int) -> np.ndarray:

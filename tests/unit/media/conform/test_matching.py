@@ -12,7 +12,7 @@ import pytest
 from calvin.core.time import Span
 from calvin.media.conform.change_list import ChangeList, Piece
 from calvin.media.conform.matching import Release, match
-from calvin.media.conform.tracks import Track, picture_track, running_mean, sound_track
+from calvin.media.conform.tracks import FilmTrace, picture_track, running_mean, sound_track
 from calvin.media.film.decode import decode_film
 from cut_films import write_scenes
 
@@ -86,7 +86,7 @@ def test_a_film_that_runs_at_another_speed_is_followed(release_of, first: Releas
 
 def without(release: Release, track: int) -> Release:
     tracks = list(release.tracks)
-    tracks[track] = Track(np.zeros_like(tracks[track].values), tracks[track].rate)
+    tracks[track] = FilmTrace(np.zeros_like(tracks[track].values), tracks[track].rate)
     return Release(tuple(tracks), release.duration_ms, release.cuts_ms)
 
 
@@ -101,7 +101,9 @@ def test_another_film_shares_nothing(release_of, first: Release) -> None:
 
 
 def test_a_film_of_one_grey_picture_is_no_release_of_anything(first: Release) -> None:
-    blank = Release(tuple(Track(np.zeros((50, t.values.shape[1]), np.float32), t.rate) for t in first.tracks), 10_000)
+    blank = Release(
+        tuple(FilmTrace(np.zeros((50, t.values.shape[1]), np.float32), t.rate) for t in first.tracks), 10_000
+    )
     assert match(first, blank).pieces == ()
     assert match(blank, first).pieces == ()
 
