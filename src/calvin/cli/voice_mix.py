@@ -16,6 +16,7 @@ from calvin.media.voice.registry import VOICES
 
 if TYPE_CHECKING:
     from calvin.media.sound.ducking import MixSettings
+    from calvin.studio.sound.credentials import Signature
     from calvin.studio.sound.film_mix import MixReport
 
 
@@ -247,6 +248,10 @@ def mix(
         bool,
         typer.Option("--sidecars", help="Write sound and text beside the film that --out names."),
     ] = False,
+    sign: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option("--sign", metavar="CERTIFICATE KEY", help="Content credentials (C2PA): two PEM files."),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace a file that this project did not mix.")] = False,
 ) -> None:
     """Mix the spoken cues into the film: its streams stay untouched, and the described sound becomes a second track.
@@ -269,23 +274,47 @@ def mix(
         calvin mix film.calvin -o stream/master.m3u8
 
         calvin mix film.calvin -o /library/Film/Film.mkv --sidecars
+
+        calvin mix film.calvin -o film.ad.mp4 --sign studio.pem studio.key
     """
     from calvin.media.sound.ducking import MixSettings
-    from calvin.studio.project.status import notes_to_tell
     from calvin.studio.project.store import ProjectStore
-    from calvin.studio.sound.film_mix import remember_mix
-    from calvin.studio.sound.packaging import is_package, sidecar_path, write_beside
+    from calvin.studio.sound.credentials import Signature, check_signature
+    from calvin.studio.sound.packaging import is_package, sidecar_path
 
+    signature = Signature(*sign) if sign is not None else None
     if extended and (sidecars or is_package(output)):
         raise UsageError("A film that pauses is a film of its own: mix it with --extended as .mkv or .mp4.")
     with ProjectStore(project, read_only=True) as store:
         output = sidecar_path(store, output, film) if sidecars else output
         _check_target(output, store.mixed.get(str(output.resolve())), yes)
         language = language or store.mix_language
+    if signature is not None:
+        check_signature(signature, output)
     settings = MixSettings.load({"duck_db": duck, "layout": channels.value}, "mix")
     report = _mixed(project, output, settings, extended, language, film, spec and spec.value, with_text)
+    signed, notes = _kept(project, output, report, language, sidecars, signature)
+    for line in (report.in_words(extended), *report.levels_in_words(), *signed, *(f"  {p}" for p in report.files)):
+        say(line)
+    warn_all(notes)
+
+
+def _kept(
+    project: Path, output: Path, report: MixReport, language: str | None, sidecars: bool, signature: Signature | None
+) -> tuple[list[str], list[str]]:
+    """Remember a mix, and put beside and into it what was asked for; who signed it, and notes."""
+    from calvin.studio.project.status import notes_to_tell
+    from calvin.studio.project.store import ProjectStore
+    from calvin.studio.sound.credentials import sign_mix
+    from calvin.studio.sound.film_mix import remember_mix
+    from calvin.studio.sound.packaging import write_beside
+
+    signed: list[str] = []
     with ProjectStore(project, or_look=True) as store:
         remember_mix(store, output)
+        if signature is not None:
+            signed.append(sign_mix(store, output, signature))
+            remember_mix(store, output)
         store.mix_language = language
         if store.is_copy:
             report.notes.append(f"{project} cannot be written, so it will not know {output.name} as its own mix.")
@@ -294,9 +323,7 @@ def mix(
             report.files.append(text)
             report.notes += kept
         notes = notes_to_tell(store, "mix", report.notes)
-    for line in (report.in_words(extended), *report.levels_in_words(), *(f"  {path}" for path in report.files)):
-        say(line)
-    warn_all(notes)
+    return signed, notes
 
 
 def _mixed(

@@ -33,6 +33,8 @@ _WINDOWS = 120
 _CLEARLY = 1.02
 """Another speed has to suit so much better than the best before it."""
 _SPEEDS = 3
+_GOOD = 0.7
+"""Of the shorter film, how much has to fit so that no other speed is tried."""
 _FIT = 0.6
 """How well a track fits at least that is the same in both releases."""
 _SHARPNESS, _PIECE_MS = 4, 1500
@@ -41,7 +43,7 @@ _TOLD_APART_MS = 500
 """Two speeds by which a film ends less apart are one."""
 _SAME_S = 0.3
 """Shifts that differ by less are one: no editor puts in so little."""
-_MOST_SHIFTS, _MORE_SHIFTS = 120, 40
+_MOST_SHIFTS, _MORE_SHIFTS = 80, 40
 _AROUND_S = 2.0
 _CHANGE = 12.0
 """What it costs to change the shift, in steps that fit perfectly: a piece shorter than twice that is not believed."""
@@ -99,6 +101,8 @@ def match(old: Release, new: Release, stage: Stage | None = None) -> ChangeList:
             best, chosen = worth, pieces
         if stage is not None:
             stage.update((number + 1) / len(rates))
+        if best > _GOOD * min(old.duration_ms, new.duration_ms):
+            break
     return ChangeList(tuple(_apart(_at_cuts(chosen, old, new))), old.duration_ms, new.duration_ms)
 
 
@@ -117,14 +121,17 @@ def _at_speed(old: Release, new: Release, rate: float, shifts: np.ndarray) -> li
 
 
 def _likely_rates(slow: Sequence[Sequence[FilmTrace]], duration_ms: int) -> list[float]:
-    """The same speed, and those others with which most windows agree."""
+    """The same speed, and those others with which most windows agree, the likeliest first."""
     every = max(1, int(duration_ms / 1000 / _HOP_S / _WINDOWS))
     agreed = {rate: _agreement(*_all_shifts(slow, rate, every)) for rate in RATES}
-    found = [RATES[0]]
-    for rate in sorted(agreed, key=lambda rate: -agreed[rate])[:_SPEEDS]:
-        if all(abs(rate - known) * duration_ms > _TOLD_APART_MS for known in found):
+    agreed[RATES[0]] *= _CLEARLY
+    found: list[float] = []
+    for rate in sorted(agreed, key=lambda rate: -agreed[rate]):
+        if len(found) < _SPEEDS and all(abs(rate - known) * duration_ms > _TOLD_APART_MS for known in found):
             found.append(rate)
-    return found
+    near = [rate for rate in found if abs(rate - RATES[0]) * duration_ms <= _TOLD_APART_MS]
+    found = [RATES[0] if rate in near else rate for rate in found]
+    return found if RATES[0] in found else [*found, RATES[0]]
 
 
 def _fits(piece: Piece, old: Release, new: Release) -> list[float]:
@@ -233,7 +240,8 @@ def _evidence(old: Release, new: Release, rate: float, shifts: np.ndarray) -> np
     evidence = np.zeros((steps, len(shifts)), np.float32)
     inside = (times[:, None] * rate + shifts >= 0) & (times[:, None] * rate + shifts < new.duration_ms / 1000)
     for one, other in zip(old.tracks, new.tracks, strict=True):
-        alike = np.stack([_likeness(one, other, times, rate, shift) for shift in shifts], axis=1)
+        slow = one.slowed(_COARSE_HZ), other.slowed(_COARSE_HZ)
+        alike = np.stack([_likeness(*slow, times, rate, shift) for shift in shifts], axis=1)
         alike = np.where(inside, alike, np.nan)
         with np.errstate(all="ignore"):
             judge = _judge(alike)
