@@ -17,11 +17,12 @@ import numpy as np
 from calvin.core.progress import Stage
 from calvin.core.time import Span, round_half_up
 from calvin.media.conform.change_list import ChangeList, Piece
-from calvin.media.conform.tracks import FilmTrace, fewer, running_mean
+from calvin.media.conform.pieces import apart, at_cuts, exact, fit, split
+from calvin.media.conform.tracks import FilmTrace, Release, fewer, running_mean
 from calvin.media.sound.alignment import STRETCHES, stretch_of
 
-RATES = tuple(float(stretch_of(text)) for text in ("", *STRETCHES))
-"""By what times of a film are taken times in releases at another frame rate."""
+RATES = tuple(float(stretch_of(text)) for text in dict.fromkeys(("", "24/25", "25/24", *STRETCHES)))
+"""By what times of a film are taken times in releases at another frame rate, the plainest first."""
 STEP_HZ = 5.0
 _COARSE_HZ = 12.5
 _WINDOW_S = 16.0
@@ -45,21 +46,8 @@ _SAME_S = 0.3
 """Shifts that differ by less are one: no editor puts in so little."""
 _MOST_SHIFTS, _MORE_SHIFTS = 80, 40
 _AROUND_S = 2.0
-_CHANGE = 12.0
+_CHANGE = 16.0
 """What it costs to change the shift, in steps that fit perfectly: a piece shorter than twice that is not believed."""
-_FINE_STEPS, _FINE_S = 25, 0.02
-_CUT_MS = 350
-_SNAP_MS = 1000
-_SHORTEST_MS = 1000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Release:
-    """One release of a film, to be compared: its `tracks` (picture, sound), length and cuts in ms."""
-
-    tracks: tuple[FilmTrace, ...]
-    duration_ms: int
-    cuts_ms: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +91,7 @@ def match(old: Release, new: Release, stage: Stage | None = None) -> ChangeList:
             stage.update((number + 1) / len(rates))
         if best > _GOOD * min(old.duration_ms, new.duration_ms):
             break
-    return ChangeList(tuple(_apart(_at_cuts(chosen, old, new))), old.duration_ms, new.duration_ms)
+    return ChangeList(tuple(apart(split(at_cuts(chosen, old, new), old, new))), old.duration_ms, new.duration_ms)
 
 
 def _at_speed(old: Release, new: Release, rate: float, shifts: np.ndarray) -> list[Piece]:
@@ -129,8 +117,8 @@ def _likely_rates(slow: Sequence[Sequence[FilmTrace]], duration_ms: int) -> list
     for rate in sorted(agreed, key=lambda rate: -agreed[rate]):
         if len(found) < _SPEEDS and all(abs(rate - known) * duration_ms > _TOLD_APART_MS for known in found):
             found.append(rate)
-    near = [rate for rate in found if abs(rate - RATES[0]) * duration_ms <= _TOLD_APART_MS]
-    found = [RATES[0] if rate in near else rate for rate in found]
+    plainest = [next(one for one in RATES if abs(one - rate) * duration_ms <= _TOLD_APART_MS) for rate in found]
+    found = list(dict.fromkeys(plainest))
     return found if RATES[0] in found else [*found, RATES[0]]
 
 
@@ -140,7 +128,7 @@ def _fits(piece: Piece, old: Release, new: Release) -> list[float]:
     for one, other in zip(old.tracks, new.tracks, strict=True):
         times = np.arange(piece.old.start_ms / 1000, piece.old.end_ms / 1000, 1 / one.rate)
         mapped = piece.start_ms / 1000 + (times - piece.old.start_ms / 1000) * piece.rate
-        fits.append(_fit(one.at(times), other.at(mapped)))
+        fits.append(fit(one.at(times), other.at(mapped)))
     return fits
 
 
@@ -163,14 +151,18 @@ def _by_one(release: Release, number: int) -> Release:
     return replace(release, tracks=tuple(blank))
 
 
-def _all_shifts(pairs: Sequence[Sequence[FilmTrace]], rate: float, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    found = [_window_shifts(one.stretched(rate), other, every) for one, other in pairs]
+def _all_shifts(pairs: Sequence[Sequence[FilmTrace]], rate: float, every: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """For each window of each pair of tracks, or each `every`th, its best places; 0: of shorter windows besides."""
+    sizes = (_WINDOW_S,) if every else (_WINDOW_S, _WINDOW_S / 2)
+    found = [
+        _window_shifts(one.stretched(rate), other, max(every, 1), size_s) for one, other in pairs for size_s in sizes
+    ]
     return np.concatenate([shifts for shifts, _ in found]), np.concatenate([scores for _, scores in found])
 
 
-def _window_shifts(old: FilmTrace, new: FilmTrace, every: int) -> tuple[np.ndarray, np.ndarray]:
+def _window_shifts(old: FilmTrace, new: FilmTrace, every: int, size_s: float) -> tuple[np.ndarray, np.ndarray]:
     """For each window of one track its best places in the other: shifts in seconds and likenesses, each [N]."""
-    size, hop = int(_WINDOW_S * old.rate), int(_HOP_S * old.rate) * every
+    size, hop = int(size_s * old.rate), int(_HOP_S * old.rate) * every
     size = min(size, len(old.values), len(new.values))
     if size < 2 * old.rate:
         return np.zeros(0), np.zeros(0)
@@ -180,7 +172,8 @@ def _window_shifts(old: FilmTrace, new: FilmTrace, every: int) -> tuple[np.ndarr
     before = np.concatenate([[0.0], np.cumsum(np.square(values).sum(axis=0), dtype=np.float64)])
     energy = before[size:] - before[:-size]
     shifts, scores = [], []
-    for start in range(0, max(len(old.values) - size, 0) + 1, hop):
+    last = max(len(old.values) - size, 0)
+    for start in sorted({*range(0, last + 1, hop), last}):
         window = np.ascontiguousarray(old.values[start : start + size].T, np.float32)
         own = float(np.square(window).sum())
         if own < 1e-3 * size or np.ptp(window, axis=1).max() < 1e-3:  # silence, or black
@@ -230,7 +223,7 @@ def _followed(old: Release, new: Release, rate: float, shifts: np.ndarray) -> li
     """The pieces that the best of these shifts make at each step of the film."""
     evidence = _evidence(old, new, rate, shifts)
     chosen = _once_each(_best_path(evidence), evidence, rate, shifts)
-    return [_exact(piece, old, new) for piece in _pieces(chosen, shifts, rate, old)]
+    return [exact(piece, old, new) for piece in _pieces(chosen, shifts, rate, old)]
 
 
 def _evidence(old: Release, new: Release, rate: float, shifts: np.ndarray) -> np.ndarray:
@@ -330,9 +323,6 @@ def _runs(chosen: np.ndarray) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-# Pieces
-
-
 def _pieces(chosen: np.ndarray, shifts: np.ndarray, rate: float, old: Release) -> list[Piece]:
     """The stretches of one shift each, in order."""
     found = []
@@ -342,89 +332,4 @@ def _pieces(chosen: np.ndarray, shifts: np.ndarray, rate: float, old: Release) -
         if chosen[first] >= 0 and end_ms > start_ms:
             shift_ms = 1000 * float(shifts[chosen[first]])
             found.append(Piece(Span(start_ms, end_ms), round_half_up(start_ms * rate + shift_ms), rate))
-    return found
-
-
-def _exact(piece: Piece, old: Release, new: Release) -> Piece:
-    """A piece moved by the fraction of a step by which it fits best: by sound, else by cuts, else by pictures.
-
-    Stills are a fifth of a second apart, cuts are known to the frame.
-    """
-    picture, *sounds = zip(old.tracks, new.tracks, strict=True)
-    for pair in sounds:
-        moved_s = _finest(piece, *pair)
-        if moved_s is not None:
-            return replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
-    there = np.array(new.cuts_ms)
-    offs = []
-    for cut in old.cuts_ms:
-        if piece.old.start_ms < cut < piece.old.end_ms and len(there):
-            off = there - piece.carried(cut)
-            offs.append(float(off[np.abs(off).argmin()]))
-    offs = [off for off in offs if abs(off) <= _CUT_MS]
-    if offs:
-        return replace(piece, start_ms=piece.start_ms + round_half_up(float(np.median(offs))))
-    moved_s = _finest(piece, *picture)
-    return piece if moved_s is None else replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
-
-
-def _finest(piece: Piece, one: FilmTrace, other: FilmTrace) -> float | None:
-    """By how many seconds a piece has to be moved so that a track fits best; None where it does not fit anywhere."""
-    start_s = piece.old.start_ms / 1000
-    times = np.arange(start_s, piece.old.end_ms / 1000, 1 / one.rate)
-    mine = one.at(times)
-    if len(times) < 2 * one.rate or float(np.abs(mine).max(initial=0)) < 1e-3:
-        return None
-    moves = np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
-    mapped = piece.start_ms / 1000 + (times - start_s) * piece.rate
-    fits = np.array([_fit(mine, other.at(mapped + move * _FINE_S)) for move in moves])
-    best = int(fits.argmax())
-    if fits[best] < 0.5 or not 0 < best < len(moves) - 1:
-        return None
-    low, top, high = fits[best - 1 : best + 2]
-    bend = low - 2 * top + high
-    return float(moves[best] + (0.5 * (low - high) / bend if bend < 0 else 0.0)) * _FINE_S
-
-
-def _fit(mine: np.ndarray, theirs: np.ndarray) -> float:
-    return float((mine * theirs).sum() / np.sqrt(max(float((mine**2).sum() * (theirs**2).sum()), 1e-9)))
-
-
-def _at_cuts(pieces: Sequence[Piece], old: Release, new: Release) -> list[Piece]:
-    """Pieces whose ends lie where one of the releases cuts, if it does so near there."""
-    found = []
-    for number, piece in enumerate(pieces):
-        start_ms, end_ms = piece.old.start_ms, piece.old.end_ms
-        begins = number == 0 and (start_ms < _SHORTEST_MS or piece.start_ms < _SHORTEST_MS)
-        if begins:
-            start_ms = max(0, start_ms - round_half_up(max(piece.start_ms, 0) / piece.rate)) if start_ms else 0
-        else:
-            start_ms = _at_cut(start_ms, piece, old, new)
-        ends = number == len(pieces) - 1 and (
-            old.duration_ms - end_ms < _SHORTEST_MS or new.duration_ms - piece.new.end_ms < _SHORTEST_MS
-        )
-        end_ms = old.duration_ms if ends else _at_cut(end_ms, piece, old, new)
-        if end_ms - start_ms >= _SHORTEST_MS:
-            found.append(Piece(Span(start_ms, end_ms), piece.carried(start_ms), piece.rate))
-    return found
-
-
-def _at_cut(ms: int, piece: Piece, old: Release, new: Release) -> int:
-    """The cut near a time at which a piece ends: where scenes were left out or put in, the new release has one."""
-    back = [round_half_up(piece.old.start_ms + (cut - piece.start_ms) / piece.rate) for cut in new.cuts_ms]
-    for cuts in (back, old.cuts_ms):
-        nearest = min(cuts, key=lambda cut: abs(cut - ms), default=ms)
-        if abs(nearest - ms) <= _SNAP_MS:
-            return nearest
-    return ms
-
-
-def _apart(pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces that share no time of the film, and none of the other release where their order is the same in both."""
-    found: list[Piece] = []
-    for piece in pieces:
-        start_ms = max(piece.old.start_ms, found[-1].old.end_ms if found else 0)
-        start_ms += max(0, round_half_up(-piece.carried(start_ms) / piece.rate))
-        if piece.old.end_ms - start_ms >= _SHORTEST_MS:
-            found.append(Piece(Span(start_ms, piece.old.end_ms), piece.carried(start_ms), piece.rate))
     return found

@@ -43,6 +43,12 @@ class FilmTrace:
         first = np.clip(low + 1, 0, len(self.values) + 1)
         return padded[first] * (1 - share) + padded[np.clip(first + 1, 0, len(self.values) + 1)] * share
 
+    def held(self, times_s: np.ndarray) -> np.ndarray:
+        """The rows [N, D] of the steps that some times lie in; zeros outside of the film."""
+        steps = np.floor(np.asarray(times_s) * self.rate + 1e-6).astype(int)
+        inside = (steps >= 0) & (steps < len(self.values))
+        return np.where(inside[:, None], self.values[np.clip(steps, 0, max(len(self.values) - 1, 0))], 0)
+
     def stretched(self, factor: float) -> FilmTrace:
         """The same, lasting `factor` times as long."""
         if factor == 1:
@@ -57,6 +63,15 @@ class FilmTrace:
             return self
         whole = len(self.values) // size * size
         return FilmTrace(self.values[:whole].reshape(-1, size, self.values.shape[1]).mean(axis=1), self.rate / size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Release:
+    """One release of a film, to be compared: its `tracks` (picture, sound), length and cuts in ms."""
+
+    tracks: tuple[FilmTrace, ...]
+    duration_ms: int
+    cuts_ms: tuple[int, ...] = ()
 
 
 def fewer(tracks: Sequence[FilmTrace], columns: int) -> list[FilmTrace]:
