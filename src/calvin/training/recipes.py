@@ -11,7 +11,7 @@ from typing import Any
 
 from calvin.core.errors import ConfigError
 from calvin.data import Kind
-from calvin.training.ablation import ABLATIONS
+from calvin.training.ablation import ABLATIONS, SMALL_SHAPE
 from calvin.training.left_in import LEFT_IN, leaving_in
 from calvin.training.peers import PEERS, peer_of
 from calvin.training.steps import (
@@ -38,19 +38,6 @@ def _resnet(*hidden_sizes: int) -> dict[str, Any]:
         "layer_type": "basic",
     }
 
-
-_SMALL_QFORMER = {
-    "hidden_size": 192,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "intermediate_size": 512,
-    "initializer_range": 0.25,  # at BERT's 0.02, so narrow a Q-Former hardly looks at the frames
-    "hidden_dropout_prob": 0.0,
-    "attention_probs_dropout_prob": 0.0,
-}
-# Ten times a word embedding and more: in two layers that were trained on text alone, quieter visuals drown. With the
-# spread of words, nothing was seen after 900 steps; with this one, the frames mattered after 160.
-_VISUAL_STD = 0.6
 
 # Pairs alone first, with the language model learning too: after 400 steps 33% of the actions were right. Mixed with
 # films from the start it was 4%, with the language model frozen (as the paper's can be) 18%.
@@ -82,7 +69,7 @@ MICRO = Recipe(
     name="micro",
     about="every stage of mini, shrunk to minutes on two cores, for tests, demos and ablations",
     world=WorldConfig(films=40, clips=2200, images=1500, conversations=250, heldout_films=8, tower_images=20_000),
-    model=ModelShape(qformer=_SMALL_QFORMER, visual_std=_VISUAL_STD),
+    model=ModelShape(qformer=SMALL_SHAPE.qformer, visual_std=SMALL_SHAPE.visual_std),
     steps=(
         TowerStep(
             backbone=_resnet(32, 64, 160),
@@ -159,9 +146,9 @@ MINI = Recipe(
     world=WorldConfig(films=1200, clips=12_000, images=4000, conversations=800, heldout_films=25, tower_images=160_000),
     model=ModelShape(
         # A little narrower inside than three times its width: the file stays below 14 MB at half precision.
-        qformer={**_SMALL_QFORMER, "hidden_size": 256, "intermediate_size": 640},
-        visual_std=_VISUAL_STD,
-        frame_position_std=0.5,  # at 0.02, shuffled frames served as well as the true order
+        qformer={**SMALL_SHAPE.qformer, "hidden_size": 256, "intermediate_size": 640},
+        visual_std=SMALL_SHAPE.visual_std,
+        frame_position_std=SMALL_SHAPE.frame_position_std,
     ),
     steps=(
         TowerStep(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from calvin.core.text_tables import counted
 from calvin.core.time import Span, format_timecode, in_s, joined, round_half_up
@@ -31,7 +34,19 @@ class Piece:
 
     def carried(self, ms: int) -> int:
         """A time of the film as one of the other release, also beyond the ends of the piece."""
-        return round_half_up(self.start_ms + (ms - self.old.start_ms) * self.rate)
+        return round_half_up(float(self.there(ms)))
+
+    def there(self, ms: npt.ArrayLike) -> np.ndarray:
+        """Times of the film in ms, an array of any shape, as those of the other release."""
+        return self.start_ms + (np.asarray(ms) - self.old.start_ms) * self.rate
+
+    def back(self, ms: npt.ArrayLike) -> np.ndarray:
+        """Times of the other release in ms, an array of any shape, as those of the film."""
+        return self.old.start_ms + (np.asarray(ms) - self.start_ms) / self.rate
+
+    def moved(self, ms: float) -> Piece:
+        """The same stretch of the film, lying so much later in the other release."""
+        return replace(self, start_ms=self.start_ms + round_half_up(ms))
 
 
 @dataclass(frozen=True, slots=True)

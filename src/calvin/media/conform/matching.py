@@ -127,7 +127,7 @@ def _fits(piece: Piece, old: Release, new: Release) -> list[float]:
     fits = []
     for one, other in zip(old.tracks, new.tracks, strict=True):
         times = np.arange(piece.old.start_ms / 1000, piece.old.end_ms / 1000, 1 / one.rate)
-        mapped = piece.start_ms / 1000 + (times - piece.old.start_ms / 1000) * piece.rate
+        mapped = piece.there(times * 1000) / 1000
         fits.append(fit(one.at(times), other.at(mapped)))
     return fits
 

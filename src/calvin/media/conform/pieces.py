@@ -27,7 +27,7 @@ def exact(piece: Piece, old: Release, new: Release) -> Piece:
     for pair in sounds:
         moved_s = _finest(piece, *pair)
         if moved_s is not None:
-            return replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
+            return piece.moved(moved_s * 1000)
     there = np.array(new.cuts_ms)
     offs = []
     for cut in old.cuts_ms:
@@ -36,20 +36,19 @@ def exact(piece: Piece, old: Release, new: Release) -> Piece:
             offs.append(float(off[np.abs(off).argmin()]))
     offs = [off for off in offs if abs(off) <= _CUT_MS]
     if offs:
-        return replace(piece, start_ms=piece.start_ms + round_half_up(float(np.median(offs))))
+        return piece.moved(float(np.median(offs)))
     moved_s = _finest(piece, *picture)
-    return piece if moved_s is None else replace(piece, start_ms=piece.start_ms + round_half_up(moved_s * 1000))
+    return piece if moved_s is None else piece.moved(moved_s * 1000)
 
 
 def _finest(piece: Piece, one: FilmTrace, other: FilmTrace) -> float | None:
     """By how many seconds a piece has to be moved so that a track fits best; None where it does not fit anywhere."""
-    start_s = piece.old.start_ms / 1000
-    times = np.arange(start_s, piece.old.end_ms / 1000, 1 / one.rate)
+    times = np.arange(piece.old.start_ms / 1000, piece.old.end_ms / 1000, 1 / one.rate)
     mine = one.at(times)
     if len(times) < 2 * one.rate or float(np.abs(mine).max(initial=0)) < 1e-3:
         return None
     moves = np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
-    mapped = piece.start_ms / 1000 + (times - start_s) * piece.rate
+    mapped = piece.there(times * 1000) / 1000
     fits = np.array([fit(mine, other.at(mapped + move * _FINE_S)) for move in moves])
     best = int(fits.argmax())
     if fits[best] < 0.5 or not 0 < best < len(moves) - 1:
@@ -91,18 +90,14 @@ def split(pieces: Sequence[Piece], old: Release, new: Release) -> list[Piece]:
     found = list(pieces)
     for at in range(len(found) - 1):
         first, second = found[at : at + 2]
-        if (
-            -_OVER_MS <= second.start_ms - first.carried(first.old.end_ms) <= _MEET_MS
-        ):  # scenes were left out between them
-            times = _around(first.carried(first.old.end_ms), second.start_ms, second.start_ms + _REACH_MS)
-            best = _best_split(
-                _unlike(old, new, _back(first, times), times), _unlike(old, new, _back(second, times), times)
-            )
-            ends, begins = (round_half_up(float(_back(one, times[best : best + 1])[0])) for one in (first, second))
+        meet_ms = first.carried(first.old.end_ms)
+        if -_OVER_MS <= second.start_ms - meet_ms <= _MEET_MS:  # scenes were left out between them
+            times = _around(meet_ms, second.start_ms, second.start_ms + _REACH_MS)
+            best = _best_split(*(_unlike(old, new, one.back(times), times) for one in (first, second)))
+            ends, begins = (round_half_up(float(one.back(times[best]))) for one in (first, second))
         elif abs(second.old.start_ms - first.old.end_ms) <= _MEET_MS:  # scenes were put in
             times = _around(first.old.end_ms, second.old.start_ms, second.old.end_ms)
-            there = [one.start_ms + (times - one.old.start_ms) * one.rate for one in (first, second)]
-            best = _best_split(_unlike(old, new, times, there[0]), _unlike(old, new, times, there[1]))
+            best = _best_split(*(_unlike(old, new, times, one.there(times)) for one in (first, second)))
             ends = begins = round_half_up(float(times[best]))
         else:
             continue
@@ -117,11 +112,6 @@ def _around(first_ms: int, second_ms: int, last_ms: int) -> np.ndarray:
     """Times in ms around where two pieces meet."""
     low, high = min(first_ms, second_ms) - _REACH_MS, min(max(first_ms, second_ms) + _REACH_MS, last_ms)
     return np.arange(max(low, 0), max(high, low + _STEP_MS), _STEP_MS)
-
-
-def _back(piece: Piece, times_ms: np.ndarray) -> np.ndarray:
-    """Times of the other release in the film, also beyond the ends of a piece."""
-    return np.asarray(piece.old.start_ms + (times_ms - piece.start_ms) / piece.rate)
 
 
 def _unlike(old: Release, new: Release, mine_ms: np.ndarray, theirs_ms: np.ndarray) -> np.ndarray:
@@ -145,7 +135,7 @@ def _best_split(before: np.ndarray, after: np.ndarray) -> int:
 
 def _at_cut(ms: int, piece: Piece, old: Release, new: Release) -> int:
     """The cut near a time at which a piece ends: where scenes were left out or put in, the new release has one."""
-    back = [round_half_up(piece.old.start_ms + (cut - piece.start_ms) / piece.rate) for cut in new.cuts_ms]
+    back = [round_half_up(cut) for cut in piece.back(new.cuts_ms).tolist()]
     for cuts in (back, old.cuts_ms):
         nearest = min(cuts, key=lambda cut: abs(cut - ms), default=ms)
         if abs(nearest - ms) <= _SNAP_MS:
