@@ -148,7 +148,7 @@ class AblationStudy:
             for system in self.systems:
                 if seed and recipes_of(self.family, system)[1] is None:
                     continue
-                jobs.append(Job(f"{system}-seed-{seed}", f"{system}, seed {seed}", self._minutes(system)))
+                jobs.append(Job(system, seed, self._minutes(system)))
         return jobs
 
     def _minutes(self, system: str) -> float:
@@ -170,10 +170,10 @@ class AblationStudy:
         return change_recipe(changed, {"seed": seed}, "--seeds")
 
     def perform(self, job: Job, place: Path, listener: Listener = silent) -> None:
-        system, _, seed = job.key.rpartition("-seed-")
-        captioner = opened(self.trained(system, int(seed), listener))
+        system = job.what
+        captioner = opened(self.trained(system, job.seed, listener))
         scenes = _scenes(self, captioner, listener)
-        facts = {"seed": int(seed), "recipe": recipes_of(self.family, system)[0], "set": list(self.changes)}
+        facts = {"seed": job.seed, "recipe": recipes_of(self.family, system)[0], "set": list(self.changes)}
         *others, last = self._settings(system)
         for name in others:
             if not (place / name / DONE).is_file():
@@ -190,13 +190,13 @@ class AblationStudy:
             return self._train(name, 0, data, first / name, None, listener)
         variant = None if system in PEERS else find_variant(system)
         if variant is not None and variant.after:
-            place = self.folder / "runs" / f"{variant.after}-seed-{seed}"
+            place = place_of(self, Job(variant.after, seed))
             with awaited(place):  # whoever makes that run is done with it then
                 start = self.trained(variant.after, seed, listener)
         else:
             with awaited(first):
                 start = self._train(before, 0, data, first / before, None, listener)
-        return self._train(name, seed, data, self.folder / "runs" / f"{system}-seed-{seed}" / "train", start, listener)
+        return self._train(name, seed, data, place_of(self, Job(system, seed)) / "train", start, listener)
 
     def _train(
         self, name: str, seed: int, data: Path, folder: Path, start: Path | None, listener: Listener
@@ -231,13 +231,9 @@ class AblationStudy:
     def _scores(self, system: str, setting: str) -> dict[str, dict[int, dict[str, float]]]:
         """measure -> seed -> film -> points. What is not trained is the same for every seed."""
         alone = recipes_of(self.family, system)[1] is None
-        scores: dict[str, dict[int, dict[str, float]]] = {}
-        for seed in range(self.seeds):
-            place = place_of(self, Job(f"{system}-seed-{0 if alone else seed}", "", 0))
-            last = self._settings(system)[-1]
-            for measure, films in read_scores(place if setting == last else place / setting).items():
-                scores.setdefault(measure, {})[seed] = films
-        return scores
+        places = [place_of(self, Job(system, 0 if alone else seed)) for seed in range(self.seeds)]
+        within = "" if setting == self._settings(system)[-1] else setting
+        return read_scores(place / within for place in places)
 
     def gate(self) -> tuple[bool, str]:
         """Whether the baseline has learnt what the orderings are about, and in words what it scores."""

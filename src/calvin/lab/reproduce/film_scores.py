@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -214,7 +214,11 @@ def marks_of(texts: Mapping[str, str], scenes: ScoredScenes) -> Marks:
     return found
 
 
-def read_scores(place: Path) -> dict[str, dict[str, float]]:
-    """What a run scored: points by measure and film; empty where it is not made."""
-    measures = read_record(place / DONE).get("measures", {})
-    return {name: dict(found["films"]) for name, found in measures.items() if found.get("films")}
+def read_scores(places: Iterable[Path]) -> dict[str, dict[int, dict[str, float]]]:
+    """What runs scored, one for each seed from 0 on: points by measure, seed and film; nothing of those not made."""
+    scores: dict[str, dict[int, dict[str, float]]] = {}
+    for seed, place in enumerate(places):
+        for name, found in read_record(place / DONE).get("measures", {}).items():
+            if found.get("films"):
+                scores.setdefault(name, {})[seed] = dict(found["films"])
+    return scores

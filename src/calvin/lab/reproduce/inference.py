@@ -119,28 +119,23 @@ class InferenceStudy:
         captions = self.films * PUPPET_SIZES.scenes
         settings = dict.fromkeys(row.setting for row in self.rows)
         return [
-            Job(f"{setting.key}-seed-{seed}", f"{setting.key}, seed {seed}", captions * CAPTION_SECONDS / 60)
+            Job(setting.key, seed, captions * CAPTION_SECONDS / 60)
             for seed in range(self.seeds)
             for setting in settings
         ]
 
     def perform(self, job: Job, place: Path, listener: Listener = silent) -> None:
-        key, _, seed = job.key.rpartition("-seed-")
-        [setting] = {row.setting for row in self.rows if row.setting.key == key}
+        [setting] = {row.setting for row in self.rows if row.setting.key == job.what}
         captioner = opened(self.model)
-        scenes = _scenes(self, int(seed), captioner, listener)
-        caption_and_score(captioner, scenes, setting, self.metrics, place, {"seed": int(seed)}, listener)
+        scenes = _scenes(self, job.seed, captioner, listener)
+        caption_and_score(captioner, scenes, setting, self.metrics, place, {"seed": job.seed}, listener)
 
     def findings(self, notes: Sequence[str] = (), facts: Mapping[str, str] | None = None) -> Findings:
         """The table as far as it is made."""
         found, axis = [], dict[str, dict[str, float]]()
         for row in self.rows:
-            scores: dict[str, dict[int, dict[str, float]]] = {}
-            for seed in range(self.seeds):
-                job = Job(f"{row.setting.key}-seed-{seed}", "", 0)
-                for measure, films in read_scores(place_of(self, job)).items():
-                    scores.setdefault(measure, {})[seed] = films
-            found.append(ScoredRow(row.paper, scores))
+            places = [place_of(self, Job(row.setting.key, seed)) for seed in range(self.seeds)]
+            found.append(ScoredRow(row.paper, read_scores(places)))
             if row.curve:
                 axis.setdefault(row.curve, {})[row.paper.key] = row.x
         return Findings(self.target, TITLES[self.target], found, notes, facts or {}, axis=axis)

@@ -89,8 +89,7 @@ def _said(words: Sequence[str]) -> str:
 
 def steps_before(study: AblationStudy, job: Job) -> list[tuple[str, int, Path, Path | None]]:
     """The trainings that a run needs, in order: recipe, seed, folder and the model to start from."""
-    system, _, number = job.key.rpartition("-seed-")
-    seed, first = int(number), study.folder / "stage1"
+    system, seed, first = job.what, job.seed, study.folder / "stage1"
     name, before = recipes_of(study.family, system)
     if before is None:
         return [(name, 0, first / name, None)]
@@ -98,7 +97,7 @@ def steps_before(study: AblationStudy, job: Job) -> list[tuple[str, int, Path, P
     start = first / before / "model"
     after = "" if system in PEERS else find_variant(system).after
     if after:
-        earlier = steps_before(study, Job(f"{after}-seed-{seed}", "", 0))
+        earlier = steps_before(study, Job(after, seed))
         start = earlier[-1][2] / "model"
     return [*earlier, (name, seed, study.folder / "runs" / job.key / "train", start)]
 

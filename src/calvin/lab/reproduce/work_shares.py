@@ -23,11 +23,20 @@ DONE = "scores.json"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: its folder's name, what it is in words, and about how many minutes of one core it takes."""
+    """One run: of what (a system or a setting) with which seed, and about how many minutes of one core it takes."""
 
-    key: str
-    label: str
-    minutes: float
+    what: str
+    seed: int
+    minutes: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """Its folder's name."""
+        return f"{self.what}-seed-{self.seed}"
+
+    @property
+    def label(self) -> str:
+        return f"{self.what}, seed {self.seed}"
 
 
 def share_of(text: str) -> tuple[int, int]:

@@ -30,7 +30,7 @@ def write(place: Path, cider: float, action: float = 90.0, told: float = 60.0) -
 def write_all(made: AblationStudy, **baseline: float) -> None:
     paper = {row.key: row.values["CIDEr-D"] for row in TABLE_3}
     for job in made.jobs():
-        system = job.key.partition("-seed-")[0]
+        system = job.what
         write(place_of(made, job), paper[system] * 10, **(baseline if system == "all" else {}))
         if system == "all":
             write(place_of(made, job) / "none", 100.0)

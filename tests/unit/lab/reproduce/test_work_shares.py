@@ -22,7 +22,7 @@ class Counting:
     made: list[str] = field(default_factory=list)
 
     def jobs(self) -> list[Job]:
-        return [Job(f"row-{number}", f"row {number}", 1.0) for number in range(5)]
+        return [Job("row", number, 1.0) for number in range(5)]
 
     def perform(self, job: Job, place: Path, listener: Listener = silent) -> None:
         (place / "captions.jsonl").write_text("half")
@@ -38,14 +38,14 @@ def scored(folder: Path) -> dict[str, object]:
 
 
 def test_what_was_made_before_a_kill_is_not_made_again(tmp_path: Path) -> None:
-    experiment = Counting(tmp_path, killed_in="row-2")
+    experiment = Counting(tmp_path, killed_in="row-seed-2")
     with pytest.raises(KeyboardInterrupt):
         carry_out(experiment)
-    assert experiment.made == ["row-0", "row-1"]
-    assert [job.key for job in left_over(experiment)] == ["row-2", "row-3", "row-4"]
+    assert experiment.made == ["row-seed-0", "row-seed-1"]
+    assert [job.key for job in left_over(experiment)] == ["row-seed-2", "row-seed-3", "row-seed-4"]
     seen: list[Progress] = []
     assert carry_out(experiment, listener=seen.append) == 0
-    assert experiment.made == [f"row-{number}" for number in range(5)]
+    assert experiment.made == [f"row-seed-{number}" for number in range(5)]
     assert [event.done for event in seen] == [1.0, 2.0, 3.0]
 
 
@@ -64,7 +64,7 @@ def test_a_run_that_another_process_is_at_is_left_to_it(tmp_path: Path) -> None:
     with claimed(place_of(experiment, busy)) as mine:
         assert mine
         assert carry_out(experiment) == 1
-    assert experiment.made == ["row-0", "row-2", "row-3", "row-4"]
+    assert experiment.made == ["row-seed-0", "row-seed-2", "row-seed-3", "row-seed-4"]
     assert perform_one(experiment, busy)
     assert not perform_one(experiment, busy), "it is made"
     assert left_over(experiment) == []
