@@ -7,10 +7,13 @@ pass.
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import Any
 
 import pytest
 
+BROWSER = "tests/browser/"
 MAY_SKIP = frozenset({"gpu", "hub", "shared"})
 
 
@@ -57,7 +60,34 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first, by the time they are allowed, so that none is begun when the rest is done."""
 
     def allowed(item: pytest.Item) -> float:
+        if item.nodeid.startswith(BROWSER):
+            return 1500.0  # minutes together, see pytest_xdist_make_scheduler
+        if not item.get_closest_marker("slow"):
+            return 0.0
         marker = item.get_closest_marker("timeout")
-        return float(marker.args[0]) if marker and item.get_closest_marker("slow") else 0.0
+        return float(marker.args[0]) if marker else 1.0
 
     items.sort(key=allowed, reverse=True)
+
+
+def pytest_collection_finish() -> None:
+    """What importing and collecting left stays to the end, so no collection of garbage looks through it again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile` a worker takes a file at a time, so what a file's tests share is made once.
+
+    The tests in a browser are one such piece: a browser and a server are started once, and one browser runs at a time.
+    """
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Pieces(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return BROWSER if nodeid.startswith(BROWSER) else str(super()._split_scope(nodeid))
+
+    return Pieces(config, log)
