@@ -139,6 +139,19 @@ def tiny_tower(tiny_model: Path) -> Path:
     return tiny_model.parent / "tower"
 
 
+@pytest.fixture(scope="module")
+def gguf_read_once() -> Iterator[None]:
+    """Transformers reads a GGUF file for its configuration, its weights and its tokenizer, each time all of its words
+    one by one, and names its tensors anew for each part of the model: seconds each. Here that is done once.
+    """
+    import gguf
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gguf, "GGUFReader", cache(gguf.GGUFReader))
+        patch.setattr(gguf, "get_tensor_name_map", cache(gguf.get_tensor_name_map))
+        yield
+
+
 @pytest.fixture(scope="session")
 def make_film(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """make_film(path, seconds=(3, 3, 3), ...): shots of plain colours with a moving block, and a tone.

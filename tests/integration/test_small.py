@@ -19,6 +19,7 @@ from calvin.training.recipes import get_recipe
 from calvin.training.run import Run
 from calvin.training.steps import StageStep
 
+pytestmark = pytest.mark.usefixtures("gguf_read_once")
 STEPS, BATCH, FRAMES = 12, 2, 4
 
 

@@ -15,6 +15,7 @@ from calvin.model import CalvinForConditionalGeneration, CalvinProcessor
 from calvin.model.assemble import assemble
 from calvin.model.tuning import add_lora, describe_model, remove_adapter, set_trainable
 
+pytestmark = pytest.mark.usefixtures("gguf_read_once")
 Assembly = tuple[CalvinForConditionalGeneration, CalvinProcessor]
 
 

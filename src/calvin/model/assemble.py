@@ -165,7 +165,7 @@ def load_language_model(source: Source, dtype: torch.dtype = torch.float32) -> t
     config = load_language_config(source)
     if not _is_gguf(source):
         return load_strict(AutoModelForCausalLM, source, config=config, dtype=dtype), load_tokenizer(source)
-    model = _load(AutoModelForCausalLM, source, dtype=dtype)
+    model = _load(AutoModelForCausalLM, source, config=config, dtype=dtype)
     # The weights are plain now; with this left in its configuration, a saved model could be loaded but not saved again.
     vars(model.config).pop("quantization_config", None)
     return model.eval(), load_tokenizer(source)

@@ -13,6 +13,7 @@ from calvin.core.types import Scene
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("gguf_read_once")
 def test_smollm2_guesses_from_the_context() -> None:
     captioner = open_captioner("blind:smollm2")
     assert isinstance(captioner, Blind)
