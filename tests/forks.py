@@ -1,5 +1,5 @@
 """Processes that are killed and started again many times: forked from one that has imported everything once, because
-importing torch takes longer than most of what they do."""
+importing torch and what reads the writing in films takes longer than most of what they do."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ PRELOADED = [
     "calvin.captioners.calvin",
     "calvin.lab.release",
     "calvin.studio.describe.films",
+    "matplotlib.pyplot",
+    "rapidocr.main",
     "torch",
     "transformers",
 ]

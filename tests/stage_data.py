@@ -85,5 +85,6 @@ def shrunk(
         validation={"evaluate_every": look_every, "held_out": 8, "keep_best": look_every is not None},
         parallel={"activation_checkpointing": True, **parallel},
     )
-    model = {"num_query_tokens": 4, "qformer": {"num_hidden_layers": 2}}
+    qformer = {"num_hidden_layers": 2, "hidden_size": 64, "num_attention_heads": 2, "intermediate_size": 128}
+    model = {"num_query_tokens": 4, "qformer": qformer}
     return recipe.changed(steps=[changed.model_dump()], model=model)

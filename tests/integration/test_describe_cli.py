@@ -18,11 +18,13 @@ from safetensors.numpy import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from calvin.cli.main import app
-from calvin.core.package import bundled_film
+from calvin.core.package import bundled_cast, bundled_film
 from calvin.core.time import Span
+from calvin.studio.cast.characters import read_cast_file
 from calvin.studio.project.status import spoken_cues
 from calvin.studio.project.store import ProjectStore
 from calvin.studio.sound.placing import place_voices
+from review_page import cut
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +196,14 @@ def test_requests_that_cannot_be_carried_out(film: Path, tiny_model: Path, tmp_p
     assert (tmp_path / "taken").read_text() == "x"
 
 
-def test_the_demo_prints_the_script_with_times_and_leaves_the_files(tiny_model: Path, tmp_path: Path) -> None:
+def test_the_demo_prints_the_script_with_times_and_leaves_the_files(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the beginning of its film, up to the last still that its cast is known from."""
+    portraits = read_cast_file(bundled_cast()).portraits.values()
+    latest_ms = max(one.at_ms for many in portraits for one in many)
+    beginning = cut(bundled_film()[0], tmp_path / "puppets.mp4", latest_ms // 1000 + 3)
+    monkeypatch.setattr("calvin.cli.demo.bundled_film", lambda: (beginning, bundled_film()[1]))
     result = run("demo", "--model", tiny_model, "-o", tmp_path / "demo")
     assert result.exit_code == 0, result.stderr
     named, unnamed = result.stdout.split("Without a cast:")
@@ -227,7 +236,7 @@ def plays_as_described(project: Path, dialogue: list[Span]) -> None:
     with ProjectStore(project, read_only=True) as store:
         spoken, missing = spoken_cues(store)
         assert not missing
-        placed = place_voices(spoken, dialogue, 97_000, extended=False)
+        placed = place_voices(spoken, dialogue, store.film.duration_ms, extended=False)
     assert placed.voices
     assert not placed.late
     for one in placed.voices:

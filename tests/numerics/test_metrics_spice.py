@@ -102,12 +102,13 @@ def published() -> tuple[Pairs, dict[str, float]]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("items", [40, pytest.param(200, marks=pytest.mark.long)])
 def test_equal_to_spices_own_scorer_per_image_and_to_published_numbers(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    items: int, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")  # short runs start faster
     example, numbers = published()
-    made = varied(200)
+    made = varied(items)
     pairs = Pairs(made.ids + example.ids, made.candidates + example.candidates, made.references + example.references)
     metric = Spice(home, memory="4g", tokenizer="whitespace")
     expected = oracle(pairs, installed_jars(home), tmp_path)
