@@ -194,7 +194,8 @@ def test_killed_while_captioning_it_goes_on_where_it_was(film: Path, tiny_model:
         "from calvin import describe\n"
         "def stop(event):\n"
         "    if event.stage == 'describe' and event.done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"describe({str(film)!r}, model={str(tiny_model)!r}, out_dir={str(tmp_path / 'p')!r}, progress=stop)\n"
+        f"describe({str(film)!r}, model={str(tiny_model)!r}, out_dir={str(tmp_path / 'p')!r},\n"
+        "         text=False, progress=stop)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert not list((tmp_path / "p").glob("*.vtt"))
@@ -211,7 +212,7 @@ def test_killed_while_decoding_it_starts_that_again(film: Path, tiny_model: Path
         "from calvin import describe\n"
         "from calvin.captioners.calvin import Calvin\n"
         "Calvin.encode_frames = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"describe({str(film)!r}, model={str(tiny_model)!r}, out_dir={str(tmp_path / 'p')!r})\n"
+        f"describe({str(film)!r}, model={str(tiny_model)!r}, out_dir={str(tmp_path / 'p')!r}, text=False)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     result = describe(film, model=str(tiny_model), out_dir=tmp_path / "p")

@@ -112,7 +112,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def project(run: Run, make_film: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("film")
     film = make_film(folder / "film.mp4", (5.0, 5.0))
-    run("describe", film, "--model", "parrot:Parrots say 2 words.", "--format", "vtt,shout", "-o", folder / "project")
+    words = ["--model", "parrot:Parrots say 2 words.", "--no-text", "--format", "vtt,shout"]
+    run("describe", film, *words, "-o", folder / "project")
     return folder / "project"
 
 

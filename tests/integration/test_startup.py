@@ -73,7 +73,7 @@ main()
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["describe", "FILM", "--model", "MODEL", "-o", "OUT/p"], 0, "film.mp4: "),
+        (["describe", "FILM", "--model", "MODEL", "-o", "OUT/p", "--no-text"], 0, "film.mp4: "),
         (["data", "features", "FILM", "--model", "MODEL", "-o", "OUT/f.safetensors"], 0, "1 ids, 45 frames encoded"),
         (["data", "features", "FILM", "--model", "MODEL", "-o", "OUT/f.h5"], 2, "pip install 'calvin-ad[train]'"),
     ],
