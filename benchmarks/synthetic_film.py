@@ -94,16 +94,27 @@ def frames(shots: list[Shot], width: int, height: int):
         last = picture
 
 
-def film(seconds: int, width: int = 1280, height: int = 720, seed: int = 0) -> tuple[Path, list[Shot]]:
-    """The film's file, made once and kept in the temporary folder, and its plan."""
+CODINGS = {
+    "h264": ("libx264", {"preset": "veryfast", "crf": "23"}),
+    "h264-no-b-frames": ("libx264", {"preset": "veryfast", "crf": "23", "bf": "0"}),
+    "mpeg4": ("mpeg4", {"b": "4M"}),
+}
+
+
+def film(
+    seconds: int, width: int = 1280, height: int = 720, seed: int = 0, coding: str = "h264"
+) -> tuple[Path, list[Shot]]:
+    """The film's file in one of `CODINGS`, made once and kept in the temporary folder, and its plan."""
     shots = plan(seconds, seed)
-    path = Path(tempfile.gettempdir()) / "calvin-benchmarks" / f"film-{seconds}s-{width}x{height}-{seed}-v2.mp4"
+    name = f"film-{seconds}s-{width}x{height}-{seed}-{coding}-v2.mp4"
+    path = Path(tempfile.gettempdir()) / "calvin-benchmarks" / name
+    encoder, options = CODINGS[coding]
     if path.exists():
         return path, shots
     path.parent.mkdir(exist_ok=True)
     unfinished = path.with_suffix(".part.mp4")
     with av.open(str(unfinished), "w") as container:
-        video = container.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "23"})
+        video = container.add_stream(encoder, rate=RATE, options=options)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         sound = container.add_stream("aac", rate=48_000)
         clock = np.arange(48_000 // RATE) / 48_000
