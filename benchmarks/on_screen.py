@@ -26,6 +26,7 @@ from calvin.media.film.decode import READABLE, DecodeSettings, decode_film
 from calvin.media.film.frames import FrameStore
 from calvin.media.film.ocr import READ_SIZE, TextLine, read_lines
 from calvin.media.film.sampling import fit, iter_clip_frames
+from calvin.media.film.still_readings import read_stills
 from calvin.media.film.text_kinds import AGAIN_MS, ScreenText, screen_texts
 from calvin.media.film.text_tracks import alike
 from calvin.puppets.draw.video import film_frames, write_video
@@ -60,7 +61,7 @@ def readings(film: Film, folder: Path) -> tuple[list[tuple[TextLine, ...]], int,
     decoded = decode_film(path, folder / "frames", DecodeSettings(sound=False, readable_size=READ_SIZE))
     stills = FrameStore.open(folder / "frames" / READABLE)
     started = time.process_time()
-    found = [read_lines(stills.rgb(i)) for i in range(len(stills))]
+    found = list(read_stills(stills))
     return found, decoded.duration_ms, time.process_time() - started
 
 

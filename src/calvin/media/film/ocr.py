@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import cv2
 import numpy as np
 
 from calvin.core.errors import MissingExtraError
@@ -24,6 +25,10 @@ Box = tuple[float, float, float, float]
 
 READ_SIZE = 360
 """Shorter side of what is read, in pixels: larger pictures cost more, and words of one line come apart."""
+_SURE, _SEEMS = 0.5, 0.4
+"""How sure the detector has to be of a line that is read, and of one for which the picture is read."""
+_TALLEST = 0.35
+"""Share of the picture's height; what is taller is a shape of the picture."""
 _LONGEST = 2000
 _MOST_LINES = 60
 _MOST_LETTERS = 200
@@ -66,7 +71,7 @@ def read_lines(rgb: np.ndarray) -> tuple[TextLine, ...]:
     Raises:
         MissingExtraError: rapidocr is not installed.
     """
-    found = _engine()(np.ascontiguousarray(rgb[..., ::-1]))
+    found = _engine()(np.ascontiguousarray(rgb[..., ::-1]), use_rec=True, use_cls=True, box_thresh=_SURE)
     height, width = rgb.shape[:2]
     lines = []
     for text, score, corners in zip(found.txts or (), found.scores or (), _corners(found), strict=True):
@@ -77,6 +82,19 @@ def read_lines(rgb: np.ndarray) -> tuple[TextLine, ...]:
         if shown and not _GREEK.search(shown):
             lines.append(TextLine(shown, float(score), box))
     return tuple(_joined(lines, width / height)[:_MOST_LINES])
+
+
+def seems_written(rgb: np.ndarray) -> bool:
+    """Whether there seems to be writing in a picture, uint8 RGB [H, W, 3], by a look at half its size. A quarter of the
+    work of `read_lines`; small letters are overlooked every other time.
+
+    Raises:
+        MissingExtraError: rapidocr is not installed.
+    """
+    height, width = rgb.shape[:2]
+    small = cv2.resize(rgb[..., ::-1], (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
+    found = _engine()(small, use_rec=False, use_cls=False, box_thresh=_SEEMS)
+    return any(np.ptp(corners[:, 1]) <= _TALLEST * len(small) for corners in _corners(found))
 
 
 def shown_text(text: str) -> str:

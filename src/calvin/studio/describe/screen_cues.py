@@ -10,8 +10,6 @@ import shutil
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from calvin.core.errors import MissingExtraError
 from calvin.core.progress import Listener, Stage
 from calvin.core.text_tables import counted
@@ -19,7 +17,8 @@ from calvin.core.time import Span
 from calvin.core.types import Cue, CueKind, Place
 from calvin.media.film.decode import READABLE
 from calvin.media.film.frames import INDEX, FrameStore
-from calvin.media.film.ocr import TextLine, can_read, read_lines
+from calvin.media.film.ocr import TextLine, can_read
+from calvin.media.film.still_readings import read_stills
 from calvin.media.film.text_kinds import ScreenText, ScreenTexts, screen_texts
 from calvin.media.gaps import PlanSettings, dialogue_gaps
 from calvin.media.schedule.items import ScheduleSettings
@@ -28,9 +27,6 @@ from calvin.studio.project.store import ProjectStore
 from calvin.studio.project.timing import SpokenLength
 
 _STORED_EVERY_S = 2.0
-_LIKE = 6.0
-"""Two stills whose parts differ by less than this, of 255, show the same writing."""
-_PART = 8
 _MOST_WORDS = 40
 _PART_WORDS = 14
 _CREDIT_WORDS = 25
@@ -67,29 +63,14 @@ def read_film(store: ProjectStore, listener: Listener) -> None:
     stills = FrameStore.open(folder)
     stage = Stage("read writing", listener, len(stills), "s", kept=done)
     waiting: list[tuple[TextLine, ...]] = []
-    last: np.ndarray | None = None
-    lines: tuple[TextLine, ...] = ()
     stored = time.monotonic()
-    for number in range(done, len(stills)):
-        rgb = stills.rgb(number)
-        if last is None or _differs(last, rgb):
-            last, lines = rgb, read_lines(rgb)
+    for number, lines in enumerate(read_stills(stills, done), done):
         waiting.append(lines)
         if time.monotonic() - stored > _STORED_EVERY_S or number + 1 == len(stills):
             store.add_readings(number + 1 - len(waiting), waiting)
             waiting, stored = [], time.monotonic()
         stage.update(number + 1)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _differs(before: np.ndarray, now: np.ndarray) -> bool:
-    """Whether two stills, uint8 [H, W, 3], differ anywhere by more than what compression does."""
-    if before.shape != now.shape:
-        return True
-    change = np.abs(before[::2, ::2].astype(np.int16) - now[::2, ::2]).mean(axis=2)
-    height, width = (side // _PART * _PART for side in change.shape)
-    parts = change[:height, :width].reshape(height // _PART, _PART, width // _PART, _PART).mean(axis=(1, 3))
-    return bool(parts.size == 0 or parts.max() > _LIKE)
 
 
 def film_texts(store: ProjectStore) -> ScreenTexts:

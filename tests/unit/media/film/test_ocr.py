@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calvin.media.film.ocr import can_read, read_lines, shown_text
+from calvin.media.film.ocr import can_read, read_lines, seems_written, shown_text
 
 
 def picture(*texts: tuple[str, tuple[int, int], float]) -> np.ndarray:
@@ -35,6 +35,16 @@ def test_text_upside_down_is_read_sideways_by_the_word_and_mirrored_text_is_not_
     assert any("Hotel" in line.text for line in read_lines(np.rot90(upright)))
     assert all(line.score < 0.9 or line.text != "Grand Hotel" for line in read_lines(upright[:, ::-1]))
     assert read_lines(np.zeros((360, 640, 3), np.uint8)) == ()
+
+
+@pytest.mark.slow
+def test_a_look_at_half_the_size_tells_whether_there_is_writing_and_changes_nothing_for_reading() -> None:
+    sign, scene = picture(("Grand Hotel", (40, 80), 1.4)), picture()
+    cv2.circle(scene, (320, 200), 90, (20, 160, 200), -1)
+    before = read_lines(sign)
+    assert seems_written(sign)
+    assert not seems_written(scene)
+    assert read_lines(sign) == before
 
 
 def test_what_is_read_is_harmless_text() -> None:

@@ -13,6 +13,7 @@ from calvin.core.errors import MissingExtraError
 from calvin.core.progress import Progress, silent
 from calvin.core.time import Span
 from calvin.core.types import Author, Character, Cue, CueKind, DialogueLine, Place, Status
+from calvin.media.film import still_readings
 from calvin.media.film.decode import READABLE
 from calvin.media.film.frames import FrameWriter
 from calvin.media.film.ocr import TextLine
@@ -99,31 +100,50 @@ def keep_stills(store: ProjectStore, levels: list[int]) -> None:
 SIGN = TextLine("Keep Out", 0.99, (0.1, 0.1, 0.4, 0.2))
 
 
-def test_stills_are_read_once_and_alike_ones_together(store: ProjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_film_is_read_from_where_it_was_stopped(store: ProjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
 
     def reads(rgb: np.ndarray) -> tuple[TextLine, ...]:
         read.append(int(rgb[0, 0, 0]))
-        if len(read) == 3:
+        if len(read) == 4:
             raise KeyboardInterrupt
         return (SIGN,) if read[-1] > 100 else ()
 
-    monkeypatch.setattr(screen_cues, "read_lines", reads)
+    monkeypatch.setattr(still_readings, "read_lines", reads)
+    monkeypatch.setattr(still_readings, "seems_written", lambda rgb: bool(rgb[0, 0, 0] > 100))
     monkeypatch.setattr(screen_cues, "_STORED_EVERY_S", 0.0)
-    keep_stills(store, [0, 0, 200, 200, 90, 90])
+    keep_stills(store, [0, 0, 200, 200, 90, 90, 150, 150])
     assert can_go_on(store)
     with pytest.raises(KeyboardInterrupt):
         read_film(store, silent)
-    assert (len(read), store.stills_read) == (3, 4)
+    assert (read, store.stills_read) == ([0, 90, 200, 0], 0)
     told: list[Progress] = []
     read_film(store, told.append)
-    assert len(read) == 4, "it goes on with the still at which it was stopped"
-    assert store.readings == [(), (), (SIGN,), (SIGN,), (), ()]
-    assert (told[0].stage, told[0].kept, told[-1].done) == ("read writing", 4, 6)
+    assert store.readings == [(), (), (SIGN,), (SIGN,), (), (), (SIGN,), (SIGN,)]
+    assert (told[0].stage, told[-1].done) == ("read writing", 8)
     assert not (store.folder / "frames" / READABLE).exists()
     assert can_go_on(store)
+    many = len(read)
     read_film(store, silent)
-    assert len(read) == 4
+    assert len(read) == many
+
+
+def test_what_was_stored_is_not_read_again(store: ProjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def reads(rgb: np.ndarray) -> tuple[TextLine, ...]:
+        read.append(int(rgb[0, 0, 0]))
+        return ()
+
+    monkeypatch.setattr(still_readings, "read_lines", reads)
+    monkeypatch.setattr(still_readings, "seems_written", lambda rgb: False)
+    keep_stills(store, [10, 20, 30, 40, 50, 60, 70, 80])
+    store.add_readings(0, [(SIGN,)] * 5)
+    told: list[Progress] = []
+    read_film(store, told.append)
+    assert min(read) > 45
+    assert store.readings == [*[(SIGN,)] * 5, (), (), ()]
+    assert told[0].kept == 5
 
 
 def test_without_the_extra_one_is_told_before_the_work(store: ProjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
