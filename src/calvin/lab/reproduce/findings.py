@@ -14,7 +14,7 @@ import numpy as np
 from calvin.core.files import write_json, write_text
 from calvin.core.text_tables import markdown_table
 from calvin.evaluation.scoring import TRUTH, bootstrap_interval
-from calvin.lab.reproduce.orderings import BERT, CIDER, MEASURES, PaperRow, orderings_of
+from calvin.lab.reproduce.orderings import BERT, CIDER, MEASURES, Ordering, PaperRow, orderings_of
 from calvin.lab.reproduce.verdicts import FilmScores, Verdict, summary, verdict_on
 
 SHOWN = (f"{TRUTH}action", f"{TRUTH}names_exact", "wrong-name rate")
@@ -59,6 +59,7 @@ class Findings:
         facts: of the machine, model and data, by name, for the report's foot.
         gate: why no verdict is given, where the baseline has not learnt what the orderings are about.
         axis: the x value of rows, by key, where they are points of curves: curve -> row -> x.
+        orderings: what is judged, where it depends on the rows; None: what the paper says of this table or figure.
     """
 
     target: str
@@ -69,6 +70,7 @@ class Findings:
     gate: str = ""
     gate_holds: bool = True
     axis: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    orderings: Sequence[Ordering] | None = None
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -77,7 +79,7 @@ class Findings:
         for row in self.rows:
             for measure, scores in row.scores.items():
                 by_measure.setdefault(measure, {})[row.paper.key] = scores
-        orderings = orderings_of(self.target)
+        orderings = orderings_of(self.target) if self.orderings is None else self.orderings
         if not self.gate_holds:
             return [Verdict(one, "not run", why="the baseline does not pass the gate") for one in orderings]
         return [verdict_on(one, by_measure.get(one.measure, {})) for one in orderings]
@@ -116,7 +118,8 @@ class Findings:
 
     def sentences(self) -> list[str]:
         """What the tables mean, for reading them."""
-        said = [summary(self.verdicts)]
+        verdicts = self.verdicts
+        said = [summary(verdicts)] if any(one.ordering.counted for one in verdicts) else []
         if self.gate:
             said.insert(0, f"Gate of the baseline {'holds' if self.gate_holds else 'DOES NOT HOLD'}: {self.gate}.")
         said.append(

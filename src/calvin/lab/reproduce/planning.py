@@ -37,7 +37,10 @@ def plan_of(wanted: Wanted) -> str:
     rows = [[job.label, f"{job.minutes:.1f}", f"{PROCESS_GIB:.1f}"] for job in jobs]
     total = sum(job.minutes for job in jobs)
     before = " and one stage 1, about 15 minutes of one core in all" if isinstance(study, AblationStudy) else ""
-    command = f"calvin reproduce {wanted.target} --seeds {seeds} -o {shlex.quote(str(wanted.folder))}"
+    if wanted.captioners:
+        before += "; what a server or a large captioner takes is not known, and is told as the blind baseline's"
+    named = "".join(f" --captioner {shlex.quote(name)}" for name in wanted.captioners)
+    command = f"calvin reproduce {wanted.target} --seeds {seeds}{named} -o {shlex.quote(str(wanted.folder))}"
     return (
         f"{markdown_table(['run', 'minutes of one core', 'GiB'], rows)}\n\n"
         f"{counted(len(jobs), 'run')}, {total / 60:.1f} hours of one core; before them films are drawn{before}. "

@@ -16,7 +16,7 @@ from calvin.core.package import __version__
 from calvin.core.progress import Listener, silent
 from calvin.evaluation.metrics.registry import METRICS
 from calvin.evaluation.scenes import Context
-from calvin.lab.evaluation_sets import PUPPET_SIZES, DataOptions
+from calvin.lab.evaluation_sets import FRESH_FILMS, PUPPET_SIZES, DataOptions
 from calvin.lab.model_card import machine
 from calvin.lab.reproduce.ablations import AblationStudy
 from calvin.lab.reproduce.adaptations import FILMS, AdaptationWish
@@ -26,13 +26,14 @@ from calvin.lab.reproduce.film_scores import metrics_here, opened
 from calvin.lab.reproduce.findings import Findings
 from calvin.lab.reproduce.inference import InferenceStudy, Target
 from calvin.lab.reproduce.work_shares import carry_out, carry_out_by_ray
+from calvin.lab.reproduce.zero_shot import BLIND, GIVEN, ZeroShotStudy, missing_blind
 from calvin.training.claim import claim_folder
 from calvin.training.full.data_file import DataFile
 from calvin.training.history import commit
 from calvin.training.settings import check_settings, parse_settings
 
 SEEDS = 3
-Study = InferenceStudy | AblationStudy
+Study = InferenceStudy | AblationStudy | ZeroShotStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Wanted:
         rows: keys of rows; none: all.
         changes: settings of every stage that is trained, as `calvin train --set` takes them.
         launch: on a user's data, the words before `-m calvin train`.
+        captioners: further rows of Table 2, as `calvin evaluate` takes them.
     """
 
     target: str
@@ -57,6 +59,7 @@ class Wanted:
     agree: Agree = nobody_asked
     changes: tuple[str, ...] = ()
     launch: tuple[str, ...] = ()
+    captioners: tuple[str, ...] = ()
 
     @property
     def trains(self) -> bool:
@@ -67,6 +70,11 @@ class Wanted:
     def adapts(self) -> bool:
         """Whether a model is tuned to films."""
         return self.target in ADAPTED
+
+    @property
+    def zero_shot(self) -> bool:
+        """Whether other captioners stand beside ours, and names are given in place of context."""
+        return self.target == "table2"
 
     def target_name(self) -> Target:
         return next(name for name in get_args(Target) if name == self.target)
@@ -92,12 +100,20 @@ class Wanted:
             raise UsageError(f"{self.target} is made with all its rows: leave --rows out.")
         if not self.trains:
             self._check_inference()
+        elif self.captioners:
+            raise UsageError(f"--captioner adds a row to table2: leave it out of {self.target}.")
         elif self.data is not None and self.model is not None:
             raise UsageError(f"{self.target} of --data trains its models from the data file: leave --model out.")
         else:
             check_settings(parse_settings(self.changes), "--set")
 
     def _check_inference(self) -> None:
+        if self.captioners and not self.zero_shot:
+            raise UsageError(f"--captioner adds a row to table2: leave it out of {self.target}.")
+        if self.zero_shot and self.films is not None:
+            raise UsageError(
+                f"table2 has {FRESH_FILMS} films a seed: leave --films out; more --seeds bring more films."
+            )
         if self.changes:
             raise UsageError(f"{self.target} trains nothing here: leave --set out.")
         if self.data is None or self.adapts:
@@ -122,9 +138,9 @@ class Wanted:
             )
         options = DataOptions(
             str(files.annotations), format=files.format, features=files.features, encoder=files.encoder,
-            characters=files.characters,
+            characters=files.characters, films=files.clips, stills_at=files.stills_at,
         )  # fmt: skip
-        options.check(Context(count=3))
+        options.check(GIVEN if self.zero_shot else Context(count=3))
         return options
 
 
@@ -148,6 +164,10 @@ def study_of(wanted: Wanted) -> tuple[Study, list[str]]:
             raise UsageError("With --data, name the model that is to be scored: --model.")
         seeds = 1 if scored is not None else wanted.seeds or SEEDS
         folder = find_model(wanted.model, wanted.agree)
+        if wanted.zero_shot:
+            return _zero_shot(wanted, ZeroShotStudy(
+                wanted.folder, folder, metrics, seeds, wanted.captioners, scored, wanted.rows, wanted.agree
+            ), notes)  # fmt: skip
         study = InferenceStudy(wanted.target_name(), wanted.folder, folder, metrics, seeds, films, scored, wanted.rows)
     study.jobs()  # refuses an unknown row
     if scored is None:
@@ -156,6 +176,21 @@ def study_of(wanted: Wanted) -> tuple[Study, list[str]]:
             f"Captions by plain beam search of 5 beams, {films} held-out puppet films of {PUPPET_SIZES.scenes} scenes, "
             f"{drawn}; context from the references unless a row says otherwise."
         )
+    return study, notes
+
+
+def _zero_shot(wanted: Wanted, study: ZeroShotStudy, notes: list[str]) -> tuple[Study, list[str]]:
+    study.jobs()  # refuses an unknown row
+    blind = any(name.partition(":")[0] == BLIND for name in wanted.captioners)
+    if not blind and (why := missing_blind()):
+        notes.append(f"Without the blind baseline: {why}")
+    films = "" if study.data is not None else (
+        f" {FRESH_FILMS} puppet films a seed of {PUPPET_SIZES.scenes} scenes, of another drawing style, lexicon and "
+        "narrator, on which no recipe trains."
+    )  # fmt: skip
+    notes.append(
+        f"Names of those in the scene in the prompt, no context; CALVIN by plain beam search of 5 beams.{films}"
+    )
     return study, notes
 
 
@@ -235,6 +270,7 @@ def command_of(wanted: Wanted) -> str:
     for name in ("data", "model", "seeds", "films"):
         value = getattr(wanted, name)
         words += [f"--{name}", str(value)] if value is not None else []
+    words += [word for name in wanted.captioners for word in ("--captioner", name)]
     words += ["--rows", ",".join(wanted.rows)] if wanted.rows else []
     words += ["--metrics", ",".join(wanted.metrics)] if wanted.metrics else []
     words += [word for change in wanted.changes for word in ("--set", change)]

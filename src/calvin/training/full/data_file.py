@@ -38,6 +38,10 @@ class EvaluationFiles(FrozenConfig):
     format: str = "mad_csv"
     encoder: str | None = Field(default=None, description="of features that do not name theirs")
     characters: Path | None = Field(default=None, description="cast by film, in the form of MAD's character bank")
+    clips: Path | None = Field(default=None, description="folder of films or clips, for captioners that see stills")
+    stills_at: float | None = Field(
+        default=None, gt=0, description="where clips are folders of stills: how many a second"
+    )
     entities: Path | None = Field(default=None, description="who is in each scene, for the bank's row of Table 4")
     regularisation: Path | None = Field(default=None, description="from `calvin data regularisation`, for Table 4")
     films: tuple[str, ...] = Field(default=(), description="which films are adapted to; none: all")
