@@ -26,6 +26,7 @@ class AdaptedCalvin(Calvin):
 
     thought_tokens = 48
     """What the sentence on the characters may take."""
+    shorts_together = 1  # each follows a thought of its own length
     no_repeat_ngram_size = 12
     """Names stand in the thought and again in the caption, so only long repeats are loops."""
 
@@ -69,9 +70,9 @@ class AdaptedCalvin(Calvin):
             scores=tuple(candidates.values()),
         )  # fmt: skip
 
-    def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
+    def _short_inputs(self, requests: Sequence[CaptionRequest]) -> dict[str, Any]:
         """The prompt with the best thought after it: what is to be short is the caption."""
-        inputs = self._inputs([request])
+        inputs = self._inputs(requests)
         [row] = self.model.generate_candidates(
             **inputs, num_beams=2, max_new_tokens=self.thought_tokens, no_repeat_ngram_size=self.no_repeat_ngram_size
         )

@@ -50,6 +50,8 @@ class Calvin:
     thought_tokens = 0
     """What an answer may take beside the caption."""
     no_repeat_ngram_size = NO_REPEAT_NGRAM
+    shorts_together = 8
+    """Captions of few words that are searched for together; each takes as many rows as its first tokens have beams."""
     decoding = CaptionDecoding()
     """How captions of any length are searched; those of few words have a search of their own."""
 
@@ -154,10 +156,10 @@ class Calvin:
             raise DataError(f"Scene {missing} carries no frame vectors: make them with encode_frames.")
         answers: list[CaptionAnswer] = []
         for (short, _), run in groupby(requests, key=lambda request: (request.max_words is not None, request.barred)):
-            group = list(run)
-            for part in (group[start : start + batch] for start in range(0, len(group), batch)):
+            group, together = list(run), self.shorts_together if short else batch
+            for part in (group[start : start + together] for start in range(0, len(group), together)):
                 if short:
-                    answers += [self._short(request) for request in part]
+                    answers += self._shorts(part)
                 else:
                     answers += self._answers(part, num_beams or self.decoding.beams, max_new_tokens)
         return answers
@@ -195,44 +197,37 @@ class Calvin:
     def _ended(self, text: str) -> str:
         return cut_loop(text) if self.decoding.has("cut-loops") else text
 
-    def _short_inputs(self, request: CaptionRequest) -> dict[str, Any]:
-        """What the caption follows, where it is asked for in few words."""
-        return self._inputs([request])
+    def _short_inputs(self, requests: Sequence[CaptionRequest]) -> dict[str, Any]:
+        """What the captions follow, where they are asked for in few words."""
+        return self._inputs(requests)
 
-    def _short(self, request: CaptionRequest) -> CaptionAnswer:
-        """The best whole sentence of at most `max_words` words, or blank.
+    def _shorts(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        """The best whole sentence of at most each request's `max_words` words, or blank; all have the same `barred`.
 
         Beams that begin alike end alike, so each of the likeliest first tokens is carried on by beams of its own; what
         the token limit cuts off is thrown away.
         """
-        words = request.max_words or 1
-        inputs = self._short_inputs(request)
-        [firsts] = self.model.generate_candidates(
-            **inputs, num_beams=SHORT_STARTS, max_new_tokens=1, bad_words_ids=self._spelt(request.barred)
-        )
-        firsts = [first for first in firsts if first.token_ids]
-        found: list[tuple[float, str]] = []
+        words, barred = [one.max_words or 1 for one in requests], self._spelt(requests[0].barred)
+        inputs = self._short_inputs(requests)
+        rows = self.model.generate_candidates(**inputs, num_beams=SHORT_STARTS, max_new_tokens=1, bad_words_ids=barred)
+        firsts = [(at, first) for at, row in enumerate(rows) for first in row if first.token_ids]
+        found: list[list[tuple[float, str]]] = [[] for _ in requests]
         if firsts:
-            inputs = {name: tensor.repeat_interleave(len(firsts), dim=0) for name, tensor in inputs.items()}
-            starts = torch.tensor([first.token_ids for first in firsts], device=self.model.device)
-            inputs = followed_by(inputs, starts)
-            limit = TOKENS_A_WORD * words + 2
+            chosen = torch.tensor([at for at, _ in firsts], device=self.model.device)
+            starts = torch.tensor([first.token_ids for _, first in firsts], device=self.model.device)
+            inputs = followed_by({name: tensor[chosen] for name, tensor in inputs.items()}, starts)
+            limits = [TOKENS_A_WORD * words[at] + 2 for at, _ in firsts]
             rows = self.model.generate_candidates(
-                **inputs, num_beams=SHORT_BEAMS, max_new_tokens=limit, no_repeat_ngram_size=NO_REPEAT_NGRAM,
-                bad_words_ids=self._spelt(request.barred),
+                **inputs, num_beams=SHORT_BEAMS, max_new_tokens=max(limits), max_new_tokens_each=limits,
+                no_repeat_ngram_size=NO_REPEAT_NGRAM, bad_words_ids=barred,
             )  # fmt: skip
-            for first, candidate in ((first, c) for first, row in zip(firsts, rows, strict=True) for c in row):
+            for (at, first), candidate in ((one, c) for one, row in zip(firsts, rows, strict=True) for c in row):
                 length = len(candidate.token_ids) + 1
-                if length <= limit:
+                if length <= TOKENS_A_WORD * words[at] + 2:
                     [text] = self.processor.captions([[*first.token_ids, *candidate.token_ids]])
-                    found.append(((first.score + candidate.score * length) / (length + 1), strip_start(text)))
-        fitting = [(score, text) for score, text in found if len(text.split()) <= words and is_whole(text)]
-        sound = [(score, text) for score, text in fitting if is_sound(text, previous(request))]
-        sound = [pair for pair in sound if not (holds_prompt(pair[1]) or holds_no_word(pair[1]))]
-        sound.sort(key=lambda pair: -pair[0])
-        score, text = sound[0] if sound else (0.0, "")
-        texts, scores = tuple(text for _, text in sound), tuple(score for score, _ in sound)
-        return CaptionAnswer(text, score, texts, scores=scores)
+                    score = (first.score + candidate.score * length) / (length + 1)
+                    found[at].append((score, strip_start(text)))
+        return [_best_short(request, most, some) for request, most, some in zip(requests, words, found, strict=True)]
 
     def encode_frames(self, rgb: np.ndarray) -> np.ndarray:
         """Frames uint8 RGB [N, H, W, 3] to vectors float32 [N, D], by the model's vision tower.
@@ -260,6 +255,16 @@ class Calvin:
     def notice(self, image_embeds: np.ndarray) -> Notice | None:
         """A notice where a film's frame vectors [N, D] are unlike what the model knows."""
         return self.world.check(image_embeds) if self.world is not None else None
+
+
+def _best_short(request: CaptionRequest, words: int, found: Sequence[tuple[float, str]]) -> CaptionAnswer:
+    """The best of texts with their scores that is a whole and sound sentence of at most so many words, or blank."""
+    fitting = [(score, text) for score, text in found if len(text.split()) <= words and is_whole(text)]
+    sound = [(score, text) for score, text in fitting if is_sound(text, previous(request))]
+    sound = [pair for pair in sound if not (holds_prompt(pair[1]) or holds_no_word(pair[1]))]
+    sound.sort(key=lambda pair: -pair[0])
+    score, text = sound[0] if sound else (0.0, "")
+    return CaptionAnswer(text, score, tuple(text for _, text in sound), scores=tuple(score for score, _ in sound))
 
 
 def previous(request: CaptionRequest) -> str | None:

@@ -6,6 +6,7 @@ do, the captioner is asked again without these names; last, a name is replaced b
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -146,6 +147,22 @@ def _agreed(request: CaptionRequest, answer: CaptionAnswer) -> CaptionAnswer:
     )
 
 
+def _alone(request: CaptionRequest) -> CaptionRequest:
+    """The request with its question alone."""
+    return replace(request, prompt=Prompt(request.prompt.question))
+
+
+def _without_context(request: CaptionRequest) -> CaptionRequest:
+    return replace(request, prompt=replace(request.prompt, context=()))
+
+
+def _key(request: CaptionRequest) -> tuple[object, ...]:
+    """What a captioner that reads frame vectors makes its answer of."""
+    vectors = request.scene.image_embeds
+    seen = None if vectors is None else (vectors.shape, hashlib.sha256(vectors.tobytes()).digest())
+    return (seen, request.prompt, request.max_words, request.barred)
+
+
 _ROUNDS = 2
 """How often a captioner is asked anew before its words are changed."""
 
@@ -156,6 +173,35 @@ class NameGuard:
     def __init__(self, captioner: Captioner) -> None:
         self.captioner = captioner
         self._finders: dict[tuple[object, ...], PeopleFinder] = {}
+        self._ahead: dict[tuple[object, ...], CaptionAnswer] = {}
+
+    def look_ahead(self, requests: Sequence[CaptionRequest]) -> None:
+        """Have answers, all at once, to what will be asked whatever the captions before say, and so without them.
+
+        That is so where nobody may be named, or where names are put in by looks, and the captioner reads frame vectors.
+        """
+        asked = {}
+        for request in requests:
+            licence = request.licence
+            if licence is None or not isinstance(self.captioner, FeatureCaptioner):
+                continue
+            if licence.looks:
+                alone = _alone(request)
+            elif not licence.may:
+                alone = _without_context(request)
+            else:
+                continue
+            asked[_key(alone)] = alone
+        new = {key: one for key, one in asked.items() if key not in self._ahead}
+        if new:
+            self._ahead |= zip(new, self.captioner.caption(list(new.values())), strict=True)
+
+    def _ask(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
+        """The captioner's answers; those that it was asked for ahead are given once."""
+        answers = [self._ahead.pop(_key(one), None) if self._ahead else None for one in requests]
+        left = [one for one, answer in zip(requests, answers, strict=True) if answer is None]
+        rest = iter(self.captioner.caption(left) if left else ())
+        return [next(rest) if answer is None else answer for answer in answers]
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[CaptionAnswer]:
         """One answer per request, in their order; requests without a licence are answered as they come."""
@@ -184,8 +230,7 @@ class NameGuard:
         found, looks = list(requests), isinstance(self.captioner, FeatureCaptioner)
         first = [at for at, one in enumerate(requests) if looks and one.licence is not None and one.licence.looks]
         answers: dict[int, CaptionAnswer] = {}
-        alone = [replace(requests[at], prompt=Prompt(requests[at].prompt.question)) for at in first]
-        for at, answer in zip(first, self.captioner.caption(alone) if alone else (), strict=True):
+        for at, answer in zip(first, self._ask([_alone(requests[at]) for at in first]), strict=True):
             licence = requests[at].licence
             assert licence is not None
             named, put = by_looks(answer, licence.looks, _pronouns(licence))
@@ -193,7 +238,7 @@ class NameGuard:
                 answers[at] = named
                 found[at] = replace(requests[at], licence=replace(licence, may=licence.may | put))
         rest = [at for at in range(len(requests)) if at not in answers]
-        answers |= dict(zip(rest, self.captioner.caption([requests[at] for at in rest]) if rest else (), strict=True))
+        answers |= dict(zip(rest, self._ask([requests[at] for at in rest]), strict=True))
         return found, [answers[at] for at in range(len(requests))]
 
     def _bare(self, request: CaptionRequest) -> CaptionRequest:
@@ -207,7 +252,7 @@ class NameGuard:
             return request
         finder = self._finder(request.licence)
         named = any(finder.mentions(line) for line in request.prompt.context)
-        return request if named else replace(request, prompt=replace(request.prompt, context=()))
+        return request if named else _without_context(request)
 
     def _anew(self, request: CaptionRequest, names: tuple[str, ...]) -> CaptionRequest:
         """The request with names barred; a captioner that reads frame vectors then says what it sees, by itself."""

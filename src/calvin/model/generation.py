@@ -43,10 +43,12 @@ class Options(FrozenConfig):
     """How to decode. Names and meaning are those of transformers' GenerationConfig.
 
     `temperature` divides the logits. In sampling it does what it does in transformers; in a deterministic beam search
-    it sharpens or flattens the distribution that the beams are scored by (Figure 8).
+    it sharpens or flattens the distribution that the beams are scored by (Figure 8). `max_new_tokens_each` [B] are
+    limits of the prompts' own, below `max_new_tokens`: what each becomes is what it would become alone with its own.
     """
 
     max_new_tokens: int = Field(default=64, ge=1)
+    max_new_tokens_each: tuple[int, ...] = ()
     min_new_tokens: int = Field(default=0, ge=0)
     num_beams: int = Field(default=1, ge=1)
     num_return_sequences: int = Field(default=1, ge=1)
@@ -123,6 +125,17 @@ def options_from(base: GenerationConfig | None, config: PreTrainedConfig, change
     return options
 
 
+def _limits(options: Options, prompts: int, device: torch.device) -> Tensor:
+    """The most new tokens of each prompt [B]."""
+    each = options.max_new_tokens_each or (options.max_new_tokens,) * prompts
+    if len(each) != prompts or min(each) < 1 or max(each) > options.max_new_tokens:
+        raise UsageError(
+            f"max_new_tokens_each takes a number from 1 to max_new_tokens ({options.max_new_tokens}) for each of the "
+            f"{prompts} prompts."
+        )
+    return torch.tensor(each, device=device)
+
+
 def search_by(options: Options) -> Search:
     """The search that continues each prompt as the options ask: by beams, else token by token."""
     return beam_search if options.num_beams > 1 else sample
@@ -168,13 +181,14 @@ def sample(
     ends = torch.tensor(options.eos_token_id, dtype=torch.long, device=device)
     processors = logits_processors(options, device)
     active = torch.arange(rows, device=device)
+    limits = _limits(options, len(inputs_embeds), device).repeat_interleave(options.num_return_sequences)
     logits = state.logits
     for step in range(options.max_new_tokens):
         processed = processors(tokens[active, :step], logits.clone())
         chosen = torch.multinomial(processed.softmax(-1), 1).squeeze(1) if options.do_sample else processed.argmax(-1)
         tokens[active, step] = chosen
         scores[active] += logits.log_softmax(-1).gather(1, chosen[:, None]).squeeze(1)
-        ended = torch.isin(chosen, ends)
+        ended = torch.isin(chosen, ends) | (step + 1 == limits[active])
         lengths[active[ended]] = step + 1
         if ended.all() or step + 1 == options.max_new_tokens:
             break
@@ -237,15 +251,15 @@ def beam_search(
     results = _Beams.empty(batch, beams, options, device)
     running, finished = _Beams.empty(batch, beams, options, device), _Beams.empty(batch, beams, options, device)
     running.scores[:, 0] = 0.0  # at first all beams are alike, so only one of them may be continued
-    prompts = torch.arange(batch, device=device)
+    prompts, limits = torch.arange(batch, device=device), _limits(options, batch, device)
     logits = state.logits
     for step in range(options.max_new_tokens):
-        candidates, origin, ended = _continuations(running, logits, step, options, processors)
+        candidates, origin, ended = _continuations(running, logits, step, options, processors, limits[prompts])
         # With one end token each beam ends at most once, so of 2K candidates at least K go on.
         running, chosen = replace(candidates, scores=candidates.scores + ended * _NEVER).best(beams)
         finished = _finish(finished, candidates, ended, step, options)
         improvable = _improvable(running, finished, step, options)
-        closed = ~improvable if step + 1 < options.max_new_tokens else torch.ones_like(improvable)
+        closed = ~improvable | (step + 1 >= limits[prompts])
         results[prompts[closed]] = finished[closed]
         if closed.all():
             break
@@ -262,9 +276,9 @@ def beam_search(
 
 
 def _continuations(
-    running: _Beams, logits: Tensor, step: int, options: Options, processors: LogitsProcessorList
+    running: _Beams, logits: Tensor, step: int, options: Options, processors: LogitsProcessorList, limits: Tensor
 ) -> tuple[_Beams, Tensor, Tensor]:
-    """The best one-token continuations of each prompt's beams, enough that K go on when K end.
+    """The best one-token continuations of each prompt's beams, enough that K go on when K end; `limits` [B] end all.
 
     Returns the continuations [B, C], the beam each came from [B, C], and whether it has ended [B, C].
     """
@@ -286,7 +300,7 @@ def _continuations(
     tokens = running.tokens[_rows(origin), origin]
     tokens[:, :, step] = token
     ends = torch.tensor(options.eos_token_id, dtype=torch.long, device=token.device)
-    ended = torch.isin(token, ends) | (step + 1 == options.max_new_tokens)
+    ended = torch.isin(token, ends) | (step + 1 == limits[:, None])
     return _Beams(tokens, scores, torch.full_like(origin, step + 1)), origin, ended
 
 

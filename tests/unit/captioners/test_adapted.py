@@ -55,7 +55,7 @@ def test_what_is_to_be_short_is_the_caption_and_not_the_thought(
     bundled: AdaptedCalvin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saying(bundled, monkeypatch, fewshot_caption("Hadi bows to Gilda.", ("Hadi",)))
-    inputs = bundled._short_inputs(request_of())
+    inputs = bundled._short_inputs([request_of()])
     assert bundled.processor.captions(inputs["input_ids"])[0].endswith(
         "The characters and entities in the scene are Hadi. Hence the final caption is:"
     )

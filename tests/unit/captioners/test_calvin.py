@@ -174,6 +174,19 @@ def test_short_captions_come_from_the_model_itself(calvin: Calvin) -> None:
     assert len(answers[1].candidates) == 5
 
 
+def test_short_captions_of_several_lengths_are_searched_together_and_are_what_each_is_alone(
+    calvin: Calvin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = [CaptionRequest(scene(seed), Prompt(), max_words=words) for seed, words in enumerate((3, 9, 5, 4))]
+    alone = [calvin.caption([one])[0] for one in requests]
+    calls, search = [], calvin.model.generate_candidates
+    monkeypatch.setattr(calvin.model, "generate_candidates", lambda **inputs: calls.append(1) or search(**inputs))
+    together = calvin.caption(requests)
+    assert [one.candidates for one in together] == [one.candidates for one in alone]
+    assert [one.score for one in together] == pytest.approx([one.score for one in alone], abs=1e-5)
+    assert len(calls) == 2
+
+
 def test_a_model_that_a_killed_writer_had_taken_away_is_found(copied: Path) -> None:
     copied.rename(copied.parent / f".calvin-old-{copied.name}")
     assert find_model(str(copied)) == copied

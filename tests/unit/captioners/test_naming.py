@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
 from calvin.captioners.base import CaptionAnswer, CaptionerInfo, CaptionRequest, Licence
@@ -66,6 +67,31 @@ class VectorTeller(Teller):
     def encode_frames(self, rgb: object) -> None: ...
 
     def notice(self, image_embeds: object) -> None: ...
+
+
+@pytest.mark.parametrize("looks", [{}, {"Ann": "in a red coat"}])
+def test_what_does_not_hang_on_the_captions_before_is_asked_ahead_all_at_once(looks: dict[str, str]) -> None:
+    scenes = [Scene(str(number), "film", Span(0, 4000), np.full((2, 3), number, np.float32)) for number in range(3)]
+    licence = Licence(frozenset(looks), looks=looks)
+    requests = [CaptionRequest(one, Prompt(context=("A man stands.",)), licence=licence) for one in scenes]
+    said = [["A woman in a red coat sits."], ["A woman in a red coat jumps."], ["A man in a blue coat waves."]]
+    before = VectorTeller(*said)
+    usual = [guarded(before, one)[0].text for one in requests]
+    teller = VectorTeller(*said)
+    guard = NameGuard(teller)  # type: ignore[arg-type]
+    guard.look_ahead(requests)
+    assert len(teller.asked) == 3
+    assert [guard.caption([one])[0].text for one in requests] == usual
+    assert teller.asked == before.asked, "with what each is asked when it is its turn, and no second time"
+
+
+def test_what_may_hang_on_the_captions_before_is_not_asked_ahead() -> None:
+    teller = VectorTeller(["Ann sits."])
+    guard = NameGuard(teller)  # type: ignore[arg-type]
+    free = CaptionRequest(Scene("1", "film", Span(0, 4000)), Prompt(context=("Ann stands.",)))
+    guard.look_ahead([request("Ann stands.", may=["Ann"]), free])
+    NameGuard(Teller()).look_ahead([request("A man stands.")])  # type: ignore[arg-type]
+    assert not teller.asked
 
 
 def test_a_model_that_reads_vectors_is_given_only_context_that_names_somebody_and_none_the_second_time() -> None:

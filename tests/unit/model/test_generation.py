@@ -180,6 +180,28 @@ def _beams_at(temperature: float) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(row) for row in trimmed(made.sequences, (2,)))
 
 
+@pytest.mark.parametrize("beams", [1, 4])
+def test_prompts_with_limits_of_their_own_become_what_each_becomes_alone(beams: int) -> None:
+    model, limits = tiny_llama(3), (NEW, 2, 5, 1, 9)
+    embeds = model.get_input_embeddings()(torch.randint(3, 23, (PROMPTS, LENGTH)))
+    mask = torch.ones(PROMPTS, LENGTH, dtype=torch.long)
+
+    def search(rows: slice, **changes: Any) -> Generated:
+        settings = {"num_beams": beams, "num_return_sequences": beams, "eos_token_id": 2, **changes}
+        options = options_from(None, model.config, settings)
+        return search_by(options)(model, embeds[rows], mask[rows], options, None)
+
+    with torch.no_grad():
+        together = search(slice(None), max_new_tokens=NEW, max_new_tokens_each=limits).candidates()
+        for row, limit in enumerate(limits):
+            [alone] = search(slice(row, row + 1), max_new_tokens=limit).candidates()
+            assert [one.token_ids for one in together[row]] == [one.token_ids for one in alone]
+            assert [one.score for one in together[row]] == pytest.approx([one.score for one in alone], abs=1e-5)
+        for wrong in ((1, 2), (0,) * PROMPTS, (NEW + 1,) * PROMPTS):
+            with pytest.raises(UsageError, match="max_new_tokens_each"):
+                search(slice(None), max_new_tokens=NEW, max_new_tokens_each=wrong)
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

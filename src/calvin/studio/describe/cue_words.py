@@ -8,7 +8,8 @@ pauses. No caption is cut.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -32,6 +33,8 @@ from calvin.studio.script.cue_places import film_schedule, place_cues
 
 TOGETHER = 8
 """Films captioned side by side, and scenes per batch where the context allows."""
+_AHEAD = 16
+"""Places of each film whose captions are asked for together, where these do not depend on one another."""
 TROUBLE = (CalvinError, OSError, sqlite3.Error)
 """What may go wrong with one film without stopping the others."""
 
@@ -60,15 +63,18 @@ def caption_films(
 
     Returns the films that had to be given up, each with its error; what was stored of them is kept.
     """
-    guard = RoleGuard(NameGuard(captioner))
+    names = NameGuard(captioner)
+    guard = RoleGuard(names)
     failed: Failed = {}
     waiting = {film: [p for p in film.store.plans if not (p.done or film.skeleton)] for film in films}
     stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
-    done = 0
+    done = turn = 0
     while any(waiting.values()):
         # A caption that sees those before it has to wait for them.
         count = 1 if settings.context else TOGETHER
         places = [(film, place) for film, places in waiting.items() for place in places[:count]]
+        if settings.context and turn % _AHEAD == 0:
+            _look_ahead(names, waiting, settings)
         turns = _asked(places, settings, failed)
         try:
             answers = guard.caption([turn.request for turn in turns]) if turns else []
@@ -76,7 +82,7 @@ def caption_films(
             turns, answers = _film_by_film(turns, lambda part: guard.caption([t.request for t in part]), error, failed)
         _keep([replace(turn, answer=answer) for turn, answer in zip(turns, answers, strict=True)], failed)
         waiting = {film: places[count:] for film, places in waiting.items() if film not in failed}
-        done += len(places)
+        done, turn = done + len(places), turn + 1
         stage.update(done, detail=_shortened(answers))
     for film in films:
         if film not in failed:
@@ -85,6 +91,14 @@ def caption_films(
             except TROUBLE as error:
                 failed[film] = error
     return failed
+
+
+def _look_ahead(names: NameGuard, waiting: Mapping[FilmProject, Sequence[Place]], settings: DescribeSettings) -> None:
+    """Ask together what the next captions of each film do not need those before them for."""
+    with suppress(*TROUBLE):  # it is met again, and told, when its film comes to it
+        names.look_ahead(
+            [request_of(film, place, settings) for film, places in waiting.items() for place in places[:_AHEAD]]
+        )
 
 
 def _asked(places: Sequence[tuple[FilmProject, Place]], settings: DescribeSettings, failed: Failed) -> list[Turn]:
