@@ -51,6 +51,11 @@ _MIXED = {
         *("look_first", "captions", "prompt", "fewshot", "cue_looks"),
         *("cue_far", "cue_scenes", "cue_scenes_5", "seen_prompt", "entities") * 2,
     ),
+    "recall": (
+        *("look_first", "cue_looks", "cue_far", "cue_scenes", "cue_scenes_5", "seen_prompt", "seen_prompt_5"),
+        *("entities", "form_entities", "form_none", "form_muddled", "strangers", "strangers_many", "fewshot"),
+        *("form_told", "form_corrected", "form_looks") * 2,
+    ),
     "naming": (
         *("look_first", "cue_far", "cue_scenes", "form_none", "form_bare", "form_entities"),
         *("form_told", "form_corrected") * 3,
@@ -59,8 +64,8 @@ _MIXED = {
     ),
 }
 """The kinds of text that take turns in a batch of a mixed kind: first recall in text that is more and more like a
-film's; then film-like text, prompts with look-ups, names to copy, and the form of Figure 6; last, captions that name
-only whom a prompt makes known."""
+film's; then film-like text, prompts with look-ups, names to copy, and the form of Figure 6; then captions that name
+only whom a prompt makes known; last, all that is to be kept while the model learns to see."""
 
 _DETAILS = {True: 0.6, False: 0.3}
 """How often a clip's caption lists details instead of being a sentence, with a prop and without; a quarter have one."""

@@ -30,7 +30,7 @@ from calvin.training.loop.log import draw_curve
 from calvin.training.loop.look import BEST
 from calvin.training.loop.train import LossOf, model_loss, train
 from calvin.training.settings import lasting
-from calvin.training.small.language import MarkedText, make_language_model, marked_loss
+from calvin.training.small.language import MarkedText, make_language_model, marked_loss, rehearsed
 from calvin.training.small.tower import SlotImages, make_tower, slot_loss
 from calvin.training.stage import Outcome, build, look_at, make_mixture, save_stage, steps_of
 from calvin.training.steps import CaptionsStep, LanguageStep, Loss, Recipe, StageStep, TowerStep
@@ -240,15 +240,18 @@ class Run:
         mixture = make_mixture(step, sources, processor, texts)
         if step.epochs is not None:
             step = lasting(self.recipe, step, steps_of(mixture, step.epochs, PartialState().num_processes))
+        batch_at, loss_of = mixture.batch_at, LOSSES[step.loss]
+        if step.rehearsal is not None and not isinstance(self.given, DataFile):
+            batch_at, loss_of = rehearsed(step.rehearsal, self.given.texts_at, processor.tokenizer, batch_at, loss_of)
         look = look_at(step, held, processor, place.checkpoints) if held else None
         result = train(
             model,
-            mixture.batch_at,
+            batch_at,
             step.loop,
             place.checkpoints,
             name=step.name,
             identity=[step.mixed(), mixture.identity],
-            loss_of=LOSSES[step.loss],
+            loss_of=loss_of,
             gate=look,
             gate_every=step.validation.evaluate_every or 1,
             listener=self.listener,

@@ -155,6 +155,16 @@ class LanguageStep(_PartStep):
         return {**fields, "num_key_value_heads": self.num_attention_heads, "tie_word_embeddings": True}
 
 
+class Rehearsal(FrozenConfig):
+    """Texts of the language model's curriculum in every micro-batch of a stage, beside its own: without them, a small
+    language model forgets in the stages how to recall a name from a look."""
+
+    kind: str = Field(description="which texts; the text source knows its kinds by name")
+    batch_size: int = Field(default=32, gt=0)
+    weight: float = Field(default=1.0, gt=0, description="of their loss, beside that of the stage's own samples")
+    mark_weight: float = Field(default=3.0, ge=0, description="as in `Phase`")
+
+
 class StageStep(LoraSettings):
     """Stage 1 or stage 2 of the paper (section 3.2, Figure 2): what is trained, on which mixture, and how.
 
@@ -178,6 +188,7 @@ class StageStep(LoraSettings):
     forms: Mapping[str, float] = Field(
         default={}, description="shares of the forms of prompts after which films are told anew, if not those above"
     )
+    rehearsal: Rehearsal | None = None
     leave_in: tuple[LeftIn, ...] = Field(default=(), description="what the cleaning of Appendix A is to leave in")
     max_length: int = Field(default=512, gt=0)
     prefix_tokens: int = Field(default=16, gt=0, description="learned keys and values, where a prefix is trained")
@@ -201,7 +212,8 @@ class StageStep(LoraSettings):
         """What fixes the batches and what is learnt from them, without the loop: part of a checkpoint's identity."""
         forms = {"forms": dict(self.forms)} if self.forms else {}
         left_in = {"leave_in": sorted(self.leave_in)} if self.leave_in else {}
-        return {**self.model_dump(mode=mode, include=_MIXED), **forms, **left_in, **_other_loss(self)}
+        rehearsed = self.model_dump(mode=mode, include={"rehearsal"}, exclude_none=True)
+        return {**self.model_dump(mode=mode, include=_MIXED), **forms, **left_in, **rehearsed, **_other_loss(self)}
 
     def record(self) -> dict[str, Any]:
         """What the run's folder keeps of this step (see `Recipe.record`)."""

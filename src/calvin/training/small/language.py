@@ -22,7 +22,7 @@ from calvin.core.progress import Listener, silent
 from calvin.core.tokens import IGNORE_INDEX
 from calvin.model.loading import quiet
 from calvin.training.loop.train import Batch, LossOf, TrainResult, fingerprint_of, train
-from calvin.training.steps import LanguageStep, Phase
+from calvin.training.steps import LanguageStep, Phase, Rehearsal
 
 PAD, BOS, EOS, VISUAL = "<pad>", "<s>", "</s>", "<visual>"
 
@@ -37,6 +37,8 @@ class MarkedText(Protocol):
     def marks(self) -> Sequence[tuple[int, int]]: ...
 
 
+_REHEARSALS = 2**43
+"""Where the texts of rehearsals begin, far from the curriculum's."""
 TextsAt = Callable[[str, int, int], Sequence[MarkedText]]
 """(kind, index of the batch, how many) -> texts; a pure function."""
 
@@ -104,6 +106,24 @@ def marked_loss(model: nn.Module, batch: Batch) -> Tensor:
     if mark_weight and looked_up.any():
         loss = loss + mark_weight * every[looked_up].mean()
     return loss
+
+
+def rehearsed(
+    rehearsal: Rehearsal, texts_at: TextsAt, tokenizer: Any, batch_at: Callable[[int], Batch], loss_of: LossOf
+) -> tuple[Callable[[int], Batch], LossOf]:
+    """The micro-batches of a stage with texts to rehearse in each, and the loss of both."""
+
+    def both_at(index: int) -> Batch:
+        texts = texts_at(rehearsal.kind, _REHEARSALS + index, rehearsal.batch_size)
+        return {**batch_at(index), "rehearsal": encode_marked(tokenizer, texts)}
+
+    def loss_of_both(model: nn.Module, batch: Batch) -> Tensor:
+        own = {name: value for name, value in batch.items() if name != "rehearsal"}
+        language = getattr(model, "module", model).language_model
+        texts = {**batch["rehearsal"], "mark_weight": rehearsal.mark_weight}
+        return loss_of(model, own) + rehearsal.weight * marked_loss(language, texts)
+
+    return both_at, loss_of_both
 
 
 def _by_length(batch: Batch, rows: int = 32) -> Iterator[Batch]:

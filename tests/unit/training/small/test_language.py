@@ -15,10 +15,11 @@ from calvin.training.small.language import (
     marked_accuracy,
     marked_loss,
     new_language_model,
+    rehearsed,
     train_language_model,
     train_tokenizer,
 )
-from calvin.training.steps import LoopConfig
+from calvin.training.steps import LoopConfig, Rehearsal
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,31 @@ def test_marked_words_count_once_more(tokenizer) -> None:  # type: ignore[no-unt
     reference = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=batch["labels"]).loss
     torch.testing.assert_close(plain, reference)
     assert marked_loss(model, {**batch, "mark_weight": 1.0}) > plain + 1
+
+
+def test_a_rehearsal_brings_texts_of_its_own_into_every_micro_batch_and_adds_their_loss(tokenizer) -> None:  # type: ignore[no-untyped-def]
+    stage = torch.nn.Module()
+    stage.language_model = new_language_model(config(), tokenizer, seed=0)
+    asked: list[tuple[str, int, int]] = []
+
+    def texts_at(kind: str, index: int, count: int) -> list[Text]:
+        asked.append((kind, index, count))
+        return [TEXTS[index % 2]] * count
+
+    batch_at, loss_of = rehearsed(
+        Rehearsal(kind="naming", batch_size=3, weight=0.5, mark_weight=2.0),
+        texts_at,
+        tokenizer,
+        lambda index: {"own": torch.tensor(float(index))},
+        lambda _, batch: sum(batch.values()),  # type: ignore[arg-type]
+    )
+    batches = [batch_at(0), batch_at(1)]
+    assert [one["own"] for one in batches] == [0, 1]
+    assert [kind for kind, _, _ in asked] == ["naming"] * 2
+    assert asked[1][1] == asked[0][1] + 1 > 2**41, "other texts in every micro-batch, and none of the curriculum's"
+    assert len(batches[0]["rehearsal"]["input_ids"]) == 3
+    alone = marked_loss(stage.language_model, {**batches[1]["rehearsal"], "mark_weight": 2.0})
+    torch.testing.assert_close(loss_of(stage, batches[1]), 1 + 0.5 * alone)
 
 
 def test_many_texts_of_many_lengths_cost_what_they_cost_together(tokenizer) -> None:  # type: ignore[no-untyped-def]
