@@ -230,7 +230,8 @@ class CalvinForConditionalGeneration(CalvinGeneration, PreTrainedModel, Generati
             labels: [B, L], IGNORE_INDEX where nothing is to be learnt; shifted inside.
             position_ids: [B, L]; by default counted over the attention mask.
             inputs_embeds: [B, L, H] instead of `input_ids` and the visual.
-            num_items_in_batch: divide the summed loss by this instead of the batch's own labelled tokens.
+            num_items_in_batch: divide the summed loss by this instead of the batch's own labelled tokens; [B]: each
+                row's by its own, and the loss is [B].
             return_dict: False for a tuple of what is not None, in the order of `CalvinOutput`.
             kwargs: for the language model.
 
@@ -301,10 +302,17 @@ def label_positions(labels: Tensor) -> Tensor:
 
 
 def token_loss(logits: Tensor, targets: Tensor, num_items: Tensor | int | None = None) -> Tensor:
-    """Cross-entropy in float32 of [B, K, V] against [B, K], over the labelled targets or `num_items`."""
+    """Cross-entropy in float32 of [B, K, V] against [B, K], over the labelled targets or `num_items`; where that is
+    [B], row by row [B]."""
+    by_row = isinstance(num_items, Tensor) and num_items.ndim == 1 and len(num_items) == len(targets)
     total = functional.cross_entropy(
-        logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
+        logits.float().flatten(0, 1),
+        targets.flatten(),
+        ignore_index=IGNORE_INDEX,
+        reduction="none" if by_row else "sum",
     )
+    if by_row:
+        total = total.view(targets.shape).sum(dim=1)
     # Under accumulation a micro-batch does not know how many tokens the whole batch has; the caller does.
     count = num_items if num_items is not None else (targets != IGNORE_INDEX).sum().clamp(min=1)
     return total / count

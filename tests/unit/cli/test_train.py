@@ -54,3 +54,25 @@ def test_activations_are_kept_where_asked(tmp_path: Path, monkeypatch: pytest.Mo
     assert "activation checkpointing computes about half as much again" in twice
     assert "activation checkpointing" not in once
     assert "23.3" in once, "GiB on one GPU"
+
+
+def test_micro_batches_are_packed_where_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def total(*more: str) -> float:
+        text = CliRunner().invoke(app, ["train", "calvin-7b-stage1", "--dry-run", *more]).stdout
+        assert ("2 of them in one pass" in text) == bool(more)
+        [line] = [line for line in text.splitlines() if line.strip().startswith("1 GPU")]
+        return float(line.split()[-1])
+
+    assert total("--pack", "2") > total() + 0.5, "GiB: twice the rows"
+
+
+def test_nothing_to_pack_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    alone = CliRunner().invoke(app, ["train", "calvin-7b-stage2", "--dry-run", "--pack", "4"])
+    assert alone.exit_code != 0
+    assert "gradient_accumulation_steps" in alone.stderr
+    accumulating = ["--set", "gradient_accumulation_steps=8", "--dry-run", "--pack", "4"]
+    found = CliRunner().invoke(app, ["train", "calvin-7b-stage2", *accumulating])
+    assert "8 micro-batches each, 4 of them in one pass" in found.stdout

@@ -245,11 +245,15 @@ def _costs(model: Any, plan: StagePlan, shapes: Sequence[tuple[float, BatchShape
     tokens = sum(share * shape.tokens for share, shape in shapes)
     flops = sum(share * step_flops(model, plan.step.trains, shape) for share, shape in shapes)
     accumulation, saves = loop.gradient_accumulation_steps, parallel.activation_checkpointing
+    packed = min(parallel.packed, accumulation)
+    # Of several micro-batches in one pass, all might be of the largest kind.
+    passes = [replace(shape, samples=packed * shape.samples) for _, shape in shapes]
     lines = [
         f"A micro-batch on one GPU: {tokens:,.0f} tokens, {flops / 1e12:,.2f} TFLOP"
         + (" (activation checkpointing computes about half as much again)." if saves else "."),
         f"A step of the optimiser on {GPUS} GPUs: {accumulation} micro-batch{'es' if accumulation > 1 else ''} each, "
-        f"{GPUS * accumulation * tokens:,.0f} tokens, {GPUS * accumulation * flops / 1e12:,.1f} TFLOP.",
+        + (f"{packed} of them in one pass, " if packed > 1 else "")
+        + f"{GPUS * accumulation * tokens:,.0f} tokens, {GPUS * accumulation * flops / 1e12:,.1f} TFLOP.",
         "",
         f"{'Memory of a GPU, GiB':<32}"
         + "".join(f"{name:>12}" for name in ("weights", "training", "activations", "in all")),
@@ -260,7 +264,7 @@ def _costs(model: Any, plan: StagePlan, shapes: Sequence[tuple[float, BatchShape
         (f"FSDP2 on {GPUS}", GPUS, True),
     ):
         # The largest micro-batch decides.
-        worst = max((memory(model, shape, gpus, sharded, saves) for _, shape in shapes), key=lambda found: found.total)
+        worst = max((memory(model, shape, gpus, sharded, saves) for shape in passes), key=lambda found: found.total)
         chosen = "  <- this recipe" if gpus > 1 and sharded == (parallel.strategy == "fsdp2") else ""
         parts = (worst.weights, worst.training, worst.activations, worst.total)
         figures = "".join(f"{part / 2**30:>12.1f}" for part in parts)

@@ -22,12 +22,13 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
 
-from calvin.core.errors import CalvinError
+from calvin.core.errors import CalvinError, UsageError
 from calvin.core.prefetch import ahead
 from calvin.core.progress import Listener, Stage, silent
 from calvin.training.loop.checkpoints import latest_checkpoint, load_checkpoint, save_checkpoint
 from calvin.training.loop.distributed import lay_out, sync_gradients
 from calvin.training.loop.log import TrainingLog, draw_curve, write_csv
+from calvin.training.loop.packing import pack, packed_losses, passes
 from calvin.training.steps import LoopConfig, Parallel
 
 Batch = Mapping[str, Any]
@@ -110,13 +111,17 @@ def train(
         gate: called every `gate_every` steps; True ends the run early (a curriculum moves on by accuracy, not time, and
             a run may end where the loss on held-out samples no longer falls).
         parallel: how the model is laid out over several processes; a sharded one stays sharded, and what it learnt is
-            in the last checkpoint.
+            in the last checkpoint. Micro-batches are read several in one pass where it says so; that needs `model_loss`
+            and batches as `calvin.data.collate` makes them.
         events: show the curve in TensorBoard, too, where that is installed.
 
     Raises:
         CalvinError: nothing to train, or the loss is not a number.
+        UsageError: several micro-batches in one pass with another loss than the model's own.
         CheckpointError: the checkpoint in `folder` is damaged or of another run, or the disk is full.
     """
+    if parallel.packed > 1 and loss_of is not model_loss:
+        raise UsageError("Only the model's own loss can be told apart for micro-batches in one pass: pack none.")
     # accelerate keeps its state per process; another precision in the same process needs a fresh one.
     AcceleratorState._reset_state()
     accelerator = Accelerator(
@@ -127,7 +132,9 @@ def train(
     optimizer = make_optimizer(model, config)  # over the shards, where there are any
     fingerprint = fingerprint_of(name, config.model_dump(), identity)
     stage = Stage(name, listener, config.steps, "steps")
-    run = _Run(accelerator, config, folder, fingerprint, stage, batch_at, loss_of, gate, gate_every, events)
+    run = _Run(
+        accelerator, config, folder, fingerprint, stage, batch_at, loss_of, gate, gate_every, events, parallel.packed
+    )
     found = latest_checkpoint(folder)
     first, finished = 0, False
     if not sharded:
@@ -165,6 +172,7 @@ class _Run:
     gate: Gate | None
     gate_every: int
     events: bool = False
+    packed: int = 1
     smoothed: float = math.nan
 
     def save(self, step: int, model: nn.Module, optimizer: torch.optim.Optimizer, finished: bool = False) -> None:
@@ -179,43 +187,68 @@ class _Run:
         config, accelerator = self.config, self.accelerator
         log = TrainingLog(self.folder, first, self.events) if accelerator.is_main_process else None
         tokens, started = 0, self.stage.started
-        indices = [step * accelerator.num_processes + accelerator.process_index for step in range(first, config.steps)]
+        looks = self.gate_every if self.gate is not None else None
+        spans = list(passes(first, config.steps, self.packed, config.gradient_accumulation_steps, looks))
         # The next batches are made while the model works on this one.
-        batches = ahead(map(self.batch_at, indices))
-        for step, index, made in zip(range(first, config.steps), indices, batches, strict=True):
-            # Dropout too depends on seed and step alone; a large prime keeps the streams of two seeds apart.
-            torch.manual_seed(config.seed * 1_000_003 + index)
-            batch = send_to_device(made, accelerator.device)
-            for group in optimizer.param_groups:
-                group["lr"] = config.lr_at(step) * group["share"]
-            with accelerator.accumulate(model):
-                sync_gradients(model, accelerator.sync_gradients)
-                with accelerator.autocast():
-                    loss = self.loss_of(model, batch)
-                # Divided by the number of micro-batches that are accumulated: each counts alike, whatever its length.
-                accelerator.backward(loss)
-                if accelerator.sync_gradients and config.max_grad_norm:
-                    accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad()
-            value = float(accelerator.reduce(loss.detach(), reduction="mean"))  # over the processes
-            if not math.isfinite(value):
-                raise CalvinError(f"The loss of step {step} is {value}; lower max_lr or look at that batch.")
-            self.smoothed = value if math.isnan(self.smoothed) else 0.98 * self.smoothed + 0.02 * value
+        for span, made in zip(spans, ahead(map(self._made, spans)), strict=True):
+            losses, batch = self._pass(model, optimizer, span, made)
             tokens += int(batch["attention_mask"].sum()) if "attention_mask" in batch else 0
-            done = step + 1
-            if step % config.log_every == 0 or done == config.steps:
-                counted = torch.tensor(tokens, device=accelerator.device)
-                everywhere = int(accelerator.reduce(counted, reduction="sum"))  # each process saw others
-                if log is not None:
-                    log.add(step=step, loss=value, lr=config.lr_at(step))
-                    self.stage.update(done, self._detail(value, everywhere, started))
+            for step, value in zip(span, losses, strict=True):
+                self._note(step, value)
+                if step % config.log_every == 0 or step + 1 == config.steps:
+                    counted = torch.tensor(tokens, device=accelerator.device)
+                    everywhere = int(accelerator.reduce(counted, reduction="sum"))  # each process saw others
+                    if log is not None:
+                        log.add(step=step, loss=value, lr=config.lr_at(step))
+                        self.stage.update(step + 1, self._detail(value, everywhere, started))
+            done = span.stop
             gate = self.gate if done % self.gate_every == 0 else None
             if gate is not None and gate(accelerator.unwrap_model(model), done):
                 return done
             if done < config.steps and self._checkpoint_due(done):
                 self.save(done, accelerator.unwrap_model(model), optimizer.optimizer)
         return config.steps
+
+    def _index(self, step: int) -> int:
+        """Which micro-batch of all this process takes at a step."""
+        return step * self.accelerator.num_processes + self.accelerator.process_index
+
+    def _made(self, span: range) -> tuple[Batch, list[int]]:
+        """The batch of a pass, and the rows of each of its micro-batches if there are several."""
+        batches = [self.batch_at(self._index(step)) for step in span]
+        if len(batches) == 1:
+            return batches[0], []
+        return pack(batches), [len(batch["input_ids"]) for batch in batches]
+
+    def _pass(
+        self, model: nn.Module, optimizer: Any, span: range, made: tuple[Batch, list[int]]
+    ) -> tuple[list[float], Batch]:
+        """One pass forward and backward and, where one is due, a move of the optimiser. Returns the loss of each step,
+        and the batch on the model's device."""
+        config, accelerator = self.config, self.accelerator
+        # Dropout too depends on seed and step alone; a large prime keeps the streams of two seeds apart.
+        torch.manual_seed(config.seed * 1_000_003 + self._index(span.start))
+        batch, rows = send_to_device(made[0], accelerator.device), made[1]
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr_at(span[-1]) * group["share"]
+        accelerator.step += len(span) - 1  # `accumulate` counts passes, of which this one stands for several
+        with accelerator.accumulate(model):
+            sync_gradients(model, accelerator.sync_gradients)
+            with accelerator.autocast():
+                losses = packed_losses(model, batch, rows) if rows else self.loss_of(model, batch).reshape(1)
+            # Divided by the number of micro-batches that are accumulated: each counts alike, whatever its length.
+            accelerator.backward(losses.sum())
+            if accelerator.sync_gradients and config.max_grad_norm:
+                accelerator.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+        return accelerator.reduce(losses.detach(), reduction="mean").tolist(), batch  # over the processes
+
+    def _note(self, step: int, loss: float) -> None:
+        """Add a step's loss to the mean; one that is no number ends the run."""
+        if not math.isfinite(loss):
+            raise CalvinError(f"The loss of step {step} is {loss}; lower max_lr or look at that batch.")
+        self.smoothed = loss if math.isnan(self.smoothed) else 0.98 * self.smoothed + 0.02 * loss
 
     def _checkpoint_due(self, done: int) -> bool:
         # Only when the optimiser has just moved: half-accumulated gradients are not saved.
