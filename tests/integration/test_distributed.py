@@ -72,6 +72,14 @@ def losses(folder: Path) -> list[float]:
     return [row["loss"] for row in read_log(folder / "checkpoints" / "log.jsonl")]
 
 
+@pytest.mark.parametrize("packed", ["packed ddp", "packed fsdp2"])
+def test_micro_batches_in_one_pass_teach_what_they_teach_one_by_one(runs: Path, packed: str) -> None:
+    """The two processes read images and films at the same step; a look after three steps cuts a pass short."""
+    told, expected = losses(runs / "two" / packed), losses(runs / "two" / "one by one")
+    assert len(told) == 6
+    assert told == pytest.approx(expected, rel=SAME)
+
+
 @pytest.mark.parametrize(("one", "two", "steps"), [("stage1", "ddp", 4), ("stage2", "fsdp2", 6)])
 def test_two_processes_equal_one_with_twice_the_accumulation(runs: Path, one: str, two: str, steps: int) -> None:
     alone, together = losses(runs / "one" / one), losses(runs / "two" / two)
