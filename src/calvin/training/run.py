@@ -28,7 +28,7 @@ from calvin.training.loop.checkpoints import latest_checkpoint, load_weights
 from calvin.training.loop.distributed import is_sharded
 from calvin.training.loop.log import draw_curve
 from calvin.training.loop.look import BEST
-from calvin.training.loop.train import LossOf, model_loss, train
+from calvin.training.loop.train import BatchAt, LossOf, model_loss, train
 from calvin.training.settings import lasting
 from calvin.training.small.language import MarkedText, make_language_model, marked_loss, rehearsed
 from calvin.training.small.tower import SlotImages, make_tower, slot_loss
@@ -240,7 +240,8 @@ class Run:
         mixture = make_mixture(step, sources, processor, texts)
         if step.epochs is not None:
             step = lasting(self.recipe, step, steps_of(mixture, step.epochs, PartialState().num_processes))
-        batch_at, loss_of = mixture.batch_at, LOSSES[step.loss]
+        batch_at: BatchAt = mixture.batch_at
+        loss_of = LOSSES[step.loss]
         if step.rehearsal is not None and not isinstance(self.given, DataFile):
             batch_at, loss_of = rehearsed(step.rehearsal, self.given.texts_at, processor.tokenizer, batch_at, loss_of)
         look = look_at(step, held, processor, place.checkpoints) if held else None

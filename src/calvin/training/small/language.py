@@ -119,7 +119,7 @@ def rehearsed(
 
     def loss_of_both(model: nn.Module, batch: Batch) -> Tensor:
         own = {name: value for name, value in batch.items() if name != "rehearsal"}
-        language = getattr(model, "module", model).language_model
+        language = getattr(model, "module", model).get_submodule("language_model")
         texts = {**batch["rehearsal"], "mark_weight": rehearsal.mark_weight}
         return loss_of(model, own) + rehearsal.weight * marked_loss(language, texts)
 
