@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import signal
@@ -31,6 +30,7 @@ from calvin.core.time import Span
 from calvin.core.types import Frame, Scene
 from calvin.media.film.frames import encode_jpeg, longer_side
 from model_server import cut_short, drip, drip_headers, interim, problem_of, running, says, send, slowly, status
+from own_loop import run_apart
 
 MakeScene = Callable[..., Scene]
 
@@ -181,7 +181,7 @@ def test_inside_an_event_loop_as_in_a_notebook(ask: CaptionRequest, connect: Cal
         return connect(server.url).caption([ask])[0].text
 
     with running() as server:
-        assert asyncio.run(cell()) == "A man walks."
+        assert run_apart(cell()) == "A man walks."
 
 
 def test_half_an_emoji_is_dropped(ask: CaptionRequest, connect: Callable[..., Server]) -> None:

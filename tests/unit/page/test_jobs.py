@@ -25,6 +25,7 @@ from calvin.page.replies import Refusal
 from calvin.page.worker_link import DIED, WorkerLink
 from calvin.page.workshop import Workshop
 from calvin.studio.project.store import ProjectStore
+from own_loop import run_apart
 
 PATIENCE_S = 240.0
 """Machines that are busy take long to start a process."""
@@ -227,7 +228,7 @@ def test_events_reach_every_page_and_end_with_goodbye() -> None:
         assert events.pages("p") == 0
         return heard
 
-    for lines in asyncio.run(story()):
+    for lines in run_apart(story()):
         told = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
         assert told == [{"type": "hello"}, {"type": "said", "text": "Grüße"}, {"type": "bye"}]
 
@@ -246,7 +247,7 @@ def test_a_page_that_does_not_read_is_dropped_and_too_many_are_refused() -> None
         with pytest.raises(StopAsyncIteration):
             await anext(streams[0])
 
-    asyncio.run(story())
+    run_apart(story())
 
 
 def test_a_stop_while_the_worker_is_starting_is_carried_out(
@@ -286,7 +287,7 @@ def test_a_stop_while_the_worker_is_starting_is_carried_out(
         await workshop.close()
         return states
 
-    assert asyncio.run(story()) == ["stopped", "stopped"]
+    assert run_apart(story()) == ["stopped", "stopped"]
     assert [(one.sent, one.ended) for one in made] == [(0, True)]
     jobs = [event["job"]["state"] for event in heard if event["type"] == "job"]
     assert jobs == ["running", "stopped"], "every open page is told"

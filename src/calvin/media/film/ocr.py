@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import cv2
 import numpy as np
 
 from calvin.core.errors import MissingExtraError
@@ -91,6 +90,8 @@ def seems_written(rgb: np.ndarray) -> bool:
     Raises:
         MissingExtraError: rapidocr is not installed.
     """
+    import cv2  # here, so that commands that read nothing do not load it
+
     height, width = rgb.shape[:2]
     small = cv2.resize(rgb[..., ::-1], (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
     found = _engine()(small, use_rec=False, use_cls=False, box_thresh=_SEEMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -22,6 +23,8 @@ _SAMPLE = "She crosses the narrow bridge, stops beside the old wooden door and l
 """Words of everyday length, spoken once to measure a voice's own pace."""
 SLOWEST_WPM, FASTEST_WPM = 60.0, 400.0
 START_TIMEOUT_S, SPEAK_TIMEOUT_S = 60.0, 120.0
+MOST_WORKERS = 4
+"""Processes that speak side by side; a neural voice takes some 200 MB in each."""
 _WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -29,6 +32,8 @@ class Voice(ABC):
     """Speaks text. Close it, or use it as a context manager."""
 
     name: str
+    workers = 1
+    """How many texts can be spoken at once, by as many threads."""
     _natural_wpm: float | None = None
 
     @abstractmethod
@@ -80,42 +85,55 @@ class Voice(ABC):
 
 
 class _WorkerVoice(Voice):
-    """A voice in a process of its own, started when it first speaks."""
+    """A voice in processes of its own, each started when one more is needed, at most `workers` of them."""
 
-    def __init__(self, name: str, engine: str, what: str) -> None:
-        self.name, self._engine, self._what = name, engine, what
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self, name: str, engine: str, what: str, workers: int = 1) -> None:
+        self.name, self.workers, self._engine, self._what = name, workers, engine, what
+        self._places = threading.BoundedSemaphore(workers)
+        self._idle: list[subprocess.Popen[bytes]] = []
+        self._all: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
 
     def _start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, str(_WORKER), self._engine, self._what]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self._process = process
+        with self._lock:
+            self._all.add(process)
         answer = self._read_line(process, START_TIMEOUT_S)
         if "error" in answer:
-            self.close()
+            self._end(process)
             raise MediaError(f"The voice {self.name} does not start ({answer['error']}): choose another.")
         return process
 
     def _speak(self, text: str, speed: float) -> tuple[np.ndarray, int]:
-        with self._lock:
-            process = self._process or self._start()
-            sink, source = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        with self._places:
+            with self._lock:
+                process = self._idle.pop() if self._idle else None
+            process = process or self._start()
             try:
-                sink.write(json.dumps({"text": text, "speed": speed}).encode() + b"\n")
-                sink.flush()
-            except OSError as error:
-                self.close()
-                raise MediaError(f"The voice {self.name} ended unexpectedly: try again.") from error
-            answer = self._read_line(process, SPEAK_TIMEOUT_S)
-            if "error" in answer:
-                raise MediaError(f"The voice {self.name} could not say {text!r} ({answer['error']}).")
-            wanted = 4 * int(answer["samples"])
-            data = source.read(wanted)
-            if len(data) != wanted:
-                self.close()
-                raise MediaError(f"The voice {self.name} ended unexpectedly: try again.")
-            return np.frombuffer(data, "<f4"), int(answer["rate"])
+                return self._asked(process, text, speed)
+            finally:
+                with self._lock:
+                    if process in self._all:
+                        self._idle.append(process)
+
+    def _asked(self, process: subprocess.Popen[bytes], text: str, speed: float) -> tuple[np.ndarray, int]:
+        sink, source = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+        try:
+            sink.write(json.dumps({"text": text, "speed": speed}).encode() + b"\n")
+            sink.flush()
+        except OSError as error:
+            self._end(process)
+            raise MediaError(f"The voice {self.name} ended unexpectedly: try again.") from error
+        answer = self._read_line(process, SPEAK_TIMEOUT_S)
+        if "error" in answer:
+            raise MediaError(f"The voice {self.name} could not say {text!r} ({answer['error']}).")
+        wanted = 4 * int(answer["samples"])
+        data = source.read(wanted)
+        if len(data) != wanted:
+            self._end(process)
+            raise MediaError(f"The voice {self.name} ended unexpectedly: try again.")
+        return np.frombuffer(data, "<f4"), int(answer["rate"])
 
     def _read_line(self, process: subprocess.Popen[bytes], timeout_s: float) -> dict[str, Any]:
         """The next answer; a worker that hangs is ended, so that nothing waits for it for ever."""
@@ -126,14 +144,21 @@ class _WorkerVoice(Voice):
         finally:
             guard.cancel()
         if not line:
-            self.close()
+            self._end(process)
             return {"error": "it ended or took too long"}
         return cast("dict[str, Any]", json.loads(line))
 
     def close(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
+        with self._lock:
+            processes = list(self._all)
+        for process in processes:
+            self._end(process)
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        with self._lock:
+            self._all.discard(process)
+            if process in self._idle:
+                self._idle.remove(process)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 try:
@@ -150,12 +175,15 @@ class _WorkerVoice(Voice):
 class PiperVoice(_WorkerVoice):
     """A neural Piper voice: the en_US voice that the extra `voice` brings, or any other model by path.
 
+    Args:
+        workers: processes that speak side by side; None: as many as there are cores, and at most `MOST_WORKERS`.
+
     Raises:
         MissingExtraError: Piper is not installed.
         UsageError: no model there.
     """
 
-    def __init__(self, model: str | Path | None = None) -> None:
+    def __init__(self, model: str | Path | None = None, workers: int | None = None) -> None:
         if find_spec("piper") is None:
             raise MissingExtraError("Speaking with Piper", "voice")
         if model is None:
@@ -167,7 +195,7 @@ class PiperVoice(_WorkerVoice):
         path = Path(model)
         if not path.is_file() or not Path(f"{path}.json").is_file():
             raise UsageError(f"{path} is not a Piper voice: the .onnx file and its .onnx.json must lie side by side.")
-        super().__init__(path.stem, "piper", str(path))
+        super().__init__(path.stem, "piper", str(path), workers or min(_cores(), MOST_WORKERS))
         self._model = path
 
     @property
@@ -197,6 +225,11 @@ class EspeakVoice(_WorkerVoice):
             language = found
         language = language.lower()
         super().__init__(f"espeak {language}", "espeak", language)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def espeak_languages() -> dict[str, str]:

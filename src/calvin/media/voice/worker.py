@@ -23,9 +23,15 @@ ESPEAK_WPM = 170
 
 
 def piper_engine(model: str) -> Engine:
-    from piper import PiperVoice, SynthesisConfig
+    import onnxruntime  # type: ignore[import-untyped]
+    from piper import PiperConfig, PiperVoice, SynthesisConfig
 
-    voice = PiperVoice.load(model)
+    options = onnxruntime.SessionOptions()
+    # One thread: workers speak side by side, and threads that wait for one another would take cores from others.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    config = PiperConfig.from_dict(json.loads(Path(f"{model}.json").read_text("utf-8")))
+    voice = PiperVoice(session=session, config=config)
 
     def speak(text: str, speed: float) -> tuple[np.ndarray, int]:
         # Double brackets would be read as phonemes.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from pydantic import Field
@@ -115,6 +116,45 @@ class CueFiles:
             self._speaker = self._open()
             self._identity = self._speaker.identity
         return self._speaker
+
+    def say_ahead(self, cues: Sequence[tuple[str, str]], told: Callable[[int], object] = lambda _: None) -> int:
+        """Speak what is not there yet, texts by cue as `say` takes them, as many at once as the voice can; how many.
+
+        Args:
+            told: is given how many of them have been spoken.
+
+        Raises:
+            CalvinError: the voice failed, or cannot be opened; what was spoken by then is kept.
+        """
+        wanted: dict[Path, str] = {}
+        for cue_id, text in cues:
+            words = pronounced(text, self._choice.said, self._choice.language)
+            if not any(character.isalnum() for character in words):
+                continue
+            speaker = self.speaker()
+            if speaker.workers == 1:
+                return 0
+            key = _key(self._identity, self._choice.settings, words)
+            path = self._known.setdefault(key, self._home / f"{cue_id}-{key}.wav")
+            if path not in wanted and length_ms(path) is None:
+                wanted[path] = words
+        if len(wanted) < 2:
+            return 0
+        speaker = self.speaker()
+        if self._choice.settings.rate is not None:
+            _ = speaker.natural_wpm  # measured once, before several want it
+        with ThreadPoolExecutor(speaker.workers) as pool:
+            begun = {}
+            for path, words in wanted.items():
+                begun[pool.submit(_speak, path, words, speaker, self._choice.settings)] = path
+            try:
+                for number, one in enumerate(as_completed(begun), 1):
+                    one.result()
+                    told(number)
+            finally:
+                pool.shutdown(cancel_futures=True)
+                self.new |= {path for one, path in begun.items() if not (one.cancelled() or one.exception())}
+        return len(wanted)
 
     def say(self, cue_id: str, text: str) -> tuple[Path, int] | None:
         """The file in which a text, on one line, is spoken for a cue, and how many ms it lasts; None: nothing to say.

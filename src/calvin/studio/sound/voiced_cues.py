@@ -5,7 +5,7 @@ A voice takes another time than the estimate that the cues were placed by, so dr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -124,19 +124,21 @@ def _speak_all(
     recorded = recorded_cues(store)
 
     def say(cue: Cue, text: str) -> SpokenCue | None:
-        own = recorded.get(cue.id)
-        if own is not None and printable(own.cue.text) == text:
-            return replace(own, cue=cue)
+        if _is_recorded(recorded, cue, text):
+            return replace(recorded[cue.id], cue=cue)
         made = files.say(cue.id, text)
         return SpokenCue(cue, *made) if made else None
 
+    by_voice = [(cue.id, text) for cue, text in cues if not _is_recorded(recorded, cue, text)]
+    ahead = files.say_ahead(by_voice, stage.update)
     for number, (cue, text) in enumerate(cues, 1):
         one = say(cue, text)
         report.cues += [one] if one else []
-        stage.update(number)
+        if number > ahead:
+            stage.update(number)
     report.voice = files.name
     with store.step(f"words fitted to {files.name or 'recordings'}"):
-        changed = _place(store, report, say)
+        changed = _place(store, report, say, files)
     if changed:
         report.notes += renew_exports(store).notes
     report.recorded = [one.cue.id for one in report.cues if one.recorded]
@@ -150,7 +152,14 @@ def _speak_all(
     return report
 
 
-def _place(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None]) -> bool:
+def _is_recorded(recorded: Mapping[str, SpokenCue], cue: Cue, text: str) -> bool:
+    """Whether a person has spoken this text for the cue."""
+    return cue.id in recorded and printable(recorded[cue.id].cue.text) == text
+
+
+def _place(
+    store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], SpokenCue | None], files: CueFiles
+) -> bool:
     """Choose for the film as a whole what is said and when, by what the voice takes; returns whether anything changed.
 
     Words that are chosen and were not spoken yet are spoken, and the choice is made again, until all that is chosen has
@@ -174,6 +183,7 @@ def _place(store: ProjectStore, report: VoiceReport, say: Callable[[Cue, str], S
         new = {text: cue for text, cue in new.items() if text not in measured}
         if not new:
             break
+        files.say_ahead([(cue.id, printable(text)) for text, cue in new.items()])
         for text, cue in new.items():
             said = say(cue, printable(text))
             measured[text] = said.duration_ms if said else SHORTEST_MS

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +64,7 @@ def test_contract_absurd_rates(voice: Voice, rate: float) -> None:
 def test_closing_twice_is_fine_and_ends_the_process() -> None:
     voice = EspeakVoice()
     voice.synthesize("One.")
-    process = voice._process
-    assert process is not None
+    [process] = voice._all
     voice.close()
     voice.close()
     assert process.poll() is not None
@@ -72,12 +73,25 @@ def test_closing_twice_is_fine_and_ends_the_process() -> None:
 def test_a_worker_that_dies_is_an_error_and_the_next_line_starts_another() -> None:
     with EspeakVoice() as voice:
         voice.synthesize("One.")
-        assert voice._process is not None
-        voice._process.kill()
-        voice._process.wait()
+        [process] = voice._all
+        process.kill()
+        process.wait()
         with pytest.raises(MediaError, match="ended"):
             voice.synthesize("Two.")
         assert len(voice.synthesize("Three.")[0])
+
+
+def test_as_many_texts_as_there_are_workers_are_spoken_at_once() -> None:
+    texts = ["One.", "Two of them.", "Three of them here.", "Four.", "Five, and no more."]
+    with EspeakVoice() as alone, EspeakVoice() as several:
+        several.workers, several._places = 2, threading.BoundedSemaphore(2)
+        lengths = [len(alone.synthesize(text)[0]) for text in texts]
+        with ThreadPoolExecutor(5) as pool:
+            found = list(pool.map(lambda text: several.synthesize(text)[0], texts))
+        assert 1 <= len(several._all) <= 2
+    # eSpeak NG never takes equally long for the same words.
+    assert [len(one) for one in found] == pytest.approx(lengths, rel=0.15)
+    assert all(np.abs(one).max() > 0.05 for one in found)
 
 
 def test_a_worker_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

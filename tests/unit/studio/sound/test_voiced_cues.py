@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from calvin.core.errors import MissingExtraError
+from calvin.core.progress import Progress
 from calvin.core.time import Span
 from calvin.core.types import Author, Cue, DialogueLine, Place
 from calvin.media.sound.film_sound import read_wav
@@ -63,6 +66,45 @@ def test_each_cue_is_spoken_at_its_level_and_measured(project: Path) -> None:
     with ProjectStore(project) as store:
         assert measured_ms(store) == {s.cue.id: s.duration_ms for s in report.cues}
         assert spoken_cues(store)[1] == []
+
+
+class Several(Listening):
+    """Speaks two texts at once, and no more."""
+
+    workers = 2
+
+    def __init__(self, fail_at: int = 99) -> None:
+        super().__init__(fail_at)
+        self.together = threading.Barrier(2, timeout=60)
+
+    def _speak(self, text: str, speed: float) -> tuple[np.ndarray, int]:
+        if text in TEXTS[:2]:
+            self.together.wait()  # passes only if the other one is being spoken meanwhile
+        return super()._speak(text, speed)
+
+
+def test_a_voice_of_several_workers_speaks_side_by_side_and_makes_the_same_files(project: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(project, tmp_path / "other"))
+    alone = voice_project(project, Listening())
+    told: list[Progress] = []
+    several = Several()
+    report = voice_project(other, several, listener=told.append)
+    assert (report.made, report.kept) == (3, 0)
+    assert sorted(several.heard) == sorted(TEXTS[i] for i in (0, 1, 3))
+    assert [one.duration_ms for one in report.cues] == [one.duration_ms for one in alone.cues]
+    for one, same in zip(report.cues, alone.cues, strict=True):
+        np.testing.assert_array_equal(read_wav(one.path)[0], read_wav(same.path)[0])
+    spoken = [event.done for event in told if event.stage == "voice"]
+    assert spoken == sorted(spoken)
+    assert spoken[-1] == len(TEXTS)
+    assert (voice_project(other, several).made, len(several.heard)) == (0, 3)
+
+
+def test_what_several_workers_spoke_before_a_stop_is_kept(project: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        voice_project(project, Several(fail_at=3))
+    report = voice_project(project, Listening())
+    assert (report.made, report.kept) == (1, 2)
 
 
 def test_only_what_changed_is_spoken_again(project: Path) -> None:
