@@ -69,6 +69,8 @@ def caption_films(
     waiting = {film: [p for p in film.store.plans if not (p.done or film.skeleton)] for film in films}
     stage = Stage("describe", progress, sum(map(len, waiting.values())), "cues")
     done = turn = 0
+    if stage.total:
+        stage.update(done)  # the first captions of all films are asked for together, which takes a while
     while any(waiting.values()):
         # A caption that sees those before it has to wait for them.
         count = 1 if settings.context else TOGETHER
