@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from benchmark_of import benchmark_of
 from calvin.core.errors import DataError
 from calvin.core.time import Span
 from calvin.data import DropReport, KeywordCredits, ReadResult, Sample, scrub_captions, scrub_numbers
@@ -27,12 +26,7 @@ from calvin.data.tagging import (
     parse_credit,
 )
 
-spec = importlib.util.spec_from_file_location("tagging_benchmark", Path(__file__).parents[3] / "benchmarks/tagging.py")
-assert spec is not None
-assert spec.loader is not None
-benchmark = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = benchmark
-spec.loader.exec_module(benchmark)
+benchmark = benchmark_of("tagging")
 
 
 def sample(number: int, caption: str, second: float = 0) -> Sample:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmark_of import benchmark_of
 from calvin.model import CalvinForConditionalGeneration
 
-spec = importlib.util.spec_from_file_location("captions_7b", Path(__file__).parents[3] / "benchmarks/captions_7b.py")
-assert spec is not None
-assert spec.loader is not None
-benchmark = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = benchmark
-spec.loader.exec_module(benchmark)
+benchmark = benchmark_of("captions_7b")
 
 SMALL = ["--scale", "tiny", "--device", "cpu", "--clips", "3", "--new", "3", "--prompt", "5", "--rounds", "1"]
 

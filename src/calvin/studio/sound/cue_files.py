@@ -117,6 +117,20 @@ class CueFiles:
             self._identity = self._speaker.identity
         return self._speaker
 
+    def _words(self, text: str) -> str:
+        """What the voice is given for a text; blank where there is nothing to say."""
+        words = pronounced(text, self._choice.said, self._choice.language)
+        return words if any(character.isalnum() for character in words) else ""
+
+    def _files(self, cue_id: str, words: str) -> tuple[Path, Path]:
+        """Where words lie that are spoken for a cue, and where they were or will be spoken first; the voice is open.
+
+        Some voices never take equally long for the same words, so these are spoken once, for whichever cue.
+        """
+        key = _key(self._identity, self._choice.settings, words)
+        path = self._home / f"{cue_id}-{key}.wav"
+        return path, self._known.setdefault(key, path)
+
     def say_ahead(self, cues: Sequence[tuple[str, str]], told: Callable[[int], object] = lambda _: None) -> int:
         """Speak what is not there yet, texts by cue as `say` takes them, as many at once as the voice can; how many.
 
@@ -126,21 +140,19 @@ class CueFiles:
         Raises:
             CalvinError: the voice failed, or cannot be opened; what was spoken by then is kept.
         """
-        wanted: dict[Path, str] = {}
-        for cue_id, text in cues:
-            words = pronounced(text, self._choice.said, self._choice.language)
-            if not any(character.isalnum() for character in words):
-                continue
-            speaker = self.speaker()
-            if speaker.workers == 1:
-                return 0
-            key = _key(self._identity, self._choice.settings, words)
-            path = self._known.setdefault(key, self._home / f"{cue_id}-{key}.wav")
-            if path not in wanted and length_ms(path) is None:
-                wanted[path] = words
-        if len(wanted) < 2:
+        said = [(cue_id, words) for cue_id, text in cues if (words := self._words(text))]
+        if not said:
             return 0
         speaker = self.speaker()
+        if speaker.workers == 1:
+            return 0
+        wanted: dict[Path, str] = {}
+        for cue_id, words in said:
+            _, twin = self._files(cue_id, words)
+            if twin not in wanted and length_ms(twin) is None:
+                wanted[twin] = words
+        if len(wanted) < 2:
+            return 0
         if self._choice.settings.rate is not None:
             _ = speaker.natural_wpm  # measured once, before several want it
         with ThreadPoolExecutor(speaker.workers) as pool:
@@ -162,14 +174,11 @@ class CueFiles:
         Raises:
             CalvinError: the voice failed, or cannot be opened.
         """
-        words = pronounced(text, self._choice.said, self._choice.language)
-        if not any(character.isalnum() for character in words):
+        words = self._words(text)
+        if not words:
             return None
         speaker = self.speaker()
-        key = _key(self._identity, self._choice.settings, words)
-        path = self._home / f"{cue_id}-{key}.wav"
-        # Some voices never take equally long for the same words, so these are spoken once, for whichever cue.
-        twin = self._known.setdefault(key, path)
+        path, twin = self._files(cue_id, words)
         duration_ms = length_ms(path)
         if duration_ms is None and twin != path and length_ms(twin) is not None:
             with atomic_path(path) as copy:
