@@ -15,6 +15,7 @@ from calvin.lab import release
 from calvin.lab.evaluation_sets import test_seed as seed_of
 from calvin.lab.known_puppets import puppet_drawing
 from calvin.lab.pace import pace_of, pace_table
+from calvin.model.configuration import CalvinConfig
 from calvin.training.history import read_history
 from calvin.training.recipes import get_recipe
 from calvin.training.steps import LanguageStep, Recipe, StageStep, TowerStep
@@ -75,6 +76,7 @@ def test_killed_in_each_step_it_leaves_the_same_weights(tmp_path: Path, monkeypa
         "world": lambda: list(stopped.glob("world/train/mad/videos/*.mp4")),
         "stage 1": lambda: list(stopped.glob("checkpoints/stage1/checkpoint-*")),
         "stage 2": lambda: list(stopped.glob("checkpoints/stage2/checkpoint-*")),
+        "stage 2, known names": lambda: list(stopped.glob("checkpoints/stage2-knownnames/checkpoint-*")),
         "own captions": lambda: list(stopped.glob("checkpoints/own/*.jsonl")),
         "stage 2, own context": lambda: list(stopped.glob("checkpoints/stage2-owncontext/checkpoint-*")),
         "held-out films": lambda: list(stopped.glob("world/heldout/mad/videos/*.mp4")),
@@ -92,6 +94,7 @@ def test_killed_in_each_step_it_leaves_the_same_weights(tmp_path: Path, monkeypa
     assert exit_code(fork(train, recipe, stopped, True)) == 0
     first, second = (folder / "model" / "model.safetensors" for folder in (straight, stopped))
     assert file_sha256(first) == file_sha256(second)
+    assert [CalvinConfig.from_pretrained(straight / it).reads_looks for it in ("stage2", "model")] == [False, True]
     assert (straight / "own/own.jsonl").read_bytes() == (stopped / "own/own.jsonl").read_bytes()
     history = read_history(stopped)
     # What was killed before it had begun, noted nothing.

@@ -125,7 +125,7 @@ class Calvin:
     @property
     def reads_looks(self) -> bool:
         """Whether the model was trained on prompts that say how people look."""
-        return bool(getattr(self.model.config, "reads_looks", False))
+        return self.model.config.reads_looks
 
     @property
     def encoder(self) -> EncoderIdentity:

@@ -25,6 +25,7 @@ class CalvinConfig(PreTrainedConfig):
         projector_type: "qformer", the paper's; "clipcap" or "autoad", those of its Table 1 (`calvin.model.mapping`).
         mapping_width: width of ClipCap's hidden layer; None: half that of the whole prefix, as there.
         mapping_layers: layers of AutoAD-I's transformer, 2 as there.
+        reads_looks: whether it was trained on prompts that say what people look like beside their names.
     """
 
     model_type = "calvin"
@@ -47,6 +48,7 @@ class CalvinConfig(PreTrainedConfig):
     projector_type: str = "qformer"
     mapping_width: int | None = None
     mapping_layers: int = 2
+    reads_looks: bool = False
     initializer_range: float = 0.02
 
     def __post_init__(self, **kwargs: Any) -> None:

@@ -199,6 +199,7 @@ def save_stage(
         save_adapter(model, target, {"recipe": recipe.name, "stage": step.name, "card": card, **base})
         return
     merge(model)
+    model.config.reads_looks |= "looks" in step.forms
     if step.half:
         round_matrices(model.projector, model.language_model)
         model.half()
