@@ -33,18 +33,16 @@ def plan_of(wanted: Wanted) -> str:
     study, _ = study_of(wanted)
     if isinstance(study, AblationStudy) and study.data is not None:
         return _full_size(study)
-    jobs, seeds = study.jobs(), study.seeds
+    jobs = study.jobs()
     rows = [[job.label, f"{job.minutes:.1f}", f"{PROCESS_GIB:.1f}"] for job in jobs]
     total = sum(job.minutes for job in jobs)
     before = " and one stage 1, about 15 minutes of one core in all" if isinstance(study, AblationStudy) else ""
     if wanted.captioners:
         before += "; what a server or a large captioner takes is not known, and is told as the blind baseline's"
-    named = "".join(f" --captioner {shlex.quote(name)}" for name in wanted.captioners)
-    command = f"calvin reproduce {wanted.target} --seeds {seeds}{named} -o {shlex.quote(str(wanted.folder))}"
     return (
         f"{markdown_table(['run', 'minutes of one core', 'GiB'], rows)}\n\n"
         f"{counted(len(jobs), 'run')}, {total / 60:.1f} hours of one core; before them films are drawn{before}. "
-        f"All by one command, given in as many processes as there are cores:\n\n    {command}"
+        f"All by one command, given in as many processes as there are cores:\n\n    {wanted.command(study.seeds)}"
     )
 
 
@@ -56,8 +54,7 @@ def _adaptation(wanted: Wanted) -> str:
     return (
         f"{markdown_table(['row', 'runs', 'minutes of one core', 'GiB'], rows)}\n\n{hours:.1f} hours of one core with "
         f"a model of the bundled one's size; `calvin adapt --dry-run` says what tuning a larger one takes. All by one "
-        f"command, in two processes by --part 1/2 and --part 2/2:\n\n    calvin reproduce {wanted.target} --seeds "
-        f"{wish.seeds} -o {shlex.quote(str(wanted.folder))}"
+        f"command, in two processes by --part 1/2 and --part 2/2:\n\n    {wanted.command(wish.seeds)}"
     )
 
 

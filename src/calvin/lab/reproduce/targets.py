@@ -76,6 +76,19 @@ class Wanted:
         """Whether other captioners stand beside ours, and names are given in place of context."""
         return self.target == "table2"
 
+    def command(self, seeds: int) -> str:
+        """The command that makes all of this, with everything that was asked for."""
+        options = {
+            "--data": [self.data], "--model": [self.model], "--seeds": [seeds], "--films": [self.films],
+            "--rows": [",".join(self.rows) or None], "--metrics": [self.metrics and ",".join(self.metrics)],
+            "--captioner": self.captioners, "--set": self.changes, "--launch": [shlex.join(self.launch) or None],
+            "--out": [self.folder],
+        }  # fmt: skip
+        given = [
+            word for name, values in options.items() for it in values if it is not None for word in (name, str(it))
+        ]
+        return shlex.join(["calvin", "reproduce", self.target, *given])
+
     def target_name(self) -> Target:
         return next(name for name in get_args(Target) if name == self.target)
 

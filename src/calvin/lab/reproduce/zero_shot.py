@@ -31,6 +31,7 @@ from calvin.lab.reproduce.findings import Findings, ScoredRow
 from calvin.lab.reproduce.inference import CAPTION_SECONDS, chosen_rows
 from calvin.lab.reproduce.orderings import BERT, CIDER, MEASURES, Ordering, PaperRow, above
 from calvin.lab.reproduce.work_shares import Job, awaited, place_of
+from calvin.puppets.draw.stage import DRAWING
 from calvin.training.claim import claim_folder
 
 TITLE = "Table 2: zero-shot, with the names of those in the scene"
@@ -182,7 +183,8 @@ class ZeroShotStudy:
         """What the folder is recognised by. Captioners may come to it later."""
         data = "puppets" if self.data is None else f"{self.data.data} {self.data.annotations} {self.data.features}"
         return {
-            "target": "table2", "model": opened(self.model).fingerprint, "data": data, "metrics": list(self.metrics),
+            "target": "table2", "model": opened(self.model).fingerprint, "data": data, "drawing": DRAWING,
+            "metrics": list(self.metrics),
         }  # fmt: skip
 
 
