@@ -15,11 +15,11 @@ import numpy as np
 
 from calvin.captioners.calvin import Calvin
 from calvin.core.errors import MissingExtraError
-from calvin.core.package import bundled_film
+from calvin.core.package import bundled_cast, bundled_film
 from calvin.core.progress import Listener, silent
 from calvin.core.text_tables import markdown_table
 from calvin.core.time import Span, format_timecode
-from calvin.core.types import FPS, FRAME_SIZE, Cue
+from calvin.core.types import FPS, FRAME_SIZE, Cue, CueKind
 from calvin.encode.vectors import make_features
 from calvin.evaluation.metrics import BertScore, CiderD, RougeL
 from calvin.lab.adapt_films import draw_portraits
@@ -181,9 +181,10 @@ def word_figures(rows: Sequence[TruthRow], items: Sequence[TruthScene], metrics:
 
 
 def cues_beside_truth(cues: Sequence[Cue], scenes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """A row per cue: when, what it says, the caption of the scene that it saw most of, whether the action is right."""
+    """A row per cue on what is seen: when, what it says, the caption of the scene that it saw most of, whether the
+    action is right. What is read on the screen has no action."""
     rows = list[tuple[str, ...]]()
-    for cue in cues:
+    for cue in (cue for cue in cues if cue.kind is CueKind.PICTURE):
         scene = max(scenes, key=lambda row: cue.visual.overlap_ms(Span(row["start_ms"], row["end_ms"])))
         right = "yes" if action_of(cue.text) == scene["action"] else "no"
         rows.append((format_timecode(cue.span.start_ms), cue.text, scene["caption"], right))
@@ -307,12 +308,13 @@ def _add_lookups(figures: Figures, captioner: Calvin, texts: int = 256) -> None:
 
 
 def _add_bundled(figures: Figures, captioner: Calvin) -> None:
-    """Every cue of the bundled film next to what its describer wrote."""
+    """Every cue of the bundled film next to what its describer wrote, described without its cast and with it."""
     film, subtitles = bundled_film()
     truth = json.loads(film.with_suffix(".truth.json").read_text(encoding="utf-8"))["scenes"]
-    with TemporaryDirectory() as name:
-        cues = describe(film, subtitles, captioner, out_dir=Path(name) / "project").script.cues
-    rows = cues_beside_truth(cues, truth)
-    right = sum(row[-1] == "yes" for row in rows)
-    title = f"The bundled film: the action is right in {right} of {len(rows)} cues"
-    figures.add(title, ("at", "the model", "its describer", "action right"), rows)
+    for given, cast in (("without its cast", None), ("with its cast", bundled_cast())):
+        with TemporaryDirectory() as name:
+            cues = describe(film, subtitles, captioner, out_dir=Path(name) / "project", cast=cast).script.cues
+        rows = cues_beside_truth(cues, truth)
+        right = sum(row[-1] == "yes" for row in rows)
+        title = f"The bundled film {given}: the action is right in {right} of {len(rows)} cues"
+        figures.add(title, ("at", "the model", "its describer", "action right"), rows)

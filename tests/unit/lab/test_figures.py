@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from calvin.cli.main import app
 from calvin.core.errors import MissingExtraError
 from calvin.core.time import Span
-from calvin.core.types import Cue, Scene
+from calvin.core.types import Cue, CueKind, Scene
 from calvin.evaluation.metrics import CiderD, RougeL
 from calvin.lab.evaluation_sets import test_seed as fresh_seed
 from calvin.lab.figures import (
@@ -101,6 +101,7 @@ def test_a_cue_stands_beside_the_scene_it_saw_most_of() -> None:
     cues = [
         Cue("1", Span(0, 2000), "Mara nods.", visual=Span(0, 3000), event_ms=1000),
         Cue("2", Span(5000, 7000), "Otto nods.", visual=Span(3000, 9000), event_ms=6000),
+        Cue("3", Span(7000, 8000), "Title: The End.", visual=Span(7000, 9000), event_ms=7000, kind=CueKind.TITLE),
     ]
     assert cues_beside_truth(cues, truth) == [
         ("00:00:00.000", "Mara nods.", "Mara nods.", "yes"),
