@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,7 @@ class Wanted:
 
     def command(self, seeds: int) -> str:
         """The command that makes all of this, with everything that was asked for."""
-        options = {
+        options: dict[str, Sequence[object]] = {
             "--data": [self.data], "--model": [self.model], "--seeds": [seeds], "--films": [self.films],
             "--rows": [",".join(self.rows) or None], "--metrics": [self.metrics and ",".join(self.metrics)],
             "--captioner": self.captioners, "--set": self.changes, "--launch": [shlex.join(self.launch) or None],
