@@ -214,4 +214,5 @@ def test_a_long_answer_takes_time_in_proportion(piece: str) -> None:
     for name, rule in RULES.items():
         began = time.process_time()
         rule(text)
-        assert time.process_time() - began < 0.5, name
+        # A rule whose time grows with the square of the length takes minutes; a slow, busy machine half a second.
+        assert time.process_time() - began < 4, name
