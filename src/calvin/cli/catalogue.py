@@ -126,7 +126,8 @@ def catalogue(
         say(f"  {path}")
     for row in report.rows:
         if row.state == "failed":
-            warn(f"Error: {row.entry.film.name}: {' '.join(row.remarks)}")
+            remarks = " ".join(row.remarks)
+            warn(f"Error: {'' if row.entry.film.name in remarks else f'{row.entry.film}: '}{remarks}")
         elif row.state == "the same film":
             warn(f"Note on {row.entry.film}: {' '.join(row.remarks)}")
     raise typer.Exit(1 if report.counts("failed") else 0)

@@ -28,7 +28,8 @@ from calvin.studio.describe.cue_words import TOGETHER
 from calvin.studio.script.writers import find_writers
 
 STRIKES = 3
-"""How many workers may die over a film before it is given up, or one after the other before any is ready."""
+"""How many workers may die over a film before it is given up, or one after the other before they are ready; and with
+how many films in a row a model server may fail."""
 IN_FLIGHT = 8
 """Requests that all workers together may have under way at a model server."""
 SERVED = "openai:"
@@ -68,11 +69,12 @@ def catalogue(
 
     Raises:
         UsageError: nothing to describe, or options that contradict each other or an earlier run's.
-        CalvinError: no worker can be had, or the disk of `out` has too little room for the next film. What is done is
-            kept, and the report is written.
+        CalvinError: no worker can be had, the disk of `out` has too little room for the next film, or the model server
+            fails film after film. What is done is kept, and the report is written.
     """
     _check(workers, together, in_flight, ray, captioners, captioner)
-    find_writers(wish.wish.formats or ())
+    if wish.wish.formats is not None:
+        find_writers(wish.wish.formats)
     if wish.sources.cast is not None:
         read_cast_file(wish.sources.cast)
     entries = list_films(source, out)
@@ -142,19 +144,18 @@ class _Run:
         self._alone: set[Entry] = set()
         self._flying: dict[int, tuple[Entry, ...]] = {}
         self._strikes: Counter[Entry] = Counter()
-        self._full = ""
+        self._stopped, self._server_failed = "", 0
         wanted = [entry for entry in entries if entry.wanted]
         seconds = sum(entry.seconds for entry in wanted)
         self._unit, self._unit_s = ("hours of film", 3600) if seconds >= 7200 else ("minutes of film", 60)
         kept = self._amount(self._kept)
         self._stage = Stage("catalogue", listener, self._amount(wanted), self._unit, kept=kept)
-        self._listener = listener
 
     def carry_out(self, crew: Crew, workers: int) -> None:
         """Have all waiting films described.
 
         Raises:
-            CalvinError: no worker can be had, or the disk is full.
+            CalvinError: no worker can be had, the disk is full, or the model server fails.
         """
         idle: set[int] = set()
         starting = {crew.hire() for _ in range(workers)}
@@ -168,7 +169,7 @@ class _Run:
                 idle.remove(worker)
                 crew.give(worker, lot)
                 self._flying[worker] = lot
-            if not self._flying and (self._full or not (starting or idle)):
+            if not self._flying and (self._stopped or not (starting or idle)):
                 break
             for event in crew.wait(_LOOKED_EVERY_S):
                 if event.kind == "at":
@@ -192,15 +193,15 @@ class _Run:
                     trouble = CalvinError(f"{STRIKES} workers died before they were ready ({event.how}): {_FEWER}")
                 if self.waiting and deaths < STRIKES:
                     starting.add(crew.hire())
-        if self._full:
-            raise CalvinError(self._full)
+        if self._stopped:
+            raise CalvinError(self._stopped)
         if self.waiting:
             raise trouble
 
     def _next_lot(self) -> tuple[Entry, ...]:
         """The films for a worker; none where none wait, or the disk has no room for the next."""
         lot: list[Entry] = []
-        while self.waiting and len(lot) < self._together and not self._full:
+        while self.waiting and len(lot) < self._together and not self._stopped:
             entry = self.waiting[0]
             if lot and (entry in self._alone or lot[0] in self._alone):
                 break  # over which a worker died: by itself, so that it takes no others with it
@@ -214,14 +215,16 @@ class _Run:
         needed = _SPARE + round(entry.seconds * _BYTES_A_SECOND)
         free = shutil.disk_usage(self._out).free
         if free < needed:
-            left = len(self.waiting)
-            are = "is" if left == 1 else "are"
-            self._full = (
+            self._stopped = (
                 f"The disk of {self._out} has too little room for {entry.film.name}: {needed / 2**20:,.0f} MiB are "
-                f"needed and {free / 2**20:,.0f} are free. {counted(left, 'film')} {are} left: "
+                f"needed and {free / 2**20:,.0f} are free. {self._left()}: "
                 "free some space, and give the same command again."
             )
-        return not self._full
+        return not self._stopped
+
+    def _left(self) -> str:
+        left = len(self.waiting)
+        return f"{counted(left, 'film')} {'is' if left == 1 else 'are'} left"
 
     def _take(self, event: Event) -> None:
         for entry, result in zip(self._flying.pop(event.worker, ()), event.results, strict=True):
@@ -242,6 +245,12 @@ class _Run:
     def _end(self, entry: Entry, result: FilmResult) -> None:
         self._journal.end(entry, result)
         self._results[entry] = result
+        self._server_failed = self._server_failed + 1 if result.server else 0
+        if self._server_failed == STRIKES and self.waiting:
+            self._stopped = (
+                f"The model server failed with {STRIKES} films, one after the other ({result.error.rstrip('.')}). "
+                f"{self._left()}: mend it, and give the same command again."
+            )
 
     def _tell(self, at: Progress | None = None) -> None:
         ended = [*self._kept, *self._results]

@@ -188,6 +188,7 @@ def _work(line: Connection, wish: CatalogueWish, out: Path) -> None:
                 entries = line.recv()
             except EOFError:
                 return
+            told = 0.0
             try:
                 results = describer.describe(entries, tell)
             except OutOfMemoryError:

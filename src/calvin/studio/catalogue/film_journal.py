@@ -28,7 +28,7 @@ JOURNAL = "catalogue.jsonl"
 @dataclass(frozen=True, slots=True)
 class FilmResult:
     """What became of a film: `seconds` of it with so many `cues`, `empty` places without words, in `took_s` seconds of
-    a worker; what there is to know (`notes`), or the `error` that prevented it."""
+    a worker; what there is to know (`notes`), or the `error` that prevented it, which may be the `server`'s."""
 
     seconds: float = 0.0
     cues: int = 0
@@ -36,6 +36,7 @@ class FilmResult:
     took_s: float = 0.0
     notes: tuple[str, ...] = ()
     error: str = ""
+    server: bool = False
     spent: Spending = Spending()  # noqa: RUF009  frozen
 
 

@@ -14,7 +14,7 @@ from calvin.captioners.adapted import adapter_context, with_adapter
 from calvin.captioners.base import OpenOptions
 from calvin.captioners.hub import HubModel
 from calvin.captioners.spending import Spending, spent_by
-from calvin.core.errors import CalvinError, first_line
+from calvin.core.errors import CalvinError, ServerError, first_line
 from calvin.core.progress import Listener, silent
 from calvin.media.film import ocr
 from calvin.studio.catalogue.film_journal import FilmResult
@@ -209,7 +209,7 @@ def settings_of(wish: CatalogueWish, group: Alike, context: int | None) -> Descr
 def failed(error: BaseException | None, folder: Path | None) -> FilmResult:
     """A film that could not be described, and why."""
     if isinstance(error, CalvinError):
-        return FilmResult(error=" ".join(str(error).split()))
+        return FilmResult(error=" ".join(str(error).split()), server=isinstance(error, ServerError))
     if isinstance(error, TROUBLE):
         return FilmResult(error=trouble(error, folder))
     what = type(error).__name__ + (f": {first_line(error)}" if error is not None and str(error) else "")

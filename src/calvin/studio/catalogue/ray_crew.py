@@ -246,10 +246,8 @@ class RayCrew:
     def _captioner(self, gpus: float) -> Any:
         """An actor that captions films one lot after the other, and makes vectors of frames meanwhile; the cluster
         begins it anew where it dies."""
-        made = self._ray.remote(RayDescriber).options(
-            num_cpus=1, num_gpus=gpus, max_restarts=-1, concurrency_groups={"tower": 1}
-        )  # fmt: skip
-        return made.remote(self._wish, self._out)
+        remote = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=-1, concurrency_groups={"tower": 1})
+        return remote(RayDescriber).remote(self._wish, self._out)
 
     def hire(self) -> int:
         number = next(self._numbers)
