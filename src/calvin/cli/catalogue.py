@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
@@ -13,6 +13,7 @@ from calvin.cli.captioner import FOUR_BIT, FRAMES, MODEL_HELP, settled
 from calvin.cli.console import ProgressView, say, warn
 from calvin.cli.describe import (
     ADAPTER,
+    AGREED,
     AUDIO_LANGUAGE,
     CAST,
     CONTEXT,
@@ -29,28 +30,37 @@ from calvin.cli.describe import (
 )
 from calvin.cli.import_export import FORMATS
 
+if TYPE_CHECKING:
+    from calvin.studio.catalogue.catalogue_report import CatalogueReport
+
+FILMS = Annotated[Path, Argument(help="Folder of films, or a text file with a film a line.", metavar="FOLDER|LIST")]
+OUT = Annotated[Path, Option("--out", "-o", help="Folder for projects, journal and report.")]
+WORKERS = Annotated[
+    int, Option("--workers", "-w", help="Films at once, each in a process; 0: one by one in this process.", min=0)
+]
+TOGETHER = Annotated[int, Option(help="Films that a worker captions in common batches, for a GPU.", min=1, max=8)]
+RAY = Annotated[bool, Option("--ray", help="Workers are Ray's, on RAY_ADDRESS or here.")]
+CAPTIONERS = Annotated[
+    int | None,
+    Option(help="With --ray: actors that hold the model, for all workers; 0: none.", min=0, show_default="one a GPU"),
+]
+MODEL = Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="bundled")]
+IN_FLIGHT = Annotated[
+    int | None, Option(help="Requests of all workers under way at a model server.", min=1, show_default="8")
+]
+PRICE = Annotated[str | None, Option(help="Cost of a million tokens asked/answered (0.25/2), to tell what was spent.")]
+
 
 def catalogue(
-    films: Annotated[Path, Argument(help="Folder of films, or a text file with a film a line.", metavar="FOLDER|LIST")],
-    out: Annotated[Path, Option("--out", "-o", help="Folder for projects, journal and report.")],
-    workers: Annotated[
-        int, Option("--workers", "-w", help="Films at once, each in a process; 0: in this one.", min=0)
-    ] = 1,
-    together: Annotated[
-        int, Option(help="Films that a worker captions in common batches; more is faster on a GPU.", min=1, max=8)
-    ] = 1,
-    ray: Annotated[bool, Option("--ray", help="Workers are Ray's, on RAY_ADDRESS or here.")] = False,
-    captioners: Annotated[
-        int | None,
-        Option(help="With --ray: actors that hold the model for all workers.", min=0, show_default="one a GPU"),
-    ] = None,
-    model: Annotated[str | None, Option("--model", "-m", help=MODEL_HELP, show_default="bundled")] = None,
-    in_flight: Annotated[
-        int | None, Option(help="Requests under way at a model server, of all workers.", min=1, show_default="8")
-    ] = None,
-    price: Annotated[
-        str | None, Option(help="What a million tokens asked / answered cost: 0.25/2. For cost so far.")
-    ] = None,
+    films: FILMS,
+    out: OUT,
+    workers: WORKERS = 1,
+    together: TOGETHER = 1,
+    ray: RAY = False,
+    captioners: CAPTIONERS = None,
+    model: MODEL = None,
+    in_flight: IN_FLIGHT = None,
+    price: PRICE = None,
     frames: FRAMES = None,
     four_bit: FOUR_BIT = False,
     adapter: ADAPTER = None,
@@ -72,9 +82,7 @@ def catalogue(
     neighbours: NEIGHBOURS = None,
     still_size: STILL_SIZE = None,
     two_stage: TWO_STAGE = None,
-    yes: Annotated[
-        bool, Option("--yes", "-y", help="Fetch a model, and replace another one's drafts, without asking.")
-    ] = False,
+    yes: AGREED = False,
 ) -> None:
     """Describe a catalogue: all films of a folder or a list, each to a project in OUT, as `calvin describe` does.
 
@@ -88,9 +96,9 @@ def catalogue(
 
         calvin catalogue films -o described
 
-        calvin catalogue films.txt -o described --model qwen3-vl --together 8
-
         calvin catalogue films -o described --workers 4
+
+        calvin catalogue films.txt -o described --model qwen3-vl --together 8
 
         calvin catalogue films -o described --workers 32 --ray
 
@@ -101,33 +109,31 @@ def catalogue(
     from calvin.studio.catalogue.film_work import CatalogueWish
     from calvin.studio.project.describe_settings import lasting_name
 
-    model = lasting_name(settled(model))
     values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names, "screen_text": text}
     values |= {"language": language, "audio_language": audio_language}
     values["prompt"] = prompt_wish(None, style, room, dialogue, neighbours, still_size)
-    wish = CatalogueWish(
-        describe_wish(formats, plan_wish(min_gap, guard, long_talk, trust_subtitles), values),
-        model,
-        frames,
-        four_bit,
-        bool(two_stage),
-        lasting_name(adapter),
-        lasting_name(cast),
-        replace=bool(model or adapter or yes),
-        fetch=yes,
-    )
+    asked = describe_wish(formats, plan_wish(min_gap, guard, long_talk, trust_subtitles), values)
+    paid = Price.parse(price) if price is not None else None
+    model, tuned, people = lasting_name(settled(model)), lasting_name(adapter), lasting_name(cast)
+    replace = bool(model or tuned or yes)
+    wish = CatalogueWish(asked, model, frames, four_bit, bool(two_stage), tuned, people, replace=replace, fetch=yes)
     with ProgressView() as progress:
-        report = carry_out(
+        made = carry_out(
             films, out, wish, workers=workers, together=together, in_flight=in_flight, ray=ray, captioners=captioners,
-            price=Price.parse(price) if price else None, listener=progress,
+            price=paid, listener=progress,
         )  # fmt: skip
-    say(report.summary)
-    for path in report.files:
+    raise typer.Exit(_report(made))
+
+
+def _report(made: CatalogueReport) -> int:
+    """Say what became of the films; the exit code."""
+    say(made.summary)
+    for path in made.files:
         say(f"  {path}")
-    for row in report.rows:
+    for row in made.rows:
+        remarks = " ".join(row.remarks)
         if row.state == "failed":
-            remarks = " ".join(row.remarks)
             warn(f"Error: {'' if row.entry.film.name in remarks else f'{row.entry.film}: '}{remarks}")
         elif row.state == "the same film":
-            warn(f"Note on {row.entry.film}: {' '.join(row.remarks)}")
-    raise typer.Exit(1 if report.counts("failed") else 0)
+            warn(f"Note on {row.entry.film}: {remarks}")
+    return 1 if made.counts("failed") else 0

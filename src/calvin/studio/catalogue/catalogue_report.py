@@ -19,7 +19,7 @@ State = Literal["described", "described before", "failed", "the same film", "not
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CatalogueRow:
     """A film of the catalogue, and what became of it."""
 
     entry: Entry
@@ -39,7 +39,7 @@ class CatalogueReport:
     """All films of the catalogue in the folder `out`, in its order; `price` None: not known."""
 
     out: Path
-    rows: Sequence[Row]
+    rows: Sequence[CatalogueRow]
     price: Price | None = None
 
     def counts(self, state: State) -> int:

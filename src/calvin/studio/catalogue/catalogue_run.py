@@ -19,7 +19,7 @@ from calvin.core.files import locked
 from calvin.core.progress import Listener, Progress, Stage, silent
 from calvin.core.text_tables import counted
 from calvin.studio.cast.characters import read_cast_file
-from calvin.studio.catalogue.catalogue_report import CatalogueReport, Row, spending_words
+from calvin.studio.catalogue.catalogue_report import CatalogueReport, CatalogueRow, spending_words
 from calvin.studio.catalogue.crew import Crew, Event, OwnCrew, ProcessCrew
 from calvin.studio.catalogue.film_journal import FilmJournal, FilmResult
 from calvin.studio.catalogue.film_work import CatalogueWish
@@ -274,17 +274,17 @@ class _Run:
     def report(self) -> CatalogueReport:
         return CatalogueReport(self._out, [self._row(entry) for entry in self._entries], self._price)
 
-    def _row(self, entry: Entry) -> Row:
+    def _row(self, entry: Entry) -> CatalogueRow:
         if entry.problem:
-            return Row(entry, "failed", FilmResult(error=entry.problem))
+            return CatalogueRow(entry, "failed", FilmResult(error=entry.problem))
         if entry.same_as is not None:
-            return Row(entry, "the same film")
+            return CatalogueRow(entry, "the same film")
         if entry in self._kept:
-            return Row(entry, "described before", self._kept[entry])
+            return CatalogueRow(entry, "described before", self._kept[entry])
         result = self._results.get(entry)
         if result is None:
-            return Row(entry, "not begun")
-        return Row(entry, "failed" if result.error else "described", result)
+            return CatalogueRow(entry, "not begun")
+        return CatalogueRow(entry, "failed" if result.error else "described", result)
 
 
 _FEWER = "there may be too little memory for so many, so give the same command again with fewer --workers."

@@ -27,12 +27,14 @@ JOURNAL = "catalogue.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class FilmResult:
-    """What became of a film: `seconds` of it with so many `cues`, `empty` places without words, in `took_s` seconds of
-    a worker; what there is to know (`notes`), or the `error` that prevented it, which may be the `server`'s."""
+    """What became of a film: `seconds` of it with so many `cues`, in `took_s` seconds of a worker; what there is to know
+    (`notes`), or the `error` that prevented it, which may be the `server`'s. `empty` places are left to a person; for
+    `unanswered` ones the model gave no words, and it is asked again."""
 
     seconds: float = 0.0
     cues: int = 0
     empty: int = 0
+    unanswered: int = 0
     took_s: float = 0.0
     notes: tuple[str, ...] = ()
     error: str = ""
@@ -84,9 +86,12 @@ class FilmJournal:
         return {film: record.name for film, record in self.records.items()}
 
     def done(self, entry: Entry) -> FilmResult | None:
-        """What an earlier run made of a film that has not changed since, and whose project is still there."""
+        """What an earlier run made of a film that has not changed since, and whose project is still there; None where
+        the model is to be asked again about some of its places."""
         record = self.records.get(str(entry.film))
         if record is None or record.state != "done" or record.stamp != entry.stamp:
+            return None
+        if record.result.unanswered:
             return None
         return record.result if is_project(self._out / record.name) else None
 

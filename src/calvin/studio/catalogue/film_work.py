@@ -20,6 +20,7 @@ from calvin.media.film import ocr
 from calvin.studio.catalogue.film_journal import FilmResult
 from calvin.studio.catalogue.listing import Entry
 from calvin.studio.describe.cue_words import TROUBLE
+from calvin.studio.describe.film_project import NO_WORDS
 from calvin.studio.describe.films import (
     Alike,
     Description,
@@ -225,8 +226,9 @@ def out_of_memory(error: BaseException) -> bool:
 def _result(description: Description) -> FilmResult:
     with ProjectStore(description.project, read_only=True) as store:
         film = store.film
+        unanswered = sum(one.reason.startswith(NO_WORDS) for one in store.decisions)
     seconds = film.duration_ms / 1000 if film is not None else 0.0
-    return FilmResult(seconds, len(description.script.cues), description.empty, notes=description.notes)
+    return FilmResult(seconds, len(description.script.cues), description.empty, unanswered, notes=description.notes)
 
 
 def _shares(entries: Sequence[Entry], took_s: float) -> dict[Entry, float]:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from calvin.captioners.spending import Price, Spending
-from calvin.studio.catalogue.catalogue_report import CatalogueReport, Row
+from calvin.studio.catalogue.catalogue_report import CatalogueReport, CatalogueRow
 from calvin.studio.catalogue.film_journal import FilmResult
 from calvin.studio.catalogue.listing import Entry
 
@@ -34,11 +34,15 @@ class Cells(HTMLParser):
 def test_words_of_others_are_text_and_sums_are_right(tmp_path: Path) -> None:
     film = Path("/films/=<script>alert(1)</script>.mp4")
     rows = [
-        Row(Entry(film, "a.calvin", seconds=7200.0), "described", FilmResult(7200.0, 40, 2, 360.04, ("A <b>.", "C."))),
-        Row(Entry(Path("/b.mp4"), "b.calvin"), "described before", FilmResult(1800, 1, spent=Spending(2, 10**6, 500))),
-        Row(Entry(Path("/c.mp4"), problem="It is gone."), "failed", FilmResult(error="It is gone.")),
-        Row(Entry(Path("/d.mp4"), same_as=film), "the same film"),
-        Row(Entry(Path("/e.mp4"), "e.calvin", seconds=9.0), "not begun"),
+        CatalogueRow(
+            Entry(film, "a.calvin", seconds=7200.0), "described", FilmResult(7200.0, 40, 2, 0, 360.04, ("A <b>.", "C."))
+        ),
+        CatalogueRow(
+            Entry(Path("/b.mp4"), "b.calvin"), "described before", FilmResult(1800, 1, spent=Spending(2, 10**6, 500))
+        ),
+        CatalogueRow(Entry(Path("/c.mp4"), problem="It is gone."), "failed", FilmResult(error="It is gone.")),
+        CatalogueRow(Entry(Path("/d.mp4"), same_as=film), "the same film"),
+        CatalogueRow(Entry(Path("/e.mp4"), "e.calvin", seconds=9.0), "not begun"),
     ]
     report = CatalogueReport(tmp_path, rows, Price(0.5, 100))
     assert report.summary == (

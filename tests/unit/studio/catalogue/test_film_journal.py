@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from calvin.studio.project.database import DATABASE
 
 ASKED = {"model": "m", "plan": {"guard_ms": 300}, "formats": ("vtt",)}
 ENTRY = Entry(Path("/films/a.mp4"), "a.calvin", stamp=(10, 20))
-RESULT = FilmResult(12.5, 3, 1, 4.0, ("A note.",), spent=Spending(2, 30, 4))
+RESULT = FilmResult(12.5, 3, 1, 0, 4.0, ("A note.",), spent=Spending(2, 30, 4))
 
 
 @pytest.fixture
@@ -35,6 +36,9 @@ def test_it_remembers_what_was_done_until_film_or_project_change(out: Path) -> N
     assert again.done(ENTRY) == RESULT
     assert again.names == {"/films/a.mp4": "a.calvin"}
     assert again.done(Entry(ENTRY.film, "a.calvin", stamp=(11, 20))) is None
+    again.end(ENTRY, replace(RESULT, unanswered=1))
+    assert again.done(ENTRY) is None
+    again.end(ENTRY, RESULT)
     (out / "a.calvin" / DATABASE).unlink()
     assert again.done(ENTRY) is None
     journal.end(ENTRY, FilmResult(error="It is broken."))
