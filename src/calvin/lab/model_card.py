@@ -31,17 +31,19 @@ def machine() -> str:
 def deviations(recipe: Recipe) -> list[str]:
     """Where a recipe trains on what the paper keeps for test time, in words."""
     first, stage = recipe.stages[0], recipe.stages[-1]
+    # Mini's stage 2 goes on with forms of prompts in place of these two shares.
+    second = next((one for one in recipe.stages if one.stage == 2), stage)
     shares = {
-        "of the scenes with context are shown without it": stage.no_context_share,
-        "of the scenes with known names are shown with an entity prompt (Figure 5)": stage.entity_share,
+        "of the scenes with context are shown without it": second.no_context_share,
+        "of the scenes with known names are shown with an entity prompt (Figure 5)": second.entity_share,
         "of the micro-batches of stage 2 are text alone": stage.weights.get("text", 0.0) / sum(stage.weights.values()),
     }
     found = [f"{share:.0%} {what}" for what, share in shares.items() if share]
     if stage.forms:
         forms = ", ".join(f"{form} {share:.0%}" for form, share in stage.forms.items())
-        found.append(
-            f"films are told after prompts of several forms, and captions name only whom these make known ({forms})"
-        )
+        later = "" if second.forms else "later in stage 2, "
+        told = "films are told after prompts of several forms, and captions name only whom these make known"
+        found.append(f"{later}{told} ({forms})")
     if "own" in stage.forms:
         found.append("some contexts are captions that the model wrote itself, half-way through stage 2")
     if "mad_5" in stage.weights:

@@ -187,8 +187,8 @@ MINI = Recipe(
             loop=LoopConfig(steps=6000, max_lr=1e-3, min_lr=7e-4, warmup_steps=50, rates=_SLOW_LANGUAGE),
         ),
         _MINI_STAGE_2,
-        # Names are found only by a model that has learnt to see while everybody in every context was named. Whom not to
-        # name is learnt afterwards, in a few hundred steps.
+        # With these forms from the start a run named the right people no oftener than by guessing; after the shipped
+        # model's stages, whom not to name was learnt in a few hundred steps.
         _MINI_KNOWN,
         CaptionsStep(starts_from=_MINI_KNOWN.name, films=600),
         _MINI_KNOWN.with_changes(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -208,11 +209,15 @@ _REPEATED = (
 )  # fmt: skip
 
 
+def _seconds(rule: Callable[[str], object], text: str) -> float:
+    began = time.process_time()
+    rule(text)
+    return time.process_time() - began
+
+
 @pytest.mark.parametrize("piece", _REPEATED)
 def test_a_long_answer_takes_time_in_proportion(piece: str) -> None:
     text = f"A man walks {piece * (131_072 // len(piece))} b"
     for name, rule in RULES.items():
-        began = time.process_time()
-        rule(text)
-        # A rule whose time grows with the square of the length takes minutes; a slow, busy machine half a second.
-        assert time.process_time() - began < 4, name
+        # On a busy machine a rule may take several times its own time now and then, but not each time.
+        assert any(_seconds(rule, text) < 0.5 for _ in range(3)), name

@@ -20,6 +20,9 @@ def test_what_departs_from_the_paper_is_said() -> None:
     assert "40%" in said
     assert "whole language model" in said
     assert "stage 1 trains the language model" in said
+    of_mini = "; ".join(deviations(get_recipe("mini")))
+    assert "20% of the scenes with known names" in of_mini, "of its first part of stage 2"
+    assert "later in stage 2, films are told after prompts" in of_mini
     *steps, last = recipe.steps
     plainer = last.changed(no_context_share=0.0, entity_share=0.0, trains=("lora",))
     plain = recipe.changed(steps=[step.model_dump() for step in (*steps, plainer)])

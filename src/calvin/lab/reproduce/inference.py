@@ -142,11 +142,15 @@ class InferenceStudy:
 
     def claim(self) -> dict[str, object]:
         """What the folder is recognised by."""
-        data = "puppets" if self.data is None else f"{self.data.data} {self.data.annotations} {self.data.features}"
         return {
-            "target": self.target, "model": opened(self.model).fingerprint, "data": data, "films": self.films,
-            "drawing": DRAWING, "metrics": list(self.metrics),
+            "target": self.target, "model": opened(self.model).fingerprint, "data": claimed_data(self.data),
+            "films": self.films, "drawing": DRAWING, "metrics": list(self.metrics),
         }  # fmt: skip
+
+
+def claimed_data(data: DataOptions | None) -> str:
+    """By what a folder of runs tells its data from others'."""
+    return "puppets" if data is None else f"{data.data} {data.annotations} {data.features}"
 
 
 @lru_cache(maxsize=4)

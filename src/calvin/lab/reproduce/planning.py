@@ -32,7 +32,7 @@ def plan_of(wanted: Wanted) -> str:
         return _adaptation(wanted)
     study, _ = study_of(wanted)
     if isinstance(study, AblationStudy) and study.data is not None:
-        return _full_size(study)
+        return _full_size(study, wanted)
     jobs = study.jobs()
     rows = [[job.label, f"{job.minutes:.1f}", f"{PROCESS_GIB:.1f}"] for job in jobs]
     total = sum(job.minutes for job in jobs)
@@ -58,7 +58,7 @@ def _adaptation(wanted: Wanted) -> str:
     )
 
 
-def _full_size(study: AblationStudy) -> str:
+def _full_size(study: AblationStudy, wanted: Wanted) -> str:
     """The commands of full-size training in the order in which they can be given."""
     rows, commands, done = list[list[str]](), list[str](), set[str]()
     hours_in_all = 0.0
@@ -76,8 +76,8 @@ def _full_size(study: AblationStudy) -> str:
     return (
         f"{table}\n\n{counted(len(rows), 'training')}, {hours_in_all:,.0f} hours on {GPUS} A100 at {UTILISATION:.0%} "
         "of their peak (computed from the recipes' shapes, not measured; captions of the evaluation come to it).\n\n"
-        f"`calvin reproduce {study.target} --data {study.data} -o {study.folder}` gives these commands itself and then "
-        f"scores; what they leave in these folders it does not train again:\n\n{told}"
+        f"`{wanted.command(study.seeds)}` gives these commands itself and then scores; what they leave in these "
+        f"folders it does not train again:\n\n{told}"
     )
 
 

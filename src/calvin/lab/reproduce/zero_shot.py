@@ -28,7 +28,7 @@ from calvin.evaluation.scenes import CaptionStore, Context, caption_scenes
 from calvin.lab.evaluation_sets import FRESH_FILMS, PUPPET_SIZES, ZERO_SEED, ZERO_SET, DataOptions, make_job
 from calvin.lab.reproduce.film_scores import ScoredScenes, opened, read_scores, score_captions
 from calvin.lab.reproduce.findings import Findings, ScoredRow
-from calvin.lab.reproduce.inference import CAPTION_SECONDS, chosen_rows
+from calvin.lab.reproduce.inference import CAPTION_SECONDS, chosen_rows, claimed_data
 from calvin.lab.reproduce.orderings import BERT, CIDER, MEASURES, Ordering, PaperRow, above
 from calvin.lab.reproduce.work_shares import Job, awaited, place_of
 from calvin.puppets.draw.stage import DRAWING
@@ -181,10 +181,9 @@ class ZeroShotStudy:
 
     def claim(self) -> dict[str, object]:
         """What the folder is recognised by. Captioners may come to it later."""
-        data = "puppets" if self.data is None else f"{self.data.data} {self.data.annotations} {self.data.features}"
         return {
-            "target": "table2", "model": opened(self.model).fingerprint, "data": data, "drawing": DRAWING,
-            "metrics": list(self.metrics),
+            "target": "table2", "model": opened(self.model).fingerprint, "data": claimed_data(self.data),
+            "drawing": DRAWING, "metrics": list(self.metrics),
         }  # fmt: skip
 
 
