@@ -27,9 +27,9 @@ JOURNAL = "catalogue.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class FilmResult:
-    """What became of a film: `seconds` of it with so many `cues`, in `took_s` seconds of a worker; what there is to know
-    (`notes`), or the `error` that prevented it, which may be the `server`'s. `empty` places are left to a person; for
-    `unanswered` ones the model gave no words, and it is asked again."""
+    """What became of a film: `seconds` of it with so many `cues`, in `took_s` seconds of a worker; what there is to
+    know (`notes`), or the `error` that prevented it, which may be the `server`'s. `empty` places are left to a person;
+    for `unanswered` ones the model gave no words, and it is asked again."""
 
     seconds: float = 0.0
     cues: int = 0
