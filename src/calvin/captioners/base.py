@@ -117,7 +117,8 @@ class OpenOptions:
     `agree` is asked before a model is fetched from a hub. `frames` limits the stills per scene, and `four_bit` loads
     the weights in four bits; both are for captioners that look at stills. With `two_stages`, a captioner that can is
     first asked for a full description, and then to write its line from that (`captioners.two_stages`). `decoding` is
-    how a CALVIN searches for its captions; None: as usual.
+    how a CALVIN searches for its captions; None: as usual. `in_flight` is how many requests a server may be sent at
+    once; None: 4.
     """
 
     agree: Agree = nobody_asked
@@ -125,6 +126,7 @@ class OpenOptions:
     four_bit: bool = False
     two_stages: bool = False
     decoding: CaptionDecoding | None = None
+    in_flight: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from calvin.captioners.messages import (
 )
 from calvin.captioners.server_address import Address
 from calvin.captioners.server_http import Line, finished, seconds_asked
-from calvin.captioners.server_remarks import Remarks
+from calvin.captioners.server_remarks import Remarks, some
 from calvin.captioners.server_replies import (
     CUT,
     REFUSES,
@@ -54,6 +54,7 @@ from calvin.captioners.server_replies import (
     read_reply,
     trouble_of,
 )
+from calvin.captioners.spending import Spending
 from calvin.captioners.surroundings import BESIDE
 from calvin.captioners.two_stages import Descriptions, dense_message, described, writing_message
 from calvin.core.errors import ServerError, UsageError, first_line
@@ -65,6 +66,7 @@ from calvin.media.film.frames import longer_side
 FRAMES = 8
 """Stills per scene; servers limit the images per request."""
 MAX_FRAMES = 64
+TOGETHER = 4  # requests under way at once
 MAX_WAIT_S = 120.0
 """The longest wait that a server may ask for between two tries."""
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -117,7 +119,7 @@ class Server:
         frames: int | None = None,
         two_stages: bool = False,
         *,
-        together: int = 4,
+        together: int = TOGETHER,
         tries: int = 5,
         wait_s: float = 1.0,
         timeout_s: float = 120.0,
@@ -163,6 +165,10 @@ class Server:
         """What there is to say of the server, in sentences for whoever reads the captions."""
         return self._remarks.said
 
+    @property
+    def spent(self) -> Spending:
+        return self._line.spent
+
     def ready(self, listener: Listener = silent) -> None:
         """See, once, that the server is there, has the model, and takes pictures; how long it loads goes to `listener`.
 
@@ -189,7 +195,7 @@ class Server:
                     ) from error
             except (TimeoutError, httpx2.RequestError):
                 pass  # the question will tell
-            has = f"it has {_some([self._line.masked(one) for one in ids])}" if ids else "it has none"
+            has = f"it has {some([self._line.masked(one) for one in ids])}" if ids else "it has none"
             try:
                 await self._answer(client, lambda terms, more: probe_message(), None)
             except ServerError as error:
@@ -440,10 +446,5 @@ def open_server(model: str | None, options: OpenOptions) -> Server:
     Raises:
         UsageError: no address of a model server.
     """
-    return Server(Address.parse(model), os.environ.get(SERVER_KEY), options.frames, options.two_stages)
-
-
-def _some(names: Sequence[str]) -> str:
-    """Names in a sentence, a few of many."""
-    shown = list(names[:8])
-    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")
+    key, together = os.environ.get(SERVER_KEY), options.in_flight or TOGETHER
+    return Server(Address.parse(model), key, options.frames, options.two_stages, together=together)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from calvin.captioners.server_address import Address
+from calvin.captioners.spending import Spending, read_spending
 from calvin.core.masking import MASK, is_secret
 
 MAX_ANSWER = 1 << 20
@@ -23,13 +24,15 @@ MAX_ANSWER = 1 << 20
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Line:
-    """A way to a server; `timeout_s` is for a whole exchange where nothing else is said."""
+    """A way to a server; `timeout_s` is for a whole exchange where nothing else is said, and `spent` what the server
+    counted in its answers so far."""
 
     address: Address
     key: str = field(repr=False)
     timeout_s: float
+    spent: Spending = field(default_factory=Spending, init=False)
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
@@ -60,6 +63,8 @@ class Line:
                 content += piece
                 if len(content) > MAX_ANSWER:
                     raise httpx2.ReadError(f"an answer of more than {MAX_ANSWER} bytes")
+            if method == "POST" and response.status_code == 200:  # paid for, whether or not it holds a caption
+                self.spent += read_spending(bytes(content))
             return response.status_code, response.headers, bytes(content)
 
     def masked(self, text: str) -> str:

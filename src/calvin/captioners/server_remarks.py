@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from calvin.captioners.server_replies import Terms
 from calvin.core.text_tables import counted
 
@@ -33,3 +35,9 @@ class Remarks:
                 f"{self._host} takes no larger pictures: the model saw stills of {other.size} pixels on the longer "
                 f"side (as with --still-size {other.size})."
             )
+
+
+def some(names: Sequence[str]) -> str:
+    """Names in a sentence, a few of many."""
+    shown = list(names[:8])
+    return ", ".join(shown) + (f" and {len(names) - len(shown)} more" if len(names) > len(shown) else "")

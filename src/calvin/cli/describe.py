@@ -65,6 +65,11 @@ CONTEXT = Annotated[
     int | None, Option("--context", "-c", help="Previous captions that each caption sees.", show_default="3")
 ]
 AGREED = Annotated[bool, Option("--yes", "-y", help="Fetch a model, and replace another one's drafts, without asking.")]
+GUARD = Annotated[float | None, Option(help="Seconds left free around dialogue.", show_default="0.3")]
+RATE = Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")]
+CAST = Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")]
+ADAPTER = Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made, or none.")]
+LANGUAGE = Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")]
 MIN_GAP = Annotated[float | None, Option(help="Shortest gap in the dialogue to use, in seconds.", show_default="2.0")]
 AUDIO_LANGUAGE = Annotated[
     str | None, Option(help="Language of the sound track to listen to.", show_default="the film's")
@@ -94,14 +99,14 @@ def describe(
     yes: AGREED = False,
     formats: FORMATS = "vtt,srt,json",
     min_gap: MIN_GAP = None,
-    guard: Annotated[float | None, Option(help="Seconds left free around dialogue.", show_default="0.3")] = None,
+    guard: GUARD = None,
     long_talk: LONG = None,
-    rate: Annotated[int | None, Option(help="Words per minute at which a cue must fit.", show_default="160")] = None,
-    cast: Annotated[Path | None, Option(help="Who is in the film: a TOML file, or none.")] = None,
+    rate: RATE = None,
+    cast: CAST = None,
     names: NAMES = None,
     text: TEXT = None,
-    adapter: Annotated[Path | None, Option("--adapter", "-a", help="Folder that `calvin adapt` made, or none.")] = None,
-    language: Annotated[str | None, Option(help="Language of the description, such as de.", show_default="en")] = None,
+    adapter: ADAPTER = None,
+    language: LANGUAGE = None,
     audio_language: AUDIO_LANGUAGE = None,
     out_dir: Annotated[Path | None, Option("--out", "-o", help="Project folder.", show_default="FILM.calvin")] = None,
 ) -> None:
@@ -130,7 +135,7 @@ def describe(
     values: dict[str, object] = {"context": context, "words_per_minute": rate, "names": names, "screen_text": text}
     values |= {"language": language, "audio_language": audio_language}
     values["prompt"] = prompt_wish(title, style, room, dialogue, neighbours, still_size)
-    wish = _wish(formats, _plan(min_gap, guard, long_talk, trust_subtitles), values)
+    wish = describe_wish(formats, plan_wish(min_gap, guard, long_talk, trust_subtitles), values)
     told = _look_first(films, model, adapter, out_dir)  # before what takes seconds to load, and before the work
 
     from calvin.studio.describe.films import alike
@@ -212,7 +217,7 @@ def _look_first(
     return told
 
 
-def _plan(
+def plan_wish(
     min_gap: float | None, guard: float | None, long_talk: float | None, trust_subtitles: bool | None
 ) -> dict[str, int] | None:
     """What is asked for of the places of cues."""
@@ -222,7 +227,7 @@ def _plan(
     return plan or None
 
 
-def _wish(formats: str, plan: dict[str, int] | None, values: Mapping[str, object]) -> DescribeWish:
+def describe_wish(formats: str, plan: dict[str, int] | None, values: Mapping[str, object]) -> DescribeWish:
     from calvin.studio.project.describe_settings import DescribeWish
     from calvin.studio.script.writers import find_writers
 

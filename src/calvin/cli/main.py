@@ -104,6 +104,7 @@ PANELS = {
         "demo": "demo:demo",
         "models": "models:models",
         "describe": "describe:describe",
+        "catalogue": "catalogue:catalogue",
         "cast": "cast:cast",
         "studio": "studio:studio",
         "status": "status:status",

@@ -26,6 +26,8 @@ LARGE_SIZE = 768
 within what chat models take for one picture without cutting it up. On 16:9 that is 768 x 432."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 """Files that are taken for stills."""
+FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg")
+"""Files that are taken for films where a folder is looked through."""
 
 
 class EncoderIdentity(NamedTuple):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,10 +23,11 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from calvin.core.errors import CalvinError, DataError, MediaError, MissingExtraError, UsageError
+from calvin.core.errors import CalvinError, DataError, MediaError, UsageError
 from calvin.core.files import file_sha256, locked, read_record, remove_leftovers, write_json
 from calvin.core.processes import end_with_parent
 from calvin.core.progress import Listener, Stage, silent
+from calvin.core.ray_cluster import joined_cluster
 from calvin.core.types import FPS
 from calvin.data import DropReport, FeatureWriter, Sample
 from calvin.data.feature_files import MANIFEST, TarWriter
@@ -358,23 +359,8 @@ def _make_on_cluster(plan: Plan, parts: dict[str, Part], workers: int, on_made: 
         MissingExtraError: Ray is not installed.
         CalvinError: no cluster can be started or reached.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingExtraError("Preparing with Ray", "cluster") from error
-    own = not ray.is_initialized()
-    if own:
-        local: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + 1}
-        try:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
-        except Exception as error:  # Ray raises this bare class where its processes are slow to come up
-            ray.shutdown()
-            raise CalvinError(
-                f"Ray cannot be started or reached ({' '.join(str(error).split())[:200]}): try again, name a running "
-                "cluster in RAY_ADDRESS, or leave --ray out."
-            ) from error
-    try:
+    with joined_cluster("Preparing with Ray", workers + 1) as ray:
+        import_module("ray.data")
         ray.data.DataContext.get_current().enable_progress_bars = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         rows = ray.data.from_items([{"name": name} for name in parts], override_num_blocks=len(parts))
@@ -387,9 +373,6 @@ def _make_on_cluster(plan: Plan, parts: dict[str, Part], workers: int, on_made: 
         )
         for row in made.iter_rows():
             on_made(str(row["name"]))
-    finally:
-        if own:
-            ray.shutdown()
 
 
 class _RayWorker:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from calvin.core.errors import UsageError
+from calvin.core.types import FILM_SUFFIXES
 from calvin.page.replies import Refusal
 from calvin.studio.project.database import is_project, project_folder
 from calvin.studio.project.glance import glance
 
-FILM_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".m2ts", ".mpg")
 _MOST = 500
 """Projects and films that a folder is looked through for."""
 

@@ -59,6 +59,7 @@ __all__ = [
     "describe",
     "describe_many",
     "film_job",
+    "lay_out",
     "settle",
 ]
 
@@ -314,6 +315,30 @@ def describe_many(
                 except TROUBLE as error:
                     outcomes[job] = Outcome(job, error=_as_ours(error, film.store.folder))
     return [outcomes[job] for job in jobs]
+
+
+def lay_out(
+    job: FilmJob,
+    captioner: Captioner,
+    settings: DescribeSettings,
+    progress: Listener = silent,
+    cast: Cast | None = None,
+    sources: DescribeSources | None = None,
+) -> None:
+    """Do for a film what needs no language model: decode it, read and hear it, and plan its cues.
+
+    `describe_many` with the same job then goes on from there, in another process too. `captioner` may be a stand-in for
+    the one that will describe, with its `info` and `needs`, and the vectors of its tower where it reads them.
+
+    Raises:
+        CalvinError, OSError: the film or its project cannot be used.
+    """
+    folder = project_folder(job.film, job.out_dir, bool(job.nested))
+    if job.film.is_file():
+        check_survivable(job.film, sound=True)
+    record, spoken = _record(captioner, settings, cast), EstimatedLength(settings.words_per_minute)
+    with open_film_project(job, folder, captioner, record, progress, spoken, sources, cast):
+        pass
 
 
 def _record(captioner: Captioner, settings: DescribeSettings, cast: Cast | None) -> DescribeRecord:

@@ -47,6 +47,18 @@ def project_folder(film: Path, out_dir: Path | None = None, several: bool = Fals
     return folder
 
 
+def held_elsewhere(folder: Path) -> bool:
+    """Whether somebody works on the project of a folder just now, in this process or another."""
+    if not (folder / LOCK).is_file():
+        return False
+    with closing(sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            return _cause(error, None) == "locked"
+    return False
+
+
 class Database:
     """Opens the database of the project in `folder`, and holds it until closed.
 
