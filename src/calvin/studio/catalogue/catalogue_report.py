@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,15 +98,18 @@ class CatalogueReport:
             yield [*cells, " ".join(row.remarks)]
 
     def page(self) -> str:
-        """The page; what is other people's words in it is text."""
+        """The page, films by their paths from the folder that all lie in; other people's words in it are text."""
+        folder = os.path.commonpath([row.entry.film.parent for row in self.rows]) if self.rows else ""
         heads = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self._head())
-        body = "\n".join(
-            f'<tr class="{"failed" if row.state == "failed" else ""}"><th scope="row">{html.escape(str(film))}</th>'
-            + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-            + "</tr>"
-            for row, (film, *cells) in zip(self.rows, self._cells(), strict=True)
-        )
-        return _PAGE.format(summary=html.escape(self.summary), heads=heads, body=body)
+        lines = []
+        for row, (film, *cells) in zip(self.rows, self._cells(), strict=True):
+            name = html.escape(os.path.relpath(str(film), folder))
+            rest = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
+            kind = "failed" if row.state == "failed" else ""
+            lines.append(f'<tr class="{kind}"><th scope="row">{name}</th>{rest}</tr>')
+        caption = html.escape(f"Films in {folder}")
+        body = "\n".join(lines)
+        return _PAGE.format(summary=html.escape(self.summary), caption=caption, heads=heads, body=body)
 
 
 def film_length(seconds: float) -> str:
@@ -136,14 +140,14 @@ body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 90rem;
 table {{ border-collapse: collapse; margin: 1.5rem 0; }}
 caption {{ text-align: left; font-weight: bold; padding: 0.3rem 0; }}
 th, td {{ border-bottom: 1px solid #767676; padding: 0.3rem 0.6rem; text-align: left; vertical-align: top; }}
-tbody th {{ font-weight: normal; overflow-wrap: anywhere; }}
+tbody th {{ font-weight: normal; overflow-wrap: anywhere; min-width: 12rem; }}
 .failed td, .failed th {{ background: #fde8e8; color: #5c0b0b; }}
 </style>
 </head>
 <body>
 <h1>Catalogue</h1>
 <p>{summary}</p>
-<table><caption>Films</caption>
+<table><caption>{caption}</caption>
 <thead><tr>{heads}</tr></thead>
 <tbody>{body}</tbody></table>
 </body>
